@@ -1,0 +1,1 @@
+"""Moves messages: declarations, rooms, backplane, limits, streams and the socket engine. No feature is named here."""

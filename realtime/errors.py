@@ -1,0 +1,110 @@
+"""The two tables of refusal: what a command may answer, and why a connection may be closed.
+
+A code is a promise to clients and never changes its meaning. `docs` and the REST status are derived from these values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One way in which a command can be refused.
+
+    `status` is the HTTP status of the REST answer. `retryable` tells a client that the very same call may succeed
+    later without anybody mending it.
+    """
+
+    code: str
+    status: int
+    retryable: bool
+    message: str
+
+
+INVALID_PAYLOAD = ErrorCode("invalid_payload", 422, False, "The payload does not fit this command.")
+UNAUTHENTICATED = ErrorCode("unauthenticated", 401, False, "Log in first.")
+TOKEN_EXPIRED = ErrorCode("token_expired", 401, False, "The access token has expired: renew it.")
+FORBIDDEN = ErrorCode("forbidden", 403, False, "This is not allowed to you.")
+NOT_FOUND = ErrorCode("not_found", 404, False, "There is no such thing, or it is hidden from you.")
+CONFLICT = ErrorCode("conflict", 409, False, "This contradicts what is already there.")
+RATE_LIMITED = ErrorCode("rate_limited", 429, True, "Too many calls: wait and try again.")
+TOO_LARGE = ErrorCode("too_large", 413, False, "The payload is larger than this command takes.")
+UNAVAILABLE = ErrorCode("unavailable", 503, True, "The server cannot do this right now: try again.")
+UNKNOWN_COMMAND = ErrorCode("unknown_command", 404, False, "This namespace has no such command.")
+INTERNAL = ErrorCode("internal", 500, False, "The server failed. The log has the details under this id.")
+
+COMMON_ERRORS: tuple[ErrorCode, ...] = (
+    INVALID_PAYLOAD,
+    UNAUTHENTICATED,
+    TOKEN_EXPIRED,
+    FORBIDDEN,
+    NOT_FOUND,
+    CONFLICT,
+    RATE_LIMITED,
+    TOO_LARGE,
+    UNAVAILABLE,
+    UNKNOWN_COMMAND,
+    INTERNAL,
+)
+"""Codes that mean the same wherever they are answered."""
+
+ALWAYS_POSSIBLE: tuple[ErrorCode, ...] = (
+    INVALID_PAYLOAD,
+    RATE_LIMITED,
+    TOO_LARGE,
+    UNAVAILABLE,
+    INTERNAL,
+)
+"""What every command may answer without declaring it: the pipeline itself gives these answers."""
+
+
+class CommandError(Exception):
+    """Ends a command with a typed refusal; the unit of work is rolled back.
+
+    `fields` maps a payload path ("text", "limit") to what is wrong with it. `retry_after_ms` is set where waiting heals.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        super().__init__(message or code.message)
+        self.code = code
+        self.message = message or code.message
+        self.fields = fields
+        self.retry_after_ms = retry_after_ms
+
+
+@dataclass(frozen=True, slots=True)
+class CloseReason:
+    """Why the server closed a connection, as the WebSocket close code and reason tell it.
+
+    `reconnect` tells the client whether to come back by itself, `resumable` whether its session may be recovered then.
+    `reason` stays below 124 bytes, RFC 6455's limit for a close frame.
+    """
+
+    code: int
+    reason: str
+    reconnect: bool
+    resumable: bool
+
+
+CLOSE_TOKEN_EXPIRED = CloseReason(4001, "token_expired", True, True)
+CLOSE_SLOW_CONSUMER = CloseReason(4008, "slow_consumer", True, True)
+CLOSE_PROTOCOL_ERROR = CloseReason(4009, "protocol_error", False, False)
+CLOSE_DRAINING = CloseReason(4012, "draining", True, True)
+CLOSE_FLOOD = CloseReason(4029, "flood", True, False)
+
+CLOSE_REASONS: tuple[CloseReason, ...] = (
+    CLOSE_TOKEN_EXPIRED,
+    CLOSE_SLOW_CONSUMER,
+    CLOSE_PROTOCOL_ERROR,
+    CLOSE_DRAINING,
+    CLOSE_FLOOD,
+)
