@@ -1,0 +1,114 @@
+"""The three nouns of everything that moves, as declarations: Command, Push, Fact.
+
+A declaration is a frozen value in its feature's `contract.py`. The socket handler, the REST route, the documents and the
+registry-wide tests are derived from it; nothing about a command is written a second time elsewhere.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from realtime.errors import ErrorCode
+
+PayloadT = TypeVar("PayloadT", bound=BaseModel)
+AckT = TypeVar("AckT", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+AUTH_NAMESPACE = "/auth"
+DEFAULT_MAX_BYTES = 64 * 1024
+
+
+class Access(enum.Enum):
+    """Who may call a command."""
+
+    ANYONE = "anyone"
+    PERSON = "person"
+
+
+class Repeat(enum.Enum):
+    """What a second call with the same payload does."""
+
+    READ = "read"
+    """It changes nothing at all; it runs on one statement without a transaction."""
+    SETS_STATE = "sets_state"
+    """It sets a state: a repeat finds it set and causes nothing."""
+    CLIENT_ID = "client_id"
+    """It creates: a repeat with the same `client_id` is answered with what was created."""
+    ACTS = "acts"
+    """Each call acts anew (a login makes a new login session)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `count` calls in `per_s` seconds, for each caller: the user, or the address of an anonymous one."""
+
+    count: int
+    per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The REST twin of a command. `path` is below `/v1`; `{names}` in it are payload fields; `status` of success."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Command(Generic[PayloadT, AckT]):
+    """A request that is always answered: the answer says what was durably done, or why not.
+
+    `effect` is one sentence for the documents. `example` is a payload that fits; ids in it stand for real ones.
+    `errors` are the codes it may answer beside those that every command may.
+    """
+
+    name: str
+    namespace: str
+    payload: type[PayloadT]
+    ack: type[AckT]
+    effect: str
+    repeat: Repeat
+    rate: RateLimit
+    example: Mapping[str, Any] = field(default_factory=dict)
+    access: Access = Access.PERSON
+    errors: tuple[ErrorCode, ...] = ()
+    max_bytes: int = DEFAULT_MAX_BYTES
+    routes: tuple[Route, ...] = ()
+    any_namespace: bool = False
+    """True for the few commands that every namespace takes (`auth:renew`)."""
+
+    @property
+    def writes(self) -> bool:
+        """True when it needs a transaction."""
+        return self.repeat is not Repeat.READ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Push(Generic[ModelT]):
+    """A hint from server to client, delivered at most once; the same bytes for everybody who gets it.
+
+    `audience` is one sentence for the documents: who hears it. A `volatile` push is never kept and never replayed.
+    """
+
+    name: str
+    namespace: str
+    model: type[ModelT]
+    audience: str
+    volatile: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fact(Generic[ModelT]):
+    """Something that durably happened, told at least once to every consumer that reacts to it.
+
+    `model` holds ids only: a consumer reads the present state and sets its result, so repeats and disorder are harmless.
+    """
+
+    name: str
+    model: type[ModelT]

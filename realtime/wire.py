@@ -1,0 +1,134 @@
+"""The values of the wire: strict payload models, ids as decimal strings, clean text, and the answer envelope."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Generic, TypeVar
+
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from realtime.errors import CommandError
+
+MAX_ID = 2**63 - 1
+PAGE_LIMIT_MAX = 100
+PAGE_LIMIT_DEFAULT = 20
+
+
+class Payload(BaseModel):
+    """What a client sends: nothing is coerced, unknown keys are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Model(BaseModel):
+    """What the server sends. Optional fields that are None are left out of the wire."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Empty(Payload):
+    """A payload without fields."""
+
+
+class Nothing(Model):
+    """An answer without fields: `{}`."""
+
+
+def _parse_id(value: object) -> int:
+    if not isinstance(value, str) or not 0 < len(value) <= 19 or not value.isascii() or not value.isdigit():
+        raise ValueError("must be an id: a decimal string")
+    number = int(value)
+    if number > MAX_ID or (value[0] == "0" and value != "0"):
+        raise ValueError("must be an id: a decimal string")
+    return number
+
+
+Id = Annotated[
+    int,
+    BeforeValidator(_parse_id),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["185604284416000001"]}),
+]
+"""An id that a client sends: a decimal string on the wire, an int inside."""
+
+WireId = Annotated[int, PlainSerializer(str, return_type=str, when_used="always")]
+"""An id that the server sends: an int inside, a decimal string on the wire (JavaScript has no 64-bit integers)."""
+
+
+class TextRule:
+    """Type of clean text, as `Annotated[str, TextRule(longest)]`: NFC, no control characters, no lone surrogates.
+
+    Lengths are counted in characters after normalisation; text of white space alone is empty. `lines` allows newlines
+    and tabs.
+    """
+
+    def __init__(self, longest: int, *, shortest: int = 1, lines: bool = False) -> None:
+        self.longest = longest
+        self.shortest = shortest
+        self.lines = lines
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._clean, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, object]:
+        return {**handler(schema), "minLength": self.shortest, "maxLength": self.longest}
+
+    def _clean(self, value: str) -> str:
+        for character in value:
+            if unicodedata.category(character) in ("Cc", "Cs") and not (self.lines and character in "\n\r\t"):
+                raise ValueError("must not hold control characters or lone surrogates")
+        text = unicodedata.normalize("NFC", value)
+        if len(text) > self.longest:
+            raise ValueError(f"must have at most {self.longest} characters")
+        if len(text.strip()) < self.shortest:
+            raise ValueError(f"must have at least {self.shortest} characters")
+        return text
+
+
+ClientId = Annotated[str, TextRule(64)]
+"""A client's own name for what it creates: a retry with the same one gets the created thing as it is now."""
+
+PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT_MAX)]
+
+ItemT = TypeVar("ItemT")
+
+
+class Page(Model, Generic[ItemT]):
+    """A page of a list. `next_cursor` is absent on the last page."""
+
+    items: list[ItemT]
+    next_cursor: str | None = None
+
+
+def encode_model(model: BaseModel) -> bytes:
+    """JSON of a model as it goes over the wire; fields that are None are left out."""
+    return model.__pydantic_serializer__.to_json(model, exclude_none=True)
+
+
+def answer_ok(data: bytes) -> bytes:
+    """The answer of a command that was done; `data` is encoded JSON."""
+    return b'{"ok":true,"data":' + data + b"}"
+
+
+def answer_error(error: CommandError) -> bytes:
+    """The answer of a command that was refused."""
+    body: dict[str, object] = {
+        "code": error.code.code,
+        "message": error.message,
+        "retryable": error.code.retryable,
+    }
+    if error.retry_after_ms is not None:
+        body["retry_after_ms"] = error.retry_after_ms
+    if error.fields is not None:
+        body["fields"] = dict(error.fields)
+    return orjson.dumps({"ok": False, "error": body})
