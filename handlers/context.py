@@ -1,0 +1,219 @@
+"""What an operation is given and what it gives back.
+
+The Protocols are what operations need from outside SQL; `server/app.py` fills them in.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from realtime.contract import Fact
+from realtime.identity import Identity
+from realtime.limits import Decision, Rate
+from realtime.outgoing import Emission, Signal
+from sql.catalogue import Queries
+from sql.unit import Connection
+
+AckT_co = TypeVar("AckT_co", bound=BaseModel, covariant=True)
+
+
+class Clock(Protocol):
+    """The time, as tests may set it."""
+
+    def now(self) -> datetime.datetime:
+        """The present, aware and in UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    token: str
+    expires_in_s: int
+
+
+class TokenIssuer(Protocol):
+    """Makes and reads the credentials of a login session."""
+
+    def access_token(self, user_id: int, login_session_id: int) -> IssuedToken: ...
+
+    def identify(self, access_token: str) -> Identity:
+        """Who holds this token. Raises CommandError: `token_expired`, or `unauthenticated` for anything else wrong with it."""
+        ...
+
+    def refresh_token(self) -> str:
+        """A new random refresh token."""
+        ...
+
+    def successor(self, refresh_token: str) -> str:
+        """The one refresh token that follows this one: the same for every call, so that a lost answer can be repeated."""
+        ...
+
+    def fingerprint(self, refresh_token: str) -> bytes:
+        """What is stored of a refresh token; the token cannot be found from it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordVerdict:
+    """`upgraded_hash` is set where the stored hash was of a weaker kind and should be replaced."""
+
+    correct: bool
+    upgraded_hash: str | None = None
+
+
+class PasswordHasher(Protocol):
+    """argon2id, off the event loop, a bounded number at a time."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, stored_hash: str | None, password: str) -> PasswordVerdict:
+        """Takes as long for None, the hash of nobody, as for a real one."""
+        ...
+
+
+class FeedStore(Protocol):
+    """Home feeds: a bounded list of item ids per person, which SQL can rebuild. Raises StoreUnavailable when away."""
+
+    async def push(self, owner_ids: Sequence[int], item_id: int) -> int:
+        """Puts an item into those of the lists that exist; returns how many."""
+        ...
+
+    async def read(self, owner_id: int) -> FeedList | None:
+        """None where there is no list, or somebody builds it just now."""
+        ...
+
+    async def begin_rebuild(self, owner_id: int) -> bytes | None:
+        """Takes the lease to build a list; from here on pushes land in it. None while another holds the lease."""
+        ...
+
+    async def finish_rebuild(self, owner_id: int, token: bytes, ids: Sequence[int], floor: int) -> bool:
+        """Puts the rows in. False when the list was forgotten or taken over meanwhile: then nothing was written."""
+        ...
+
+    async def forget(self, owner_ids: Sequence[int]) -> None: ...
+
+
+class FeedList(Protocol):
+    """`ids` newest first without doubles; every item above `floor` is in it, what lies below is SQL's to tell."""
+
+    @property
+    def ids(self) -> list[int]: ...
+
+    @property
+    def floor(self) -> int: ...
+
+
+class Attendance(Protocol):
+    """Who listens to a topic at this moment, on any node. Raises StoreUnavailable when away."""
+
+    async def listening(self, topic: str) -> Sequence[int]: ...
+
+
+class Limiter(Protocol):
+    """Counts calls against limits that depend on the payload (a login name); all-or-nothing over the checks."""
+
+    async def hit(self, checks: Sequence[tuple[str, Rate, int]]) -> Decision: ...
+
+
+class Listener(Protocol):
+    """The caller's own connection, as far as an operation may steer it: what it hears from now on.
+
+    When `listen` returns, everything said on the topic from then on reaches the caller; so read after it, not before.
+    """
+
+    @property
+    def is_live(self) -> bool:
+        """False for REST, where there is nobody to push to."""
+        ...
+
+    async def listen(self, topic: str) -> None: ...
+
+    async def unlisten(self, topic: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers that operations decide by; from the settings."""
+
+    refresh_token_ttl_s: int
+    refresh_grace_s: int
+    feed_page_default: int
+    feed_list_max: int
+    feed_fanout_max_followers: int
+    rate_limit_factor: float
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that operations may ask for beside SQL."""
+
+    clock: Clock
+    tokens: TokenIssuer
+    passwords: PasswordHasher
+    feeds: FeedStore
+    attendance: Attendance
+    limiter: Limiter
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, from where. `identity` is None for anonymous callers and for consumers of Facts."""
+
+    identity: Identity | None
+    address: str
+    user_agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One call: a connection (in a transaction for writes, without one for reads), the queries, the caller, the services."""
+
+    connection: Connection
+    sql: Queries
+    caller: Caller
+    listener: Listener
+    services: Services
+
+    @property
+    def user_id(self) -> int:
+        """The caller; only for commands that are not open to anonymous callers."""
+        if self.caller.identity is None:
+            raise RuntimeError("an operation open to anonymous callers asked who calls")
+        return self.caller.identity.user_id
+
+    def now(self) -> datetime.datetime:
+        return self.services.clock.now()
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A Fact with its data, to be stored in the transaction of the change."""
+
+    fact: Fact[BaseModel]
+    data: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[AckT_co]):
+    """What a call did: the answer, and what others are to be told after the commit."""
+
+    data: AckT_co
+    pushes: tuple[Emission, ...] = ()
+    facts: tuple[Happening, ...] = ()
+    signals: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a consumer did about a Fact: as an Outcome, but nobody waits for an answer."""
+
+    pushes: tuple[Emission, ...] = ()
+    facts: tuple[Happening, ...] = ()
+    signals: tuple[Signal, ...] = ()
