@@ -1,0 +1,1 @@
+"""Composition root, the two transports, and the processes."""
