@@ -6,9 +6,10 @@ The Protocols are what operations need from outside SQL; `server/app.py` fills t
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -172,6 +173,19 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Beforehand:
+    """What a command may do before its unit opens: slow work (hashing a password) that must not hold a connection.
+
+    `read()` lends a connection without a transaction for as long as its block lasts.
+    """
+
+    read: Callable[[], AbstractAsyncContextManager[Connection]]
+    sql: Queries
+    caller: Caller
+    services: Services
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """One call: a connection (in a transaction for writes, without one for reads), the queries, the caller, the services."""
 
@@ -196,7 +210,7 @@ class Context:
 class Happening:
     """A Fact with its data, to be stored in the transaction of the change."""
 
-    fact: Fact[BaseModel]
+    fact: Fact[Any]
     data: BaseModel
 
 

@@ -4,30 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 
-from handlers.context import Context, Outcome, Reaction
+from handlers.context import Beforehand, Context, Outcome, Reaction
 from realtime.contract import AckT, Command, Fact, ModelT, PayloadT, Push
 
-Operation = Callable[[Context, Any], Awaitable[Outcome[Any]]]
+Operation = Callable[[Context, Any, Any], Awaitable[Outcome[Any]]]
+Preparation = Callable[[Beforehand, Any], Awaitable[Any]]
 Reactor = Callable[[Context, Any], Awaitable[Reaction]]
 EntryRooms = Callable[[Context], Awaitable[list[str]]]
+
+PreparedT = TypeVar("PreparedT")
 
 
 @dataclass(frozen=True, slots=True)
 class BoundCommand:
-    """A command and the operation that carries it out."""
+    """A command, the operation that carries it out, and what is to be done before its unit of work opens."""
 
     command: Command[Any, Any]
     operation: Operation
+    before: Preparation
 
 
 def bind(
     command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Outcome[AckT]]]
 ) -> BoundCommand:
     """Ties a command to its operation; the type checker compares payload and answer."""
-    return BoundCommand(command, operation)
+
+    async def nothing(beforehand: Beforehand, payload: PayloadT) -> None:
+        return None
+
+    def call(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT]]:
+        return operation(context, payload)
+
+    return BoundCommand(command, call, nothing)
+
+
+def bind_prepared(
+    command: Command[PayloadT, AckT],
+    before: Callable[[Beforehand, PayloadT], Awaitable[PreparedT]],
+    operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT]]],
+) -> BoundCommand:
+    """As `bind`, for a command with slow work that must not hold a connection; the operation gets its result."""
+    return BoundCommand(command, operation, before)
 
 
 @dataclass(frozen=True, slots=True)

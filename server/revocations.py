@@ -1,0 +1,83 @@
+"""Which login sessions were ended lately. Every node knows them: from SQL at start, by push at once, and from SQL every
+second as the truth, so that a revocation holds everywhere within two seconds even while Redis is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from handlers.context import Clock
+from sql.catalogue import Queries
+from sql.errors import Unavailable
+from sql.unit import Units
+
+POLL_S = 1.0
+OVERLAP_S = 60
+"""A revocation is looked for again this long after its time, since a transaction may commit late."""
+
+log = structlog.get_logger(__name__)
+
+
+class Revocations:
+    """The login sessions revoked within an access token's life; older ones are refused by their tokens' end."""
+
+    def __init__(
+        self, units: Units, queries: Queries, clock: Clock, *, access_token_ttl_s: int, poll_s: float = POLL_S
+    ) -> None:
+        self._units = units
+        self._queries = queries
+        self._clock = clock
+        self._poll_s = poll_s
+        self._keep_s = access_token_ttl_s + OVERLAP_S
+        self._revoked: dict[int, float] = {}
+        self._on_revoked: Callable[[Sequence[int]], None] = lambda ids: None
+        self._task: asyncio.Task[None] | None = None
+
+    def __contains__(self, login_session_id: int) -> bool:
+        return login_session_id in self._revoked
+
+    async def start(self, on_revoked: Callable[[Sequence[int]], None]) -> None:
+        """Reads what was revoked before this node came up, and keeps reading. `on_revoked` hears each session once."""
+        self._on_revoked = on_revoked
+        await self._read(since_s=self._keep_s)
+        self._task = asyncio.create_task(self._poll(), name="revocations")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def learn(self, login_session_ids: Sequence[int]) -> None:
+        """Refuses these sessions from now on."""
+        now_s = self._clock.now().timestamp()
+        fresh = [session_id for session_id in login_session_ids if session_id not in self._revoked]
+        for session_id in fresh:
+            self._revoked[session_id] = now_s
+        if fresh:
+            self._on_revoked(fresh)
+
+    async def _read(self, since_s: float) -> None:
+        since = self._clock.now() - datetime.timedelta(seconds=since_s)
+        async with self._units.read() as connection:
+            rows = await self._queries.accounts.sessions_revoked_since(connection, since=since)
+        self.learn([row.id for row in rows])
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            try:
+                await self._read(since_s=OVERLAP_S)
+            except Unavailable as error:
+                log.warning("revocations_unreadable", error=str(error))
+            self._forget_old()
+
+    def _forget_old(self) -> None:
+        oldest_s = self._clock.now().timestamp() - self._keep_s
+        for session_id in [key for key, learned_s in self._revoked.items() if learned_s < oldest_s]:
+            del self._revoked[session_id]
