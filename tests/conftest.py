@@ -1,0 +1,109 @@
+"""What every test may ask for: databases, a Valkey, and a watch over its event loop."""
+
+import importlib.util
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from server.embedded import embedded_servers
+from tests.kit.loop_watch import watched_loop
+from tests.kit.services import (
+    Valkey,
+    database_clone,
+    execute,
+    one_at_a_time,
+    run_async,
+    run_folder,
+    url_of_database,
+)
+
+_FOLDER = "ROOKERY_TEST_RUN_FOLDER"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the run itself, not one of its workers
+        stack = ExitStack()
+        os.environ[_FOLDER] = str(stack.enter_context(run_folder()))
+        config.add_cleanup(stack.close)
+
+
+@pytest.fixture(scope="session")
+def services_folder(worker_id: str) -> Path:
+    """A folder of this worker within the run's."""
+    return Path(os.environ[_FOLDER]) / worker_id
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url() -> Iterator[str]:
+    """One PostgreSQL for the whole run, with a user who may do everything. Not durable, no test needs that."""
+    with embedded_servers(Path(os.environ[_FOLDER]), valkey=False, durable=False) as urls:
+        assert urls.database_url is not None
+        yield urls.database_url
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_admin_url: str) -> str:
+    """The name of a migrated, empty database, made once per run; nobody may stay connected to it."""
+    made = Path(os.environ[_FOLDER]) / "template.made"
+    with one_at_a_time(made.with_suffix(".lock")):
+        if not made.exists():
+            run_async(execute(postgres_admin_url, "CREATE DATABASE template_rookery"))
+            if importlib.util.find_spec("sql") and importlib.util.find_spec("sql.migrate"):
+                from sql.migrate import migrate
+
+                run_async(migrate(url_of_database(postgres_admin_url, "template_rookery")))
+            made.touch()
+    return "template_rookery"
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres_admin_url: str, template_database: str, worker_id: str) -> Iterator[str]:
+    """A migrated, empty database for the tests of one module."""
+    with database_clone(postgres_admin_url, template_database, f"test_{worker_id}_{next(_numbers)}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _worker_valkey(services_folder: Path) -> Iterator[Valkey]:
+    server = Valkey(services_folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def valkey(_worker_valkey: Valkey) -> Valkey:
+    """A running, empty Valkey that the test may stop and start."""
+    _worker_valkey.start()
+    _worker_valkey.flush()
+    return _worker_valkey
+
+
+@pytest.fixture
+def redis_url(valkey: Valkey) -> str:
+    """The URL of a running, empty Valkey that no other worker uses."""
+    return valkey.url
+
+
+_watch_function = pytest_asyncio.fixture(watched_loop, loop_scope="function", name="_watch_function")
+_watch_class = pytest_asyncio.fixture(watched_loop, loop_scope="class", name="_watch_class")
+_watch_module = pytest_asyncio.fixture(watched_loop, loop_scope="module", name="_watch_module")
+_watch_package = pytest_asyncio.fixture(watched_loop, loop_scope="package", name="_watch_package")
+_watch_session = pytest_asyncio.fixture(watched_loop, loop_scope="session", name="_watch_session")
+
+
+@pytest.fixture(autouse=True)
+def _loop_is_watched(request: pytest.FixtureRequest) -> None:
+    if pytest_asyncio.is_async_test(request.node):
+        marker = request.node.get_closest_marker("asyncio")
+        scope = (marker.kwargs.get("loop_scope") if marker else None) or "function"
+        request.getfixturevalue(f"_watch_{scope}")
