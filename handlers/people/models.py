@@ -1,0 +1,34 @@
+"""How a person looks on the wire, wherever one is shown."""
+
+from __future__ import annotations
+
+from realtime.wire import Model, WireId
+
+
+class UserViewer(Model):
+    """What the reader and this person are to each other.
+
+    `blocked` is the reader's own block: whom this person blocks never sees them. `muted` and `requested` are false until
+    people can be muted and accounts made private.
+    """
+
+    following: bool
+    followed_by: bool
+    blocked: bool
+    muted: bool = False
+    requested: bool = False
+
+
+class User(Model):
+    """A person. `viewer` stands in answers only, never in a push, and not where a person looks at themselves."""
+
+    id: WireId
+    username: str
+    display_name: str
+    bio: str
+    avatar_url: str | None = None
+    follower_count: int
+    following_count: int
+    post_count: int
+    is_private: bool
+    viewer: UserViewer | None = None

@@ -1,0 +1,1 @@
+"""Posts and the likes they get."""

@@ -1,0 +1,40 @@
+"""How a post looks on the wire, wherever one is shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from handlers.people.models import User
+from realtime.wire import Model, WireId
+
+Kind = Literal["text", "image", "video", "link", "share"]
+Visibility = Literal["public", "followers", "private"]
+
+
+class PostViewer(Model):
+    """What the reader has done with this post."""
+
+    liked: bool
+
+
+class Post(Model):
+    """A post. `viewer` stands in answers only, never in a push.
+
+    `media`, `tags` and `mentions` are empty until posts can have them; `edited_at_ms` is absent until the first edit.
+    """
+
+    id: WireId
+    author: User
+    kind: Kind
+    text: str
+    media: tuple[()] = ()
+    link: str | None = None
+    visibility: Visibility
+    tags: tuple[()] = ()
+    mentions: tuple[()] = ()
+    like_count: int
+    comment_count: int
+    share_count: int
+    created_at_ms: int
+    edited_at_ms: int | None = None
+    viewer: PostViewer | None = None
