@@ -3,9 +3,10 @@
 import importlib.util
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -22,6 +23,7 @@ from tests.kit.services import (
     url_of_database,
 )
 
+_LoopScope = Literal["function", "class", "module", "package", "session"]
 _FOLDER = "ROOKERY_TEST_RUN_FOLDER"
 
 
@@ -94,11 +96,21 @@ def redis_url(valkey: Valkey) -> str:
     return valkey.url
 
 
-_watch_function = pytest_asyncio.fixture(watched_loop, loop_scope="function", name="_watch_function")
-_watch_class = pytest_asyncio.fixture(watched_loop, loop_scope="class", name="_watch_class")
-_watch_module = pytest_asyncio.fixture(watched_loop, loop_scope="module", name="_watch_module")
-_watch_package = pytest_asyncio.fixture(watched_loop, loop_scope="package", name="_watch_package")
-_watch_session = pytest_asyncio.fixture(watched_loop, loop_scope="session", name="_watch_session")
+def _watch(scope: _LoopScope) -> Callable[..., AsyncIterator[None]]:
+    @pytest_asyncio.fixture(loop_scope=scope, name=f"_watch_{scope}")
+    async def watch() -> AsyncIterator[None]:
+        async with watched_loop():
+            yield
+
+    return watch
+
+
+# one for each loop that a test may run on; a fixture function cannot serve two
+_watch_function = _watch("function")
+_watch_class = _watch("class")
+_watch_module = _watch("module")
+_watch_package = _watch("package")
+_watch_session = _watch("session")
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 _SETTLE_S = 1.0
 
 
+@asynccontextmanager
 async def watched_loop() -> AsyncIterator[None]:
     """Around a test: tasks started meanwhile must be over soon after, and the loop's exception handler not called."""
     loop = asyncio.get_running_loop()

@@ -7,8 +7,6 @@ import redis.asyncio
 
 from tests.kit.services import Valkey
 
-pytest_plugins = ["pytester"]
-
 
 async def test_a_database_is_a_copy_of_the_template(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
