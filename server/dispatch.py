@@ -34,7 +34,7 @@ from realtime.fanout import Fanout
 from realtime.identity import Identity
 from realtime.limits import Rate
 from realtime.outgoing import Emission, Signal
-from realtime.unparseable import Unparseable
+from realtime.engine.policy import Unparseable
 from realtime.wire import answer_error, answer_ok, encode_model
 from server.gate import Credentials, Gate
 from server.metrics import Metrics

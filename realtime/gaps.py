@@ -1,0 +1,56 @@
+"""Tells clients where they may have missed something, so that nobody is left in the dark after an outage."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+
+from realtime import rooms
+from realtime.engine.hub import Hub, Member
+from realtime.membership import Membership
+
+RESYNC_EVENT = "resync"
+GATHER_S = 0.05
+"""Gaps of one outage are gathered for this long: a client hears one `resync` for all, not one per room."""
+
+
+class Gaps:
+    """Collects what sessions missed and sends each of them one `resync`: of a scope, or of `all` where it was several."""
+
+    def __init__(self, hub: Hub, membership: Membership, namespaces: tuple[str, ...]) -> None:
+        self._hub = hub
+        self._membership = membership
+        self._namespaces = namespaces
+        self._missed: dict[Member, set[str]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def room_missed(self, room: str) -> None:
+        """The room's channel was interrupted: its members here may have missed pushes."""
+        for namespace in self._namespaces:
+            for member in self._hub.members(namespace, room):
+                self.missed(member, rooms.resync_scope(room))
+
+    def topic_missed(self, topic: str | None) -> None:
+        """This node was not reachable for the senders of a topic; None stands for every topic."""
+        for member, name in self._membership.listening(topic):
+            self.missed(member, name)
+
+    def missed(self, member: Member, scope: str) -> None:
+        """This one session may have missed pushes of this scope."""
+        self._missed.setdefault(member, set()).add(scope)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._tell)
+
+    def _tell(self) -> None:
+        self._timer = None
+        missed, self._missed = self._missed, {}
+        for member, scopes in missed.items():
+            if member in self._membership:
+                scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
+                member.send(RESYNC_EVENT, orjson.dumps({"scope": scope}))

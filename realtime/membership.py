@@ -1,0 +1,126 @@
+"""Which sessions of this node are in which rooms and hear which topics, and that the other nodes know of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+
+import structlog
+
+from realtime import rooms
+from realtime.backplane import Backplane
+from realtime.engine.hub import Hub, Member
+from realtime.listeners import Listeners
+from realtime.redis_client import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Membership:
+    """Rooms have a channel that this node subscribes while it has a member; topics are found through the registry of
+    listeners. A session that is gone is in no room, however its calls interleave.
+    """
+
+    def __init__(self, hub: Hub, backplane: Backplane, listeners: Listeners) -> None:
+        self._hub = hub
+        self._backplane = backplane
+        self._listeners = listeners
+        self._topics: dict[Member, set[tuple[str, int]]] = {}
+        self._chores: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
+        self._chore_task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._chore_task = asyncio.create_task(self._do_chores(), name="membership-chores")
+
+    async def stop(self) -> None:
+        if self._chore_task is not None:
+            self._chore_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._chore_task
+
+    def admit(self, member: Member) -> None:
+        """Makes a session known; only then may it enter rooms."""
+        self._topics[member] = set()
+
+    def release(self, member: Member) -> None:
+        """Takes a session that is gone out of all its rooms; the channels are let go in the background."""
+        topics = self._topics.pop(member, None)
+        if topics is None:
+            return
+        shared = member.rooms - {rooms.topic_room(topic, user_id) for topic, user_id in topics}
+        self._hub.leave_all(member)
+        for room in shared:
+            self.later(partial(self._backplane.unsubscribe, rooms.room_channel(room)))
+        for topic, user_id in topics:
+            self.later(partial(self._stop_listening, topic, user_id))
+
+    def __contains__(self, member: Member) -> bool:
+        return member in self._topics
+
+    async def enter(self, member: Member, room: str) -> None:
+        """Puts a session into a room; when it returns, whatever is published from then on arrives.
+
+        While the backplane is away the session hears its own node only, and a `resync` when the backplane is back.
+        """
+        if member not in self._topics or room in member.rooms:
+            return
+        self._hub.join(member, room)
+        await self._backplane.subscribe(rooms.room_channel(room))
+
+    async def leave(self, member: Member, room: str) -> None:
+        if member not in self._topics or room not in member.rooms:
+            return
+        self._hub.leave(member, room)
+        await self._backplane.unsubscribe(rooms.room_channel(room))
+
+    async def listen(self, member: Member, topic: str, user_id: int) -> None:
+        """Lets a session hear a topic as this person; when it returns, senders on all nodes know of it.
+
+        While the registry is away this node alone knows; it tells the others, and the session to `resync`, afterwards.
+        """
+        topics = self._topics.get(member)
+        if topics is None or (topic, user_id) in topics:
+            return
+        topics.add((topic, user_id))
+        self._hub.join(member, rooms.topic_room(topic, user_id))
+        try:
+            await self._listeners.add(topic, user_id)
+        except StoreUnavailable as error:
+            log.warning("listener_known_here_only", topic=topic, error=str(error))
+
+    async def unlisten(self, member: Member, topic: str, user_id: int) -> None:
+        topics = self._topics.get(member)
+        if topics is None or (topic, user_id) not in topics:
+            return
+        topics.discard((topic, user_id))
+        self._hub.leave(member, rooms.topic_room(topic, user_id))
+        await self._stop_listening(topic, user_id)
+
+    def listening(self, topic: str | None = None) -> Collection[tuple[Member, str]]:
+        """Members with a topic that they hear; of one topic, or of all."""
+        return [
+            (member, name)
+            for member, topics in self._topics.items()
+            for name in {name for name, _ in topics}
+            if topic is None or name == topic
+        ]
+
+    def later(self, chore: Callable[[], Awaitable[object]]) -> None:
+        """Does something in the background, one thing after the other."""
+        self._chores.put_nowait(chore)
+
+    async def _stop_listening(self, topic: str, user_id: int) -> None:
+        try:
+            await self._listeners.remove(topic, user_id)
+        except StoreUnavailable as error:
+            log.warning("listener_removed_here_only", topic=topic, error=str(error))
+
+    async def _do_chores(self) -> None:
+        while True:
+            chore = await self._chores.get()
+            try:
+                await chore()
+            except Exception:
+                log.exception("membership_chore_failed")

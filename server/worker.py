@@ -1,0 +1,132 @@
+"""Lets the consumers react to Facts. One loop per consumer, so that a failing one delays nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import structlog
+
+from handlers.feature import Consumer
+from realtime.redis_client import StoreUnavailable
+from realtime.streams import Entry, FactStreams
+from server.dispatch import Dispatcher
+from server.metrics import Metrics
+from server.registry import Registry
+from sql.catalogue import Queries
+from sql.errors import Retry, Unavailable
+from sql.unit import Units
+
+BATCH = 32
+BLOCK_MS = 2_000
+RECLAIM_EVERY_S = 5.0
+RECLAIM_IDLE_MS = 10_000
+SWEEP_EVERY_S = 5.0
+TRIES_BEFORE_PARKING = 5
+PAUSE_AFTER_FAILURE_S = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """All consumers of this process. Any number of processes share the work: each Fact goes to one of them."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        registry: Registry,
+        streams: FactStreams,
+        units: Units,
+        queries: Queries,
+        metrics: Metrics,
+        worker_id: str,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._registry = registry
+        self._streams = streams
+        self._units = units
+        self._queries = queries
+        self._metrics = metrics
+        self._worker_id = worker_id
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lag = metrics.settable_gauge("rookery_consumer_lag", "Facts that wait for a consumer.", "consumer")
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._consume(consumer), name=f"consumer-{consumer.name}")
+            for consumer in self._registry.consumers
+        ]
+        self._tasks.append(asyncio.create_task(self._sweep(), name="outbox-sweeper"))
+
+    async def stop(self) -> None:
+        """Ends the loops. A reaction under way is rolled back or committed as a whole and is delivered again if need be."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _consume(self, consumer: Consumer) -> None:
+        names = [handler.fact.name for handler in consumer.handlers]
+        loop = asyncio.get_running_loop()
+        reclaim_at_s = loop.time() + RECLAIM_EVERY_S
+        while True:
+            try:
+                if loop.time() >= reclaim_at_s:
+                    reclaim_at_s = loop.time() + RECLAIM_EVERY_S
+                    entries: Sequence[Entry] = await self._streams.reclaim(
+                        consumer.name, self._worker_id, names, min_idle_ms=RECLAIM_IDLE_MS, count=BATCH
+                    )
+                    self._lag.labels(consumer.name).set(await self._streams.lag(consumer.name, names))
+                else:
+                    entries = await self._streams.read(
+                        consumer.name, self._worker_id, names, count=BATCH, block_ms=BLOCK_MS
+                    )
+                done = await asyncio.gather(*(self._handle(consumer, entry) for entry in entries))
+                settled = [entry for entry, is_done in zip(entries, done, strict=True) if is_done]
+                if settled:
+                    await self._streams.ack(consumer.name, settled)
+            except StoreUnavailable as error:
+                log.warning("consumer_waits", consumer=consumer.name, error=str(error))
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+
+    async def _handle(self, consumer: Consumer, entry: Entry) -> bool:
+        """Whether the entry is settled: done now, done before, or parked with its error for somebody to look at."""
+        try:
+            is_new = await self._dispatcher.react(consumer, entry.fact_id, entry.stream, entry.body)
+        except (Unavailable, Retry, StoreUnavailable) as error:
+            log.warning("reaction_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(error))
+            self._metrics.reaction(consumer.name, "waits")
+            await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+            return False
+        except Exception as error:
+            return await self._fail(consumer, entry, error)
+        self._metrics.reaction(consumer.name, "done" if is_new else "repeat")
+        return True
+
+    async def _fail(self, consumer: Consumer, entry: Entry, error: Exception) -> bool:
+        log.exception("reaction_failed", consumer=consumer.name, fact_id=entry.fact_id, tries=entry.deliveries)
+        if entry.deliveries < TRIES_BEFORE_PARKING:
+            self._metrics.reaction(consumer.name, "failed")
+            return False
+        async with self._units.write() as connection:
+            await self._queries.facts.park(
+                connection, fact_id=entry.fact_id, consumer=consumer.name, error=f"{type(error).__name__}: {error}"
+            )
+        self._metrics.reaction(consumer.name, "parked")
+        return True
+
+    async def _sweep(self) -> None:
+        """Removes the outbox rows that every registered consumer has confirmed."""
+        expected = self._registry.consumers_by_fact()
+        while True:
+            try:
+                async with self._units.write() as connection:
+                    await self._queries.facts.sweep_confirmed(
+                        connection, facts=list(expected), consumer_counts=[len(names) for names in expected.values()]
+                    )
+            except (Unavailable, Retry) as error:
+                log.warning("sweep_waits", error=str(error))
+            await asyncio.sleep(SWEEP_EVERY_S)
