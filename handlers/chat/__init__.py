@@ -1,0 +1,1 @@
+"""Conversations between two people: numbered messages, positions, and what was missed."""

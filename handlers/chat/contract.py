@@ -1,0 +1,244 @@
+"""What the chat feature takes and says.
+
+Messages of a conversation are numbered from 1 without a hole (`seq`); every device of every member gets `message:created`
+in one order. A client that sees a gap, or hears `resync`, reads on with `message:list {after_seq}` or `chat:sync`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from handlers.chat.models import Conversation, Message
+from realtime.contract import Command, Push, RateLimit, Repeat, Route
+from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
+
+NAMESPACE = "/chat"
+MESSAGE_CHARACTERS_MAX = 4_000
+SYNC_CONVERSATIONS_MAX = 100
+
+READ_RATE = RateLimit(600, 60)
+EXAMPLE_ID = "185604284416000001"
+
+Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
+"""The number of a message in its conversation."""
+
+Position = Annotated[int, Field(ge=0, le=MAX_ID)]
+"""How far somebody is in a conversation: the `seq` of the last message they have, 0 for none."""
+
+
+class OpenConversation(Payload):
+    user_id: Id
+
+
+class ListConversations(Payload):
+    before: Id | None = None
+    limit: PageLimit | None = None
+
+
+class GetConversation(Payload):
+    conversation_id: Id
+
+
+class ConversationAck(Model):
+    conversation: Conversation
+
+
+class SendMessage(Payload):
+    conversation_id: Id
+    text: Annotated[str, TextRule(MESSAGE_CHARACTERS_MAX, lines=True)]
+    reply_to_seq: Seq | None = None
+    client_id: ClientId | None = None
+
+
+class MessageAck(Model):
+    message: Message
+
+
+class ListMessages(Payload):
+    """With `after_seq` the oldest above it come first, else the newest (below `before_seq`) do."""
+
+    conversation_id: Id
+    before_seq: Seq | None = None
+    after_seq: Position | None = None
+    limit: PageLimit | None = None
+
+    @model_validator(mode="after")
+    def _one_direction(self) -> ListMessages:
+        if self.before_seq is not None and self.after_seq is not None:
+            raise ValueError("takes before_seq or after_seq, not both")
+        return self
+
+
+class MovePosition(Payload):
+    conversation_id: Id
+    seq: Position
+
+
+class PositionAck(Model):
+    """The caller's positions after the call; they never move back. `unread_count` is exact."""
+
+    conversation_id: WireId
+    delivered_seq: int
+    read_seq: int
+    unread_count: int
+
+
+class Sync(Payload):
+    """`positions`: for each conversation that the client knows, the `seq` up to which it has all messages."""
+
+    positions: Annotated[dict[Id, Position], Field(max_length=SYNC_CONVERSATIONS_MAX)]
+
+
+class SyncedConversation(Model):
+    """`messages` follow the client's position without a hole; `truncated` says that more are to be read after them."""
+
+    conversation_id: WireId
+    messages: list[Message]
+    last_seq: int
+    truncated: bool
+
+
+class SyncAck(Model):
+    conversations: list[SyncedConversation]
+
+
+class Receipt(Model):
+    """How far a member is now."""
+
+    conversation_id: WireId
+    user_id: WireId
+    delivered_seq: int
+    read_seq: int
+
+
+OPEN = Command(
+    name="conversation:open",
+    namespace=NAMESPACE,
+    payload=OpenConversation,
+    ack=ConversationAck,
+    effect="There is a conversation between the caller and this person; it is made once and found ever after.",
+    repeat=Repeat.SETS_STATE,
+    rate=RateLimit(60, 60),
+    example={"user_id": EXAMPLE_ID},
+    errors=(NOT_FOUND, FORBIDDEN),
+    routes=(Route("POST", "/conversations"),),
+)
+
+LIST_CONVERSATIONS = Command(
+    name="conversation:list",
+    namespace=NAMESPACE,
+    payload=ListConversations,
+    ack=Page[Conversation],
+    effect="Shows the caller's conversations, the last active first. One that becomes active while paging moves to the top.",
+    repeat=Repeat.READ,
+    rate=READ_RATE,
+    example={"limit": 20},
+    routes=(Route("GET", "/conversations"),),
+)
+
+GET = Command(
+    name="conversation:get",
+    namespace=NAMESPACE,
+    payload=GetConversation,
+    ack=ConversationAck,
+    effect="Shows one conversation of the caller, with everybody's positions.",
+    repeat=Repeat.READ,
+    rate=READ_RATE,
+    example={"conversation_id": EXAMPLE_ID},
+    errors=(NOT_FOUND,),
+    routes=(Route("GET", "/conversations/{conversation_id}"),),
+)
+
+SEND = Command(
+    name="message:send",
+    namespace=NAMESPACE,
+    payload=SendMessage,
+    ack=MessageAck,
+    effect="The message stands in the conversation under the next number. Where either has blocked the other: `forbidden`.",
+    repeat=Repeat.CLIENT_ID,
+    rate=RateLimit(120, 60),
+    example={"conversation_id": EXAMPLE_ID, "text": "Are you coming?", "client_id": "a1"},
+    errors=(NOT_FOUND, FORBIDDEN, CONFLICT),
+    routes=(Route("POST", "/conversations/{conversation_id}/messages", 201),),
+)
+
+LIST_MESSAGES = Command(
+    name="message:list",
+    namespace=NAMESPACE,
+    payload=ListMessages,
+    ack=Page[Message],
+    effect=(
+        "Shows messages, newest first, or with `after_seq` oldest first; "
+        "`next_cursor` is the `before_seq` or `after_seq` of the next page."
+    ),
+    repeat=Repeat.READ,
+    rate=READ_RATE,
+    example={"conversation_id": EXAMPLE_ID, "limit": 20},
+    errors=(NOT_FOUND,),
+    routes=(Route("GET", "/conversations/{conversation_id}/messages"),),
+)
+
+READ = Command(
+    name="message:read",
+    namespace=NAMESPACE,
+    payload=MovePosition,
+    ack=PositionAck,
+    effect="The caller has read all messages up to this one; a position never moves back.",
+    repeat=Repeat.SETS_STATE,
+    rate=READ_RATE,
+    example={"conversation_id": EXAMPLE_ID, "seq": 1},
+    errors=(NOT_FOUND,),
+    routes=(Route("PUT", "/conversations/{conversation_id}/read"),),
+)
+
+DELIVERED = Command(
+    name="message:delivered",
+    namespace=NAMESPACE,
+    payload=MovePosition,
+    ack=PositionAck,
+    effect="A device of the caller has all messages up to this one; a position never moves back.",
+    repeat=Repeat.SETS_STATE,
+    rate=READ_RATE,
+    example={"conversation_id": EXAMPLE_ID, "seq": 1},
+    errors=(NOT_FOUND,),
+    routes=(Route("PUT", "/conversations/{conversation_id}/delivered"),),
+)
+
+SYNC = Command(
+    name="chat:sync",
+    namespace=NAMESPACE,
+    payload=Sync,
+    ack=SyncAck,
+    effect=(
+        "Tells what the caller missed: the messages after each position, at most 100 a conversation, and the most active "
+        "conversations that the call did not name, without messages. A conversation of others is left out."
+    ),
+    repeat=Repeat.READ,
+    rate=RateLimit(120, 60),
+    example={"positions": {EXAMPLE_ID: 0}},
+    routes=(Route("POST", "/chat/sync"),),
+)
+
+MESSAGE_CREATED = Push(
+    name="message:created",
+    namespace=NAMESPACE,
+    model=MessageAck,
+    audience="All devices of the members of the conversation, the sender's too.",
+)
+
+RECEIPT_UPDATED = Push(
+    name="receipt:updated",
+    namespace=NAMESPACE,
+    model=Receipt,
+    audience="All devices of the members of the conversation, when a position moved.",
+)
+
+CONVERSATION_UPDATED = Push(
+    name="conversation:updated",
+    namespace=NAMESPACE,
+    model=ConversationAck,
+    audience="All devices of both people, when their conversation was opened.",
+)

@@ -1,0 +1,54 @@
+"""How conversations and messages look on the wire."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from handlers.people.models import User
+from realtime.wire import Model, WireId
+
+
+class Message(Model):
+    """One message. `seq` numbers the messages of its conversation from 1 without a hole, for everybody the same.
+
+    `client_id` is what its sender called it: the sender's devices recognise their own message by it.
+    """
+
+    id: WireId
+    conversation_id: WireId
+    seq: int
+    sender: User
+    text: str
+    media: tuple[()] = ()
+    reply_to_seq: int | None = None
+    created_at_ms: int
+    edited_at_ms: int | None = None
+    client_id: str | None = None
+
+
+class Member(Model):
+    """A person in a conversation and how far they are: everything up to and including these `seq`s."""
+
+    user: User
+    role: Literal["owner", "admin", "member"]
+    delivered_seq: int
+    read_seq: int
+
+
+class ConversationViewer(Model):
+    """What the caller alone is told: `unread_count` = `last_seq` - own `read_seq`, exact."""
+
+    unread_count: int
+    muted: bool
+
+
+class Conversation(Model):
+    """`last_seq` is 0 and `last_message` absent while nobody has written. `viewer` is absent in pushes."""
+
+    id: WireId
+    kind: Literal["direct", "group"]
+    title: str | None = None
+    members: list[Member]
+    last_seq: int
+    last_message: Message | None = None
+    viewer: ConversationViewer | None = None
