@@ -1,0 +1,96 @@
+"""What people can do with comments on a post: write them, read them, delete them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from handlers.limits import COMMENT_CHARS
+from handlers.people.models import User
+from realtime.contract import Command, RateLimit, Repeat, Route
+from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.wire import ClientId, Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
+
+NAMESPACE = "/posts"
+EXAMPLE_POST_ID = "185604284416000002"
+EXAMPLE_COMMENT_ID = "185604284416000003"
+
+
+class Comment(Model):
+    """A comment; `parent_id` is the comment that it replies to, absent at the top.
+
+    A deleted comment that has replies stays in its place with `deleted` and an empty text.
+    """
+
+    id: WireId
+    post_id: WireId
+    parent_id: WireId | None = None
+    author: User
+    text: str
+    like_count: int
+    reply_count: int
+    created_at_ms: int
+    deleted: Literal[True] | None = None
+
+
+class CreateComment(Payload):
+    post_id: Id
+    parent_id: Id | None = None
+    text: Annotated[str, TextRule(COMMENT_CHARS, lines=True)]
+    client_id: ClientId | None = None
+
+
+class ListComments(Payload):
+    """Without `parent_id` the comments at the top, with it the replies to that comment."""
+
+    post_id: Id
+    parent_id: Id | None = None
+    before: Id | None = None
+    limit: PageLimit | None = None
+
+
+class NamedComment(Payload):
+    comment_id: Id
+
+
+class CommentAck(Model):
+    comment: Comment
+
+
+COMMENT_CREATE = Command(
+    name="comment:create",
+    namespace=NAMESPACE,
+    payload=CreateComment,
+    ack=CommentAck,
+    effect="Comments on a post, or replies to a comment on it.",
+    repeat=Repeat.CLIENT_ID,
+    rate=RateLimit(60, 60),
+    example={"post_id": EXAMPLE_POST_ID, "text": "Well said", "client_id": "c0ffee-2"},
+    errors=(NOT_FOUND, CONFLICT),
+    routes=(Route("POST", "/posts/{post_id}/comments", 201),),
+)
+
+COMMENT_LIST = Command(
+    name="comment:list",
+    namespace=NAMESPACE,
+    payload=ListComments,
+    ack=Page[Comment],
+    effect="Lists the comments on a post or the replies to one, the latest first; without those of blocked people.",
+    repeat=Repeat.READ,
+    rate=RateLimit(600, 60),
+    example={"post_id": EXAMPLE_POST_ID, "limit": 20},
+    errors=(NOT_FOUND,),
+    routes=(Route("GET", "/posts/{post_id}/comments"),),
+)
+
+COMMENT_DELETE = Command(
+    name="comment:delete",
+    namespace=NAMESPACE,
+    payload=NamedComment,
+    ack=Nothing,
+    effect="Deletes the caller's own comment, or one on the caller's own post.",
+    repeat=Repeat.SETS_STATE,
+    rate=RateLimit(60, 60),
+    example={"comment_id": EXAMPLE_COMMENT_ID},
+    errors=(NOT_FOUND, FORBIDDEN),
+    routes=(Route("DELETE", "/comments/{comment_id}"),),
+)

@@ -1,0 +1,29 @@
+"""The limits of values that people type, told to clients by `user:me` so that they can count along."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from realtime.contract import DEFAULT_MAX_BYTES
+from realtime.wire import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Model
+
+DISPLAY_NAME_CHARS: Final = 50
+BIO_CHARS: Final = 300
+POST_CHARS: Final = 5_000
+LINK_CHARS: Final = 2_048
+COMMENT_CHARS: Final = 2_000
+MESSAGE_CHARS: Final = 4_000
+
+
+class Limits(Model):
+    """Longest texts in characters after normalisation to NFC, sizes of lists in items, payloads in bytes."""
+
+    display_name_chars: int = DISPLAY_NAME_CHARS
+    bio_chars: int = BIO_CHARS
+    post_chars: int = POST_CHARS
+    link_chars: int = LINK_CHARS
+    comment_chars: int = COMMENT_CHARS
+    message_chars: int = MESSAGE_CHARS
+    page_items: int = PAGE_LIMIT_MAX
+    page_items_default: int = PAGE_LIMIT_DEFAULT
+    payload_bytes: int = DEFAULT_MAX_BYTES

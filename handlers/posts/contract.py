@@ -1,0 +1,207 @@
+"""What people can do with posts: write, read, change, delete and like them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, model_validator
+
+from handlers.limits import LINK_CHARS, POST_CHARS
+from handlers.people.models import User
+from handlers.posts.models import Post
+from realtime.contract import Command, Fact, RateLimit, Repeat, Route
+from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.wire import ClientId, Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
+
+NAMESPACE = "/posts"
+EXAMPLE_ID = "185604284416000002"
+
+_READS = RateLimit(600, 60)
+_WRITES = RateLimit(30, 60)
+_LIKES = RateLimit(120, 60)
+
+_HTTP_URL = TypeAdapter(HttpUrl)
+
+
+def _web_address(value: str) -> str:
+    """The address in its normal form, so that a retry compares equal."""
+    try:
+        address = str(_HTTP_URL.validate_python(value))
+    except ValidationError:
+        raise ValueError("must be an http or https address") from None
+    if len(address) > LINK_CHARS:
+        raise ValueError(f"must have at most {LINK_CHARS} characters")
+    return address
+
+
+Text = Annotated[str, TextRule(POST_CHARS, lines=True)]
+Link = Annotated[str, TextRule(LINK_CHARS), AfterValidator(_web_address)]
+ChosenVisibility = Literal["public", "followers"]
+
+
+class CreatePost(Payload):
+    """A post is of kind `link` when it has a link, else of kind `text`; only one of kind `link` may be without text."""
+
+    text: Text | None = None
+    kind: Literal["text", "link"] | None = None
+    link: Link | None = None
+    visibility: ChosenVisibility = "public"
+    client_id: ClientId | None = None
+
+    @model_validator(mode="after")
+    def _has_content(self) -> CreatePost:
+        if self.kind is not None and self.kind != self.meant_kind:
+            raise ValueError("a post of kind link needs a link, one of kind text has none")
+        if self.text is None and self.link is None:
+            raise ValueError("needs a text or a link")
+        return self
+
+    @property
+    def meant_kind(self) -> Literal["text", "link"]:
+        return "text" if self.link is None else "link"
+
+
+class NamedPost(Payload):
+    post_id: Id
+
+
+class UpdatePost(Payload):
+    """What is absent stays as it is."""
+
+    post_id: Id
+    text: Text | None = None
+    visibility: ChosenVisibility | None = None
+
+
+class ListPosts(Payload):
+    user_id: Id
+    before: Id | None = None
+    limit: PageLimit | None = None
+
+
+class ListLikers(Payload):
+    post_id: Id
+    before: Id | None = None
+    limit: PageLimit | None = None
+
+
+class PostAck(Model):
+    post: Post
+
+
+class LikeAck(Model):
+    post_id: WireId
+    liked: bool
+    like_count: int
+
+
+class PostCreatedData(Model):
+    post_id: WireId
+    author_id: WireId
+
+
+POST_CREATED = Fact(name="post.created", model=PostCreatedData)
+
+POST_CREATE = Command(
+    name="post:create",
+    namespace=NAMESPACE,
+    payload=CreatePost,
+    ack=PostAck,
+    effect="Publishes a text or a link; it comes into the feeds of the caller's followers.",
+    repeat=Repeat.CLIENT_ID,
+    rate=_WRITES,
+    example={"text": "Hello, Rookery", "visibility": "public", "client_id": "c0ffee-1"},
+    errors=(CONFLICT, NOT_FOUND),
+    routes=(Route("POST", "/posts", 201),),
+)
+
+POST_GET = Command(
+    name="post:get",
+    namespace=NAMESPACE,
+    payload=NamedPost,
+    ack=PostAck,
+    effect="Shows one post.",
+    repeat=Repeat.READ,
+    rate=_READS,
+    example={"post_id": EXAMPLE_ID},
+    errors=(NOT_FOUND,),
+    routes=(Route("GET", "/posts/{post_id}"),),
+)
+
+POST_UPDATE = Command(
+    name="post:update",
+    namespace=NAMESPACE,
+    payload=UpdatePost,
+    ack=PostAck,
+    effect="Changes the text or the visibility of the caller's own post.",
+    repeat=Repeat.SETS_STATE,
+    rate=_WRITES,
+    example={"post_id": EXAMPLE_ID, "text": "Hello again"},
+    errors=(NOT_FOUND, FORBIDDEN),
+    routes=(Route("PATCH", "/posts/{post_id}"), Route("PUT", "/posts/{post_id}")),
+)
+
+POST_DELETE = Command(
+    name="post:delete",
+    namespace=NAMESPACE,
+    payload=NamedPost,
+    ack=Nothing,
+    effect="Deletes the caller's own post, for everybody and with its comments and likes.",
+    repeat=Repeat.SETS_STATE,
+    rate=_WRITES,
+    example={"post_id": EXAMPLE_ID},
+    errors=(NOT_FOUND, FORBIDDEN),
+    routes=(Route("DELETE", "/posts/{post_id}"),),
+)
+
+POST_LIST = Command(
+    name="post:list",
+    namespace=NAMESPACE,
+    payload=ListPosts,
+    ack=Page[Post],
+    effect="Lists a person's posts that the caller may see, the latest first.",
+    repeat=Repeat.READ,
+    rate=_READS,
+    example={"user_id": EXAMPLE_ID, "limit": 20},
+    errors=(NOT_FOUND,),
+    routes=(Route("GET", "/users/{user_id}/posts"),),
+)
+
+POST_LIKE = Command(
+    name="post:like",
+    namespace=NAMESPACE,
+    payload=NamedPost,
+    ack=LikeAck,
+    effect="Likes a post; a person likes a post once, however often they say so.",
+    repeat=Repeat.SETS_STATE,
+    rate=_LIKES,
+    example={"post_id": EXAMPLE_ID},
+    errors=(NOT_FOUND,),
+    routes=(Route("POST", "/posts/{post_id}/likes"), Route("POST", "/posts/{post_id}/like")),
+)
+
+POST_UNLIKE = Command(
+    name="post:unlike",
+    namespace=NAMESPACE,
+    payload=NamedPost,
+    ack=LikeAck,
+    effect="Takes a like back.",
+    repeat=Repeat.SETS_STATE,
+    rate=_LIKES,
+    example={"post_id": EXAMPLE_ID},
+    errors=(NOT_FOUND,),
+    routes=(Route("DELETE", "/posts/{post_id}/likes"), Route("DELETE", "/posts/{post_id}/like")),
+)
+
+POST_LIKERS = Command(
+    name="post:likers",
+    namespace=NAMESPACE,
+    payload=ListLikers,
+    ack=Page[User],
+    effect="Lists who likes a post, the latest first; without those who are blocked either way.",
+    repeat=Repeat.READ,
+    rate=_READS,
+    example={"post_id": EXAMPLE_ID, "limit": 20},
+    errors=(NOT_FOUND,),
+    routes=(Route("GET", "/posts/{post_id}/likes"),),
+)
