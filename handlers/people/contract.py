@@ -28,9 +28,7 @@ ProfileValue = (
     | Annotated[list[Annotated[str, TextRule(DISPLAY_NAME_CHARS)]], Field(max_length=30)]
 )
 SettingValue = (
-    bool
-    | Annotated[int, Field(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)]
-    | Annotated[str, TextRule(300, shortest=0)]
+    bool | Annotated[int, Field(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)] | Annotated[str, TextRule(300, shortest=0)]
 )
 
 

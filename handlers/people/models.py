@@ -8,8 +8,8 @@ from realtime.wire import Model, WireId
 class UserViewer(Model):
     """What the reader and this person are to each other.
 
-    `blocked` is the reader's own block: whom this person blocks never sees them. `muted` and `requested` are false until
-    people can be muted and accounts made private.
+    `blocked` is the reader's own block: whom this person blocks never sees them. `muted` and `requested` are false
+    until people can be muted and accounts made private.
     """
 
     following: bool
