@@ -1,0 +1,117 @@
+"""Credentials, login sessions and refresh tokens."""
+
+import datetime
+from typing import NamedTuple, Protocol
+
+from sql.ids import LoginSessionId, UserId
+from sql.unit import Connection
+
+
+class CredentialsRow(NamedTuple):
+    user_id: UserId
+    password_hash: str
+    role: str
+
+
+class LoginSessionRow(NamedTuple):
+    id: LoginSessionId
+    user_agent: str
+    address: str
+    created_at: datetime.datetime
+    last_used_at: datetime.datetime
+
+
+class RevokedSessionRow(NamedTuple):
+    id: LoginSessionId
+    user_id: UserId
+    revoked_at: datetime.datetime
+
+
+class RefreshTokenRow(NamedTuple):
+    session_id: LoginSessionId
+    user_id: UserId
+    expires_at: datetime.datetime
+    used_at: datetime.datetime | None
+    """None while this token is the newest of its session."""
+    successor_hash: bytes | None
+    revoked_at: datetime.datetime | None
+    """When its session was revoked."""
+
+
+class AccountQueries(Protocol):
+    async def insert_user(
+        self,
+        connection: Connection,
+        *,
+        username: str,
+        email: str | None,
+        phone: str | None,
+        password_hash: str,
+        display_name: str,
+    ) -> UserId:
+        """Raises UniqueViolated: `users_username_key`, `users_email_key` or `users_phone_key`."""
+        ...
+
+    async def read_credentials(self, connection: Connection, *, login: str) -> CredentialsRow | None: ...
+
+    async def read_password_hash(self, connection: Connection, *, user_id: UserId) -> str | None: ...
+
+    async def set_password_hash(self, connection: Connection, *, user_id: UserId, password_hash: str) -> None: ...
+
+    async def insert_session(
+        self, connection: Connection, *, user_id: UserId, user_agent: str, address: str
+    ) -> LoginSessionId: ...
+
+    async def is_session_open(self, connection: Connection, *, session_id: LoginSessionId, user_id: UserId) -> bool: ...
+
+    async def list_sessions(self, connection: Connection, *, user_id: UserId) -> list[LoginSessionRow]:
+        """Those that are not revoked, newest first."""
+        ...
+
+    async def touch_session(
+        self, connection: Connection, *, session_id: LoginSessionId, user_agent: str, address: str
+    ) -> None: ...
+
+    async def revoke_session(
+        self, connection: Connection, *, user_id: UserId, session_id: LoginSessionId
+    ) -> LoginSessionId | None:
+        """None when it is not this person's, or was revoked before."""
+        ...
+
+    async def revoke_sessions(
+        self, connection: Connection, *, user_id: UserId, except_session_id: LoginSessionId | None
+    ) -> list[LoginSessionId]:
+        """Those that it revoked: all of the person's, but for one if given."""
+        ...
+
+    async def sessions_revoked_since(
+        self, connection: Connection, *, since: datetime.datetime
+    ) -> list[RevokedSessionRow]: ...
+
+    async def insert_refresh_token(
+        self,
+        connection: Connection,
+        *,
+        token_hash: bytes,
+        session_id: LoginSessionId,
+        issued_at: datetime.datetime,
+        expires_at: datetime.datetime,
+    ) -> None: ...
+
+    async def lock_refresh_token(self, connection: Connection, *, token_hash: bytes) -> RefreshTokenRow | None:
+        """As it is once everybody who was using it has committed; nobody else uses it until this transaction ends."""
+        ...
+
+    async def rotate_refresh_token(
+        self,
+        connection: Connection,
+        *,
+        token_hash: bytes,
+        successor_hash: bytes,
+        now: datetime.datetime,
+        expires_at: datetime.datetime,
+    ) -> bool | None:
+        """True: the old one is used up and its successor stands. None: it was used before, or is not there."""
+        ...
+
+    async def delete_expired_tokens(self, connection: Connection, *, expired_before: datetime.datetime) -> None: ...

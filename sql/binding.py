@@ -1,0 +1,170 @@
+"""Joins the named queries of a `.sql` file with the typed Protocol that describes them."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from operator import itemgetter
+from pathlib import Path
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, Final, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+
+import aiosql
+from aiosql.types import SQLOperationType
+
+from sql.errors import translated
+
+Values = Sequence[Any]
+
+_QUERIES: Final = Path(__file__).parent / "queries"
+_ONE_ROW: Final = SQLOperationType.SELECT_ONE
+_ONE_VALUE: Final = SQLOperationType.SELECT_VALUE
+_NO_ROW: Final = SQLOperationType.INSERT_UPDATE_DELETE
+
+
+class Query(NamedTuple):
+    """A named query as its file has it."""
+
+    name: str
+    sql: str
+    """The text with `$1`, `$2`, ... in the order of `parameters`."""
+    parameters: tuple[str, ...]
+    operation: SQLOperationType
+    comment: str
+
+
+def read_queries(aggregate: str) -> dict[str, Query]:
+    """The queries of `queries/<aggregate>.sql` by name."""
+    loaded = aiosql.from_path(_QUERIES / f"{aggregate}.sql", "asyncpg")
+    queries = {}
+    for name in loaded.available_queries:
+        if name.removesuffix("_cursor") in queries:  # aiosql makes a second form of each query that answers rows
+            continue
+        function = getattr(loaded, name)
+        # Parameters are numbered by first appearance, the order that the signature has too.
+        parameters = tuple(parameter for parameter in function.__signature__.parameters if parameter != "self")
+        queries[name] = Query(name, function.sql, parameters, function.operation, function.__doc__ or "")
+    return queries
+
+
+def bind(protocol: type, aggregate: str) -> Any:
+    """An object with one method per query of the file; rows come as the NamedTuples that the protocol names.
+
+    Raises LookupError when protocol and file do not name the same queries.
+    """
+    queries = read_queries(aggregate)
+    methods = methods_of(protocol)
+    if odd := queries.keys() ^ methods.keys():
+        raise LookupError(f"{protocol.__name__} and queries/{aggregate}.sql differ in: {', '.join(sorted(odd))}")
+    bound = {name: _method(query, returned_type(methods[name])) for name, query in queries.items()}
+    return SimpleNamespace(**bound)
+
+
+def methods_of(protocol: type) -> dict[str, Callable[..., Any]]:
+    """The methods that a Protocol declares, by name."""
+    return {name: value for name, value in vars(protocol).items() if callable(value) and not name.startswith("_")}
+
+
+def returned_type(method: Callable[..., Any]) -> Any:
+    """What a query method answers: a row type or a scalar, inside of `list[...]` or `... | None`."""
+    return get_type_hints(method)["return"]
+
+
+def item_type(annotation: Any) -> Any:
+    """The type of one row or value: `list[X]` and `X | None` without their wrapping."""
+    if get_origin(annotation) is list:
+        return item_type(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return next(part for part in get_args(annotation) if part is not NoneType)
+    return annotation
+
+
+def is_row(annotation: Any) -> bool:
+    """Whether a type is a NamedTuple."""
+    return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
+
+
+def columns_of(row: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The columns that fill a row type, in order, with their types.
+
+    A field that is a NamedTuple itself takes several columns, named `<field>_<its own field>`.
+    """
+    for name, annotation in get_type_hints(row).items():
+        inner = item_type(annotation)
+        if is_row(inner):
+            yield from columns_of(inner, f"{prefix}{name}_")
+        else:
+            yield prefix + name, annotation
+
+
+def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
+    sql = query.sql
+    arguments_in_order = _picker(query.parameters)
+
+    if query.operation == _NO_ROW:
+
+        async def run(connection: Any, **arguments: Any) -> None:
+            with translated():
+                await connection.execute(sql, *arguments_in_order(arguments))
+
+        return run
+
+    if query.operation == _ONE_VALUE:
+
+        async def fetch_value(connection: Any, **arguments: Any) -> Any:
+            with translated():
+                return await connection.fetchval(sql, *arguments_in_order(arguments))
+
+        return fetch_value
+
+    read = _reader(item_type(annotation))
+    if query.operation == _ONE_ROW:
+
+        async def fetch_row(connection: Any, **arguments: Any) -> Any:
+            with translated():
+                record = await connection.fetchrow(sql, *arguments_in_order(arguments))
+            return None if record is None else read(record)
+
+        return fetch_row
+
+    async def fetch_rows(connection: Any, **arguments: Any) -> list[Any]:
+        with translated():
+            records = await connection.fetch(sql, *arguments_in_order(arguments))
+        return [read(record) for record in records]
+
+    return fetch_rows
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], Values]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda arguments: [arguments[name] for name in names]
+
+
+def _reader(annotation: Any) -> Callable[[Values], Any]:
+    if not is_row(annotation):
+        return itemgetter(0)
+    fields = [item_type(field) for field in get_type_hints(annotation).values()]
+    if not any(is_row(field) for field in fields):
+        return cast("Callable[[Values], Any]", annotation._make)
+    return _nested_reader(annotation)
+
+
+def _nested_reader(row: Any) -> Callable[[Values], Any]:
+    parts: list[Callable[[Values], Any]] = []
+    column = 0
+    for annotation in get_type_hints(row).values():
+        inner = item_type(annotation)
+        if is_row(inner):
+            width = sum(1 for _ in columns_of(inner))
+            parts.append(_slice_reader(inner, slice(column, column + width), optional=inner is not annotation))
+            column += width
+        else:
+            parts.append(itemgetter(column))
+            column += 1
+    return lambda record: row._make([part(record) for part in parts])
+
+
+def _slice_reader(row: Any, columns: slice, *, optional: bool) -> Callable[[Values], Any]:
+    read = _reader(row)
+    if not optional:
+        return lambda record: read(record[columns])
+    # An outer join that found nothing leaves every column empty; the first is a key.
+    return lambda record: None if record[columns.start] is None else read(record[columns])

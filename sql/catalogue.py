@@ -1,0 +1,29 @@
+"""Every query of the product, by aggregate."""
+
+from dataclasses import dataclass
+
+from sql.accounts import AccountQueries
+from sql.binding import bind
+from sql.facts import FactQueries
+from sql.people import PeopleQueries
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Call a query as `queries.<aggregate>.<query>(connection, name=value, ...)`.
+
+    Every query can raise the errors of `sql.errors`; in a transaction, an error is the end of that transaction.
+    """
+
+    accounts: AccountQueries
+    people: PeopleQueries
+    facts: FactQueries
+
+
+def load_queries() -> Queries:
+    """Reads all query files. Raises LookupError when a file and its Protocol do not fit."""
+    return Queries(
+        accounts=bind(AccountQueries, "accounts"),
+        people=bind(PeopleQueries, "people"),
+        facts=bind(FactQueries, "facts"),
+    )

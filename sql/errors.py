@@ -1,0 +1,107 @@
+"""What can go wrong between a query and PostgreSQL, in words that callers can act on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+
+
+class DatabaseError(Exception):
+    """A query, or the unit of work that it ran in, failed for a known reason."""
+
+
+class Unavailable(DatabaseError):
+    """PostgreSQL cannot answer now: unreachable, overloaded, shutting down, read-only, or over a time limit.
+
+    Nothing was committed, except when the connection was lost during the commit itself: then nobody knows.
+    """
+
+
+class Retry(DatabaseError):
+    """The transaction lost against a concurrent one (deadlock, serialization) and may be run again from its start."""
+
+
+class BadText(DatabaseError):
+    """A value holds what PostgreSQL cannot store: NUL, a lone surrogate, a number past 64 bits."""
+
+
+class ConstraintBroken(DatabaseError):
+    """A row would break a constraint; the transaction is lost."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+class UniqueViolated(ConstraintBroken):
+    """A row with this key exists already."""
+
+
+class ForeignKeyMissing(ConstraintBroken):
+    """The row that this one refers to does not exist."""
+
+
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""Everything that asyncpg raises on its own account."""
+
+_UNAVAILABLE_CLASSES: Final = frozenset({"08", "53", "58"})
+_UNAVAILABLE_STATES: Final = frozenset(
+    {
+        "25006",  # read-only: a standby, or the primary that this node has not found yet
+        "25P03",  # idle in transaction for too long
+        "57014",  # statement timeout
+        "57P01",  # administrator's shutdown
+        "57P02",  # crash of another backend
+        "57P03",  # starting up or shutting down
+        "57P04",  # database dropped
+        "57P05",  # idle session
+    }
+)
+_RETRY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
+_BAD_TEXT_STATES: Final = frozenset({"22003", "22021", "22P05"})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what asyncpg raises inside the block into the errors of this module.
+
+    Put nothing but calls of asyncpg into it: any OSError or TimeoutError counts as PostgreSQL's.
+    """
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        ours = translate(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def translate(error: BaseException) -> DatabaseError | None:
+    """The error of this module that says the same; None for a fault of the program, which should stay loud."""
+    if isinstance(error, asyncpg.PostgresError):
+        return _from_state(error)
+    if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
+        return None
+    if isinstance(error, ValueError):  # asyncpg could not encode an argument
+        return BadText(str(error))
+    if isinstance(error, asyncpg.InterfaceError):
+        # asyncpg has one class for a lost connection and for misuse: only the text tells them apart.
+        text = str(error)
+        return Unavailable(text) if "clos" in text or "terminat" in text else None
+    return Unavailable(str(error) or type(error).__name__)
+
+
+def _from_state(error: asyncpg.PostgresError) -> DatabaseError | None:
+    state = error.sqlstate or ""
+    if state == asyncpg.UniqueViolationError.sqlstate:
+        return UniqueViolated(error.constraint_name or "")
+    if state == asyncpg.ForeignKeyViolationError.sqlstate:
+        return ForeignKeyMissing(error.constraint_name or "")
+    if state in _RETRY_STATES:
+        return Retry(str(error))
+    if state in _BAD_TEXT_STATES:
+        return BadText(str(error))
+    if state in _UNAVAILABLE_STATES or state[:2] in _UNAVAILABLE_CLASSES:
+        return Unavailable(str(error))
+    return None

@@ -1,0 +1,102 @@
+"""Brings the schema of a database up to the files in `migrations/`."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import asyncpg
+from pogo_core.error import BadMigrationError
+from pogo_core.util import migrate as pogo
+from pogo_core.util.sql import ensure_pogo_sync
+
+from sql.binding import bind
+from sql.errors import translated
+from sql.ledger import LedgerQueries
+from sql.pool import PlainConnection, plain_url
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+_LOCK_KEY: Final = 0x524F4F4B  # "ROOK"
+_LOCK_POLL_S: Final = 0.05
+_LOG: Final = logging.getLogger(__name__)
+
+
+class MigrationFailed(Exception):
+    """The files and the database do not fit together, or a file could not be applied; the message says which."""
+
+
+class _Ledger(NamedTuple):
+    connection: PlainConnection
+    queries: LedgerQueries
+
+
+async def migrate(database_url: str, *, folder: Path = MIGRATIONS, lock_timeout_s: float = 120) -> int:
+    """Applies the files that the database has not seen, each in its transaction; answers how many.
+
+    Any number of nodes may call it at once: one works, the others wait for it and find nothing to do.
+    Raises MigrationFailed (a bad or an edited file, or another node's lock held too long) and Unavailable.
+    """
+    async with _open_ledger(database_url) as ledger:
+        await _lock(ledger, lock_timeout_s)
+        await ensure_pogo_sync(ledger.connection)
+        await ledger.queries.create_ledger(ledger.connection)
+        before = await _check(ledger, folder)
+        try:
+            await pogo.apply(ledger.connection, folder, schema_name="public", logger=_LOG)
+        except BadMigrationError as error:
+            raise MigrationFailed(f"{error}: {error.__cause__}" if error.__cause__ else str(error)) from error
+        contents = _contents(folder)
+        await ledger.queries.record_contents(
+            ledger.connection, migration_ids=list(contents), content_hashes=list(contents.values())
+        )
+        return len(contents.keys() - before)
+
+
+async def pending(database_url: str, *, folder: Path = MIGRATIONS) -> list[str]:
+    """The names of the files that the database has not seen, oldest first. Changes nothing.
+
+    Raises MigrationFailed when an applied file was edited, and Unavailable.
+    """
+    async with _open_ledger(database_url) as ledger:
+        if not await ledger.queries.has_ledger(ledger.connection):
+            return sorted(_contents(folder))
+        return sorted(_contents(folder).keys() - await _check(ledger, folder))
+
+
+@asynccontextmanager
+async def _open_ledger(database_url: str) -> AsyncIterator[_Ledger]:
+    with translated():
+        connection = await asyncpg.connect(plain_url(database_url))
+    try:
+        yield _Ledger(connection, bind(LedgerQueries, "ledger"))
+    finally:
+        # Closing gives the lock back too.
+        await connection.close()
+
+
+async def _lock(ledger: _Ledger, timeout_s: float) -> None:
+    # Polled: a waiting lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all of those.
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not await ledger.queries.try_lock(ledger.connection, lock_key=_LOCK_KEY):
+                await asyncio.sleep(_LOCK_POLL_S)
+    except TimeoutError:
+        raise MigrationFailed(f"another process has been migrating this database for {timeout_s:.0f} s") from None
+
+
+async def _check(ledger: _Ledger, folder: Path) -> set[str]:
+    """The applied files; pogo-migrate keeps a hash of their names only, so their contents are compared here."""
+    contents = _contents(folder)
+    applied = {row.migration_id: row.content_hash for row in await ledger.queries.list_applied(ledger.connection)}
+    for name, content_hash in applied.items():
+        if name in contents and content_hash is not None and content_hash != contents[name]:
+            raise MigrationFailed(f"{name}.sql was edited after it was applied here: undo that, add a new file")
+    return set(applied)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.stem: hashlib.sha256(path.read_bytes()).digest() for path in folder.glob("*.sql")}

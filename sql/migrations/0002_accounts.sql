@@ -1,0 +1,61 @@
+-- People, their login sessions and refresh tokens
+-- depends: 0001_ids
+
+-- migrate: apply
+
+CREATE TABLE users (
+    id bigint PRIMARY KEY DEFAULT make_id(),
+    username text NOT NULL,
+    email text,
+    phone text,
+    password_hash text NOT NULL,
+    display_name text NOT NULL DEFAULT '',
+    bio text NOT NULL DEFAULT '',
+    avatar_url text,
+    profile jsonb NOT NULL DEFAULT '{}',
+    settings jsonb NOT NULL DEFAULT '{}',
+    follower_count integer NOT NULL DEFAULT 0 CHECK (follower_count >= 0),
+    following_count integer NOT NULL DEFAULT 0 CHECK (following_count >= 0),
+    post_count integer NOT NULL DEFAULT 0 CHECK (post_count >= 0),
+    is_private boolean NOT NULL DEFAULT false,
+    is_broadcaster boolean NOT NULL DEFAULT false,
+    role text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'moderator', 'admin')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    last_active_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT users_reachable CHECK (email IS NOT NULL OR phone IS NOT NULL)
+) WITH (fillfactor = 80);
+
+CREATE UNIQUE INDEX users_username_key ON users (lower(username));
+
+CREATE UNIQUE INDEX users_email_key ON users (lower(email)) WHERE email IS NOT NULL;
+
+CREATE UNIQUE INDEX users_phone_key ON users (phone) WHERE phone IS NOT NULL;
+
+CREATE TABLE login_sessions (
+    id bigint PRIMARY KEY DEFAULT make_id(),
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    user_agent text NOT NULL DEFAULT '',
+    address text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    last_used_at timestamptz NOT NULL DEFAULT now(),
+    revoked_at timestamptz
+);
+
+CREATE INDEX login_sessions_user_idx ON login_sessions (user_id, id DESC) WHERE revoked_at IS NULL;
+
+CREATE INDEX login_sessions_revoked_idx ON login_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+
+CREATE TABLE refresh_tokens (
+    token_hash bytea PRIMARY KEY,
+    session_id bigint NOT NULL REFERENCES login_sessions ON DELETE CASCADE,
+    issued_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz,
+    successor_hash bytea
+);
+
+CREATE INDEX refresh_tokens_session_idx ON refresh_tokens (session_id);
+
+CREATE INDEX refresh_tokens_expiry_idx ON refresh_tokens (expires_at);
+
+-- migrate: rollback

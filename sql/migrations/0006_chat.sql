@@ -1,0 +1,50 @@
+-- Conversations, their members and their numbered messages
+-- depends: 0002_accounts
+
+-- migrate: apply
+
+CREATE TABLE conversations (
+    id bigint PRIMARY KEY DEFAULT make_id(),
+    kind text NOT NULL CHECK (kind IN ('direct', 'group')),
+    direct_low bigint REFERENCES users ON DELETE CASCADE,
+    direct_high bigint REFERENCES users ON DELETE CASCADE,
+    title text,
+    last_seq bigint NOT NULL DEFAULT 0,
+    last_activity_id bigint NOT NULL DEFAULT make_id(),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT conversations_direct_key UNIQUE (direct_low, direct_high),
+    CHECK ((kind = 'direct') = (direct_low IS NOT NULL AND direct_high IS NOT NULL)),
+    CHECK (direct_low < direct_high)
+) WITH (fillfactor = 70);
+
+CREATE TABLE conversation_members (
+    conversation_id bigint NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    role text NOT NULL DEFAULT 'member' CHECK (role IN ('owner', 'admin', 'member')),
+    read_seq bigint NOT NULL DEFAULT 0,
+    delivered_seq bigint NOT NULL DEFAULT 0,
+    muted boolean NOT NULL DEFAULT false,
+    joined_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (conversation_id, user_id),
+    CHECK (read_seq <= delivered_seq)
+) WITH (fillfactor = 70);
+
+CREATE INDEX conversation_members_user_idx ON conversation_members (user_id, conversation_id);
+
+CREATE TABLE messages (
+    conversation_id bigint NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    seq bigint NOT NULL CHECK (seq > 0),
+    id bigint NOT NULL DEFAULT make_id(),
+    sender_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    text text NOT NULL,
+    reply_to_seq bigint,
+    client_id text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    edited_at timestamptz,
+    deleted_at timestamptz,
+    PRIMARY KEY (conversation_id, seq)
+);
+
+CREATE UNIQUE INDEX messages_client_id_key ON messages (sender_id, client_id) WHERE client_id IS NOT NULL;
+
+-- migrate: rollback

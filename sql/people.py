@@ -1,0 +1,83 @@
+"""People as others see them."""
+
+import datetime
+from typing import Any, NamedTuple, Protocol
+
+from sql.ids import UserId
+from sql.unit import Connection
+
+
+class UserCard(NamedTuple):
+    """What everybody may know of a person."""
+
+    id: UserId
+    username: str
+    display_name: str
+    bio: str
+    avatar_url: str | None
+    follower_count: int
+    following_count: int
+    post_count: int
+    is_private: bool
+
+
+class Relation(NamedTuple):
+    """How the viewer stands to the person in the same row; all but `is_self` are false towards oneself."""
+
+    is_self: bool
+    follows: bool
+    followed_by: bool
+    blocks: bool
+    blocked_by: bool
+
+
+class PersonView(NamedTuple):
+    user: UserCard
+    viewer: Relation
+
+
+class OwnProfileRow(NamedTuple):
+    """What only the person themselves may see."""
+
+    user: UserCard
+    email: str | None
+    phone: str | None
+    profile: dict[str, Any]
+    settings: dict[str, Any]
+    role: str
+    created_at: datetime.datetime
+
+
+class PeopleQueries(Protocol):
+    async def read_person(self, connection: Connection, *, viewer_id: UserId, user_id: UserId) -> PersonView | None: ...
+
+    async def read_person_by_username(
+        self, connection: Connection, *, viewer_id: UserId, username: str
+    ) -> PersonView | None: ...
+
+    async def read_own_profile(self, connection: Connection, *, user_id: UserId) -> OwnProfileRow | None: ...
+
+    async def list_cards(self, connection: Connection, *, user_ids: list[UserId]) -> list[UserCard]:
+        """In no order; those that do not exist are absent."""
+        ...
+
+    async def update_profile(
+        self,
+        connection: Connection,
+        *,
+        user_id: UserId,
+        display_name: str | None,
+        bio: str | None,
+        profile: dict[str, Any] | None,
+        settings: dict[str, Any] | None,
+    ) -> OwnProfileRow | None:
+        """None leaves a field as it is."""
+        ...
+
+    async def lock_users(self, connection: Connection, *, user_ids: list[UserId]) -> list[UserId]:
+        """Those that exist, in id order. Statements after it see all that others did to these people's graph before."""
+        ...
+
+    async def mark_active(self, connection: Connection, *, user_ids: list[UserId]) -> None:
+        """Seen just now; written at most once a minute for each person."""
+        ...

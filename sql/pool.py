@@ -1,0 +1,83 @@
+"""The connections of this process to PostgreSQL."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import asyncpg
+import orjson
+
+from sql.errors import translated
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    PlainConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:  # asyncpg's classes are generic in its stubs only
+    Pool = asyncpg.Pool
+    PlainConnection = asyncpg.Connection
+
+_JSONB_VERSION: Final = b"\x01"
+
+
+def plain_url(database_url: str) -> str:
+    """The address without the driver that other tools write into it (`postgresql+asyncpg://`)."""
+    scheme, separator, rest = database_url.partition("://")
+    return scheme.removesuffix("+asyncpg") + separator + rest
+
+
+async def open_pool(
+    database_url: str,
+    *,
+    min_size: int,
+    max_size: int,
+    connect_timeout_s: float,
+    statement_timeout_ms: int,
+    idle_in_transaction_timeout_ms: int,
+) -> Pool:
+    """Connects `min_size` connections; more, up to `max_size`, as they are needed.
+
+    Raises Unavailable when PostgreSQL cannot be reached.
+    """
+    with translated():
+        return await asyncpg.create_pool(
+            plain_url(database_url),
+            min_size=min_size,
+            max_size=max_size,
+            timeout=connect_timeout_s,
+            # The server ends a slow statement; this ends the wait for a server that has gone silent.
+            command_timeout=statement_timeout_ms / 1000 + 2,
+            init=use_orjson,
+            reset=_keep_session,
+            server_settings={
+                "application_name": "rookery",
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(statement_timeout_ms),
+                "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
+            },
+        )
+
+
+async def close_pool(pool: Pool, *, timeout_s: float) -> None:
+    """Closes all connections; those still at work after `timeout_s` are cut."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+async def use_orjson(connection: PlainConnection) -> None:
+    """Makes `jsonb` parameters and columns plain Python values."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: _JSONB_VERSION + orjson.dumps(value),
+        decoder=lambda encoded: orjson.loads(encoded[1:]),
+        format="binary",
+    )
+
+
+async def _keep_session(_connection: Any) -> None:
+    # Nothing here changes a session, and asyncpg has rolled an open transaction back before it calls this:
+    # its own reset would cost every unit of work one more round trip.
+    return None

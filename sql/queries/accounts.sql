@@ -1,0 +1,113 @@
+-- name: insert_user(username, email, phone, password_hash, display_name)$
+-- Makes a person. The unique indexes users_username_key, users_email_key and users_phone_key refuse a second one;
+-- one row, the id.
+INSERT INTO users (username, email, phone, password_hash, display_name)
+VALUES (:username, :email, :phone, :password_hash, :display_name)
+RETURNING id;
+
+-- name: read_credentials(login)^
+-- Who logs in with this username, e-mail address or phone number: no two of them look alike.
+-- users_username_key, users_email_key, users_phone_key; 0 or 1 row.
+SELECT u.id AS user_id, u.password_hash, u.role
+FROM users u
+WHERE lower(u.username) = lower(:login) OR lower(u.email) = lower(:login) OR u.phone = :login
+LIMIT 1;
+
+-- name: read_password_hash(user_id)$
+-- The stored hash, to check a password that is typed again. users_pkey; 0 or 1 row.
+SELECT u.password_hash
+FROM users u
+WHERE u.id = :user_id;
+
+-- name: set_password_hash(user_id, password_hash)!
+-- A new password, or the same one under a stronger hash. users_pkey.
+UPDATE users
+SET password_hash = :password_hash
+WHERE id = :user_id;
+
+-- name: insert_session(user_id, user_agent, address)$
+-- A login on one device. One row, the id.
+INSERT INTO login_sessions (user_id, user_agent, address)
+VALUES (:user_id, :user_agent, :address)
+RETURNING id;
+
+-- name: is_session_open(session_id, user_id)$
+-- Whether this person's login still counts. login_sessions_pkey; one row.
+SELECT EXISTS (
+    SELECT
+    FROM login_sessions s
+    WHERE s.id = :session_id AND s.user_id = :user_id AND s.revoked_at IS NULL
+);
+
+-- name: list_sessions(user_id)
+-- Where a person is logged in, newest first. login_sessions_user_idx; some rows, at most 200.
+SELECT s.id, s.user_agent, s.address, s.created_at, s.last_used_at
+FROM login_sessions s
+WHERE s.user_id = :user_id AND s.revoked_at IS NULL
+ORDER BY s.id DESC
+LIMIT 200;
+
+-- name: touch_session(session_id, user_agent, address)!
+-- Notes that a login was used, and from where. login_sessions_pkey.
+UPDATE login_sessions
+SET last_used_at = now(), user_agent = :user_agent, address = :address
+WHERE id = :session_id;
+
+-- name: revoke_session(user_id, session_id)$
+-- Ends one login of a person. login_sessions_pkey; 0 or 1 row, its id.
+UPDATE login_sessions
+SET revoked_at = now()
+WHERE id = :session_id AND user_id = :user_id AND revoked_at IS NULL
+RETURNING id;
+
+-- name: revoke_sessions(user_id, except_session_id)
+-- Ends every login of a person, but for one where given. login_sessions_user_idx; a row for each, its id.
+UPDATE login_sessions
+SET revoked_at = now()
+WHERE user_id = :user_id AND revoked_at IS NULL AND id IS DISTINCT FROM :except_session_id::bigint
+RETURNING id;
+
+-- name: sessions_revoked_since(since)
+-- The logins that ended lately, for every node to refuse. login_sessions_revoked_idx; few rows.
+SELECT s.id, s.user_id, s.revoked_at
+FROM login_sessions s
+WHERE s.revoked_at >= :since
+ORDER BY s.revoked_at;
+
+-- name: insert_refresh_token(token_hash, session_id, issued_at, expires_at)!
+-- The first refresh token of a login.
+INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
+VALUES (:token_hash, :session_id, :issued_at, :expires_at);
+
+-- name: lock_refresh_token(token_hash)^
+-- Holds a refresh token and its login until the transaction ends, so that two uses of it follow each other.
+-- refresh_tokens_pkey, login_sessions_pkey; 0 or 1 row.
+SELECT t.session_id, s.user_id, t.expires_at, t.used_at, t.successor_hash, s.revoked_at
+FROM refresh_tokens t
+JOIN login_sessions s ON s.id = t.session_id
+WHERE t.token_hash = :token_hash
+FOR NO KEY UPDATE OF t, s;
+
+-- name: rotate_refresh_token(token_hash, successor_hash, now, expires_at)$
+-- Uses a token up and puts its successor in its place. refresh_tokens_pkey; 0 or 1 row.
+WITH used AS (
+    UPDATE refresh_tokens
+    SET used_at = :now, successor_hash = :successor_hash
+    WHERE token_hash = :token_hash AND used_at IS NULL
+    RETURNING session_id
+)
+INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
+SELECT :successor_hash, used.session_id, :now, :expires_at
+FROM used
+RETURNING true;
+
+-- name: delete_expired_tokens(expired_before)!
+-- Forgets tokens that nobody can use any more. refresh_tokens_expiry_idx; at most 10,000 rows a call.
+DELETE FROM refresh_tokens
+WHERE token_hash IN (
+    SELECT t.token_hash
+    FROM refresh_tokens t
+    WHERE t.expires_at < :expired_before
+    LIMIT 10000
+    FOR UPDATE SKIP LOCKED
+);

@@ -1,0 +1,117 @@
+-- name: insert_facts(facts, payloads)
+-- Stores Facts in the transaction of the change that they tell of. A row for each, its id, in the order given.
+INSERT INTO outbox (fact, payload)
+SELECT item.fact, item.payload::jsonb
+FROM unnest(:facts::text[], :payloads::text[]) WITH ORDINALITY AS item (fact, payload, place)
+ORDER BY item.place
+RETURNING id;
+
+-- name: take_unsent(resend_after_s, batch_size)
+-- What is to go on the streams: rows never sent, then rows sent long ago and still not confirmed by all.
+-- Never "after the last id": ids are not in commit order. The lock lets consumers confirm meanwhile.
+-- outbox_unsent_idx, outbox_sent_idx; at most batch_size rows.
+WITH unsent AS (
+    SELECT o.id, o.fact, o.payload
+    FROM outbox o
+    WHERE o.sent_at IS NULL
+    ORDER BY o.id
+    LIMIT :batch_size
+    FOR NO KEY UPDATE SKIP LOCKED
+), overdue AS (
+    SELECT o.id, o.fact, o.payload
+    FROM outbox o
+    WHERE o.sent_at < now() - make_interval(secs => :resend_after_s)
+    ORDER BY o.sent_at
+    LIMIT :batch_size
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT due.id, due.fact, due.payload::text
+FROM (SELECT * FROM unsent UNION ALL SELECT * FROM overdue) due
+LIMIT :batch_size;
+
+-- name: mark_sent(fact_ids)!
+-- These stand on the streams now. outbox_pkey.
+UPDATE outbox
+SET sent_at = clock_timestamp()
+WHERE id = ANY(:fact_ids::bigint[]);
+
+-- name: confirm(fact_id, consumer)$
+-- A consumer has done a Fact, in the transaction of its effect. outbox_pkey, fact_done_pkey; 0 or 1 row.
+INSERT INTO fact_done (fact_id, consumer)
+SELECT o.id, :consumer
+FROM outbox o
+WHERE o.id = :fact_id
+ON CONFLICT DO NOTHING
+RETURNING true;
+
+-- name: park(fact_id, consumer, error)$
+-- A consumer has given up on a Fact. outbox_pkey, fact_done_pkey; 0 or 1 row.
+INSERT INTO fact_done (fact_id, consumer, error)
+SELECT o.id, :consumer, :error
+FROM outbox o
+WHERE o.id = :fact_id
+ON CONFLICT DO NOTHING
+RETURNING true;
+
+-- name: list_parked(before_fact_id, page_size)
+-- What consumers have given up on, newest first. fact_done_parked_idx, outbox_pkey; at most page_size rows.
+SELECT d.fact_id, o.fact, o.payload::text, d.consumer, d.error, d.done_at AS parked_at
+FROM fact_done d
+JOIN outbox o ON o.id = d.fact_id
+WHERE d.error IS NOT NULL AND d.fact_id < :before_fact_id
+ORDER BY d.fact_id DESC, d.consumer
+LIMIT :page_size;
+
+-- name: replay(fact_id, consumer)$
+-- Sends a parked Fact again; consumers that have done it know it. fact_done_pkey, outbox_pkey; 0 or 1 row.
+WITH unparked AS (
+    DELETE FROM fact_done
+    WHERE fact_id = :fact_id AND consumer = :consumer AND error IS NOT NULL
+    RETURNING fact_id
+)
+UPDATE outbox
+SET sent_at = NULL
+WHERE id IN (SELECT fact_id FROM unparked)
+RETURNING true;
+
+-- name: sweep_confirmed(facts, consumer_counts)$
+-- Removes what all consumers have confirmed; what one of them has parked stays, but is not sent again.
+-- outbox_sent_idx, fact_done_pkey; one row, at most 5,000 Facts a call.
+WITH expected AS (
+    SELECT * FROM unnest(:facts::text[], :consumer_counts::integer[]) AS item (fact, consumer_count)
+), settled AS (
+    SELECT o.id, done.parked_count
+    FROM outbox o
+    JOIN expected ON expected.fact = o.fact
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS done_count, count(d.error) AS parked_count
+        FROM fact_done d
+        WHERE d.fact_id = o.id
+    ) done
+    WHERE o.sent_at < 'infinity' AND done.done_count >= expected.consumer_count
+    LIMIT 5000
+    FOR UPDATE OF o SKIP LOCKED
+), kept AS (
+    UPDATE outbox
+    SET sent_at = 'infinity'
+    WHERE id IN (SELECT id FROM settled WHERE parked_count > 0)
+    RETURNING id
+), removed AS (
+    DELETE FROM outbox
+    WHERE id IN (SELECT id FROM settled WHERE parked_count = 0)
+    RETURNING id
+)
+SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM removed);
+
+-- name: read_backlog()^
+-- How far Facts are behind. outbox_unsent_idx, outbox_sent_idx, fact_done_parked_idx; one row.
+SELECT
+    unsent.unsent_count,
+    coalesce(extract(epoch FROM clock_timestamp() - unsent.oldest_at), 0)::double precision AS oldest_unsent_age_s,
+    (SELECT count(*) FROM outbox o WHERE o.sent_at < 'infinity') AS unconfirmed_count,
+    (SELECT count(*) FROM fact_done d WHERE d.error IS NOT NULL) AS parked_count
+FROM (
+    SELECT count(*) AS unsent_count, min(o.created_at) AS oldest_at
+    FROM outbox o
+    WHERE o.sent_at IS NULL
+) unsent;

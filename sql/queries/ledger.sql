@@ -1,0 +1,28 @@
+-- name: try_lock(lock_key)$
+-- Takes the right to migrate, until this connection closes. One row; false while another process has it.
+SELECT pg_try_advisory_lock(:lock_key);
+
+-- name: create_ledger()!
+-- Makes the table of the migrations' contents before the first migration runs.
+CREATE TABLE IF NOT EXISTS migration_contents (
+    migration_id text PRIMARY KEY,
+    content_hash bytea NOT NULL
+);
+
+-- name: has_ledger()$
+-- Whether this database was ever migrated. One row.
+SELECT to_regclass('migration_contents') IS NOT NULL AND to_regclass('_pogo_migration') IS NOT NULL;
+
+-- name: list_applied()
+-- Every applied migration with the hash of its file. A row for each, some tens; reads the whole tables.
+SELECT p.migration_id::text, c.content_hash
+FROM _pogo_migration p
+LEFT JOIN migration_contents c ON c.migration_id = p.migration_id
+WHERE p.schema_name = 'public'
+ORDER BY p.migration_id;
+
+-- name: record_contents(migration_ids, content_hashes)!
+-- Remembers the files as they were applied; a file that is known already keeps its hash.
+INSERT INTO migration_contents (migration_id, content_hash)
+SELECT * FROM unnest(:migration_ids::text[], :content_hashes::bytea[])
+ON CONFLICT (migration_id) DO NOTHING;

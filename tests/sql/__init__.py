@@ -1,0 +1,1 @@
+"""SQL as the product uses it, on a real PostgreSQL."""

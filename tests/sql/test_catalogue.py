@@ -1,0 +1,106 @@
+"""Every query against its typed description, on the migrated schema: the only guard, since queries are text."""
+
+import datetime
+import re
+from collections.abc import AsyncIterator
+from dataclasses import fields
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from aiosql.types import SQLOperationType
+
+from sql.binding import Query, columns_of, is_row, item_type, methods_of, read_queries, returned_type
+from sql.catalogue import Queries, load_queries
+from sql.ledger import LedgerQueries
+
+TYPES: dict[str, type] = {
+    "int2": int,
+    "int4": int,
+    "int8": int,
+    "text": str,
+    "bool": bool,
+    "float8": float,
+    "bytea": bytes,
+    "timestamptz": datetime.datetime,
+    "jsonb": dict,
+}
+
+AGGREGATES = {field.name: get_type_hints(Queries)[field.name] for field in fields(Queries)} | {"ledger": LedgerQueries}
+
+CASES = [
+    pytest.param(query, methods_of(protocol)[name], id=f"{aggregate}.{name}")
+    for aggregate, protocol in AGGREGATES.items()
+    for name, query in read_queries(aggregate).items()
+    if name in methods_of(protocol)
+]
+
+
+@pytest_asyncio.fixture
+async def connection(database_url: str) -> AsyncIterator[Any]:
+    opened = await asyncpg.connect(database_url)
+    yield opened
+    await opened.close()
+
+
+def plain(annotation: Any) -> Any:
+    """A type without Optional, NewType and the arguments of a generic; `list[X]` becomes `[X]`."""
+    annotation = getattr(annotation, "__supertype__", annotation)
+    origin = get_origin(annotation)
+    if origin is list:
+        return [plain(get_args(annotation)[0])]
+    if NoneType in get_args(annotation):
+        return plain(item_type(annotation))
+    return origin or annotation
+
+
+def of_database(kind: Any) -> Any:
+    if kind.kind == "array":
+        return [TYPES[kind.name.removesuffix("[]").removeprefix("_")]]
+    return TYPES[kind.name]
+
+
+def test_every_query_has_a_method_and_every_method_a_query() -> None:
+    assert isinstance(load_queries(), Queries)
+    for aggregate, protocol in AGGREGATES.items():
+        assert read_queries(aggregate).keys() == methods_of(protocol).keys(), aggregate
+
+
+@pytest.mark.parametrize(("query", "method"), CASES)
+async def test_parameters_are_as_the_method_says(connection: Any, query: Query, method: Any) -> None:
+    statement = await connection.prepare(query.sql)
+    hints = get_type_hints(method)
+    declared = {name: plain(hint) for name, hint in hints.items() if name not in ("connection", "return")}
+    actual = [of_database(kind) for kind in statement.get_parameters()]
+    assert declared == dict(zip(query.parameters, actual, strict=True))
+
+
+@pytest.mark.parametrize(("query", "method"), CASES)
+async def test_columns_are_as_the_method_says(connection: Any, query: Query, method: Any) -> None:
+    statement = await connection.prepare(query.sql)
+    annotation = returned_type(method)
+    actual = [(column.name, of_database(column.type)) for column in statement.get_attributes()]
+    if query.operation == SQLOperationType.INSERT_UPDATE_DELETE:
+        assert annotation is NoneType
+        assert actual == []
+    elif is_row(item_type(annotation)):
+        assert actual == [(name, plain(kind)) for name, kind in columns_of(item_type(annotation))]
+    else:
+        assert [kind for _, kind in actual] == [plain(item_type(annotation))]
+
+
+@pytest.mark.parametrize(("query", "method"), CASES)
+def test_many_rows_come_as_a_list_and_one_row_does_not(query: Query, method: Any) -> None:
+    is_list = get_origin(returned_type(method)) is list
+    assert is_list == (query.operation == SQLOperationType.SELECT)
+
+
+@pytest.mark.parametrize(("query", "method"), CASES)
+async def test_the_comment_says_how_many_rows_and_names_indexes_that_exist(
+    connection: Any, query: Query, method: Any
+) -> None:
+    assert query.operation == SQLOperationType.INSERT_UPDATE_DELETE or re.search(r"\b(row|rows)\b", query.comment)
+    for index in re.findall(r"\w+_(?:pkey|key|idx)\b", query.comment):
+        assert await connection.fetchval("SELECT to_regclass($1)", index) is not None, index
