@@ -29,9 +29,8 @@ def postgres_binaries() -> Path:
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: -_leading_number(folder.parent.name)
     )
     for folder in candidates:
-        if (folder / "initdb").exists() and (folder / "postgres").exists():
-            if postgres_major(folder) >= POSTGRES_FLOOR:
-                return folder
+        if (folder / "initdb").exists() and postgres_major(folder) >= POSTGRES_FLOOR:
+            return folder
     raise EmbeddedError(
         f"no PostgreSQL {POSTGRES_FLOOR} or newer here: install one (Debian, Ubuntu: apt install postgresql) "
         "or set DATABASE_URL"
