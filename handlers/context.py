@@ -18,6 +18,7 @@ from realtime.identity import Identity
 from realtime.limits import Decision, Rate
 from realtime.outgoing import Emission, Signal
 from sql.catalogue import Queries
+from sql.ids import UserId
 from sql.unit import Connection
 
 AckT_co = TypeVar("AckT_co", bound=BaseModel, covariant=True)
@@ -115,6 +116,12 @@ class Attendance(Protocol):
     async def listening(self, topic: str) -> Sequence[int]: ...
 
 
+class Meter(Protocol):
+    """Counts what operations and consumers did, for those who run the system."""
+
+    def count(self, name: str, amount: int) -> None: ...
+
+
 class Limiter(Protocol):
     """Counts calls against limits that depend on the payload (a login name); all-or-nothing over the checks."""
 
@@ -160,6 +167,7 @@ class Services:
     feeds: FeedStore
     attendance: Attendance
     limiter: Limiter
+    meter: Meter
     policy: Policy
 
 
@@ -171,10 +179,18 @@ class Caller:
     address: str
     user_agent: str | None
 
+    @property
+    def user_id(self) -> UserId:
+        """The person; only where a command is not open to anonymous callers."""
+        if self.identity is None:
+            raise RuntimeError("an operation open to anonymous callers asked who calls")
+        return self.identity.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class Beforehand:
-    """What a command may do before its unit opens: slow work (hashing a password) that must not hold a connection.
+    """What a command may do before its unit opens: waiting for anything but SQL (hashing a password, asking Redis), which
+    must not hold a connection.
 
     `read()` lends a connection without a transaction for as long as its block lasts.
     """
@@ -182,7 +198,16 @@ class Beforehand:
     read: Callable[[], AbstractAsyncContextManager[Connection]]
     sql: Queries
     caller: Caller
+    listener: Listener
     services: Services
+
+    @property
+    def user_id(self) -> UserId:
+        """The caller; only for commands that are not open to anonymous callers."""
+        return self.caller.user_id
+
+    def now(self) -> datetime.datetime:
+        return self.services.clock.now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +221,9 @@ class Context:
     services: Services
 
     @property
-    def user_id(self) -> int:
+    def user_id(self) -> UserId:
         """The caller; only for commands that are not open to anonymous callers."""
-        if self.caller.identity is None:
-            raise RuntimeError("an operation open to anonymous callers asked who calls")
-        return self.caller.identity.user_id
+        return self.caller.user_id
 
     def now(self) -> datetime.datetime:
         return self.services.clock.now()
