@@ -189,8 +189,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Beforehand:
-    """What a command may do before its unit opens: waiting for anything but SQL (hashing a password, asking Redis), which
-    must not hold a connection.
+    """What a command may do before its unit opens: work that must not hold a connection (hashing a password, asking
+    Redis).
 
     `read()` lends a connection without a transaction for as long as its block lasts.
     """

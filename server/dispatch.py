@@ -191,7 +191,7 @@ class Dispatcher:
 
     async def _do(self, bound: BoundCommand, payload: Any, caller: Caller, listener: Listener) -> Outcome[Any]:
         """Runs the operation in its unit; contention that PostgreSQL resolved against us is tried again."""
-        beforehand = Beforehand(self._units.read, self._queries, caller, self._services)
+        beforehand = Beforehand(self._units.read, self._queries, caller, listener, self._services)
         prepared = await bound.before(beforehand, payload)
         open_unit = self._units.write if bound.command.writes else self._units.read
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
