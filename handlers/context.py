@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from realtime.contract import Fact
+from realtime.errors import CommandError
 from realtime.identity import Identity
 from realtime.limits import Decision, Rate
 from realtime.outgoing import Emission, Signal
@@ -51,8 +52,11 @@ class TokenIssuer(Protocol):
         """A new random refresh token."""
         ...
 
-    def successor(self, refresh_token: str) -> str:
-        """The one refresh token that follows this one: the same for every call, so that a lost answer can be repeated."""
+    def successors(self, refresh_token: str) -> Sequence[str]:
+        """The refresh token that follows this one: the same for every call, so that a lost answer can be repeated.
+
+        The first is what this node gives out; the others are what nodes with another first key would have given.
+        """
         ...
 
     def fingerprint(self, refresh_token: str) -> bytes:
@@ -142,6 +146,10 @@ class Listener(Protocol):
     async def listen(self, topic: str) -> None: ...
 
     async def unlisten(self, topic: str) -> None: ...
+
+    async def renew(self, identity: Identity) -> None:
+        """Lets the connection live as long as this newer token of the same person and login session does."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +250,16 @@ class Outcome(Generic[AckT_co]):
     """What a call did: the answer, and what others are to be told after the commit."""
 
     data: AckT_co
+    pushes: tuple[Emission, ...] = ()
+    facts: tuple[Happening, ...] = ()
+    signals: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal with an effect: what the operation wrote is committed and told, then the caller gets the error."""
+
+    error: CommandError
     pushes: tuple[Emission, ...] = ()
     facts: tuple[Happening, ...] = ()
     signals: tuple[Signal, ...] = ()

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-
-from handlers.context import Beforehand, Context, Outcome, Reaction
+from handlers.context import Beforehand, Context, Outcome, Reaction, Refusal
 from realtime.contract import AckT, Command, Fact, ModelT, PayloadT, Push
 
-Operation = Callable[[Context, Any, Any], Awaitable[Outcome[Any]]]
+Operation = Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
 Preparation = Callable[[Beforehand, Any], Awaitable[Any]]
 Reactor = Callable[[Context, Any], Awaitable[Reaction]]
 EntryRooms = Callable[[Context], Awaitable[list[str]]]
@@ -28,14 +27,14 @@ class BoundCommand:
 
 
 def bind(
-    command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Outcome[AckT]]]
+    command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Outcome[AckT] | Refusal]]
 ) -> BoundCommand:
     """Ties a command to its operation; the type checker compares payload and answer."""
 
     async def nothing(beforehand: Beforehand, payload: PayloadT) -> None:
         return None
 
-    def call(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT]]:
+    def call(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT] | Refusal]:
         return operation(context, payload)
 
     return BoundCommand(command, call, nothing)
@@ -44,7 +43,7 @@ def bind(
 def bind_prepared(
     command: Command[PayloadT, AckT],
     before: Callable[[Beforehand, PayloadT], Awaitable[PreparedT]],
-    operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT]]],
+    operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT] | Refusal]],
 ) -> BoundCommand:
     """As `bind`, for a command with slow work that must not hold a connection; the operation gets its result."""
     return BoundCommand(command, operation, before)
