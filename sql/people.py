@@ -36,6 +36,14 @@ class PersonView(NamedTuple):
     viewer: Relation
 
 
+class PersonPage(NamedTuple):
+    """A person's page as the viewer may read it."""
+
+    user: UserCard
+    viewer: Relation
+    profile: dict[str, Any]
+
+
 class OwnProfileRow(NamedTuple):
     """What only the person themselves may see."""
 
@@ -49,11 +57,11 @@ class OwnProfileRow(NamedTuple):
 
 
 class PeopleQueries(Protocol):
-    async def read_person(self, connection: Connection, *, viewer_id: UserId, user_id: UserId) -> PersonView | None: ...
+    async def read_person(self, connection: Connection, *, viewer_id: UserId, user_id: UserId) -> PersonPage | None: ...
 
     async def read_person_by_username(
         self, connection: Connection, *, viewer_id: UserId, username: str
-    ) -> PersonView | None: ...
+    ) -> PersonPage | None: ...
 
     async def read_own_profile(self, connection: Connection, *, user_id: UserId) -> OwnProfileRow | None: ...
 

@@ -1,11 +1,12 @@
 -- name: read_person(viewer_id, user_id)^
--- One person and how the viewer stands to them, whoever they are: access is the caller's decision.
+-- A person's page and how the viewer stands to them, whoever they are: access is the caller's decision.
 -- users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
 SELECT
     u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
     u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
     u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
+    u.profile
 FROM users u
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE u.id = :user_id;
@@ -16,7 +17,8 @@ SELECT
     u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
     u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
     u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
+    u.profile
 FROM users u
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE lower(u.username) = lower(:username);
