@@ -1,0 +1,69 @@
+import itertools
+
+import pytest
+
+from handlers.access import (
+    may_delete_comment,
+    may_message,
+    may_see_content,
+    may_see_person,
+    require_allowed,
+    require_visible,
+)
+from realtime.errors import FORBIDDEN, NOT_FOUND, CommandError
+from sql.people import Relation
+
+SELF = Relation(is_self=True, follows=False, followed_by=False, blocks=False, blocked_by=False)
+STRANGER = SELF._replace(is_self=False)
+FOLLOWER = STRANGER._replace(follows=True)
+BLOCKER = STRANGER._replace(blocks=True)
+BLOCKED = STRANGER._replace(blocked_by=True)
+
+
+def test_only_the_blocked_do_not_see_a_person() -> None:
+    seeing = {SELF: True, STRANGER: True, FOLLOWER: True, BLOCKER: True, BLOCKED: False}
+    assert {relation: may_see_person(relation) for relation in seeing} == seeing
+
+
+@pytest.mark.parametrize(
+    ("visibility", "seen_by"),
+    [
+        ("public", {SELF, STRANGER, FOLLOWER}),
+        ("followers", {SELF, FOLLOWER}),
+        ("private", {SELF}),
+    ],
+)
+def test_who_sees_what_somebody_published(visibility: str, seen_by: set[Relation]) -> None:
+    readers = {SELF, STRANGER, FOLLOWER, BLOCKER, BLOCKED}
+    assert {reader for reader in readers if may_see_content(reader, visibility)} == seen_by
+
+
+@pytest.mark.parametrize("visibility", ["public", "followers", "private"])
+def test_a_block_in_any_direction_outweighs_every_follow(visibility: str) -> None:
+    for follows, followed_by in itertools.product([False, True], repeat=2):
+        for blocks, blocked_by in [(True, False), (False, True), (True, True)]:
+            relation = Relation(False, follows, followed_by, blocks, blocked_by)
+            assert not may_see_content(relation, visibility)
+            assert not may_message(relation)
+
+
+def test_nobody_writes_to_themselves() -> None:
+    assert not may_message(SELF)
+    assert may_message(STRANGER)
+
+
+def test_a_comment_is_deleted_by_its_author_or_by_the_author_of_the_post() -> None:
+    assert may_delete_comment(author=SELF, post_author=STRANGER)
+    assert may_delete_comment(author=STRANGER, post_author=SELF)
+    assert not may_delete_comment(author=FOLLOWER, post_author=FOLLOWER)
+
+
+def test_refusals_are_not_found_for_the_hidden_and_forbidden_for_the_visible() -> None:
+    require_visible(True)
+    require_allowed(True)
+    with pytest.raises(CommandError) as hidden:
+        require_visible(False)
+    assert hidden.value.code is NOT_FOUND
+    with pytest.raises(CommandError) as refused:
+        require_allowed(False)
+    assert refused.value.code is FORBIDDEN
