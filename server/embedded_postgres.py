@@ -65,7 +65,7 @@ class EmbeddedPostgres:
             raise EmbeddedError(f"cannot keep a database in {self._folder}: {error.strerror or error}") from error
 
     def stop(self) -> None:
-        """Leave it stopped with everything on disk; its connections are closed. Nothing happens when it is not running."""
+        """Leave it stopped with everything on disk; open connections are closed. Harmless when it is not running."""
         pid = self._pid()
         if pid is None or not _works_in(pid, self.data.resolve()):
             return

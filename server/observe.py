@@ -1,0 +1,55 @@
+"""What a process tells about itself in its log: one JSON object a line for machines, coloured lines for people."""
+
+import json
+import logging
+import sys
+from typing import Any, Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+LogFormat = Literal["auto", "console", "json"]
+
+
+def set_up_logging(*, log_format: LogFormat, level: str) -> None:
+    """From here on everything that is logged, by structlog or by the standard library, goes to standard error alike."""
+    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console, key="time"),
+    ]
+    # plain tracebacks: those that show local variables would show passwords and tokens
+    rendering: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)]
+        if console
+        else [structlog.processors.format_exc_info, _render_json]
+    )
+    structlog.configure(
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    logging.captureWarnings(True)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # a line per request says less than the metrics
+
+
+def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
+    event = {"time": event.pop("time", None), "level": event.pop("level", None), "event": event.pop("event"), **event}
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # lone surrogates and numbers past 64 bits come from clients, and must not keep a line away
+        return json.dumps(event, default=str)
