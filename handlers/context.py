@@ -192,7 +192,7 @@ class Caller:
         """The person; only where a command is not open to anonymous callers."""
         if self.identity is None:
             raise RuntimeError("an operation open to anonymous callers asked who calls")
-        return self.identity.user_id
+        return UserId(self.identity.user_id)
 
 
 @dataclass(frozen=True, slots=True)
