@@ -100,6 +100,8 @@ CLOSE_SLOW_CONSUMER = CloseReason(4008, "slow_consumer", True, True)
 CLOSE_PROTOCOL_ERROR = CloseReason(4009, "protocol_error", False, False)
 CLOSE_DRAINING = CloseReason(4012, "draining", True, True)
 CLOSE_FLOOD = CloseReason(4029, "flood", True, False)
+CLOSE_UNAVAILABLE = CloseReason(1013, "unavailable", True, True)
+"""RFC 6455's "try again later": the session could not be set up now, and coming back heals it."""
 
 CLOSE_REASONS: tuple[CloseReason, ...] = (
     CLOSE_TOKEN_EXPIRED,
@@ -107,4 +109,5 @@ CLOSE_REASONS: tuple[CloseReason, ...] = (
     CLOSE_PROTOCOL_ERROR,
     CLOSE_DRAINING,
     CLOSE_FLOOD,
+    CLOSE_UNAVAILABLE,
 )

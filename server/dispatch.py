@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from handlers.context import Beforehand, Caller, Context, Happening, Listener, Outcome, Reaction, Services
+from handlers.context import Beforehand, Caller, Context, Happening, Listener, Outcome, Reaction, Refusal, Services
 from handlers.feature import BoundCommand, Consumer, EntryRooms
 from realtime.contract import Access, RateLimit
 from realtime.errors import (
@@ -135,14 +135,13 @@ class Dispatcher:
         await self._tell(reaction)
         return True
 
-    async def rooms_at_entry(self, namespace: str, caller: Caller, entry_rooms: Sequence[EntryRooms]) -> list[str]:
-        """The rooms that a person's new session in this namespace belongs to."""
-        found: list[str] = []
-        for rooms_of in entry_rooms:
-            async with self._units.read() as connection:
-                context = Context(connection, self._queries, caller, NOBODY_LISTENS, self._services)
-                found += await rooms_of(context)
-        return found
+    async def rooms_at_entry(self, caller: Caller, entry_rooms: Sequence[EntryRooms]) -> list[str]:
+        """The rooms that a person's new session belongs to."""
+        if not entry_rooms:
+            return []
+        async with self._units.read() as connection:
+            context = Context(connection, self._queries, caller, NOBODY_LISTENS, self._services)
+            return [room for rooms_of in entry_rooms for room in await rooms_of(context)]
 
     async def _carry_out(self, bound: BoundCommand | None, request: Request) -> bytes:
         identity: Identity | None = None
@@ -154,16 +153,17 @@ class Dispatcher:
         await self._count(bound, request, identity)
         if bound is None:
             raise CommandError(UNKNOWN_COMMAND)
-        if refused is not None:
-            raise refused
         if identity is None and bound.command.access is Access.PERSON:
-            raise CommandError(UNAUTHENTICATED)
+            # Whoever renews a login sends the outdated token along: it does not matter where nobody needs one.
+            raise refused or CommandError(UNAUTHENTICATED)
         if request.size_bytes > bound.command.max_bytes:
             raise CommandError(TOO_LARGE, f"This command takes at most {bound.command.max_bytes} bytes.")
         payload = self._validate(bound, request.payload)
         caller = Caller(identity, request.address, request.user_agent)
         outcome = await self._do(bound, payload, caller, request.listener)
         await self._tell(outcome)
+        if isinstance(outcome, Refusal):
+            raise outcome.error
         return encode_model(outcome.data)
 
     async def _count(self, bound: BoundCommand | None, request: Request, identity: Identity | None) -> None:
@@ -189,7 +189,9 @@ class Dispatcher:
             }
             raise CommandError(INVALID_PAYLOAD, fields=fields) from None
 
-    async def _do(self, bound: BoundCommand, payload: Any, caller: Caller, listener: Listener) -> Outcome[Any]:
+    async def _do(
+        self, bound: BoundCommand, payload: Any, caller: Caller, listener: Listener
+    ) -> Outcome[Any] | Refusal:
         """Runs the operation in its unit; contention that PostgreSQL resolved against us is tried again."""
         beforehand = Beforehand(self._units.read, self._queries, caller, listener, self._services)
         prepared = await bound.before(beforehand, payload)
@@ -216,7 +218,7 @@ class Dispatcher:
                 payloads=[encode_model(happening.data).decode() for happening in facts],
             )
 
-    async def _tell(self, outcome: Outcome[Any] | Reaction) -> None:
+    async def _tell(self, outcome: Outcome[Any] | Refusal | Reaction) -> None:
         pushes: Sequence[Emission] = outcome.pushes
         signals: Sequence[Signal] = outcome.signals
         if outcome.facts:
@@ -254,6 +256,9 @@ class _NobodyListens:
         raise RuntimeError("there is no live connection")
 
     async def unlisten(self, topic: str) -> None:
+        raise RuntimeError("there is no live connection")
+
+    async def renew(self, identity: Identity) -> None:
         raise RuntimeError("there is no live connection")
 
 

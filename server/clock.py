@@ -1,0 +1,12 @@
+"""The real time."""
+
+from __future__ import annotations
+
+import datetime
+
+
+class SystemClock:
+    """The operating system's time."""
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,161 @@
+"""The REST side: each command's routes, made from its declaration. Same payload, same answer, same errors as the socket."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from handlers.feature import BoundCommand
+from realtime.contract import Command, Route
+from realtime.engine.policy import Unparseable
+from realtime.errors import UNKNOWN_COMMAND, CommandError
+from realtime.wire import answer_error
+from server.dispatch import NOBODY_LISTENS, Answer, Dispatcher, Request
+from server.registry import Registry
+
+API_PREFIX = "/v1"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+
+PeerAddress = Callable[[web.Request], str]
+_Reader = Callable[[str], object]
+
+
+class Rest:
+    """Hosts the routes of all commands below `/v1`. `max_body_bytes` bounds what is read of a request."""
+
+    def __init__(
+        self, *, registry: Registry, dispatcher: Dispatcher, peer_address: PeerAddress, max_body_bytes: int
+    ) -> None:
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._peer_address = peer_address
+        self._max_body_bytes = max_body_bytes
+
+    def attach(self, app: web.Application) -> None:
+        """Adds the routes; fixed paths come before those with a placeholder in the same place."""
+        routed = [(route, bound) for bound in self._registry.commands() for route in bound.command.routes]
+        for route, bound in sorted(routed, key=lambda pair: (pair[0].path.count("{"), pair[0].path)):
+            app.router.add_route(route.method, API_PREFIX + route.path, self._handler(route, bound))
+        app.router.add_route("*", API_PREFIX + "/{unknown:.*}", self._unknown)
+
+    def _handler(self, route: Route, bound: BoundCommand) -> Callable[[web.Request], Any]:
+        command = bound.command
+        readers = _readers(command)
+
+        async def handle(request: web.Request) -> web.Response:
+            size_bytes, payload = await self._payload(request, route, command, readers)
+            answer = await self._dispatcher.call(
+                Request(
+                    namespace=command.namespace,
+                    name=command.name,
+                    payload=payload,
+                    size_bytes=size_bytes,
+                    credentials=bearer_token(request),
+                    address=self._peer_address(request),
+                    user_agent=request.headers.get("User-Agent"),
+                    listener=NOBODY_LISTENS,
+                )
+            )
+            return response(answer, route.status)
+
+        return handle
+
+    async def _payload(
+        self, request: web.Request, route: Route, command: Command[Any, Any], readers: Mapping[str, _Reader]
+    ) -> tuple[int, object | Unparseable]:
+        """Size in bytes and content: the path's fields with the body's, or with the query's where there is no body."""
+        size_bytes = len(request.query_string) + len(request.path)
+        given: object
+        if route.method in ("GET", "DELETE"):
+            if len(set(request.query)) != len(request.query):
+                return size_bytes, Unparseable("a field is given twice")
+            given = {name: readers.get(name, str)(text) for name, text in request.query.items()}
+        else:
+            try:
+                body = await self._body(request)
+            except ConnectionError:
+                return size_bytes, Unparseable("the body ended early")
+            size_bytes = len(body)
+            if size_bytes > self._max_body_bytes:
+                return size_bytes, Unparseable("the body is too large")
+            try:
+                given = orjson.loads(body) if body else {}
+            except orjson.JSONDecodeError as error:
+                return size_bytes, Unparseable(f"not JSON: {error}")
+        return size_bytes, _merged(given, request, command)
+
+    async def _body(self, request: web.Request) -> bytes:
+        """At most one byte more than may be, so that too much is known as such and never held in memory."""
+        body = bytearray()
+        while len(body) <= self._max_body_bytes:
+            part = await request.content.read(self._max_body_bytes + 1 - len(body))
+            if not part:
+                break
+            body += part
+        return bytes(body)
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        error = CommandError(UNKNOWN_COMMAND, "There is no such route.")
+        return response(Answer(answer_error(error), error), 200)
+
+
+def _merged(given: object, request: web.Request, command: Command[Any, Any]) -> object | Unparseable:
+    if not isinstance(given, dict):
+        return given
+    for name, value in request.match_info.items():
+        if name in given:
+            return Unparseable(f"{name} stands in the path already")
+        given[name] = value
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is not None and "client_id" in command.payload.model_fields:
+        given.setdefault("client_id", key)
+    return given
+
+
+def _readers(command: Command[Any, Any]) -> Mapping[str, _Reader]:
+    """How the text of a query field becomes the JSON value that the payload model expects."""
+    readers: dict[str, _Reader] = {}
+    for name, schema in command.payload.model_json_schema().get("properties", {}).items():
+        kinds = {option.get("type") for option in schema.get("anyOf", [schema])}
+        if "integer" in kinds:
+            readers[name] = _read_integer
+        elif "boolean" in kinds:
+            readers[name] = _read_boolean
+    return readers
+
+
+def _read_integer(text: str) -> object:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else text
+
+
+def _read_boolean(text: str) -> object:
+    return {"true": True, "false": False}.get(text, text)
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """The token of the Authorization header; None where there is none, an empty one where it is of another scheme."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def response(answer: Answer, status: int) -> web.Response:
+    """An answer as HTTP: the error's status, and `Retry-After` in whole seconds where waiting heals."""
+    error = answer.error
+    headers = {"Cache-Control": "no-store"}
+    if error is not None and error.retry_after_ms is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
+    return web.Response(
+        body=answer.body,
+        status=error.code.status if error else status,
+        content_type="application/json",
+        headers=headers,
+    )
+

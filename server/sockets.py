@@ -1,0 +1,168 @@
+"""The Socket.IO side: binds connections to people and hands every event to the one pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from handlers.context import Caller
+from realtime import rooms
+from realtime.contract import AUTH_NAMESPACE
+from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
+from realtime.engine.session import Connection, Session
+from realtime.errors import CLOSE_UNAVAILABLE, FORBIDDEN, UNAUTHENTICATED, CommandError
+from realtime.identity import Identity
+from realtime.limits import Limiter, Rate
+from realtime.membership import Membership
+from server.dispatch import Dispatcher, Request
+from server.gate import Gate
+from server.registry import Registry
+from server.token_watch import TokenWatch
+from sql.errors import Unavailable
+
+HANDSHAKES = Rate(count=600, per_s=60)
+"""Per address: a whole office behind one address may come back at once."""
+RETRY_DRAINING_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketListener:
+    """A session as the operation that it calls may steer it."""
+
+    session: Session
+    membership: Membership
+    token_watch: TokenWatch
+    is_live: bool = True
+
+    async def listen(self, topic: str) -> None:
+        await self.membership.listen(self.session, topic, self._user_id())
+
+    async def unlisten(self, topic: str) -> None:
+        await self.membership.unlisten(self.session, topic, self._user_id())
+
+    async def renew(self, identity: Identity) -> None:
+        bind(self.session.connection, identity, self.token_watch)
+
+    def _user_id(self) -> int:
+        identity = identity_of(self.session.connection)
+        if identity is None:
+            raise RuntimeError("an anonymous session cannot listen")
+        return identity.user_id
+
+
+class Sockets:
+    """The engine's policy: who may connect, and what an event means."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        dispatcher: Dispatcher,
+        gate: Gate,
+        membership: Membership,
+        limiter: Limiter,
+        token_watch: TokenWatch,
+        rate_limit_factor: float,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._gate = gate
+        self._membership = membership
+        self._limiter = limiter
+        self._token_watch = token_watch
+        self._handshakes = Rate(max(1, round(HANDSHAKES.count * rate_limit_factor)), HANDSHAKES.per_s)
+        self._entry_rooms = {name: registry.entry_rooms(name) for name in registry.namespaces}
+        self.draining = False
+
+    async def admit(self, request: HandshakeRequest) -> Refusal | None:
+        if self.draining:
+            return Refusal(503, "draining", RETRY_DRAINING_S)
+        decision = await self._limiter.hit([(f"handshake:{request.peer_address}", self._handshakes, 1)])
+        if not decision.allowed:
+            return Refusal(429, "rate_limited", decision.retry_after_ms / 1000)
+        return None
+
+    async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
+        """Binds the connection at its first token; puts the session into its person's rooms before it is answered."""
+        identity = self._authenticate(session, auth.get("token"))
+        self._membership.admit(session)
+        try:
+            if identity is not None:
+                bind(session.connection, identity, self._token_watch)
+                await self._enter_rooms(session, identity)
+        except Unavailable as error:
+            # A connect_error would keep official clients away for good; after a lost transport they come back.
+            self._membership.release(session)
+            log.warning("connect_unavailable", namespace=session.namespace, error=str(error))
+            session.connection.close(CLOSE_UNAVAILABLE)
+        except BaseException:
+            self._membership.release(session)
+            raise
+
+    async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
+        answer = await self._dispatcher.call(
+            Request(
+                namespace=session.namespace,
+                name=name,
+                payload=_payload(args),
+                size_bytes=size_bytes,
+                credentials=identity_of(session.connection),
+                address=session.connection.peer_address,
+                user_agent=session.connection.user_agent,
+                listener=SocketListener(session, self._membership, self._token_watch),
+            )
+        )
+        return answer.body
+
+    def disconnected(self, session: Session, reason: str) -> None:
+        self._membership.release(session)
+        if not session.connection.sessions:
+            self._token_watch.disarm(session.connection)
+
+    def _authenticate(self, session: Session, token: object) -> Identity | None:
+        if token is None and session.namespace == AUTH_NAMESPACE:
+            return None
+        try:
+            if not isinstance(token, str):
+                raise CommandError(UNAUTHENTICATED)
+            identity = self._gate.identify(token)
+            bound = identity_of(session.connection)
+            if identity is not None and bound is not None and not _same_login(bound, identity):
+                raise CommandError(FORBIDDEN, "This connection belongs to another login session.")
+        except CommandError as error:
+            raise ConnectRefused(error.code.code, error.message) from None
+        return identity
+
+    async def _enter_rooms(self, session: Session, identity: Identity) -> None:
+        caller = Caller(identity, session.connection.peer_address, session.connection.user_agent)
+        found = await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[session.namespace])
+        for room in (rooms.person_room(identity.user_id), *found):
+            await self._membership.enter(session, room)
+
+
+def identity_of(connection: Connection) -> Identity | None:
+    """Whom a connection belongs to; None while nobody has shown a token on it."""
+    return connection.identity if isinstance(connection.identity, Identity) else None
+
+
+def bind(connection: Connection, identity: Identity, token_watch: TokenWatch) -> None:
+    """Makes the connection this person's until the token runs out. An older token than the one known changes nothing."""
+    known = identity_of(connection)
+    if known is None or known.expires_at_s < identity.expires_at_s:
+        connection.identity = identity
+    token_watch.arm(connection)
+
+
+def _same_login(one: Identity, other: Identity) -> bool:
+    return (one.user_id, one.login_session_id) == (other.user_id, other.login_session_id)
+
+
+def _payload(args: Sequence[object]) -> object | Unparseable:
+    if not args:
+        return {}
+    if len(args) > 1:
+        return Unparseable("a command takes one object")
+    return args[0]

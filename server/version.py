@@ -1,0 +1,3 @@
+"""The version that the server tells its clients."""
+
+VERSION = "0.1.0"
