@@ -1,0 +1,132 @@
+"""The command line: `python -m server VERB`, or `./run VERB`."""
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.commands.failure import CommandFailed
+from server.config import Settings, SettingsError, load_settings
+from server.embedded_binaries import EmbeddedError
+
+Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of PORT.", min=0, max=65535)]
+Host = Annotated[str | None, typer.Option(help="Address to listen on, instead of HOST.")]
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@cli.command()
+def up(port: Port = None, host: Host = None) -> None:
+    """Start everything, with an embedded PostgreSQL and Valkey unless their addresses are set."""
+    from server.commands.up import up
+
+    up(_settings(port=port, host=host))
+
+
+@cli.command()
+def serve(port: Port = None, host: Host = None) -> None:
+    """Start only a server."""
+    from server.commands.process import run_part
+
+    run_part(_settings(port=port, host=host), serve=True, work=False)
+
+
+@cli.command()
+def worker() -> None:
+    """Start only a worker."""
+    from server.commands.process import run_part
+
+    run_part(_settings(), serve=False, work=True)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from server.commands.migrate import migrate
+
+    migrate(_settings())
+
+
+@cli.command()
+def seed(
+    people: Annotated[int, typer.Option(help="How many people.", min=1)] = 200,
+    posts: Annotated[int, typer.Option(help="How many posts.", min=0)] = 2_000,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with one friendship a line, two numbers; its people come instead of --people.", exists=True
+        ),
+    ] = None,
+    tokens: Annotated[Path | None, typer.Option(help="Write access tokens for load clients into this file.")] = None,
+) -> None:
+    """Write a demo network into the database."""
+    from server.commands.seed import seed
+
+    seed(_settings(), people=people, posts=posts, graph=graph, tokens=tokens)
+
+
+@cli.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete the data folder with the embedded database."""
+    from server.commands.reset import reset
+
+    reset(_settings(), yes=yes)
+
+
+@cli.command()
+def doctor(port: Port = None, host: Host = None) -> None:
+    """Look for what would keep Rookery from starting."""
+    from server.doctor import examine
+
+    if not examine(_settings(port=port, host=host)):
+        raise typer.Exit(1)
+
+
+def _settings(*, port: int | None = None, host: str | None = None) -> Settings:
+    from server.observe import set_up_logging
+
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    settings = load_settings(**given)
+    set_up_logging(log_format=settings.log_format, level="debug" if settings.debug else settings.log_level)
+    return settings
+
+
+def main() -> int:
+    """Runs the verb; what went wrong is told in one line, and by the exit code."""
+    # before the server has its own handlers, and after: whoever ends this process ends the embedded servers too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        cli()
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _give_up("the disk is full: free some space, then start again")
+        raise
+    except Exception as error:
+        if isinstance(error, _told()):
+            return _give_up(str(error).splitlines()[0])
+        raise
+    return 0
+
+
+def _told() -> tuple[type[Exception], ...]:
+    """The errors whose message is written for the person at the terminal."""
+    from sql.errors import Unavailable
+    from sql.migrate import MigrationFailed
+
+    return (CommandFailed, EmbeddedError, SettingsError, MigrationFailed, Unavailable)
+
+
+def _give_up(line: str) -> int:
+    print(f"rookery: {line}", file=sys.stderr, flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""PostgreSQL and Redis for a command: the given ones, else the embedded ones."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from server.commands.failure import CommandFailed
+from server.config import Settings
+from server.embedded import embedded_servers
+
+
+def tell(text: str) -> None:
+    """Progress, for whoever waits at the terminal."""
+    print(f"rookery: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def dependencies(settings: Settings, *, redis: bool = True) -> Iterator[Settings]:
+    """Inside the block PostgreSQL, and Redis where it is needed, can be reached at the addresses in the answer.
+
+    Raises CommandFailed or EmbeddedError.
+    """
+    with embedded_servers(
+        settings.data_dir, postgres=not settings.database_url, valkey=redis and not settings.redis_url, tell=tell
+    ) as urls:
+        reached = settings.model_copy(
+            update={
+                "database_url": settings.database_url or urls.database_url or "",
+                "redis_url": settings.redis_url or urls.redis_url or "",
+            }
+        )
+        if settings.database_url:
+            asyncio.run(_reach_database(reached))
+        if redis and settings.redis_url:
+            asyncio.run(_reach_redis(reached))
+        yield reached
+
+
+def refuse_busy_port(settings: Settings) -> None:
+    """Raises CommandFailed when nobody could listen there."""
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            pass
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        if isinstance(error, PermissionError):
+            raise CommandFailed(f"may not listen on {place}: choose a port above 1023 with --port") from error
+        if error.errno is not None and "in use" in str(error):
+            raise CommandFailed(
+                f"port {settings.port} is in use: stop what listens there, or choose another one with --port N"
+            ) from error
+        raise CommandFailed(f"cannot listen on {place}: {error.strerror or error}") from error
+
+
+def without_password(url: str) -> str:
+    """An address as it may be shown."""
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":…@") if parts.password else url
+
+
+async def _reach_database(settings: Settings) -> None:
+    from sql.errors import Unavailable
+    from sql.migrate import pending
+
+    try:
+        async with asyncio.timeout(settings.connect_timeout_s):
+            await pending(settings.database_url)
+    except (Unavailable, TimeoutError) as error:
+        raise CommandFailed(
+            f"cannot reach PostgreSQL at {without_password(settings.database_url)} ({_short(error)}): "
+            "start it, or correct DATABASE_URL"
+        ) from error
+
+
+async def _reach_redis(settings: Settings) -> None:
+    from realtime.redis_client import StoreUnavailable, open_redis, store_unavailable_when_away
+
+    client = open_redis(settings.redis_url, client_name="rookery-check", connect_timeout_s=settings.connect_timeout_s)
+    try:
+        with store_unavailable_when_away():
+            await client.ping()
+    except StoreUnavailable as error:
+        raise CommandFailed(
+            f"cannot reach Redis at {without_password(settings.redis_url)} ({_short(error)}): "
+            "start it, or correct REDIS_URL"
+        ) from error
+    finally:
+        await client.aclose()
+
+
+def _short(error: BaseException) -> str:
+    return (str(error) or "no answer in time").splitlines()[0]

@@ -1,0 +1,31 @@
+"""Runs the product itself: as server, as worker, or as both in one process."""
+
+import asyncio
+from collections.abc import Callable
+
+import uvloop
+
+from server.commands.dependencies import dependencies, refuse_busy_port, tell
+from server.commands.failure import CommandFailed
+from server.config import Settings
+
+
+def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[], None] | None = None) -> None:
+    """Works until SIGTERM or Ctrl-C, then drains and comes back."""
+    from server.app import run
+
+    with asyncio.Runner(debug=settings.debug, loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings, serve=serve, work=work, on_ready=on_ready))
+
+
+def run_part(settings: Settings, *, serve: bool, work: bool) -> None:
+    """One part of an installation whose schema is brought up to date apart, by `migrate`."""
+    from sql.migrate import pending
+
+    if serve:
+        refuse_busy_port(settings)
+    with dependencies(settings) as reached:
+        if missing := asyncio.run(pending(reached.database_url)):
+            raise CommandFailed(f"{len(missing)} migrations are missing in the database: run ./run migrate first")
+        place = f"http://{settings.host}:{settings.port}" if serve else "no port, it only works on Facts"
+        run_process(reached, serve=serve, work=work, on_ready=lambda: tell(f"ready ({place})"))
