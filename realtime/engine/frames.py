@@ -1,0 +1,93 @@
+"""Engine.IO packets as the two transports carry them: WebSocket frames and polling payloads.
+
+Both are made of bytes that are already encoded; nothing here decodes what a packet carries.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
+BINARY = b"b"
+"""The mark of a binary message in a polling payload; on a WebSocket it is a binary frame."""
+
+PROBE_QUESTION = b"2probe"
+PROBE_ANSWER = b"3probe"
+
+_SEPARATOR = b"\x1e"
+_KINDS = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
+_TEXT_OPCODE, _CLOSE_OPCODE = 0x81, 0x88
+
+
+class MalformedPacket(Exception):
+    """What a client sent is not of the protocol: its connection has to be closed."""
+
+
+class EnginePacket(NamedTuple):
+    """One Engine.IO packet of a client; `kind` is one of the constants above."""
+
+    kind: bytes
+    data: bytes
+
+
+class Outgoing:
+    """One Engine.IO text packet on its way to any number of clients; framed once, however many get it."""
+
+    __slots__ = ("_frame", "payload")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self._frame: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        if self._frame is None:
+            self._frame = text_frame(self.payload)
+        return self._frame
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole, unmasked WebSocket text frame."""
+    length = len(payload)
+    if length < 126:
+        return bytes((_TEXT_OPCODE, length)) + payload
+    if length < 65_536:
+        return struct.pack("!BBH", _TEXT_OPCODE, 126, length) + payload
+    return struct.pack("!BBQ", _TEXT_OPCODE, 127, length) + payload
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    payload = struct.pack("!H", code) + reason.encode()
+    return bytes((_CLOSE_OPCODE, len(payload))) + payload
+
+
+def encode_payload(payloads: Iterable[bytes]) -> bytes:
+    """The body of a polling answer."""
+    return _SEPARATOR.join(payloads)
+
+
+def decode_payload(body: bytes) -> list[EnginePacket]:
+    """The packets of a polling request's body, in order. Raises MalformedPacket."""
+    packets = []
+    for part in body.split(_SEPARATOR):
+        kind = part[:1]
+        if kind == BINARY:
+            try:
+                packets.append(EnginePacket(BINARY, base64.b64decode(part[1:], validate=True)))
+            except binascii.Error:
+                raise MalformedPacket("binary message is not base64") from None
+        else:
+            packets.append(decode_text(part))
+    return packets
+
+
+def decode_text(text: bytes) -> EnginePacket:
+    """The packet in a WebSocket text message or in one part of a polling payload. Raises MalformedPacket."""
+    kind = text[:1]
+    if kind not in _KINDS:
+        raise MalformedPacket("unknown Engine.IO packet type")
+    return EnginePacket(kind, text[1:])

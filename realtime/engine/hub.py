@@ -1,0 +1,126 @@
+"""Who is connected to this node, and which rooms they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from realtime.engine.packets import encode_event
+from realtime.engine.session import Connection, Session
+
+
+class Member(Protocol):
+    """Whoever can be in a room: a socket's session, or a consumer on another transport."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def rooms(self) -> set[str]:
+        """The rooms it is in; only the hub changes them."""
+
+    def send(self, event: str, data: bytes) -> None:
+        """Delivers a push; `data` is encoded JSON. Must not block and must not raise."""
+
+
+class Hub:
+    """Rooms of one node. A room is known by namespace and name; a name may stand in several namespaces.
+
+    Leaving costs a member's own rooms only, however many rooms there are.
+    """
+
+    def __init__(self) -> None:
+        self._rooms: dict[tuple[str, str], set[Member]] = {}
+        self._members_by_name: dict[str, int] = {}
+        self._connections: dict[str, Connection] = {}
+        self._sessions: dict[str, dict[str, Session]] = {}
+
+    def join(self, session: Member, room: str) -> bool:
+        """Puts a member into a room of its namespace. True: this node had nobody in a room of that name before."""
+        if room in session.rooms:
+            return False
+        session.rooms.add(room)
+        self._rooms.setdefault((session.namespace, room), set()).add(session)
+        count = self._members_by_name.get(room, 0)
+        self._members_by_name[room] = count + 1
+        return count == 0
+
+    def leave(self, session: Member, room: str) -> bool:
+        """Takes a member out of a room. True: it was this node's last in any room of that name."""
+        if room not in session.rooms:
+            return False
+        session.rooms.remove(room)
+        key = (session.namespace, room)
+        members = self._rooms[key]
+        members.remove(session)
+        if not members:
+            del self._rooms[key]
+        count = self._members_by_name[room] - 1
+        if count:
+            self._members_by_name[room] = count
+            return False
+        del self._members_by_name[room]
+        return True
+
+    def leave_all(self, session: Member) -> list[str]:
+        """Takes a member out of all its rooms; returns the names that this node has nobody for any more."""
+        return [room for room in tuple(session.rooms) if self.leave(session, room)]
+
+    def members(self, namespace: str, room: str) -> Collection[Member]:
+        """A snapshot of who is in a room."""
+        return tuple(self._rooms.get((namespace, room), ()))
+
+    def has_members(self, room: str) -> bool:
+        """True while this node has anybody in a room of that name, in any namespace."""
+        return room in self._members_by_name
+
+    def connections(self) -> Collection[Connection]:
+        """A snapshot of the open connections."""
+        return tuple(self._connections.values())
+
+    def connection_count(self) -> int:
+        return len(self._connections)
+
+    def sessions(self, namespace: str) -> Collection[Session]:
+        """A snapshot of the sessions of a namespace, whatever rooms they are in."""
+        return tuple(self._sessions.get(namespace, {}).values())
+
+    def broadcast(
+        self, namespace: str, room: str, event: str, data: bytes, *, skip: Callable[[Member], bool] | None = None
+    ) -> int:
+        """Delivers a push to all members of a room but those that `skip` is true for; returns to how many.
+
+        `data` is encoded JSON. The packet is encoded once and framed once.
+        """
+        members = self._rooms.get((namespace, room))
+        if not members:
+            return 0
+        packet = encode_event(namespace, event, data)
+        delivered = 0
+        for member in tuple(members):
+            if skip is not None and skip(member):
+                continue
+            if isinstance(member, Session):
+                member.deliver(packet)
+            else:
+                member.send(event, data)
+            delivered += 1
+        return delivered
+
+    def add_connection(self, connection: Connection) -> None:
+        """For the engine: a connection was opened."""
+        self._connections[connection.id] = connection
+
+    def remove_connection(self, connection: Connection) -> None:
+        """For the engine: a connection has ended."""
+        self._connections.pop(connection.id, None)
+
+    def add_session(self, session: Session) -> None:
+        """For the engine: a session was accepted."""
+        self._sessions.setdefault(session.namespace, {})[session.id] = session
+
+    def remove_session(self, session: Session) -> None:
+        """For the engine: a session has ended, or was never accepted; it leaves what rooms it is still in."""
+        self.leave_all(session)
+        sessions = self._sessions.get(session.namespace, {})
+        sessions.pop(session.id, None)

@@ -1,0 +1,166 @@
+"""What a client says, in its order: one packet at a time from the transports to the policy, and the answers back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterable
+
+import orjson
+
+from realtime.engine.frames import BINARY, CLOSE, MESSAGE, EnginePacket, MalformedPacket
+from realtime.engine.hub import Hub
+from realtime.engine.packets import (
+    Kind,
+    Packet,
+    attach,
+    decode_packet,
+    encode_ack,
+    encode_connect_error,
+)
+from realtime.engine.policy import ConnectRefused, SessionPolicy
+from realtime.engine.session import Connection, Session
+from realtime.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
+from realtime.wire import answer_error
+
+_log = logging.getLogger(__name__)
+
+_PACKETS_PER_TURN = 32
+
+
+class Inbound:
+    """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`."""
+
+    def __init__(
+        self, connection: Connection, *, policy: SessionPolicy, hub: Hub, namespaces: frozenset[str], max_bytes: int
+    ) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._hub = hub
+        self._namespaces = namespaces
+        self._max_bytes = max_bytes
+        self._order = asyncio.Lock()
+        self._incomplete: Packet | None = None
+        self._attachments: list[bytes] = []
+        self._taken = 0
+
+    async def take_all(self, packets: Iterable[EnginePacket]) -> None:
+        """Handles packets in order, after all that were given before. Returns early when the connection ends."""
+        async with self._order:
+            for packet in packets:
+                await self._take(packet)
+
+    async def take(self, packet: EnginePacket) -> None:
+        async with self._order:
+            await self._take(packet)
+
+    async def _take(self, packet: EnginePacket) -> None:
+        connection = self._connection
+        if connection.closing:
+            return
+        self._taken += 1
+        if self._taken % _PACKETS_PER_TURN == 0:
+            # One client's backlog must not keep the loop from all others.
+            await asyncio.sleep(0)
+        connection.begin_work()
+        try:
+            if packet.kind == MESSAGE:
+                await self._take_text(packet.data)
+            elif packet.kind == BINARY:
+                await self._take_binary(packet.data)
+            elif packet.kind == CLOSE:
+                connection.left()
+            else:
+                raise MalformedPacket("an Engine.IO packet that is not a client's to send")
+        except MalformedPacket as error:
+            _log.info("connection %s from %s breaks the protocol: %s", connection.id, connection.peer_address, error)
+            connection.close(CLOSE_PROTOCOL_ERROR)
+        finally:
+            connection.end_work()
+
+    async def _take_text(self, text: bytes) -> None:
+        if self._incomplete is not None:
+            raise MalformedPacket("a packet before all attachments of the last one")
+        packet = decode_packet(text)
+        if packet.attachments:
+            self._incomplete = packet
+        else:
+            await self._handle(packet)
+
+    async def _take_binary(self, data: bytes) -> None:
+        packet = self._incomplete
+        if packet is None:
+            raise MalformedPacket("a binary message that no packet announced")
+        self._attachments.append(data)
+        if packet.size_bytes + sum(map(len, self._attachments)) > self._max_bytes:
+            raise MalformedPacket("attachments are larger than a packet may be")
+        if len(self._attachments) == packet.attachments:
+            attachments, self._attachments, self._incomplete = self._attachments, [], None
+            attach(packet, attachments)
+            await self._handle(packet)
+
+    async def _handle(self, packet: Packet) -> None:
+        if packet.kind is Kind.CONNECT:
+            await self._connect(packet)
+            return
+        session = self._connection.sessions.get(packet.namespace)
+        if session is None or session.leaving:
+            if session is None and packet.namespace not in self._connection.dismissed:
+                raise MalformedPacket("a packet before CONNECT")
+            # It crossed our DISCONNECT on the way.
+            return
+        if packet.kind is Kind.DISCONNECT:
+            self._connection.drop(session, "client namespace disconnect")
+        elif packet.kind in (Kind.EVENT, Kind.BINARY_EVENT):
+            await self._event(session, packet)
+        # The server asks for no acks, so that one of a client's means nothing.
+
+    async def _connect(self, packet: Packet) -> None:
+        namespace, connection = packet.namespace, self._connection
+        if namespace in connection.sessions:
+            raise MalformedPacket("a second CONNECT to the same namespace")
+        if namespace not in self._namespaces:
+            connection.write(encode_connect_error(namespace, "Invalid namespace"))
+            return
+        session = Session(id=secrets.token_urlsafe(15), namespace=namespace, connection=connection)
+        accepted = False
+        try:
+            await self._policy.connect(session, packet.auth or {})
+            accepted = True
+        except ConnectRefused as refused:
+            connection.write(
+                encode_connect_error(namespace, refused.message, {"code": refused.code, "message": refused.message})
+            )
+        except Exception:
+            error_id = _log_failure("connect")
+            message = f"{INTERNAL.message} ({error_id})"
+            connection.write(encode_connect_error(namespace, message, {"code": INTERNAL.code, "message": message}))
+        finally:
+            if accepted:
+                self._hub.add_session(session)
+                connection.accept(session)
+            else:
+                session.shut()
+                self._hub.remove_session(session)
+
+    async def _event(self, session: Session, packet: Packet) -> None:
+        answer: bytes | None = None
+        try:
+            value = await self._policy.event(session, packet.name, packet.args, packet.size_bytes)
+            answer = value if isinstance(value, bytes) else orjson.dumps(value)
+        except asyncio.CancelledError:
+            answer = answer_error(CommandError(UNAVAILABLE))
+            raise
+        except Exception:
+            error_id = _log_failure(packet.name)
+            answer = answer_error(CommandError(INTERNAL, f"{INTERNAL.message} ({error_id})"))
+        finally:
+            if packet.ack_id is not None and answer is not None:
+                self._connection.write(encode_ack(session.namespace, packet.ack_id, answer))
+
+
+def _log_failure(what: str) -> str:
+    error_id = secrets.token_hex(6)
+    _log.exception("policy failed on %r, error id %s", what, error_id)
+    return error_id

@@ -1,0 +1,72 @@
+"""Who is really at the other end of a request, and from which page it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+Network = IPv4Network | IPv6Network
+
+ANY_ORIGIN = "*"
+
+
+def peer_address(request: web.BaseRequest, trusted_proxies: Sequence[Network]) -> str:
+    """The address of the client: the socket's peer, or the last one that a trusted proxy vouches for.
+
+    Forwarding headers of anybody else are not looked at. "" on a Unix socket.
+    """
+    peer = _socket_peer(request)
+    if not _trusted(peer, trusted_proxies):
+        return peer
+    for entry in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
+        address = _parse(entry.strip())
+        if address is None:
+            break
+        peer = str(address)
+        if not _trusted(peer, trusted_proxies):
+            break
+    return peer
+
+
+def origin_allowed(
+    request: web.BaseRequest, allowed_origins: Collection[str], trusted_proxies: Sequence[Network]
+) -> bool:
+    """Whether the page that sends this may talk to us: it is on the list, or it came from this very host.
+
+    Requests without an Origin are not from a page. "*" allows all.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None or ANY_ORIGIN in allowed_origins or origin in allowed_origins:
+        return True
+    host = request.headers.get("Host")
+    if _trusted(_socket_peer(request), trusted_proxies):
+        host = request.headers.get("X-Forwarded-Host", host)
+    # The scheme is not compared: behind a proxy that ends TLS it is not known here.
+    return bool(host) and urlsplit(origin).netloc == host
+
+
+def _socket_peer(request: web.BaseRequest) -> str:
+    transport = request.transport
+    peername = transport.get_extra_info("peername") if transport is not None else None
+    if not isinstance(peername, (tuple, list)) or not peername:
+        return ""
+    address = _parse(str(peername[0]))
+    return str(address) if address is not None else str(peername[0])
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _trusted(address: str, networks: Sequence[Network]) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)

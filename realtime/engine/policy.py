@@ -1,0 +1,71 @@
+"""What the engine asks of the server behind it: whom to let in, what to answer, and whom to forget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from realtime.engine.session import Session
+
+TransportName = Literal["websocket", "polling"]
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeRequest:
+    """A client that wants a connection. `peer_address` is the real one; `origin` is None outside browsers."""
+
+    peer_address: str
+    transport: TransportName
+    user_agent: str | None
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a client gets no connection now; official clients come back by themselves after it."""
+
+    status: Literal[429, 503]
+    code: Literal["rate_limited", "server_busy", "draining"]
+    retry_after_s: float
+
+
+class ConnectRefused(Exception):
+    """Refuses a CONNECT: the client's `connect_error` carries `{code, message}` as its data."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Unparseable:
+    """Stands for the arguments of an event whose head could be read and whose payload was refused unread."""
+
+    reason: str
+
+
+class SessionPolicy(Protocol):
+    """The server behind the engine.
+
+    `connect`, `event` and `disconnected` of one connection never run at the same time, and events come in the order in
+    which the client sent them.
+    """
+
+    async def admit(self, request: HandshakeRequest) -> Refusal | None:
+        """Lets a client open a connection, or says why not."""
+
+    async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
+        """Accepts a session, or raises ConnectRefused. What is sent to it meanwhile leaves after the CONNECT answer."""
+
+    async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
+        """Does what a client asked and returns the answer: encoded JSON as bytes, or a value that orjson can encode.
+
+        Called for events without an ack id too; their answer is dropped. `size_bytes` is that of the whole packet with
+        its attachments, which stand in `args` as bytes.
+        """
+
+    def disconnected(self, session: Session, reason: str) -> None:
+        """Forgets a session that `connect` accepted; called exactly once. It is in its rooms still."""

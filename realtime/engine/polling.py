@@ -1,0 +1,108 @@
+"""The long-polling transport: what a client has to fetch, and the one request that waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+from realtime.engine.frames import CLOSE, NOOP, Outgoing, encode_payload
+from realtime.errors import CloseReason
+
+MAX_PACKETS_PER_ANSWER = 16
+"""The official Python client drops a connection whose answer holds more."""
+
+
+class PollingTransport:
+    """Keeps packets until the client fetches them, at most `max_unread_bytes` of them."""
+
+    name: Literal["polling"] = "polling"
+
+    def __init__(self, *, max_unread_bytes: int) -> None:
+        self._max_unread_bytes = max_unread_bytes
+        self._on_stalled: Callable[[], None] | None = None
+        self._unread: deque[bytes] = deque()
+        self._unread_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self._upgrading = False
+
+    @property
+    def waiting(self) -> bool:
+        """True while a request waits for packets."""
+        return self._waiter is not None
+
+    @property
+    def drained(self) -> bool:
+        """True when it has ended and the client has fetched all there was."""
+        return self._ended and not self._unread
+
+    def watch(self, on_stalled: Callable[[], None]) -> None:
+        self._on_stalled = on_stalled
+
+    def write(self, packet: Outgoing) -> None:
+        if self._ended:
+            return
+        size_bytes = len(packet.payload)
+        if self._unread and self._unread_bytes + size_bytes > self._max_unread_bytes:
+            if self._on_stalled is not None:
+                self._on_stalled()
+            return
+        self._unread.append(packet.payload)
+        self._unread_bytes += size_bytes
+        self._wake()
+
+    def close(self, reason: CloseReason) -> None:
+        """The client gets a close packet after what is unread; the reason cannot be told on this transport."""
+        if not self._ended:
+            self._unread.append(CLOSE)
+            self._ended = True
+            self._wake()
+
+    def release(self) -> None:
+        self._ended = True
+        self._take_all()
+        self._wake()
+
+    def abort(self) -> None:
+        self.release()
+
+    def begin_upgrade(self) -> None:
+        """From here on requests are answered at once, so that the client can stop polling."""
+        self._upgrading = True
+        self._wake()
+
+    def cancel_upgrade(self) -> None:
+        self._upgrading = False
+
+    def end_by_upgrade(self) -> list[bytes]:
+        """Ends polling in favour of another transport; returns what the client has not fetched."""
+        unread = self._take_all()
+        self._ended = True
+        self._wake()
+        return unread
+
+    async def fetch(self) -> bytes:
+        """The body of the answer to a poll: waits until there is a packet. One call at a time."""
+        if not self._unread and not self._ended and not self._upgrading:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if not self._unread:
+            return NOOP
+        packets = [self._unread.popleft() for _ in range(min(len(self._unread), MAX_PACKETS_PER_ANSWER))]
+        self._unread_bytes -= sum(map(len, packets))
+        return encode_payload(packets)
+
+    def _take_all(self) -> list[bytes]:
+        unread = list(self._unread)
+        self._unread.clear()
+        self._unread_bytes = 0
+        return unread
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,257 @@
+"""Connections and the namespace sessions on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from realtime.engine.frames import Outgoing
+from realtime.engine.packets import encode_connect, encode_disconnect, encode_event
+from realtime.engine.policy import TransportName
+from realtime.errors import CLOSE_SLOW_CONSUMER, CloseReason
+
+GRACE_S = 1.0
+"""How long a close waits for the answer that is being made."""
+
+
+class Transport(Protocol):
+    """One way to a client. Nothing here blocks; what was written before `close` is delivered before it."""
+
+    @property
+    def name(self) -> TransportName: ...
+
+    def watch(self, on_stalled: Callable[[], None]) -> None:
+        """Calls `on_stalled` when the client has left more unread than it may."""
+
+    def write(self, packet: Outgoing) -> None: ...
+
+    def close(self, reason: CloseReason) -> None:
+        """The server ends it and says why."""
+
+    def release(self) -> None:
+        """The client has said goodbye."""
+
+    def abort(self) -> None:
+        """The client is of no use any more: what it has not read is dropped."""
+
+
+class Connection:
+    """One Engine.IO connection: a client device's socket, on whichever transport it is now.
+
+    `identity` is the policy's: who this is, set at the first authenticated CONNECT. `peer_address` is the real one:
+    that of the socket, or the last one that a configured proxy vouches for. `dismissed` are the namespaces that the
+    server has disconnected: packets for them may still be on their way.
+    """
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        peer_address: str,
+        user_agent: str | None,
+        transport: Transport,
+        on_session_end: Callable[[Session, str], None],
+        on_end: Callable[[Connection], None],
+    ) -> None:
+        self.id = id
+        self.peer_address = peer_address
+        self.user_agent = user_agent
+        self.identity: object | None = None
+        self._loop = asyncio.get_running_loop()
+        self.use_transport(transport)
+        self._on_session_end = on_session_end
+        self._on_end = on_end
+        self._sessions: dict[str, Session] = {}
+        self.dismissed: set[str] = set()
+        self._busy = False
+        self._why: str | None = None
+        self._gone = False
+        self._ended = False
+        self._when_idle: list[Callable[[], None]] = []
+        self._grace: asyncio.TimerHandle | None = None
+
+    @property
+    def transport(self) -> TransportName:
+        """Changes when a polling client upgrades."""
+        return self._transport.name
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The accepted sessions by namespace."""
+        return MappingProxyType(self._sessions)
+
+    def close(self, reason: CloseReason) -> None:
+        """Ends the connection: the client is told why on a WebSocket, or just told on polling.
+
+        Nothing that the client sends is read any more; the answer that is being made leaves first, if it comes soon.
+        `disconnected` of the policy follows for each session. Only the first reason counts.
+        """
+        if self._why is None:
+            self._why = reason.reason
+            self.when_idle(lambda: self._close_transport(reason))
+
+    # What follows is for the engine.
+
+    @property
+    def closing(self) -> bool:
+        """True as soon as nothing of the client is read any more."""
+        return self._why is not None
+
+    @property
+    def busy(self) -> bool:
+        """True while the policy works on something of this connection."""
+        return self._busy
+
+    @property
+    def gone(self) -> bool:
+        """True when nothing can be sent any more."""
+        return self._gone
+
+    def write(self, packet: Outgoing) -> None:
+        if not self._gone:
+            self._transport.write(packet)
+
+    def use_transport(self, transport: Transport) -> None:
+        self._transport = transport
+        transport.watch(lambda: self.lost(CLOSE_SLOW_CONSUMER.reason))
+
+    def lost(self, why: str) -> None:
+        """The transport is gone, or is of no use any more: nothing can be told to the client."""
+        if self._why is None:
+            self._why = why
+        self._end()
+        self._transport.abort()
+
+    def left(self) -> None:
+        """The client has ended the connection in an orderly way."""
+        if self._why is None:
+            self._why = "transport close"
+        self._end()
+        self._transport.release()
+
+    def begin_work(self) -> None:
+        self._busy = True
+
+    def end_work(self) -> None:
+        self._busy = False
+        if self._when_idle:
+            self._run_when_idle()
+        if self._gone:
+            self._finish()
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Runs the action soon: after what the policy is working on now, but at most GRACE_S later."""
+        self._when_idle.append(action)
+        if self._grace is None:
+            self._grace = self._loop.call_later(GRACE_S, self._run_when_idle)
+        if not self._busy:
+            self._loop.call_soon(self._run_if_idle)
+
+    def accept(self, session: Session) -> None:
+        self.dismissed.discard(session.namespace)
+        self._sessions[session.namespace] = session
+        session.open()
+
+    def drop(self, session: Session, why: str) -> None:
+        """Ends one session; the connection stays."""
+        if self._sessions.get(session.namespace) is session:
+            del self._sessions[session.namespace]
+            session.shut()
+            self._on_session_end(session, why)
+
+    def _run_if_idle(self) -> None:
+        if not self._busy:
+            self._run_when_idle()
+
+    def _run_when_idle(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        actions, self._when_idle = self._when_idle, []
+        for action in actions:
+            action()
+
+    def _close_transport(self, reason: CloseReason) -> None:
+        if not self._gone:
+            self._transport.close(reason)
+            self._end()
+
+    def _end(self) -> None:
+        if not self._gone:
+            self._gone = True
+            # Not at once: whoever closes or writes may be in the middle of a walk over rooms.
+            self._loop.call_soon(self._finish)
+
+    def _finish(self) -> None:
+        if self._ended or self._busy:
+            return
+        self._ended = True
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        for session in tuple(self._sessions.values()):
+            self.drop(session, self._why or "transport close")
+        self._on_end(self)
+
+
+class Session:
+    """One namespace on a connection. `state` is the policy's own; `rooms` are changed by the hub only."""
+
+    __slots__ = ("_held", "_open", "_shut", "connection", "id", "namespace", "rooms", "state")
+
+    def __init__(self, *, id: str, namespace: str, connection: Connection) -> None:
+        self.id = id
+        self.namespace = namespace
+        self.connection = connection
+        self.rooms: set[str] = set()
+        self.state: object | None = None
+        self._held: list[Outgoing] = []
+        self._open = False
+        self._shut = False
+
+    def send(self, event: str, data: bytes) -> None:
+        """Sends a push with one argument, encoded JSON; never blocks. Pushes of one session keep their order.
+
+        At most once: a client that has gone, or that reads too slowly, does not get it.
+        """
+        self.deliver(encode_event(self.namespace, event, data))
+
+    def disconnect(self) -> None:
+        """Ends this session and tells the client, which will not come back by itself; the connection stays."""
+        if self._open and not self._shut:
+            self._shut = True
+            self.connection.when_idle(self._disconnect)
+
+    # What follows is for the engine.
+
+    @property
+    def leaving(self) -> bool:
+        """True as soon as nothing of the client is handled for this session any more."""
+        return self._shut
+
+    def deliver(self, packet: Outgoing) -> None:
+        """Sends an encoded packet, or holds it back until the CONNECT was answered."""
+        if self._open:
+            self.connection.write(packet)
+        elif not self._shut:
+            self._held.append(packet)
+
+    def open(self) -> None:
+        self._open = True
+        self.connection.write(encode_connect(self.namespace, self.id))
+        for packet in self._held:
+            self.connection.write(packet)
+        self._held = []
+
+    def shut(self) -> None:
+        self._open = False
+        self._shut = True
+        self._held = []
+
+    def _disconnect(self) -> None:
+        if self.connection.sessions.get(self.namespace) is self:
+            self.connection.write(encode_disconnect(self.namespace))
+            self.connection.dismissed.add(self.namespace)
+            self.connection.drop(self, "server namespace disconnect")

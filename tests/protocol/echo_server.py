@@ -1,0 +1,140 @@
+"""A small server on the engine, on a real port: it echoes, shouts into rooms and misbehaves when asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from aiohttp import web
+
+from realtime.engine.hub import Hub
+from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
+from realtime.engine.server import EngineOptions, SocketEngine
+from realtime.engine.session import Session
+from realtime.errors import CLOSE_DRAINING, CLOSE_FLOOD
+
+OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
+
+
+@dataclass
+class EchoPolicy:
+    """Remembers what it saw. `gate` holds up those who ask to wait."""
+
+    hub: Hub
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    refusal: Refusal | None = None
+    handshakes: list[HandshakeRequest] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    seen: list[object] = field(default_factory=list)
+    sizes_bytes: list[int] = field(default_factory=list)
+    gone: list[tuple[str, str]] = field(default_factory=list)
+    gone_changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def admit(self, request: HandshakeRequest) -> Refusal | None:
+        self.handshakes.append(request)
+        return self.refusal
+
+    async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
+        if "refuse" in auth:
+            raise ConnectRefused("unauthenticated", "Log in first.")
+        if "fail" in auth:
+            raise RuntimeError("connect fails")
+        if "early" in auth:
+            session.send("early", b'"push"')
+        if "wait" in auth:
+            self.arrived.set()
+            await self.gate.wait()
+        self.sessions.append(session)
+
+    async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
+        self.sizes_bytes.append(size_bytes)
+        argument = args[0] if args else None
+        if isinstance(argument, Unparseable):
+            return {"unparseable": argument.reason}
+        self.seen.append(argument)
+        match name:
+            case "join":
+                return self.hub.join(session, str(argument))
+            case "shout":
+                return self.hub.broadcast(session.namespace, str(argument), "shouted", b'"hello"')
+            case "push":
+                for number in range(int(str(argument))):
+                    session.send("pushed", str(number).encode())
+            case "flood":
+                session.send("pushed", b'"' + b"x" * int(str(argument)) + b'"')
+            case "wait":
+                self.arrived.set()
+                await self.gate.wait()
+            case "yield":
+                await asyncio.sleep(0)
+            case "fail":
+                raise RuntimeError("event fails")
+            case "unencodable":
+                return object()
+            case "encoded":
+                return b'{"already":"encoded"}'
+            case "close":
+                session.connection.close(CLOSE_FLOOD)
+            case "kick":
+                session.send("pushed", b'"last words"')
+                session.disconnect()
+            case "binary":
+                return [len(part) for part in _binaries(args)]
+        return json.loads(json.dumps(argument)) if name == "echo" else argument
+
+    def disconnected(self, session: Session, reason: str) -> None:
+        self.hub.leave_all(session)
+        self.gone.append((session.namespace, reason))
+        self.gone_changed.set()
+
+    async def until_gone(self, count: int = 1) -> list[tuple[str, str]]:
+        while len(self.gone) < count:
+            self.gone_changed.clear()
+            await self.gone_changed.wait()
+        return self.gone
+
+
+def _binaries(value: object) -> list[bytes]:
+    if isinstance(value, bytes):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [part for item in value for part in _binaries(item)]
+    return []
+
+
+@dataclass
+class EchoServer:
+    port: int
+    hub: Hub
+    policy: EchoPolicy
+    engine: SocketEngine
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def echo_server(**options: object) -> AsyncIterator[EchoServer]:
+    """Listens on a free port; takes changes to the engine's options."""
+    hub = Hub()
+    policy = EchoPolicy(hub)
+    engine = SocketEngine(policy=policy, hub=hub, options=replace(OPTIONS, **options))  # type: ignore[arg-type]
+    app = web.Application()
+    engine.attach(app)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield EchoServer(runner.addresses[0][1], hub, policy, engine)
+    finally:
+        policy.gate.set()
+        await engine.close(CLOSE_DRAINING, deadline_s=1)
+        await runner.cleanup()

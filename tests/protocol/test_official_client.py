@@ -1,0 +1,55 @@
+"""The official Python client talks to the engine on each transport."""
+
+import asyncio
+
+import pytest
+import socketio
+
+from tests.protocol.echo_server import EchoServer, echo_server
+
+TRANSPORTS = pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="+".join)
+
+
+async def _connected(server: EchoServer, transports: list[str]) -> socketio.AsyncClient:
+    client = socketio.AsyncClient(reconnection=False)
+    await client.connect(server.url, transports=transports, namespaces=["/chat"])
+    return client
+
+
+@TRANSPORTS
+async def test_an_event_is_answered(transports: list[str]) -> None:
+    async with echo_server() as server:
+        client = await _connected(server, transports)
+        try:
+            assert await client.call("echo", {"text": "hello"}, namespace="/chat") == {"text": "hello"}
+        finally:
+            await client.disconnect()
+        # On a WebSocket this client may close the socket before its DISCONNECT has left.
+        assert [namespace for namespace, _ in await server.policy.until_gone()] == ["/chat"]
+
+
+@TRANSPORTS
+async def test_a_room_hears_a_broadcast(transports: list[str]) -> None:
+    async with echo_server() as server:
+        heard: asyncio.Queue[object] = asyncio.Queue()
+        client = await _connected(server, transports)
+        client.on("shouted", heard.put, namespace="/chat")
+        try:
+            await client.call("join", "hall", namespace="/chat")
+            await client.call("shout", "hall", namespace="/chat")
+            assert await heard.get() == "hello"
+        finally:
+            await client.disconnect()
+
+
+@TRANSPORTS
+async def test_many_pushes_at_once_all_arrive_in_order(transports: list[str]) -> None:
+    async with echo_server() as server:
+        heard: asyncio.Queue[object] = asyncio.Queue()
+        client = await _connected(server, transports)
+        client.on("pushed", heard.put, namespace="/chat")
+        try:
+            await client.call("push", 100, namespace="/chat")
+            assert [await heard.get() for _ in range(100)] == list(range(100))
+        finally:
+            await client.disconnect()
