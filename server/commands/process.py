@@ -10,8 +10,8 @@ from server.commands.failure import CommandFailed
 from server.config import Settings
 
 
-def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[], None] | None = None) -> None:
-    """Works until SIGTERM or Ctrl-C, then drains and comes back."""
+def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[int], None] | None = None) -> None:
+    """Works until SIGTERM or Ctrl-C, then drains and comes back. `on_ready` gets the port that it listens on."""
     from server.app import run
 
     with asyncio.Runner(debug=settings.debug, loop_factory=uvloop.new_event_loop) as runner:
@@ -27,5 +27,8 @@ def run_part(settings: Settings, *, serve: bool, work: bool) -> None:
     with dependencies(settings) as reached:
         if missing := asyncio.run(pending(reached.database_url)):
             raise CommandFailed(f"{len(missing)} migrations are missing in the database: run ./run migrate first")
-        place = f"http://{settings.host}:{settings.port}" if serve else "no port, it only works on Facts"
-        run_process(reached, serve=serve, work=work, on_ready=lambda: tell(f"ready ({place})"))
+        run_process(reached, serve=serve, work=work, on_ready=lambda port: tell(_ready(settings, port, serve)))
+
+
+def _ready(settings: Settings, port: int, serve: bool) -> str:
+    return f"ready, listening on http://{settings.host}:{port}" if serve else "ready, working on Facts"

@@ -6,35 +6,39 @@ from collections.abc import Sequence
 from server.commands.dependencies import dependencies, refuse_busy_port, tell, without_password
 from server.commands.process import run_process
 from server.config import Settings
+from server.seed import DemoLogin, seed_if_empty
+from sql.migrate import migrate
 
 
 def up(settings: Settings) -> None:
     """A whole Rookery runs until Ctrl-C: its database is migrated, and filled with a demo network when it was empty."""
     refuse_busy_port(settings)
     with dependencies(settings) as reached:
-        lines = asyncio.run(_prepare(reached))
+        login = asyncio.run(_prepare(reached))
         tell("starting the server")
-        run_process(reached, serve=True, work=True, on_ready=lambda: print(box(lines), flush=True))
+        run_process(
+            reached, serve=True, work=True, on_ready=lambda port: print(box(_told(reached, port, login)), flush=True)
+        )
         tell("stopping")
     tell("stopped")
 
 
-async def _prepare(settings: Settings) -> list[str]:
-    from server.seed import seed_if_empty
-    from sql.migrate import migrate
-
+async def _prepare(settings: Settings) -> DemoLogin | None:
     if applied := await migrate(settings.database_url):
         tell(f"brought the database up to date ({applied} migrations)")
-    login = await seed_if_empty(settings, tell=tell)
+    return await seed_if_empty(settings, tell=tell)
+
+
+def _told(settings: Settings, port: int, login: DemoLogin | None) -> list[str]:
+    """What a newcomer wants to know once it runs."""
     shown = "localhost" if settings.host in ("0.0.0.0", "::", "127.0.0.1", "::1") else settings.host
-    address = f"{shown}:{settings.port}"
     lines = [
         "Rookery is running",
         "",
-        f"Open        http://{address}/",
-        f"Sockets     ws://{address}/socket.io/",
-        f"REST        http://{address}/v1",
-        f"Health      http://{address}/health",
+        f"Open        http://{shown}:{port}/",
+        f"Sockets     ws://{shown}:{port}/socket.io/",
+        f"REST        http://{shown}:{port}/v1",
+        f"Health      http://{shown}:{port}/health",
         f"Database    {without_password(settings.database_url)}",
         f"Redis       {without_password(settings.redis_url)}",
         f"Data        {settings.data_dir}",
