@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 from sql.accounts import AccountQueries
 from sql.binding import bind
+from sql.comments import CommentQueries
 from sql.facts import FactQueries
+from sql.feed import FeedQueries
+from sql.graph import GraphQueries
 from sql.people import PeopleQueries
+from sql.posts import PostQueries
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,10 @@ class Queries:
 
     accounts: AccountQueries
     people: PeopleQueries
+    graph: GraphQueries
+    posts: PostQueries
+    comments: CommentQueries
+    feed: FeedQueries
     facts: FactQueries
 
 
@@ -25,5 +33,9 @@ def load_queries() -> Queries:
     return Queries(
         accounts=bind(AccountQueries, "accounts"),
         people=bind(PeopleQueries, "people"),
+        graph=bind(GraphQueries, "graph"),
+        posts=bind(PostQueries, "posts"),
+        comments=bind(CommentQueries, "comments"),
+        feed=bind(FeedQueries, "feed"),
         facts=bind(FactQueries, "facts"),
     )

@@ -31,11 +31,6 @@ class Relation(NamedTuple):
     blocked_by: bool
 
 
-class PersonView(NamedTuple):
-    user: UserCard
-    viewer: Relation
-
-
 class PersonPage(NamedTuple):
     """A person's page as the viewer may read it."""
 

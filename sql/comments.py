@@ -1,0 +1,73 @@
+"""Comments on posts, and answers to comments."""
+
+import datetime
+from typing import NamedTuple, Protocol
+
+from sql.ids import CommentId, PostId, UserId
+from sql.people import Relation, UserCard
+from sql.unit import Connection
+
+
+class CommentView(NamedTuple):
+    """A comment as one viewer gets it; `viewer` is how they stand to its author."""
+
+    id: CommentId
+    post_id: PostId
+    parent_id: CommentId | None
+    text: str
+    """Still the old text where `is_deleted`: not to be shown."""
+    like_count: int
+    reply_count: int
+    """Direct answers that are shown, deleted ones with answers of their own included."""
+    client_id: str | None
+    created_at: datetime.datetime
+    is_deleted: bool
+    author: UserCard
+    viewer: Relation
+
+
+class DeletedCommentRow(NamedTuple):
+    post_id: PostId
+    comment_count: int
+    is_tombstone: bool
+    """Whether it is still shown, empty, because it has replies."""
+
+
+class CommentQueries(Protocol):
+    async def insert_comment(
+        self,
+        connection: Connection,
+        *,
+        post_id: PostId,
+        parent_id: CommentId | None,
+        author_id: UserId,
+        text: str,
+        client_id: str | None,
+    ) -> CommentId | None:
+        """None: this author has a comment with this client_id (see find_comment), or post or parent are gone."""
+        ...
+
+    async def find_comment(self, connection: Connection, *, author_id: UserId, client_id: str) -> CommentId | None: ...
+
+    async def read_comment(
+        self, connection: Connection, *, viewer_id: UserId, comment_id: CommentId
+    ) -> CommentView | None: ...
+
+    async def list_comments(
+        self, connection: Connection, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
+    ) -> list[CommentView]: ...
+
+    async def list_replies(
+        self,
+        connection: Connection,
+        *,
+        viewer_id: UserId,
+        post_id: PostId,
+        parent_id: CommentId,
+        before: CommentId,
+        page_size: int,
+    ) -> list[CommentView]: ...
+
+    async def delete_comment(self, connection: Connection, *, comment_id: CommentId) -> DeletedCommentRow | None:
+        """None when it was deleted before. Call `posts.lock_post` first, in the same transaction."""
+        ...

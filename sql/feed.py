@@ -1,0 +1,61 @@
+"""The home feed, and whom a post goes to."""
+
+import datetime
+from typing import NamedTuple, Protocol
+
+from sql.ids import FollowId, PostId, UserId
+from sql.posts import PostView
+from sql.unit import Connection
+
+
+class AuthorRow(NamedTuple):
+    follower_count: int
+    is_broadcaster: bool
+
+
+class FollowerBatchRow(NamedTuple):
+    follow_id: FollowId
+    user_id: UserId
+    is_active: bool
+
+
+class FeedQueries(Protocol):
+    async def home_page(
+        self,
+        connection: Connection,
+        *,
+        viewer_id: UserId,
+        ids: list[PostId],
+        floor: PostId,
+        before: PostId,
+        page_size: int,
+    ) -> list[PostView]:
+        """`ids` has every post above `floor` of those followed who are no broadcasters, perhaps others, in any order.
+
+        Without a list of ids the floor is MAX_ID: everything comes from SQL.
+        """
+        ...
+
+    async def home_since(
+        self, connection: Connection, *, viewer_id: UserId, after: PostId, page_size: int
+    ) -> list[PostView]: ...
+
+    async def home_ids(self, connection: Connection, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
+
+    async def read_author(self, connection: Connection, *, author_id: UserId) -> AuthorRow | None: ...
+
+    async def follower_batch(
+        self,
+        connection: Connection,
+        *,
+        author_id: UserId,
+        before_follow_id: FollowId,
+        active_since: datetime.datetime,
+        batch_size: int,
+    ) -> list[FollowerBatchRow]:
+        """Start with MAX_ID, go on with the last `follow_id`; fewer rows than `batch_size` are the last ones."""
+        ...
+
+    async def followers_among(
+        self, connection: Connection, *, author_id: UserId, user_ids: list[UserId]
+    ) -> list[UserId]: ...

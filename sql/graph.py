@@ -1,0 +1,63 @@
+"""Who follows and who blocks whom."""
+
+from typing import NamedTuple, Protocol
+
+from sql.ids import FollowId, UserId
+from sql.people import Relation, UserCard
+from sql.unit import Connection
+
+
+class FollowRow(NamedTuple):
+    changed: bool
+    """False when it was so before."""
+    follower_count: int
+    """Of the followed person."""
+    is_broadcaster: bool
+    """Whether the followed person ever had so many followers that posts are not pushed to them one by one."""
+
+
+class FollowerRow(NamedTuple):
+    follow_id: FollowId
+    user: UserCard
+    viewer: Relation
+
+
+class SeveredRow(NamedTuple):
+    follower_id: UserId
+    followed_id: UserId
+
+
+class GraphQueries(Protocol):
+    """To decide on a relation and then change it: first `people.lock_users` of both, then look, then act."""
+
+    async def follow(
+        self, connection: Connection, *, follower_id: UserId, followed_id: UserId, broadcaster_from: int
+    ) -> FollowRow | None:
+        """None when one of the two does not exist. Blocks are not looked at."""
+        ...
+
+    async def unfollow(
+        self, connection: Connection, *, follower_id: UserId, followed_id: UserId
+    ) -> FollowRow | None: ...
+
+    async def insert_block(self, connection: Connection, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
+
+    async def delete_block(self, connection: Connection, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
+
+    async def sever(self, connection: Connection, *, user_id: UserId, other_id: UserId) -> list[SeveredRow]: ...
+
+    async def list_followers(
+        self, connection: Connection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+    ) -> list[FollowerRow]:
+        """`before` is a `follow_id`."""
+        ...
+
+    async def list_following(
+        self, connection: Connection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+    ) -> list[FollowerRow]:
+        """`before` is a `follow_id`."""
+        ...
+
+    async def blocked_among(
+        self, connection: Connection, *, user_id: UserId, user_ids: list[UserId]
+    ) -> list[UserId]: ...

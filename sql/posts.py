@@ -1,0 +1,104 @@
+"""Posts and their likes."""
+
+import datetime
+from typing import NamedTuple, Protocol
+
+from sql.ids import LikeId, PostId, UserId
+from sql.people import Relation, UserCard
+from sql.unit import Connection
+
+
+class PostView(NamedTuple):
+    """A post as one viewer gets it; `viewer` is how they stand to its author."""
+
+    id: PostId
+    kind: str
+    text: str
+    link: str | None
+    visibility: str
+    like_count: int
+    comment_count: int
+    share_count: int
+    client_id: str | None
+    created_at: datetime.datetime
+    edited_at: datetime.datetime | None
+    author: UserCard
+    viewer: Relation
+    viewer_liked: bool
+
+
+class LikeRow(NamedTuple):
+    changed: bool
+    """False when it was so before."""
+    like_count: int
+
+
+class LikerRow(NamedTuple):
+    like_id: LikeId
+    user: UserCard
+    viewer: Relation
+
+
+class CountersRow(NamedTuple):
+    id: PostId
+    like_count: int
+    comment_count: int
+    share_count: int
+
+
+class PostQueries(Protocol):
+    async def insert_post(
+        self,
+        connection: Connection,
+        *,
+        author_id: UserId,
+        kind: str,
+        text: str,
+        link: str | None,
+        visibility: str,
+        client_id: str | None,
+    ) -> PostId | None:
+        """None: this author has a post with this client_id, see find_post."""
+        ...
+
+    async def find_post(self, connection: Connection, *, author_id: UserId, client_id: str) -> PostId | None: ...
+
+    async def read_post(self, connection: Connection, *, viewer_id: UserId, post_id: PostId) -> PostView | None:
+        """None where it does not exist or is deleted. Whether the viewer may see it is not asked here."""
+        ...
+
+    async def hydrate_posts(
+        self, connection: Connection, *, viewer_id: UserId, post_ids: list[PostId]
+    ) -> list[PostView]: ...
+
+    async def list_posts(
+        self, connection: Connection, *, viewer_id: UserId, author_id: UserId, before: PostId, page_size: int
+    ) -> list[PostView]: ...
+
+    async def update_post(
+        self, connection: Connection, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None
+    ) -> bool | None:
+        """None leaves a field as it is; the answer None: not this author's, or deleted."""
+        ...
+
+    async def delete_post(self, connection: Connection, *, post_id: PostId, author_id: UserId) -> bool | None:
+        """True the first time; None: not this author's, or deleted before."""
+        ...
+
+    async def lock_post(self, connection: Connection, *, post_id: PostId) -> PostId | None: ...
+
+    async def like_post(self, connection: Connection, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
+
+    async def unlike_post(self, connection: Connection, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
+
+    async def list_likers(
+        self, connection: Connection, *, viewer_id: UserId, post_id: PostId, before: LikeId, page_size: int
+    ) -> list[LikerRow]:
+        """`before` is a `like_id`."""
+        ...
+
+    async def viewers_among(
+        self, connection: Connection, *, post_id: PostId, user_ids: list[UserId]
+    ) -> list[UserId]: ...
+
+    async def read_counters(self, connection: Connection, *, post_ids: list[PostId]) -> list[CountersRow]: ...

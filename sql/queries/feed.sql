@@ -1,0 +1,164 @@
+-- name: home_page(viewer_id, ids, floor, before, page_size)
+-- A page of the home feed, newest first: the given ids and what followed broadcasters published; once these do not fill
+-- the page, what everybody followed published at or below the floor. Only posts whose author is followed now, not blocked
+-- in either direction, and that the viewer may see. A viewer's own posts are not in it.
+-- posts_pkey, posts_author_idx, follows_follower_idx, follows_pkey, blocks_pkey, users_pkey, post_likes_pkey;
+-- at most page_size rows.
+WITH followee AS NOT MATERIALIZED (
+    SELECT f.followed_id AS id, author.is_broadcaster
+    FROM follows f
+    JOIN users author ON author.id = f.followed_id
+    WHERE
+        f.follower_id = :viewer_id
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :viewer_id AND b.blocked_id = f.followed_id)
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = :viewer_id)
+), recent AS MATERIALIZED (
+    SELECT given.id
+    FROM (SELECT DISTINCT id FROM unnest(:ids::bigint[]) AS item (id) WHERE item.id < :before) given
+    JOIN posts p ON p.id = given.id
+    CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+    WHERE
+        p.deleted_at IS NULL
+        AND r.viewer_follows
+        AND may_see_content(
+            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+        )
+    UNION
+    SELECT newest.id
+    FROM followee
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE
+            p.author_id = followee.id
+            AND p.id < :before
+            AND p.deleted_at IS NULL
+            AND p.visibility IN ('public', 'followers')
+        ORDER BY p.id DESC
+        LIMIT :page_size
+    ) newest
+    WHERE followee.is_broadcaster
+), older AS (
+    SELECT newest.id
+    FROM followee
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE
+            p.author_id = followee.id
+            AND p.id < :before
+            AND p.id <= :floor
+            AND p.deleted_at IS NULL
+            AND p.visibility IN ('public', 'followers')
+        ORDER BY p.id DESC
+        LIMIT :page_size
+    ) newest
+    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size
+), page AS (
+    SELECT recent.id FROM recent
+    UNION
+    SELECT older.id FROM older
+    ORDER BY id DESC
+    LIMIT :page_size
+)
+SELECT
+    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
+    p.client_id, p.created_at, p.edited_at,
+    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
+    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
+    u.following_count AS author_following_count, u.post_count AS author_post_count,
+    u.is_private AS author_is_private,
+    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
+    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id) AS viewer_liked
+FROM page
+JOIN posts p ON p.id = page.id
+JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+ORDER BY p.id DESC;
+
+-- name: home_since(viewer_id, after, page_size)
+-- What the followed people, broadcasters or not, published after an id and the viewer may see, newest first. Ids are not
+-- in commit order: ask again from some time before the last answer.
+-- follows_follower_idx, posts_author_idx, posts_pkey, blocks_pkey, post_likes_pkey; at most page_size rows.
+SELECT
+    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
+    p.client_id, p.created_at, p.edited_at,
+    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
+    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
+    u.following_count AS author_following_count, u.post_count AS author_post_count,
+    u.is_private AS author_is_private,
+    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
+    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id) AS viewer_liked
+FROM (
+    SELECT newest.id
+    FROM follows f
+    CROSS JOIN LATERAL (
+        SELECT fresh.id
+        FROM posts fresh
+        WHERE
+            fresh.author_id = f.followed_id
+            AND fresh.id > :after
+            AND fresh.deleted_at IS NULL
+            AND fresh.visibility IN ('public', 'followers')
+        ORDER BY fresh.id DESC
+        LIMIT :page_size
+    ) newest
+    WHERE
+        f.follower_id = :viewer_id
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :viewer_id AND b.blocked_id = f.followed_id)
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = :viewer_id)
+    ORDER BY newest.id DESC
+    LIMIT :page_size
+) page
+JOIN posts p ON p.id = page.id
+JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+ORDER BY p.id DESC;
+
+-- name: home_ids(viewer_id, id_limit)
+-- The newest posts of the followed people that are not broadcasters, newest first: what a feed list is built from.
+-- follows_follower_idx, users_pkey, posts_author_idx; at most id_limit rows.
+SELECT newest.id
+FROM follows f
+JOIN users author ON author.id = f.followed_id
+CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM posts p
+    WHERE p.author_id = f.followed_id AND p.deleted_at IS NULL AND p.visibility IN ('public', 'followers')
+    ORDER BY p.id DESC
+    LIMIT :id_limit
+) newest
+WHERE f.follower_id = :viewer_id AND NOT author.is_broadcaster
+ORDER BY newest.id DESC
+LIMIT :id_limit;
+
+-- name: read_author(author_id)^
+-- How an author's posts reach people. users_pkey; 0 or 1 row.
+SELECT u.follower_count, u.is_broadcaster
+FROM users u
+WHERE u.id = :author_id;
+
+-- name: follower_batch(author_id, before_follow_id, active_since, batch_size)
+-- The next followers to tell of a post, from the latest follow downwards, without people blocked in either direction.
+-- follows_followed_idx, users_pkey, blocks_pkey; at most batch_size rows.
+SELECT f.id AS follow_id, f.follower_id AS user_id, u.last_active_at >= :active_since AS is_active
+FROM follows f
+JOIN users u ON u.id = f.follower_id
+WHERE
+    f.followed_id = :author_id
+    AND f.id < :before_follow_id
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :author_id AND b.blocked_id = f.follower_id)
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.follower_id AND b.blocked_id = :author_id)
+ORDER BY f.id DESC
+LIMIT :batch_size;
+
+-- name: followers_among(author_id, user_ids)
+-- Which of these people follow an author, without people blocked in either direction.
+-- follows_pkey, blocks_pkey; at most one row a person.
+SELECT f.follower_id
+FROM follows f
+WHERE
+    f.follower_id = ANY(:user_ids::bigint[])
+    AND f.followed_id = :author_id
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :author_id AND b.blocked_id = f.follower_id)
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.follower_id AND b.blocked_id = :author_id);

@@ -1,0 +1,146 @@
+-- name: follow(follower_id, followed_id, broadcaster_from)^
+-- Follows a person and counts it on both; who reaches broadcaster_from followers is a broadcaster from then on, for good.
+-- Both rows are locked in id order: two people who follow each other at once do not wait for each other.
+-- users_pkey, follows_pkey; one row, none when one of the two does not exist.
+WITH pair AS (
+    SELECT u.id
+    FROM users u
+    WHERE u.id IN (:follower_id, :followed_id)
+    ORDER BY u.id
+    FOR NO KEY UPDATE
+), added AS (
+    INSERT INTO follows (follower_id, followed_id)
+    SELECT :follower_id, :followed_id
+    FROM (SELECT count(*) AS person_count FROM pair) existing
+    WHERE existing.person_count = 2
+    ON CONFLICT DO NOTHING
+    RETURNING follower_id, followed_id
+), counted AS (
+    UPDATE users
+    SET
+        following_count = following_count + (users.id = added.follower_id)::integer,
+        follower_count = follower_count + (users.id = added.followed_id)::integer,
+        is_broadcaster = is_broadcaster
+            OR (users.id = added.followed_id AND follower_count + 1 >= :broadcaster_from)
+    FROM added
+    WHERE users.id IN (added.follower_id, added.followed_id)
+    RETURNING users.id, users.follower_count, users.is_broadcaster
+)
+SELECT true AS changed, counted.follower_count, counted.is_broadcaster
+FROM counted
+WHERE counted.id = :followed_id
+UNION ALL
+SELECT false, u.follower_count, u.is_broadcaster
+FROM users u
+WHERE u.id = :followed_id AND NOT EXISTS (SELECT FROM added) AND EXISTS (SELECT FROM pair p WHERE p.id = :follower_id);
+
+-- name: unfollow(follower_id, followed_id)^
+-- Stops following and counts it off both. Locks as follow does. users_pkey, follows_pkey;
+-- one row, none when the followed person does not exist.
+WITH pair AS (
+    SELECT u.id
+    FROM users u
+    WHERE u.id IN (:follower_id, :followed_id)
+    ORDER BY u.id
+    FOR NO KEY UPDATE
+), removed AS (
+    DELETE FROM follows
+    USING (SELECT count(*) AS person_count FROM pair) existing
+    WHERE follows.follower_id = :follower_id AND follows.followed_id = :followed_id AND existing.person_count = 2
+    RETURNING follows.follower_id, follows.followed_id
+), counted AS (
+    UPDATE users
+    SET
+        following_count = following_count - (users.id = removed.follower_id)::integer,
+        follower_count = follower_count - (users.id = removed.followed_id)::integer
+    FROM removed
+    WHERE users.id IN (removed.follower_id, removed.followed_id)
+    RETURNING users.id, users.follower_count, users.is_broadcaster
+)
+SELECT true AS changed, counted.follower_count, counted.is_broadcaster
+FROM counted
+WHERE counted.id = :followed_id
+UNION ALL
+SELECT false, u.follower_count, u.is_broadcaster
+FROM users u
+WHERE u.id = :followed_id AND NOT EXISTS (SELECT FROM removed);
+
+-- name: insert_block(blocker_id, blocked_id)$
+-- Blocks a person. Call it after lock_users of both and before sever. blocks_pkey;
+-- one row the first time, then none.
+INSERT INTO blocks (blocker_id, blocked_id)
+VALUES (:blocker_id, :blocked_id)
+ON CONFLICT DO NOTHING
+RETURNING true;
+
+-- name: delete_block(blocker_id, blocked_id)$
+-- Takes a block back; the follows that it removed stay removed. blocks_pkey; one row if there was one.
+DELETE FROM blocks
+WHERE blocker_id = :blocker_id AND blocked_id = :blocked_id
+RETURNING true;
+
+-- name: sever(user_id, other_id)
+-- Removes the follows between two people in both directions and counts them off; call it after lock_users of both,
+-- or it misses a follow that is being committed. follows_pkey, users_pkey; 0 to 2 rows.
+WITH removed AS (
+    DELETE FROM follows
+    WHERE (follower_id = :user_id AND followed_id = :other_id) OR (follower_id = :other_id AND followed_id = :user_id)
+    RETURNING follower_id, followed_id
+), moves AS (
+    SELECT
+        person.id,
+        count(*) FILTER (WHERE removed.follower_id = person.id) AS following_count,
+        count(*) FILTER (WHERE removed.followed_id = person.id) AS follower_count
+    FROM removed
+    CROSS JOIN LATERAL (VALUES (removed.follower_id), (removed.followed_id)) AS person (id)
+    GROUP BY person.id
+), counted AS (
+    UPDATE users
+    SET
+        following_count = users.following_count - moves.following_count,
+        follower_count = users.follower_count - moves.follower_count
+    FROM moves
+    WHERE users.id = moves.id
+)
+SELECT removed.follower_id, removed.followed_id
+FROM removed;
+
+-- name: list_followers(viewer_id, user_id, before, page_size)
+-- A page of a person's followers, the latest first, without people blocked in either direction by the viewer.
+-- follows_followed_idx, users_pkey, blocks_pkey; at most page_size rows.
+SELECT
+    f.id AS follow_id,
+    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
+    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
+    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
+    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+FROM follows f
+JOIN users u ON u.id = f.follower_id
+CROSS JOIN LATERAL relation(:viewer_id, f.follower_id) r
+WHERE f.followed_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
+ORDER BY f.id DESC
+LIMIT :page_size;
+
+-- name: list_following(viewer_id, user_id, before, page_size)
+-- A page of whom a person follows, the latest first, without people blocked in either direction by the viewer.
+-- follows_follower_idx, users_pkey, blocks_pkey; at most page_size rows.
+SELECT
+    f.id AS follow_id,
+    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
+    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
+    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
+    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+FROM follows f
+JOIN users u ON u.id = f.followed_id
+CROSS JOIN LATERAL relation(:viewer_id, f.followed_id) r
+WHERE f.follower_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
+ORDER BY f.id DESC
+LIMIT :page_size;
+
+-- name: blocked_among(user_id, user_ids)
+-- Which of these people have a block with a person, in either direction. blocks_pkey; at most one row a person.
+SELECT other.id
+FROM unnest(:user_ids::bigint[]) AS other (id)
+WHERE
+    EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :user_id AND b.blocked_id = other.id)
+    OR EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other.id AND b.blocked_id = :user_id);
