@@ -1,6 +1,5 @@
 """The home feed, and whom a post goes to."""
 
-import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, PostId, UserId
@@ -16,7 +15,6 @@ class AuthorRow(NamedTuple):
 class FollowerBatchRow(NamedTuple):
     follow_id: FollowId
     user_id: UserId
-    is_active: bool
 
 
 class FeedQueries(Protocol):
@@ -50,7 +48,6 @@ class FeedQueries(Protocol):
         *,
         author_id: UserId,
         before_follow_id: FollowId,
-        active_since: datetime.datetime,
         batch_size: int,
     ) -> list[FollowerBatchRow]:
         """Start with MAX_ID, go on with the last `follow_id`; fewer rows than `batch_size` are the last ones."""

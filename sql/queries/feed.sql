@@ -138,12 +138,11 @@ SELECT u.follower_count, u.is_broadcaster
 FROM users u
 WHERE u.id = :author_id;
 
--- name: follower_batch(author_id, before_follow_id, active_since, batch_size)
+-- name: follower_batch(author_id, before_follow_id, batch_size)
 -- The next followers to tell of a post, from the latest follow downwards, without people blocked in either direction.
--- follows_followed_idx, users_pkey, blocks_pkey; at most batch_size rows.
-SELECT f.id AS follow_id, f.follower_id AS user_id, u.last_active_at >= :active_since AS is_active
+-- follows_followed_idx, blocks_pkey; at most batch_size rows.
+SELECT f.id AS follow_id, f.follower_id AS user_id
 FROM follows f
-JOIN users u ON u.id = f.follower_id
 WHERE
     f.followed_id = :author_id
     AND f.id < :before_follow_id
