@@ -1,1 +1,1 @@
-"""What Rookery decides: one package per feature. An operation returns what happened; it never emits and never sees a socket."""
+"""What Rookery decides, one package per feature. An operation returns what happened; it never sees a socket."""

@@ -45,7 +45,7 @@ class TokenIssuer(Protocol):
     def access_token(self, user_id: int, login_session_id: int) -> IssuedToken: ...
 
     def identify(self, access_token: str) -> Identity:
-        """Who holds this token. Raises CommandError: `token_expired`, or `unauthenticated` for anything else wrong with it."""
+        """Who holds this token. Raises CommandError: `token_expired`, or `unauthenticated` for all else."""
         ...
 
     def refresh_token(self) -> str:
@@ -220,7 +220,7 @@ class Beforehand:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One call: a connection (in a transaction for writes, without one for reads), the queries, the caller, the services."""
+    """One call: a connection (in a transaction for writes, without one for reads) and who calls with what."""
 
     connection: Connection
     sql: Queries

@@ -1,7 +1,7 @@
 """The three nouns of everything that moves, as declarations: Command, Push, Fact.
 
-A declaration is a frozen value in its feature's `contract.py`. The socket handler, the REST route, the documents and the
-registry-wide tests are derived from it; nothing about a command is written a second time elsewhere.
+A declaration is a frozen value in its feature's `contract.py`. The socket handler, the REST route, the documents and
+the registry-wide tests are derived from it; nothing about a command is written a second time elsewhere.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Push(Generic[ModelT]):
 class Fact(Generic[ModelT]):
     """Something that durably happened, told at least once to every consumer that reacts to it.
 
-    `model` holds ids only: a consumer reads the present state and sets its result, so repeats and disorder are harmless.
+    `model` holds ids only: a consumer reads the present state and sets its result; repeats and disorder are harmless.
     """
 
     name: str

@@ -63,7 +63,7 @@ ALWAYS_POSSIBLE: tuple[ErrorCode, ...] = (
 class CommandError(Exception):
     """Ends a command with a typed refusal; the unit of work is rolled back.
 
-    `fields` maps a payload path ("text", "limit") to what is wrong with it. `retry_after_ms` is set where waiting heals.
+    `fields` maps a payload path ("text", "limit") to what is bad with it. `retry_after_ms` is set where waiting heals.
     """
 
     def __init__(
@@ -100,6 +100,8 @@ CLOSE_SLOW_CONSUMER = CloseReason(4008, "slow_consumer", True, True)
 CLOSE_PROTOCOL_ERROR = CloseReason(4009, "protocol_error", False, False)
 CLOSE_DRAINING = CloseReason(4012, "draining", True, True)
 CLOSE_FLOOD = CloseReason(4029, "flood", True, False)
+CLOSE_SESSION_REVOKED = CloseReason(1000, "session_revoked", False, False)
+"""RFC 6455's normal end: the client was told by `session:revoked` and by a DISCONNECT packet in every namespace."""
 CLOSE_UNAVAILABLE = CloseReason(1013, "unavailable", True, True)
 """RFC 6455's "try again later": the session could not be set up now, and coming back heals it."""
 
@@ -109,5 +111,6 @@ CLOSE_REASONS: tuple[CloseReason, ...] = (
     CLOSE_PROTOCOL_ERROR,
     CLOSE_DRAINING,
     CLOSE_FLOOD,
+    CLOSE_SESSION_REVOKED,
     CLOSE_UNAVAILABLE,
 )

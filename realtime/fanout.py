@@ -55,7 +55,7 @@ class Fanout:
         await self._membership.stop()
 
     async def publish(self, emissions: Sequence[Emission], signals: Sequence[Signal] = ()) -> None:
-        """Sends what a committed change has to say, in the given order for each room. Never raises for a lost backplane:
+        """Sends what a committed change has to say, in the given order for each room. A lost backplane is no error:
         this node's members are then served at once, and everybody re-reads when it heals.
         """
         messages: list[tuple[str, Envelope]] = []
@@ -93,10 +93,11 @@ class Fanout:
             case RoomPush(namespace, event, data):
                 room = rooms.room_of_channel(channel)
                 if room is not None:
-                    self._on_delivered(self._hub.broadcast(namespace, (room,), event, data))
+                    self._on_delivered(self._hub.broadcast(namespace, room, event, data))
             case ListenersPush(namespace, event, data, topic, user_ids):
-                local = [rooms.topic_room(topic, user_id) for user_id in user_ids]
-                self._on_delivered(self._hub.broadcast(namespace, local, event, data))
+                for user_id in user_ids:
+                    local = rooms.topic_room(topic, user_id)
+                    self._on_delivered(self._hub.broadcast(namespace, local, event, data))
             case EnterOrder(namespace, room, user_id):
                 self._membership.later(partial(self._let_enter, namespace, room, user_id))
             case RevokeOrder(login_session_ids):

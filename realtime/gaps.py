@@ -16,7 +16,7 @@ GATHER_S = 0.05
 
 
 class Gaps:
-    """Collects what sessions missed and sends each of them one `resync`: of a scope, or of `all` where it was several."""
+    """Collects what sessions missed and sends each of them one `resync`: of a scope, or of `all` where several."""
 
     def __init__(self, hub: Hub, membership: Membership, namespaces: tuple[str, ...]) -> None:
         self._hub = hub

@@ -39,7 +39,7 @@ class Emission:
 class Enter:
     """Puts all sessions that these people have in a namespace into a room, on every node.
 
-    Whoever was put in is told to `resync` the room afterwards: what was said before the room was subscribed is not lost.
+    Whoever was put in is told to `resync` the room afterwards: what was said before that is not lost.
     """
 
     namespace: str

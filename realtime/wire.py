@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import unicodedata
 from typing import Annotated, Generic, TypeVar
 
@@ -63,6 +64,11 @@ Id = Annotated[
 
 WireId = Annotated[int, PlainSerializer(str, return_type=str, when_used="always")]
 """An id that the server sends: an int inside, a decimal string on the wire (JavaScript has no 64-bit integers)."""
+
+
+def unix_ms(moment: datetime.datetime) -> int:
+    """A moment as the wire tells it: whole milliseconds since 1970-01-01 UTC."""
+    return int(moment.timestamp() * 1000)
 
 
 class TextRule:

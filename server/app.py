@@ -10,16 +10,15 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
-from aiohttp import web
 
+from realtime.backplane import Backplane
 from realtime.backplane_redis import RedisBackplane
 from realtime.engine.hub import Hub
-from realtime.engine.peer import peer_address
-from realtime.engine.server import EngineOptions, SocketEngine
-from realtime.errors import CLOSE_DRAINING
 from realtime.fanout import Fanout
 from realtime.gaps import Gaps
-from realtime.limits_redis import open_limiter
+from realtime.limits_fallback import FallbackLimiter
+from realtime.limits_memory import MemoryLimiter
+from realtime.limits_redis import RedisLimiter
 from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.packed_lists import PackedLists
@@ -30,20 +29,20 @@ from server.clock import SystemClock
 from server.config import Settings
 from server.dispatch import Dispatcher
 from server.features import FEATURES
+from server.front import Front
 from server.gate import Gate
-from server.health import Health
+from server.health import Check, Health
 from server.metrics import Metrics
 from server.passwords import Passwords
 from server.registry import Registry
 from server.relay import Relay
-from server.rest import Rest
 from server.revocations import Revocations
+from server.secrets_file import signing_keys
 from server.services import make_services
-from server.sockets import Sockets
 from server.token_watch import TokenWatch
 from server.version import VERSION
 from server.worker import Worker
-from sql.catalogue import load_queries
+from sql.catalogue import Queries, load_queries
 from sql.errors import Unavailable
 from sql.pool import close_pool, open_pool
 from sql.unit import Units
@@ -57,8 +56,8 @@ log = structlog.get_logger(__name__)
 class Node:
     """One process of Rookery: it serves clients, works on Facts, or both. Equal nodes stand beside each other.
 
-    `start` returns when it is ready; `port` is the real one then. `stop` drains: no new clients, sockets told and closed,
-    answers of running commands sent.
+    `start` returns when it is ready; `port` is the real one then. `stop` drains: no new clients, sockets closed with a
+    reason, answers of running commands sent.
     """
 
     def __init__(self, settings: Settings, *, serve: bool, work: bool) -> None:
@@ -100,11 +99,12 @@ class Node:
         stack.push_async_callback(redis.aclose)
         units = Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
 
-        backplane = RedisBackplane(settings.redis_url, node_id=self.node_id)
+        backplane = RedisBackplane(redis, self.node_id)
         listeners = Listeners(redis, self.node_id)
         membership = Membership(self.hub, backplane, listeners)
         gaps = Gaps(self.hub, membership, self.registry.namespaces)
-        tokens = Tokens(settings, clock)
+        keys = signing_keys(settings.token_secrets, settings.data_dir)
+        tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations = Revocations(units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
         fanout = Fanout(
             self.hub,
@@ -115,9 +115,15 @@ class Node:
             on_revoked=revocations.learn,
             on_delivered=metrics.delivered,
         )
-        passwords = Passwords(settings.password_hash_concurrency)
+        passwords = Passwords(
+            concurrency=settings.password_hash_concurrency, waiting_max=settings.password_hash_waiting_max
+        )
         stack.callback(passwords.close)
-        limiter = open_limiter(redis)
+        shared_limiter = RedisLimiter(redis)
+        stack.push_async_callback(shared_limiter.stop)
+        limiter = FallbackLimiter(
+            shared_limiter, MemoryLimiter(), on_fallback=partial(metrics.count, "limits_counted_by_this_node_alone")
+        )
         services = make_services(
             settings,
             clock=clock,
@@ -143,8 +149,9 @@ class Node:
         )
         await fanout.start()
         stack.push_async_callback(fanout.stop)
-        token_watch = TokenWatch(self.hub, clock)
-        await revocations.start(token_watch.revoke)
+        token_watch = TokenWatch(clock, access_token_ttl_s=settings.access_token_ttl_s)
+        revocations.tell(token_watch.revoke)
+        await revocations.start()
         stack.push_async_callback(revocations.stop)
         relay.start()
         stack.push_async_callback(relay.stop)
@@ -161,74 +168,40 @@ class Node:
             worker.start()
             stack.push_async_callback(worker.stop)
         if self._serve:
-            sockets = Sockets(
+            front = Front(
+                settings=settings,
+                node_id=self.node_id,
+                hub=self.hub,
                 registry=self.registry,
                 dispatcher=self.dispatcher,
                 gate=gate,
                 membership=membership,
                 limiter=limiter,
                 token_watch=token_watch,
-                rate_limit_factor=settings.rate_limit_factor,
+                revocations=revocations,
+                health=Health(self._checks(units, queries, backplane), metrics, VERSION),
             )
+            self.port = await front.open(stack)
 
-            async def database() -> str | None:
-                try:
-                    async with units.read() as connection:
-                        await queries.facts.read_backlog(connection)
-                except Unavailable as error:
-                    return f"PostgreSQL: {error}"
-                return None
+    def _checks(self, units: Units, queries: Queries, backplane: Backplane) -> dict[str, Check]:
+        async def database() -> str | None:
+            try:
+                async with units.read() as connection:
+                    await queries.facts.read_backlog(connection)
+            except Unavailable as error:
+                return f"PostgreSQL: {error}"
+            return None
 
-            async def redis_heard() -> str | None:
-                return None if backplane.healthy else "the backplane does not hear itself"
+        async def backplane_heard() -> str | None:
+            return None if backplane.healthy else "this node does not hear itself over Redis"
 
-            async def not_draining() -> str | None:
-                return "draining" if self.draining else None
+        async def traffic() -> str | None:
+            return "draining" if self.draining else None
 
-            health = Health(
-                {"database": database, "backplane": redis_heard, "draining": not_draining}, metrics, VERSION
-            )
-            await self._listen(sockets, health)
-
-    async def _listen(self, sockets: Sockets, health: Health) -> None:
-        settings, stack = self._settings, self._stack
-        app = web.Application(client_max_size=settings.max_packet_bytes)
-        engine = SocketEngine(
-            policy=sockets,
-            hub=self.hub,
-            options=EngineOptions(
-                ping_interval_ms=settings.ping_interval_ms,
-                ping_timeout_ms=settings.ping_timeout_ms,
-                max_packet_bytes=settings.max_packet_bytes,
-                max_unread_bytes=settings.max_unread_bytes,
-                connect_timeout_ms=settings.socket_connect_timeout_ms,
-                allowed_origins=settings.allowed_origins,
-                trusted_proxies=settings.trusted_proxies,
-                namespaces=self.registry.namespaces,
-            ),
-        )
-        engine.attach(app)
-        health.attach(app)
-        rest = Rest(
-            registry=self.registry,
-            dispatcher=self.dispatcher,
-            peer_address=partial(peer_address, trusted_proxies=settings.trusted_proxies),
-            max_body_bytes=settings.max_packet_bytes,
-        )
-        rest.attach(app)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_address=True)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        stack.push_async_callback(engine.close, CLOSE_DRAINING, deadline_s=settings.drain_timeout_s)
-        stack.callback(setattr, sockets, "draining", True)
+        return {"database": database, "backplane": backplane_heard, "traffic": traffic}
 
 
-async def run(
-    settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[int], None] | None = None
-) -> None:
+async def run(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[int], None] | None = None) -> None:
     """Runs a node until SIGTERM or SIGINT, then stops it cleanly. `on_ready` hears the port."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

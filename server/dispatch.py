@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from handlers.context import Beforehand, Caller, Context, Happening, Listener, Outcome, Reaction, Refusal, Services
 from handlers.feature import BoundCommand, Consumer, EntryRooms
 from realtime.contract import Access, RateLimit
+from realtime.engine.policy import Unparseable
 from realtime.errors import (
     ALWAYS_POSSIBLE,
     INTERNAL,
@@ -34,7 +35,6 @@ from realtime.fanout import Fanout
 from realtime.identity import Identity
 from realtime.limits import Rate
 from realtime.outgoing import Emission, Signal
-from realtime.engine.policy import Unparseable
 from realtime.wire import answer_error, answer_ok, encode_model
 from server.gate import Credentials, Gate
 from server.metrics import Metrics
@@ -97,7 +97,7 @@ class Dispatcher:
         self._wake_relay = wake_relay
 
     async def call(self, request: Request) -> Answer:
-        """Does what is asked, or says why not. When it returns ok, the change is committed and its pushes are on their way."""
+        """Does what is asked, or says why not. An answer of ok: the change is committed and its pushes are on their way."""
         started_s = time.perf_counter()
         bound = self._registry.find(request.namespace, request.name)
         try:

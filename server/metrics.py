@@ -26,9 +26,14 @@ class Metrics:
         )
         self._deliveries = Counter("rookery_deliveries_total", "Pushes handed to clients.", registry=self._registry)
         self._reactions = Counter(
-            "rookery_reactions_total", "Facts that consumers dealt with.", ["consumer", "result"], registry=self._registry
+            "rookery_reactions_total",
+            "Facts that consumers dealt with.",
+            ["consumer", "result"],
+            registry=self._registry,
         )
-        self._counts = Counter("rookery_events_total", "Things that happened, by name.", ["name"], registry=self._registry)
+        self._counts = Counter(
+            "rookery_events_total", "Things that happened, by name.", ["name"], registry=self._registry
+        )
         self._command_children: dict[tuple[str, str], Counter] = {}
         self._second_children: dict[str, Histogram] = {}
 

@@ -1,4 +1,4 @@
-"""Carries Facts from the outbox to the streams. The outbox row stays the truth: what is not confirmed goes out again."""
+"""Carries Facts from the outbox to the streams. The outbox is the truth: what is not confirmed goes out again."""
 
 from __future__ import annotations
 

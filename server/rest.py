@@ -158,4 +158,3 @@ def response(answer: Answer, status: int) -> web.Response:
         content_type="application/json",
         headers=headers,
     )
-

@@ -35,15 +35,18 @@ class Revocations:
         self._poll_s = poll_s
         self._keep_s = access_token_ttl_s + OVERLAP_S
         self._revoked: dict[int, float] = {}
-        self._on_revoked: Callable[[Sequence[int]], None] = lambda ids: None
+        self._hearers: list[Callable[[Sequence[int]], None]] = []
         self._task: asyncio.Task[None] | None = None
 
     def __contains__(self, login_session_id: int) -> bool:
         return login_session_id in self._revoked
 
-    async def start(self, on_revoked: Callable[[Sequence[int]], None]) -> None:
-        """Reads what was revoked before this node came up, and keeps reading. `on_revoked` hears each session once."""
-        self._on_revoked = on_revoked
+    def tell(self, hearer: Callable[[Sequence[int]], None]) -> None:
+        """Lets somebody hear of each revoked session, once."""
+        self._hearers.append(hearer)
+
+    async def start(self) -> None:
+        """Reads what was revoked before this node came up, and keeps reading."""
         await self._read(since_s=self._keep_s)
         self._task = asyncio.create_task(self._poll(), name="revocations")
 
@@ -60,7 +63,8 @@ class Revocations:
         for session_id in fresh:
             self._revoked[session_id] = now_s
         if fresh:
-            self._on_revoked(fresh)
+            for hearer in self._hearers:
+                hearer(fresh)
 
     async def _read(self, since_s: float) -> None:
         since = self._clock.now() - datetime.timedelta(seconds=since_s)

@@ -149,7 +149,7 @@ def identity_of(connection: Connection) -> Identity | None:
 
 
 def bind(connection: Connection, identity: Identity, token_watch: TokenWatch) -> None:
-    """Makes the connection this person's until the token runs out. An older token than the one known changes nothing."""
+    """The connection is this person's until the token runs out; a token older than the known one changes nothing."""
     known = identity_of(connection)
     if known is None or known.expires_at_s < identity.expires_at_s:
         connection.identity = identity

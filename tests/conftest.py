@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from server.embedded import embedded_servers
 from tests.kit.loop_watch import watched_loop
+from tests.kit.server import RunningServer, running_server, settings_for_tests
 from tests.kit.services import (
     Valkey,
     database_clone,
@@ -119,3 +120,10 @@ def _loop_is_watched(request: pytest.FixtureRequest) -> None:
         marker = request.node.get_closest_marker("asyncio")
         scope = (marker.kwargs.get("loop_scope") if marker else None) or "function"
         request.getfixturevalue(f"_watch_{scope}")
+
+
+@pytest_asyncio.fixture
+async def server(database_url: str, redis_url: str) -> AsyncIterator[RunningServer]:
+    """A node that serves and works, on the module's database and an empty Valkey."""
+    async with running_server(settings_for_tests(database_url, redis_url)) as running:
+        yield running

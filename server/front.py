@@ -1,0 +1,104 @@
+"""The aiohttp application of a node: sockets, REST, long-polling, health, the page."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from aiohttp import web
+
+from realtime.engine.hub import Hub
+from realtime.engine.options import EngineOptions
+from realtime.engine.peer import peer_address
+from realtime.engine.server import SocketEngine
+from realtime.errors import CLOSE_DRAINING
+from realtime.limits import Limiter
+from realtime.membership import Membership
+from server.config import Settings
+from server.dispatch import Dispatcher
+from server.events_http import LongPolling
+from server.gate import Gate
+from server.health import Health
+from server.registry import Registry
+from server.rest import Rest
+from server.revocations import Revocations
+from server.sockets import Sockets
+from server.token_watch import TokenWatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """Everything that answers clients, and what it needs of the node."""
+
+    settings: Settings
+    node_id: str
+    hub: Hub
+    registry: Registry
+    dispatcher: Dispatcher
+    gate: Gate
+    membership: Membership
+    limiter: Limiter
+    token_watch: TokenWatch
+    revocations: Revocations
+    health: Health
+
+    async def open(self, stack: AsyncExitStack) -> int:
+        """Listens; returns the real port. What it opens is closed by the stack: first no handshakes, then the sockets
+        with a reason to come back, then the port, when running answers are sent.
+        """
+        settings = self.settings
+        address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
+        app = web.Application(client_max_size=settings.max_packet_bytes)
+        sockets = Sockets(
+            registry=self.registry,
+            dispatcher=self.dispatcher,
+            gate=self.gate,
+            membership=self.membership,
+            limiter=self.limiter,
+            token_watch=self.token_watch,
+            rate_limit_factor=settings.rate_limit_factor,
+        )
+        engine = SocketEngine(policy=sockets, hub=self.hub, options=self._engine_options())
+        engine.attach(app)
+        self.health.attach(app)
+        polling = LongPolling(
+            registry=self.registry,
+            dispatcher=self.dispatcher,
+            gate=self.gate,
+            membership=self.membership,
+            limiter=self.limiter,
+            peer_address=address_of,
+            node_id=self.node_id,
+            rate_limit_factor=settings.rate_limit_factor,
+        )
+        polling.attach(app)
+        self.revocations.tell(polling.revoke)
+        Rest(
+            registry=self.registry,
+            dispatcher=self.dispatcher,
+            peer_address=address_of,
+            max_body_bytes=settings.max_packet_bytes,
+        ).attach(app)
+        polling.start()
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(polling.stop)
+        await web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_address=True).start()
+        stack.push_async_callback(engine.close, CLOSE_DRAINING, deadline_s=settings.drain_timeout_s)
+        stack.callback(setattr, sockets, "draining", True)
+        return int(runner.addresses[0][1])
+
+    def _engine_options(self) -> EngineOptions:
+        settings = self.settings
+        return EngineOptions(
+            ping_interval_ms=settings.ping_interval_ms,
+            ping_timeout_ms=settings.ping_timeout_ms,
+            max_packet_bytes=settings.max_packet_bytes,
+            max_unread_bytes=settings.max_unread_bytes,
+            connect_timeout_ms=settings.socket_connect_timeout_ms,
+            allowed_origins=settings.allowed_origins,
+            trusted_proxies=settings.trusted_proxies,
+            namespaces=self.registry.namespaces,
+        )
