@@ -59,7 +59,14 @@ _UNAVAILABLE_STATES: Final = frozenset(
     }
 )
 _RETRY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
-_BAD_TEXT_STATES: Final = frozenset({"22003", "22021", "22P05"})
+_BAD_TEXT_STATES: Final = frozenset(
+    {
+        "22000",  # asyncpg itself could not encode an argument
+        "22003",  # number out of range
+        "22021",  # NUL in a text
+        "22P05",  # NUL in JSON
+    }
+)
 
 
 @contextmanager
@@ -81,10 +88,6 @@ def translate(error: BaseException) -> DatabaseError | None:
     """The error of this module that says the same; None for a fault of the program, which should stay loud."""
     if isinstance(error, asyncpg.PostgresError):
         return _from_state(error)
-    if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
-        return None
-    if isinstance(error, ValueError):  # asyncpg could not encode an argument
-        return BadText(str(error))
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg has one class for a lost connection and for misuse: only the text tells them apart.
         text = str(error)
