@@ -6,7 +6,7 @@ from handlers.people.models import User, UserViewer
 from sql.people import Relation, UserCard
 
 
-def user_of(card: UserCard, relation: Relation | None = None) -> User:
+def user_view(card: UserCard, relation: Relation | None = None) -> User:
     """A person; with `relation` as one reader sees them, without it as it may stand in a push."""
     return User(
         id=card.id,
