@@ -56,6 +56,10 @@ class AccountQueries(Protocol):
 
     async def read_password_hash(self, connection: Connection, *, user_id: UserId) -> str | None: ...
 
+    async def lock_password_hash(self, connection: Connection, *, user_id: UserId) -> str | None:
+        """As it is once everybody who was changing it has committed; it stays so until this transaction ends."""
+        ...
+
     async def set_password_hash(self, connection: Connection, *, user_id: UserId, password_hash: str) -> None: ...
 
     async def insert_session(
@@ -64,8 +68,16 @@ class AccountQueries(Protocol):
 
     async def is_session_open(self, connection: Connection, *, session_id: LoginSessionId, user_id: UserId) -> bool: ...
 
-    async def list_sessions(self, connection: Connection, *, user_id: UserId) -> list[LoginSessionRow]:
-        """Those that are not revoked, newest first."""
+    async def list_sessions(
+        self,
+        connection: Connection,
+        *,
+        user_id: UserId,
+        used_since: datetime.datetime,
+        before: LoginSessionId,
+        row_limit: int,
+    ) -> list[LoginSessionRow]:
+        """Those that are neither revoked nor unused since then, newest first."""
         ...
 
     async def touch_session(

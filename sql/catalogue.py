@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sql.accounts import AccountQueries
 from sql.binding import bind
+from sql.chat import ChatQueries
 from sql.comments import CommentQueries
 from sql.facts import FactQueries
 from sql.feed import FeedQueries
@@ -25,6 +26,7 @@ class Queries:
     posts: PostQueries
     comments: CommentQueries
     feed: FeedQueries
+    chat: ChatQueries
     facts: FactQueries
 
 
@@ -37,5 +39,6 @@ def load_queries() -> Queries:
         posts=bind(PostQueries, "posts"),
         comments=bind(CommentQueries, "comments"),
         feed=bind(FeedQueries, "feed"),
+        chat=bind(ChatQueries, "chat"),
         facts=bind(FactQueries, "facts"),
     )

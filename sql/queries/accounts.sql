@@ -19,6 +19,14 @@ SELECT u.password_hash
 FROM users u
 WHERE u.id = :user_id;
 
+-- name: lock_password_hash(user_id)$
+-- The stored hash, which stays so until the transaction ends: a login and a change of the password follow each other.
+-- users_pkey; 0 or 1 row.
+SELECT u.password_hash
+FROM users u
+WHERE u.id = :user_id
+FOR NO KEY UPDATE;
+
 -- name: set_password_hash(user_id, password_hash)!
 -- A new password, or the same one under a stronger hash. users_pkey.
 UPDATE users
@@ -39,13 +47,13 @@ SELECT EXISTS (
     WHERE s.id = :session_id AND s.user_id = :user_id AND s.revoked_at IS NULL
 );
 
--- name: list_sessions(user_id)
--- Where a person is logged in, newest first. login_sessions_user_idx; some rows, at most 200.
+-- name: list_sessions(user_id, used_since, before, row_limit)
+-- Where a person is logged in, newest first. login_sessions_user_idx; at most row_limit rows.
 SELECT s.id, s.user_agent, s.address, s.created_at, s.last_used_at
 FROM login_sessions s
-WHERE s.user_id = :user_id AND s.revoked_at IS NULL
+WHERE s.user_id = :user_id AND s.id < :before AND s.revoked_at IS NULL AND s.last_used_at >= :used_since
 ORDER BY s.id DESC
-LIMIT 200;
+LIMIT :row_limit;
 
 -- name: touch_session(session_id, user_agent, address)!
 -- Notes that a login was used, and from where. login_sessions_pkey.

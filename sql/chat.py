@@ -1,0 +1,169 @@
+"""Conversations, their members and their numbered messages."""
+
+import datetime
+from typing import NamedTuple, Protocol
+
+from sql.ids import ActivityId, ConversationId, MessageId, UserId
+from sql.people import Relation, UserCard
+from sql.unit import Connection
+
+
+class OpenedRow(NamedTuple):
+    id: ConversationId
+    created: bool
+    """False when it stood before."""
+
+
+class MemberView(NamedTuple):
+    role: str
+    delivered_seq: int
+    read_seq: int
+    user: UserCard
+
+
+class MessageView(NamedTuple):
+    conversation_id: ConversationId
+    seq: int
+    id: MessageId
+    text: str
+    """Still the old text where `is_deleted`: not to be shown."""
+    reply_to_seq: int | None
+    client_id: str | None
+    created_at: datetime.datetime
+    edited_at: datetime.datetime | None
+    is_deleted: bool
+    sender: UserCard
+
+
+class ConversationMemberView(NamedTuple):
+    """One member of a conversation, and the conversation as the viewer has it: the same in each of its rows."""
+
+    id: ConversationId
+    kind: str
+    title: str | None
+    last_seq: int
+    last_activity_id: ActivityId
+    viewer_read_seq: int
+    viewer_muted: bool
+    unread_count: int
+    member: MemberView
+    last_message: MessageView | None
+
+
+class MemberRow(NamedTuple):
+    user_id: UserId
+    delivered_seq: int
+    read_seq: int
+
+
+class DirectRow(NamedTuple):
+    id: ConversationId
+    last_seq: int
+    other_id: UserId
+    viewer: Relation
+    """To the other one."""
+
+
+class ReadRow(NamedTuple):
+    changed: bool
+    """False when the position stood there, or further on, before."""
+    read_seq: int
+    delivered_seq: int
+    last_seq: int
+
+
+class MissedRow(NamedTuple):
+    conversation_id: ConversationId
+    last_seq: int
+    message: MessageView | None
+    """None, in the only row of its conversation, where nothing was missed."""
+
+
+class LastSeqRow(NamedTuple):
+    conversation_id: ConversationId
+    last_seq: int
+
+
+class ChatQueries(Protocol):
+    async def find_direct(
+        self, connection: Connection, *, low_id: UserId, high_id: UserId
+    ) -> ConversationId | None: ...
+
+    async def open_direct(self, connection: Connection, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
+
+    async def read_conversation(
+        self, connection: Connection, *, viewer_id: UserId, conversation_id: ConversationId
+    ) -> list[ConversationMemberView]: ...
+
+    async def list_conversations(
+        self, connection: Connection, *, viewer_id: UserId, before: ActivityId, page_size: int
+    ) -> list[ConversationMemberView]:
+        """`before` is a `last_activity_id`; the rows of one conversation stand together."""
+        ...
+
+    async def list_members(self, connection: Connection, *, conversation_id: ConversationId) -> list[MemberRow]: ...
+
+    async def lock_direct(
+        self, connection: Connection, *, viewer_id: UserId, conversation_id: ConversationId
+    ) -> DirectRow | None:
+        """After it, and until the transaction ends, nobody else numbers a message of this conversation."""
+        ...
+
+    async def insert_message(
+        self,
+        connection: Connection,
+        *,
+        conversation_id: ConversationId,
+        sender_id: UserId,
+        text: str,
+        reply_to_seq: int | None,
+        client_id: str | None,
+    ) -> MessageView | None:
+        """None: no such conversation, not a member, or a repeated client_id (see find_message).
+
+        After lock_direct it sees every earlier try in this conversation; without it, one that is committed at this
+        moment raises UniqueViolated (`messages_client_id_key`).
+        """
+        ...
+
+    async def find_message(
+        self, connection: Connection, *, sender_id: UserId, client_id: str
+    ) -> MessageView | None: ...
+
+    async def list_messages_before(
+        self,
+        connection: Connection,
+        *,
+        viewer_id: UserId,
+        conversation_id: ConversationId,
+        before_seq: int,
+        page_size: int,
+    ) -> list[MessageView]: ...
+
+    async def list_messages_after(
+        self,
+        connection: Connection,
+        *,
+        viewer_id: UserId,
+        conversation_id: ConversationId,
+        after_seq: int,
+        page_size: int,
+    ) -> list[MessageView]: ...
+
+    async def mark_read(
+        self, connection: Connection, *, conversation_id: ConversationId, user_id: UserId, seq: int
+    ) -> ReadRow | None: ...
+
+    async def sync_messages(
+        self,
+        connection: Connection,
+        *,
+        viewer_id: UserId,
+        conversation_ids: list[ConversationId],
+        after_seqs: list[int],
+        page_size: int,
+    ) -> list[MissedRow]: ...
+
+    async def list_last_seqs(
+        self, connection: Connection, *, conversation_ids: list[ConversationId]
+    ) -> list[LastSeqRow]: ...
