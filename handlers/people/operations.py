@@ -1,0 +1,160 @@
+"""What people do about themselves and each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers.access import may_see_person, require_visible
+from handlers.context import Context, Happening, Outcome
+from handlers.limits import Limits
+from handlers.paging import cut_page, rows_wanted
+from handlers.people.contract import (
+    FOLLOW_CREATED,
+    Blocking,
+    FollowData,
+    Following,
+    GetUser,
+    ListFollows,
+    NamedUser,
+    UpdateUser,
+    UserDetail,
+    UserMe,
+)
+from handlers.people.models import User
+from handlers.people.views import user_view
+from realtime.errors import CONFLICT, NOT_FOUND, CommandError
+from realtime.wire import Empty, Page, unix_ms
+from sql.graph import FollowerRow
+from sql.ids import MAX_ID, FollowId, UserId
+from sql.people import Relation
+
+
+async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
+    row = await ctx.sql.people.read_own_profile(ctx.connection, user_id=ctx.user_id)
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    return Outcome(
+        UserMe(
+            user=user_view(row.user),
+            profile=row.profile,
+            settings=row.settings,
+            server_time_ms=unix_ms(ctx.now()),
+            limits=Limits(),
+            version=ctx.services.policy.version,
+        )
+    )
+
+
+async def show_person(ctx: Context, cmd: GetUser) -> Outcome[UserDetail]:
+    if cmd.username is not None:
+        row = await ctx.sql.people.read_person_by_username(ctx.connection, viewer_id=ctx.user_id, username=cmd.username)
+    else:
+        row = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=UserId(cmd.user_id or 0))
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    require_visible(may_see_person(row.viewer))
+    return Outcome(UserDetail(user=user_view(row.user, row.viewer), profile=row.profile))
+
+
+async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
+    row = await ctx.sql.people.update_profile(
+        ctx.connection,
+        user_id=ctx.user_id,
+        display_name=cmd.display_name,
+        bio=cmd.bio,
+        profile=cmd.profile,
+        settings=cmd.settings,
+    )
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    return Outcome(UserDetail(user=user_view(row.user), profile=row.profile))
+
+
+async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
+    other_id = UserId(cmd.user_id)
+    # Both stay locked, so that a block set meanwhile waits and then finds this follow to end.
+    await ctx.sql.people.lock_users(ctx.connection, user_ids=[ctx.user_id, other_id])
+    relation = await _visible_relation(ctx, other_id)
+    if relation.is_self:
+        raise CommandError(CONFLICT, "Nobody follows themselves.")
+    if relation.blocks:
+        raise CommandError(CONFLICT, "You block this person: take the block back first.")
+    row = await ctx.sql.graph.follow(
+        ctx.connection,
+        follower_id=ctx.user_id,
+        followed_id=other_id,
+        broadcaster_from=ctx.services.policy.feed_fanout_max_followers,
+    )
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    data = FollowData(follower_id=ctx.user_id, followed_id=other_id)
+    return Outcome(Following(following=True), facts=(Happening(FOLLOW_CREATED, data),) if row.changed else ())
+
+
+async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
+    other_id = UserId(cmd.user_id)
+    await _visible_relation(ctx, other_id)
+    await ctx.sql.graph.unfollow(ctx.connection, follower_id=ctx.user_id, followed_id=other_id)
+    return Outcome(Following(following=False))
+
+
+async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
+    other_id = UserId(cmd.user_id)
+    await ctx.sql.people.lock_users(ctx.connection, user_ids=[ctx.user_id, other_id])
+    relation = await _visible_relation(ctx, other_id)
+    if relation.is_self:
+        raise CommandError(CONFLICT, "Nobody blocks themselves.")
+    await ctx.sql.graph.insert_block(ctx.connection, blocker_id=ctx.user_id, blocked_id=other_id)
+    await ctx.sql.graph.sever(ctx.connection, user_id=ctx.user_id, other_id=other_id)
+    return Outcome(Blocking(blocked=True))
+
+
+async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
+    other_id = UserId(cmd.user_id)
+    await _visible_relation(ctx, other_id)
+    await ctx.sql.graph.delete_block(ctx.connection, blocker_id=ctx.user_id, blocked_id=other_id)
+    return Outcome(Blocking(blocked=False))
+
+
+async def list_followers(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
+    user_id = UserId(cmd.user_id)
+    await _visible_relation(ctx, user_id)
+    rows = await ctx.sql.graph.list_followers(
+        ctx.connection,
+        viewer_id=ctx.user_id,
+        user_id=user_id,
+        before=_before(cmd),
+        page_size=rows_wanted(cmd.limit),
+    )
+    return Outcome(_page(rows, cmd.limit))
+
+
+async def list_following(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
+    user_id = UserId(cmd.user_id)
+    await _visible_relation(ctx, user_id)
+    rows = await ctx.sql.graph.list_following(
+        ctx.connection,
+        viewer_id=ctx.user_id,
+        user_id=user_id,
+        before=_before(cmd),
+        page_size=rows_wanted(cmd.limit),
+    )
+    return Outcome(_page(rows, cmd.limit))
+
+
+async def _visible_relation(ctx: Context, user_id: UserId) -> Relation:
+    """How the caller stands to a person; `not_found` for one who is hidden from them."""
+    person = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=user_id)
+    if person is None:
+        raise CommandError(NOT_FOUND)
+    require_visible(may_see_person(person.viewer))
+    return person.viewer
+
+
+def _before(cmd: ListFollows) -> FollowId:
+    return FollowId(MAX_ID if cmd.before is None else cmd.before)
+
+
+def _page(rows: Sequence[FollowerRow], limit: int | None) -> Page[User]:
+    shown, next_cursor = cut_page(rows, limit, lambda row: row.follow_id)
+    return Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor)
