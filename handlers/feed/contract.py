@@ -1,0 +1,119 @@
+"""What the home feed takes and says.
+
+Subscribe, then apply `feed:new` by the post's id. After a lost connection or a `resync`, subscribe again: its page is
+whole as of now. `feed:sync` brings what lies between that page and what the client had.
+"""
+
+from __future__ import annotations
+
+from handlers.feed.position import Position
+from handlers.posts.models import Post
+from realtime.contract import Command, Push, RateLimit, Repeat, Route
+from realtime.errors import FORBIDDEN
+from realtime.wire import Empty, Id, Model, Nothing, Page, PageLimit, Payload
+
+NAMESPACE = "/feed"
+TOPIC = "feed"
+"""Who listens to it gets `feed:new`; also the scope of the `resync` after a gap."""
+
+SYNC_ITEMS_MAX = 200
+SYNC_WINDOW_DAYS = 7
+"""Positions older than this are answered with the newest posts and `truncated`."""
+
+_READS = RateLimit(600, 60)
+_SUBSCRIPTIONS = RateLimit(120, 60)
+EXAMPLE_ID = "185604284416000001"
+EXAMPLE_POSITION = "1kq0x3c7y"
+
+
+class SubscribeFeed(Payload):
+    limit: PageLimit | None = None
+
+
+class ReadFeed(Payload):
+    before: Id | None = None
+    limit: PageLimit | None = None
+
+
+class SyncFeed(Payload):
+    after: Position
+
+
+class FeedSnapshot(Page[Post]):
+    """The newest page as of `position`."""
+
+    position: str
+
+
+class MissedPosts(Model):
+    """Posts since a position, newest first; some of them the client may have already.
+
+    `truncated`: there are more between the last of these and what the client had; `feed:page` before the last one
+    brings them.
+    """
+
+    items: list[Post]
+    position: str
+    truncated: bool
+
+
+class NewPost(Model):
+    """A post of somebody whom the hearer follows. `position` is where the client stands once it has applied it."""
+
+    post: Post
+    position: str
+
+
+FEED_SUBSCRIBE = Command(
+    name="feed:subscribe",
+    namespace=NAMESPACE,
+    payload=SubscribeFeed,
+    ack=FeedSnapshot,
+    effect="Lets this socket hear `feed:new` from here on, and answers the newest page of the home feed.",
+    repeat=Repeat.READ,
+    rate=_SUBSCRIPTIONS,
+    example={"limit": 20},
+    errors=(FORBIDDEN,),
+)
+
+FEED_UNSUBSCRIBE = Command(
+    name="feed:unsubscribe",
+    namespace=NAMESPACE,
+    payload=Empty,
+    ack=Nothing,
+    effect="This socket hears `feed:new` no more.",
+    repeat=Repeat.READ,
+    rate=_SUBSCRIPTIONS,
+    errors=(FORBIDDEN,),
+)
+
+FEED_PAGE = Command(
+    name="feed:page",
+    namespace=NAMESPACE,
+    payload=ReadFeed,
+    ack=Page[Post],
+    effect="Reads a page of the home feed, newest first: posts of the people whom the caller follows.",
+    repeat=Repeat.READ,
+    rate=_READS,
+    example={"before": EXAMPLE_ID, "limit": 20},
+    routes=(Route("GET", "/feed"),),
+)
+
+FEED_SYNC = Command(
+    name="feed:sync",
+    namespace=NAMESPACE,
+    payload=SyncFeed,
+    ack=MissedPosts,
+    effect="Reads what came into the home feed since a position; it overlaps, so apply by id.",
+    repeat=Repeat.READ,
+    rate=_READS,
+    example={"after": EXAMPLE_POSITION},
+    routes=(Route("GET", "/feed/sync"),),
+)
+
+FEED_NEW = Push(
+    name="feed:new",
+    namespace=NAMESPACE,
+    model=NewPost,
+    audience="Sockets subscribed to the feed, of people who follow the author and may see the post.",
+)

@@ -1,0 +1,106 @@
+"""The use cases of the home feed. What must be asked of Redis is asked before the unit opens: one statement is left."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Final, NamedTuple
+
+from handlers.context import Beforehand, Context, Outcome
+from handlers.feed.contract import (
+    SYNC_ITEMS_MAX,
+    SYNC_WINDOW_DAYS,
+    TOPIC,
+    FeedSnapshot,
+    MissedPosts,
+    ReadFeed,
+    SubscribeFeed,
+    SyncFeed,
+)
+from handlers.feed.home_list import HomeList, home_list
+from handlers.feed.position import position_at, sync_floor
+from handlers.paging import cut_page, rows_wanted
+from handlers.posts.models import Post
+from handlers.posts.views import post_view
+from realtime.errors import FORBIDDEN, CommandError
+from realtime.wire import Empty, Nothing, Page, unix_ms
+from sql.ids import MAX_ID, PostId
+
+_SYNC_WINDOW: Final = datetime.timedelta(days=SYNC_WINDOW_DAYS)
+_WINDOW_OF_PAGE: Final = 2
+"""How many times a page's posts are offered to SQL, since some of them may be deleted or hidden by now."""
+
+
+class Subscribed(NamedTuple):
+    """A caller who hears `feed:new` since `position` at the latest."""
+
+    position: str
+    home: HomeList
+
+
+async def start_listening(beforehand: Beforehand, command: SubscribeFeed) -> Subscribed:
+    """The order is the promise: what comes after the position is heard, or is in the list, or both."""
+    _demand_live(beforehand)
+    position = position_at(beforehand.now())
+    await beforehand.listener.listen(TOPIC)
+    return Subscribed(position, await home_list(beforehand))
+
+
+async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed) -> Outcome[FeedSnapshot]:
+    page = await _home_page(ctx, subscribed.home, before=MAX_ID, limit=command.limit)
+    return Outcome(FeedSnapshot(items=page.items, next_cursor=page.next_cursor, position=subscribed.position))
+
+
+async def stop_listening(beforehand: Beforehand, command: Empty) -> None:
+    _demand_live(beforehand)
+    await beforehand.listener.unlisten(TOPIC)
+
+
+async def unsubscribe(ctx: Context, command: Empty, stopped: None) -> Outcome[Nothing]:
+    return Outcome(Nothing())
+
+
+async def find_home(beforehand: Beforehand, command: ReadFeed) -> HomeList:
+    return await home_list(beforehand)
+
+
+async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[Page[Post]]:
+    before = MAX_ID if command.before is None else command.before
+    return Outcome(await _home_page(ctx, home, before=before, limit=command.limit))
+
+
+async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
+    now = ctx.now()
+    position_ms, oldest_ms = command.after, unix_ms(now - _SYNC_WINDOW)
+    rows = await ctx.sql.feed.home_since(
+        ctx.connection,
+        viewer_id=ctx.user_id,
+        after=PostId(sync_floor(max(position_ms, oldest_ms))),
+        page_size=SYNC_ITEMS_MAX + 1,
+    )
+    return Outcome(
+        MissedPosts(
+            items=[post_view(row) for row in rows[:SYNC_ITEMS_MAX]],
+            position=position_at(now),
+            truncated=len(rows) > SYNC_ITEMS_MAX or position_ms < oldest_ms,
+        )
+    )
+
+
+async def _home_page(ctx: Context, home: HomeList, *, before: int, limit: int | None) -> Page[Post]:
+    wanted = limit or ctx.services.policy.feed_page_default
+    ids, floor = home.window(before, rows_wanted(wanted) * _WINDOW_OF_PAGE)
+    rows = await ctx.sql.feed.home_page(
+        ctx.connection,
+        viewer_id=ctx.user_id,
+        ids=ids,
+        floor=floor,
+        before=PostId(before),
+        page_size=rows_wanted(wanted),
+    )
+    shown, next_cursor = cut_page(rows, wanted, lambda row: row.id)
+    return Page(items=[post_view(row) for row in shown], next_cursor=next_cursor)
+
+
+def _demand_live(beforehand: Beforehand) -> None:
+    if not beforehand.listener.is_live:
+        raise CommandError(FORBIDDEN, "Only a live connection can hear the feed: read pages of it instead.")
