@@ -167,13 +167,14 @@ class EmbeddedPostgres:
             )
 
     def _clear_stale_pid(self) -> None:
-        """Take away the mark of a server that was killed: its number may belong to another program by now."""
+        """Take away the marks of a server that was killed: its number may belong to another program by now."""
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while _anyone_works_in(self.data.resolve()):  # children of a killed server end by themselves
             if time.monotonic() > deadline:
                 raise EmbeddedError(f"another PostgreSQL still uses {self.data}: stop it, then start again")
             time.sleep(0.02)
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for mark in (self.data / "postmaster.pid", self._socket_folder() / f"{_SOCKET_NAME}.lock"):
+            mark.unlink(missing_ok=True)
 
     def _launch(self, binaries: Path, identity: Identity) -> None:
         sockets = self._socket_folder()
@@ -205,13 +206,16 @@ class EmbeddedPostgres:
             time.sleep(0.01)
 
     def _make_database(self, binaries: Path, identity: Identity) -> None:
-        made = self.data.resolve() / "rookery-database-made"
+        """A login proves more than a server that says it is ready: the files of a database are opened only then."""
+        where = ["-h", str(self._socket_folder()), "-U", USER]
+        made = self.data / "rookery-database-made"
         if made.exists():
-            return
-        command = [str(binaries / "createdb"), "-h", str(self._socket_folder()), "-U", USER, DATABASE]
-        done = identity.run(command, cwd=self.data.resolve())
+            done = identity.run([str(binaries / "psql"), *where, "-d", DATABASE, "-c", ""], cwd=self.data.resolve())
+        else:
+            done = identity.run([str(binaries / "createdb"), *where, DATABASE], cwd=self.data.resolve())
         if done.returncode != 0 and "already exists" not in done.stdout:
-            raise EmbeddedError(f"cannot make the database {DATABASE}: {_reason(done.stdout)}")
+            self.stop()
+            raise self._damaged(_reason(done.stdout))
         made.touch()
 
     def _damaged(self, reason: str) -> EmbeddedError:
