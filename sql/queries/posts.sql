@@ -84,25 +84,33 @@ ORDER BY p.id DESC
 LIMIT :page_size;
 
 -- name: update_post(post_id, author_id, text, visibility)$
--- Changes what was given (NULL: not given) of the author's own post. posts_pkey; 0 or 1 row.
+-- Changes what was given (NULL: not given) of the author's own post; it counts as edited only when something differs.
+-- posts_pkey; 0 or 1 row.
 UPDATE posts
-SET text = coalesce(:text, text), visibility = coalesce(:visibility, visibility), edited_at = now()
+SET
+    text = coalesce(:text, text),
+    visibility = coalesce(:visibility, visibility),
+    edited_at = CASE WHEN :text <> text OR :visibility <> visibility THEN now() ELSE edited_at END
 WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
 RETURNING true;
 
 -- name: delete_post(post_id, author_id)$
--- Takes the author's own post away and counts it off. posts_pkey, users_pkey; one row the first time, then none.
+-- Takes the author's own post away and counts it off. posts_pkey, users_pkey; one row, whether it was there until now;
+-- none when it is not this author's.
 WITH gone AS (
     UPDATE posts
     SET deleted_at = now()
     WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
     RETURNING author_id
+), counted AS (
+    UPDATE users
+    SET post_count = post_count - 1
+    FROM gone
+    WHERE users.id = gone.author_id
 )
-UPDATE users
-SET post_count = post_count - 1
-FROM gone
-WHERE users.id = gone.author_id
-RETURNING true;
+SELECT EXISTS (SELECT FROM gone)
+FROM posts p
+WHERE p.id = :post_id AND p.author_id = :author_id;
 
 -- name: lock_post(post_id)$
 -- Holds a post until the transaction ends: its comments then change one transaction after the other.
