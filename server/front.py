@@ -21,6 +21,7 @@ from server.events_http import LongPolling
 from server.gate import Gate
 from server.health import Health
 from server.registry import Registry
+from server.page import attach_page
 from server.rest import Rest
 from server.revocations import Revocations
 from server.sockets import Sockets
@@ -62,6 +63,7 @@ class Front:
         engine = SocketEngine(policy=sockets, hub=self.hub, options=self._engine_options())
         engine.attach(app)
         self.health.attach(app)
+        attach_page(app)
         polling = LongPolling(
             registry=self.registry,
             dispatcher=self.dispatcher,

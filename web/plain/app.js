@@ -1,0 +1,185 @@
+import { RookerySocket } from "/plain/socket.js";
+import * as session from "/plain/session.js";
+import { Chat } from "/plain/chat.js";
+import { element, show, when } from "/plain/dom.js";
+
+const NAMESPACES = ["/users", "/posts", "/feed", "/chat"];
+const $ = (id) => document.getElementById(id);
+
+let socket = null;
+let chat = null;
+let oldest = null;
+let waiting = [];
+
+function tell(text) {
+  $("status").textContent = text;
+}
+
+const fail = (error) => tell(error.message ?? String(error));
+
+// Entering and leaving
+
+$("entrance-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const enter = event.submitter.value === "register" ? session.register : session.logIn;
+  try {
+    await enter($("username").value, $("password").value);
+    start();
+  } catch (error) {
+    $("entrance-error").textContent = Object.values(error.fields ?? {})[0] ?? error.message;
+  }
+});
+
+$("log-out").addEventListener("click", async () => {
+  socket.close();
+  await session.logOut().catch(fail);
+  location.reload();
+});
+
+function start() {
+  const { user } = session.current();
+  show($("entrance"), false);
+  show($("home"), true);
+  show($("log-out"), true);
+  tell(`${user.username} · connecting…`);
+  socket = new RookerySocket(NAMESPACES, () => session.current().access_token, hear, stateChanged);
+  chat = new Chat(socket, user, fail);
+}
+
+async function stateChanged(state) {
+  const { user } = session.current();
+  if (state === "open") {
+    tell(`${user.username} · live`);
+    await load().catch(fail);
+  } else if (state === "lost") {
+    tell(`${user.username} · connection lost, coming back…`);
+  } else {
+    try {
+      await session.refresh();
+      start();
+    } catch {
+      sessionStorage.clear();
+      location.reload();
+    }
+  }
+}
+
+function hear(namespace, name, data) {
+  if (name === "feed:new") offer(data.post);
+  else if (name === "token:expiring" && namespace === "/users") renew().catch(fail);
+  else if (name === "resync") load().catch(fail);
+  else chat.hear(name, data).catch(fail);
+}
+
+async function renew() {
+  const { access_token } = await session.refresh();
+  await socket.call("/users", "auth:renew", { token: access_token });
+}
+
+async function load() {
+  const page = await socket.call("/feed", "feed:subscribe", {});
+  waiting = [];
+  show($("newer"), false);
+  $("feed").replaceChildren();
+  addOlder(page);
+  if (!page.items.length) $("feed").append(element("li", { className: "hint" }, "Follow people to see their posts here."));
+  await chat.load();
+}
+
+// Posts
+
+function addOlder(page) {
+  $("feed").append(...page.items.map(postView));
+  oldest = page.next_cursor;
+  show($("older"), Boolean(oldest));
+}
+
+function offer(post) {
+  if (waiting.some(({ id }) => id === post.id)) return;
+  waiting.push(post);
+  $("newer").textContent = waiting.length === 1 ? "1 new post" : `${waiting.length} new posts`;
+  show($("newer"), true);
+}
+
+$("newer").addEventListener("click", () => {
+  for (const post of waiting) $("feed").prepend(postView(post));
+  waiting = [];
+  show($("newer"), false);
+});
+
+$("older").addEventListener("click", () =>
+  socket.call("/feed", "feed:page", { before: oldest }).then(addOlder).catch(fail));
+
+$("composer").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const { post } = await socket.call("/posts", "post:create", {
+      text: $("composer-text").value,
+      client_id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
+    });
+    $("composer").reset();
+    $("feed").prepend(postView(post));
+  } catch (error) {
+    fail(error);
+  }
+});
+
+function postView(post) {
+  let liked = post.viewer?.liked ?? false;
+  const like = element("button", {}, "");
+  const draw = (count) => {
+    like.textContent = `${liked ? "♥" : "♡"} ${count}`;
+    like.classList.toggle("liked", liked);
+    like.setAttribute("aria-label", liked ? "Unlike" : "Like");
+  };
+  draw(post.like_count);
+  like.addEventListener("click", async () => {
+    try {
+      const answer = await socket.call("/posts", liked ? "post:unlike" : "post:like", { post_id: post.id });
+      liked = answer.liked;
+      draw(answer.like_count);
+    } catch (error) {
+      fail(error);
+    }
+  });
+  const link = post.link ? [element("p", {}, element("a", { href: post.link, rel: "noreferrer nofollow" }, post.link))] : [];
+  return element("li", {},
+    element("span", { className: "who" }, post.author.display_name || post.author.username), " ",
+    element("span", { className: "when" }, `@${post.author.username} · ${when(post.created_at_ms)}`),
+    element("p", {}, post.text), ...link, like);
+}
+
+// People
+
+$("finder").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const { user } = await socket.call("/users", "user:get", { username: $("finder-name").value.trim() });
+    $("found").replaceChildren(personView(user));
+  } catch (error) {
+    $("found").replaceChildren(element("p", { className: "error" }, error.message));
+  }
+});
+
+function personView(user) {
+  const follow = element("button", {}, user.viewer?.following ? "Unfollow" : "Follow");
+  follow.addEventListener("click", async () => {
+    try {
+      const command = follow.textContent === "Follow" ? "user:follow" : "user:unfollow";
+      const { following } = await socket.call("/users", command, { user_id: user.id });
+      follow.textContent = following ? "Unfollow" : "Follow";
+      setTimeout(() => load().catch(fail), 300);
+    } catch (error) {
+      fail(error);
+    }
+  });
+  const talk = element("button", {}, "Message");
+  talk.addEventListener("click", () => chat.open(user.id).catch(fail));
+  const own = user.id === session.current().user.id;
+  return element("p", {},
+    element("span", { className: "who" }, user.display_name || user.username), " ",
+    element("span", { className: "when" }, `@${user.username} · ${user.follower_count} followers`), " ",
+    ...(own ? [] : [follow, " ", talk]));
+}
+
+if (session.current()) start();

@@ -1,0 +1,39 @@
+// Who is logged in in this tab. A tab keeps its login to itself, so that two people can use two tabs.
+
+const KEY = "rookery-login";
+
+async function post(path, payload) {
+  const response = await fetch(`/v1${path}`, { method: "POST", body: JSON.stringify(payload) });
+  const answer = await response.json();
+  if (!answer.ok) throw answer.error;
+  return answer.data;
+}
+
+export function current() {
+  return JSON.parse(sessionStorage.getItem(KEY));
+}
+
+function keep(login) {
+  sessionStorage.setItem(KEY, JSON.stringify(login));
+  return login;
+}
+
+export async function logIn(username, password) {
+  return keep(await post("/auth/login", { login: username, password }));
+}
+
+export async function register(username, password) {
+  return keep(await post("/auth/register", { username, password, email: `${username}@rookery.example` }));
+}
+
+/** A new access token in time, or after the old one has run out. */
+export async function refresh() {
+  const { refresh_token } = current();
+  return keep({ ...current(), ...(await post("/auth/refresh", { refresh_token })) });
+}
+
+export async function logOut() {
+  const { refresh_token } = current();
+  sessionStorage.removeItem(KEY);
+  await post("/auth/logout", { refresh_token });
+}
