@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     password_hash_concurrency: int = Field(
         2, ge=1, description="Passwords hashed at once; each takes a core for some 30 ms and 19 MiB."
     )
+    password_hash_waiting_max: int = Field(
+        64, ge=0, description="Passwords that may wait for their turn; who comes then is told to try again."
+    )
     rate_limit_factor: float = Field(1.0, gt=0, description="Multiplies every limit; raise it for load tests.")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], Commas] = Field(
         (),

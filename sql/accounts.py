@@ -66,7 +66,7 @@ class AccountQueries(Protocol):
         self, connection: Connection, *, user_id: UserId, user_agent: str, address: str
     ) -> LoginSessionId: ...
 
-    async def is_session_open(self, connection: Connection, *, session_id: LoginSessionId, user_id: UserId) -> bool: ...
+    async def owns_session(self, connection: Connection, *, session_id: LoginSessionId, user_id: UserId) -> bool: ...
 
     async def list_sessions(
         self,
@@ -75,7 +75,7 @@ class AccountQueries(Protocol):
         user_id: UserId,
         used_since: datetime.datetime,
         before: LoginSessionId,
-        row_limit: int,
+        page_size: int,
     ) -> list[LoginSessionRow]:
         """Those that are neither revoked nor unused since then, newest first."""
         ...

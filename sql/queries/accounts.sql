@@ -39,21 +39,21 @@ INSERT INTO login_sessions (user_id, user_agent, address)
 VALUES (:user_id, :user_agent, :address)
 RETURNING id;
 
--- name: is_session_open(session_id, user_id)$
--- Whether this person's login still counts. login_sessions_pkey; one row.
+-- name: owns_session(session_id, user_id)$
+-- Whether this login is or was this person's. login_sessions_pkey; one row.
 SELECT EXISTS (
     SELECT
     FROM login_sessions s
-    WHERE s.id = :session_id AND s.user_id = :user_id AND s.revoked_at IS NULL
+    WHERE s.id = :session_id AND s.user_id = :user_id
 );
 
--- name: list_sessions(user_id, used_since, before, row_limit)
--- Where a person is logged in, newest first. login_sessions_user_idx; at most row_limit rows.
+-- name: list_sessions(user_id, used_since, before, page_size)
+-- Where a person is logged in, newest first. login_sessions_user_idx; at most page_size rows.
 SELECT s.id, s.user_agent, s.address, s.created_at, s.last_used_at
 FROM login_sessions s
 WHERE s.user_id = :user_id AND s.id < :before AND s.revoked_at IS NULL AND s.last_used_at >= :used_since
 ORDER BY s.id DESC
-LIMIT :row_limit;
+LIMIT :page_size;
 
 -- name: touch_session(session_id, user_agent, address)!
 -- Notes that a login was used, and from where. login_sessions_pkey.

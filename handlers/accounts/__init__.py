@@ -1,0 +1,1 @@
+"""Accounts: who may come in, with which credentials, and which logins are still good."""

@@ -1,0 +1,130 @@
+"""What names an account when its owner registers and logs in: a username, an e-mail address, a phone number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import phonenumbers
+from email_validator import validate_email
+from pydantic import AfterValidator, Field
+
+from realtime.wire import TextRule
+
+EMAIL_CHARS: Final = 254
+PHONE_CHARS: Final = 32
+
+RESERVED_USERNAMES: Final = frozenset(
+    {
+        "abuse",
+        "account",
+        "accounts",
+        "admin",
+        "administrator",
+        "all",
+        "anonymous",
+        "api",
+        "auth",
+        "billing",
+        "channel",
+        "chat",
+        "contact",
+        "deleted",
+        "docs",
+        "everyone",
+        "feed",
+        "guest",
+        "health",
+        "help",
+        "here",
+        "hostmaster",
+        "info",
+        "live",
+        "login",
+        "logout",
+        "mail",
+        "media",
+        "metrics",
+        "mod",
+        "moderator",
+        "moderators",
+        "news",
+        "nobody",
+        "notifications",
+        "null",
+        "official",
+        "ops",
+        "owner",
+        "password",
+        "post",
+        "postmaster",
+        "posts",
+        "privacy",
+        "ready",
+        "register",
+        "root",
+        "rookery",
+        "search",
+        "security",
+        "settings",
+        "signup",
+        "staff",
+        "static",
+        "status",
+        "support",
+        "sysadmin",
+        "system",
+        "team",
+        "terms",
+        "undefined",
+        "user",
+        "users",
+        "webmaster",
+        "www",
+    }
+)
+"""Names that would look like the house itself, or like a place in it."""
+
+
+_WITHOUT_SEPARATORS: Final = str.maketrans("", "", "_.")
+
+
+def _check_username(value: str) -> str:
+    if value.lower().translate(_WITHOUT_SEPARATORS) in RESERVED_USERNAMES:
+        raise ValueError("is reserved")
+    return value
+
+
+def normal_email(value: str) -> str:
+    """The address as it is stored: NFC, the domain in small letters and in Unicode. Raises ValueError."""
+    return validate_email(value, check_deliverability=False).normalized
+
+
+def normal_phone(value: str) -> str:
+    """The number in E.164, from any way of writing it that begins with + and the country. Raises ValueError."""
+    try:
+        number = phonenumbers.parse(value, None)
+    except phonenumbers.NumberParseException:
+        raise ValueError("must be a phone number that begins with + and the country code") from None
+    if number.extension or not phonenumbers.is_valid_number(number):
+        raise ValueError("must be a phone number that can be called, without extension")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normal_login(value: str) -> str:
+    """One form for all ways to type the same username, e-mail address or phone number.
+
+    Accounts are looked up by it and attempts are counted by it: another spelling is not another try.
+    """
+    try:
+        if "@" in value:
+            return normal_email(value).lower()
+        if not value[:1].isalpha():
+            return normal_phone(value)
+    except ValueError:
+        pass  # nobody can have registered with it: it is refused like any unknown name
+    return value.strip().lower()
+
+
+Username = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{2,29}$"), AfterValidator(_check_username)]
+Email = Annotated[str, TextRule(EMAIL_CHARS), AfterValidator(normal_email)]
+Phone = Annotated[str, TextRule(PHONE_CHARS), AfterValidator(normal_phone)]

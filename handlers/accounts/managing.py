@@ -1,0 +1,79 @@
+"""What people do about their own logins: see them, end them, change the password."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from handlers.accounts.contract import ChangePassword, ListSessions, LoginSession, RevokeSession
+from handlers.accounts.login_limits import count_attempt
+from handlers.accounts.views import login_session_of
+from handlers.context import Beforehand, Context, Outcome
+from handlers.paging import cut_page, rows_wanted
+from realtime.errors import FORBIDDEN, NOT_FOUND, CommandError
+from realtime.outgoing import Revoke
+from realtime.wire import Nothing, Page
+from sql.ids import MAX_ID, LoginSessionId
+
+WRONG_PASSWORD = "The old password is wrong."
+
+
+@dataclass(frozen=True, slots=True)
+class NewHash:
+    """The hash that the old password was checked against, and the one to take its place."""
+
+    replaces: str
+    password_hash: str
+
+
+async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSession]]:
+    rows = await ctx.sql.accounts.list_sessions(
+        ctx.connection,
+        user_id=ctx.user_id,
+        used_since=ctx.now() - datetime.timedelta(seconds=ctx.services.policy.refresh_token_ttl_s),
+        before=LoginSessionId(MAX_ID if cmd.before is None else cmd.before),
+        page_size=rows_wanted(cmd.limit),
+    )
+    shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
+    current_id = _current_session(ctx)
+    return Outcome(Page(items=[login_session_of(row, current_id) for row in shown], next_cursor=next_cursor))
+
+
+async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
+    ended = await ctx.sql.accounts.revoke_session(
+        ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
+    )
+    if ended is not None:
+        return Outcome(Nothing(), signals=(Revoke([ended]),))
+    if not await ctx.sql.accounts.owns_session(
+        ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
+    ):
+        raise CommandError(NOT_FOUND)
+    return Outcome(Nothing())
+
+
+async def hash_changed_password(beforehand: Beforehand, cmd: ChangePassword) -> NewHash:
+    """Checks the old password and hashes the new one."""
+    await count_attempt(beforehand, f"id:{beforehand.user_id}")
+    async with beforehand.read() as connection:
+        stored_hash = await beforehand.sql.accounts.read_password_hash(connection, user_id=beforehand.user_id)
+    verdict = await beforehand.services.passwords.verify(stored_hash, cmd.old)
+    if stored_hash is None or not verdict.correct:
+        raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
+    return NewHash(stored_hash, await beforehand.services.passwords.hash(cmd.new))
+
+
+async def change_password(ctx: Context, cmd: ChangePassword, new: NewHash) -> Outcome[Nothing]:
+    if await ctx.sql.accounts.lock_password_hash(ctx.connection, user_id=ctx.user_id) != new.replaces:
+        raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
+    await ctx.sql.accounts.set_password_hash(ctx.connection, user_id=ctx.user_id, password_hash=new.password_hash)
+    ended = await ctx.sql.accounts.revoke_sessions(
+        ctx.connection, user_id=ctx.user_id, except_session_id=_current_session(ctx)
+    )
+    return Outcome(Nothing(), signals=(Revoke(ended),))
+
+
+def _current_session(ctx: Context) -> LoginSessionId:
+    if ctx.caller.identity is None:
+        raise RuntimeError("a command for people was called anonymously")
+    return LoginSessionId(ctx.caller.identity.login_session_id)

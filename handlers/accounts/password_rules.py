@@ -1,0 +1,30 @@
+"""Which passwords may be chosen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from realtime.wire import TextRule
+
+PASSWORD_CHARS_MIN: Final = 8
+PASSWORD_CHARS_MAX: Final = 256
+"""At most 1,024 bytes in UTF-8, which is what the hasher takes."""
+
+MOST_USED: Final[frozenset[str]] = frozenset(FREQUENCY_LISTS["passwords"][:10_000])
+"""In small letters, as the list that zxcvbn gathered from leaks has them."""
+
+
+def _refuse_most_used(value: str) -> str:
+    if value.lower() in MOST_USED:
+        raise ValueError("is one of the most used passwords")
+    return value
+
+
+NewPassword = Annotated[
+    str, TextRule(PASSWORD_CHARS_MAX, shortest=PASSWORD_CHARS_MIN), AfterValidator(_refuse_most_used)
+]
+TypedPassword = Annotated[str, TextRule(PASSWORD_CHARS_MAX)]
+"""A password that is compared with one chosen before: rules of today do not lock anybody out."""

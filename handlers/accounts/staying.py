@@ -1,0 +1,91 @@
+"""Refresh tokens and what they keep alive: rotation, renewal of a live connection, logout."""
+
+from __future__ import annotations
+
+import datetime
+
+from handlers.accounts.contract import Credentials, Logout, Refresh, Renew, Renewed
+from handlers.accounts.credentials import credentials_of, device_of, refresh_expiry
+from handlers.context import Context, Outcome, Refusal
+from realtime.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
+from realtime.outgoing import Revoke
+from realtime.wire import Nothing
+from sql.accounts import RefreshTokenRow
+
+WRONG_TOKEN = "This refresh token is not good any more."
+
+
+async def refresh(ctx: Context, cmd: Refresh) -> Outcome[Credentials] | Refusal:
+    """Rotates. The lock on the token makes concurrent uses follow each other: one rotates, the others repeat."""
+    used_hash = ctx.services.tokens.fingerprint(cmd.refresh_token)
+    row = await ctx.sql.accounts.lock_refresh_token(ctx.connection, token_hash=used_hash)
+    if row is None or row.revoked_at is not None:
+        raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
+    if row.used_at is not None:
+        successor = await _unused_successor(ctx, cmd.refresh_token, row)
+        if successor is None:
+            return await _end_stolen_session(ctx, row)
+    else:
+        if row.expires_at <= ctx.now():
+            raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
+        successor = ctx.services.tokens.successors(cmd.refresh_token)[0]
+        await ctx.sql.accounts.rotate_refresh_token(
+            ctx.connection,
+            token_hash=used_hash,
+            successor_hash=ctx.services.tokens.fingerprint(successor),
+            now=ctx.now(),
+            expires_at=refresh_expiry(ctx),
+        )
+        await ctx.sql.accounts.touch_session(
+            ctx.connection, session_id=row.session_id, user_agent=device_of(ctx), address=ctx.caller.address
+        )
+        await ctx.sql.people.mark_active(ctx.connection, user_ids=[row.user_id])
+    return Outcome(await credentials_of(ctx, row.user_id, row.session_id, successor))
+
+
+async def logout(ctx: Context, cmd: Logout) -> Outcome[Nothing]:
+    """Any refresh token of a session ends it, also one that was used: its successor may have been lost."""
+    row = await ctx.sql.accounts.lock_refresh_token(
+        ctx.connection, token_hash=ctx.services.tokens.fingerprint(cmd.refresh_token)
+    )
+    if row is None:
+        raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
+    if row.revoked_at is not None:
+        return Outcome(Nothing())
+    ended = [row.session_id]
+    if cmd.everywhere:
+        ended = await ctx.sql.accounts.revoke_sessions(ctx.connection, user_id=row.user_id, except_session_id=None)
+    else:
+        await ctx.sql.accounts.revoke_session(ctx.connection, user_id=row.user_id, session_id=row.session_id)
+    return Outcome(Nothing(), signals=(Revoke(ended),))
+
+
+async def renew(ctx: Context, cmd: Renew) -> Outcome[Renewed]:
+    if not ctx.listener.is_live:
+        raise CommandError(FORBIDDEN, "There is no connection to renew: send the new token with each request.")
+    identity = ctx.services.tokens.identify(cmd.token)
+    mine = ctx.caller.identity
+    if mine is None or (identity.user_id, identity.login_session_id) != (mine.user_id, mine.login_session_id):
+        raise CommandError(FORBIDDEN, "This token belongs to another login session.")
+    await ctx.listener.renew(identity)
+    return Outcome(Renewed(expires_in_s=int(identity.expires_at_s - ctx.now().timestamp())))
+
+
+async def _unused_successor(ctx: Context, refresh_token: str, row: RefreshTokenRow) -> str | None:
+    """What the first use was answered with, if its answer may have been lost; None when somebody else holds it."""
+    if row.used_at is None or row.successor_hash is None:
+        return None
+    if ctx.now() - row.used_at > datetime.timedelta(seconds=ctx.services.policy.refresh_grace_s):
+        return None
+    tokens = ctx.services.tokens
+    for successor in tokens.successors(refresh_token):
+        if tokens.fingerprint(successor) == row.successor_hash:
+            follower = await ctx.sql.accounts.lock_refresh_token(ctx.connection, token_hash=row.successor_hash)
+            return successor if follower is not None and follower.used_at is None else None
+    return None
+
+
+async def _end_stolen_session(ctx: Context, row: RefreshTokenRow) -> Refusal:
+    await ctx.sql.accounts.revoke_session(ctx.connection, user_id=row.user_id, session_id=row.session_id)
+    ctx.services.meter.count("refresh_token_reuse", 1)
+    return Refusal(CommandError(UNAUTHENTICATED, WRONG_TOKEN), signals=(Revoke([row.session_id]),))

@@ -1,0 +1,18 @@
+"""Login sessions as SQL tells them, as the wire shows them."""
+
+from __future__ import annotations
+
+from handlers.accounts.contract import LoginSession
+from sql.accounts import LoginSessionRow
+from sql.ids import LoginSessionId
+
+
+def login_session_of(row: LoginSessionRow, current_id: LoginSessionId) -> LoginSession:
+    return LoginSession(
+        id=row.id,
+        user_agent=row.user_agent,
+        address=row.address,
+        created_at_ms=int(row.created_at.timestamp() * 1000),
+        last_used_at_ms=int(row.last_used_at.timestamp() * 1000),
+        current=row.id == current_id,
+    )
