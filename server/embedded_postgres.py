@@ -168,6 +168,8 @@ class EmbeddedPostgres:
 
     def _clear_stale_pid(self) -> None:
         """Take away the marks of a server that was killed: its number may belong to another program by now."""
+        if self._process is not None:
+            self._process.poll()
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while _anyone_works_in(self.data.resolve()):  # children of a killed server end by themselves
             if time.monotonic() > deadline:

@@ -75,6 +75,8 @@ class EmbeddedValkey:
         command = [str(binary)]
         for name, value in options.items():
             command += [f"--{name}", value]
+        if self._process is not None:
+            self._process.poll()
         with open(self._log_path, "wb") as log:
             self._process = subprocess.Popen(
                 command,
