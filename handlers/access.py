@@ -31,6 +31,11 @@ def may_see_content(author: Relation, visibility: str) -> bool:
     return visibility == OPEN or (visibility == HIDDEN_UNTIL_FOLLOWED and author.follows)
 
 
+def may_see_comment(author: Relation) -> bool:
+    """Whether the reader sees what this author wrote below a post that the reader sees."""
+    return not is_blocked(author)
+
+
 def may_message(relation: Relation) -> bool:
     """Nobody writes to themselves, or over a block in either direction."""
     return not relation.is_self and not is_blocked(relation)

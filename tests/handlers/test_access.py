@@ -5,6 +5,7 @@ import pytest
 from handlers.access import (
     may_delete_comment,
     may_message,
+    may_see_comment,
     may_see_content,
     may_see_person,
     require_allowed,
@@ -44,7 +45,12 @@ def test_a_block_in_any_direction_outweighs_every_follow(visibility: str) -> Non
         for blocks, blocked_by in [(True, False), (False, True), (True, True)]:
             relation = Relation(False, follows, followed_by, blocks, blocked_by)
             assert not may_see_content(relation, visibility)
+            assert not may_see_comment(relation)
             assert not may_message(relation)
+
+
+def test_comments_need_no_follow() -> None:
+    assert all(may_see_comment(reader) for reader in (SELF, STRANGER, FOLLOWER))
 
 
 def test_nobody_writes_to_themselves() -> None:

@@ -1,0 +1,111 @@
+"""What people do with comments."""
+
+from __future__ import annotations
+
+from handlers.access import may_delete_comment, may_see_comment, may_see_content, require_allowed, require_visible
+from handlers.comments.contract import Comment, CommentAck, CreateComment, ListComments, NamedComment
+from handlers.comments.views import comment_view
+from handlers.context import Context, Outcome
+from handlers.paging import cut_page, rows_wanted
+from realtime.errors import CONFLICT, NOT_FOUND, CommandError
+from realtime.wire import Nothing, Page
+from sql.comments import CommentView
+from sql.ids import MAX_ID, CommentId, PostId
+from sql.posts import PostView
+
+
+async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck]:
+    post = await _read_post(ctx, PostId(cmd.post_id))
+    require_visible(may_see_content(post.viewer, post.visibility))
+    comment_id = None
+    if await _may_answer(ctx, cmd):
+        comment_id = await ctx.sql.comments.insert_comment(
+            ctx.connection,
+            post_id=post.id,
+            parent_id=None if cmd.parent_id is None else CommentId(cmd.parent_id),
+            author_id=ctx.user_id,
+            text=cmd.text,
+            client_id=cmd.client_id,
+        )
+    # A retry finds its comment even where nobody could make it now, its parent being deleted since.
+    row = await _earlier_comment(ctx, cmd) if comment_id is None else await _read_comment(ctx, comment_id)
+    return Outcome(CommentAck(comment=comment_view(row)))
+
+
+async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment]]:
+    post = await _read_post(ctx, PostId(cmd.post_id))
+    require_visible(may_see_content(post.viewer, post.visibility))
+    before = CommentId(MAX_ID if cmd.before is None else cmd.before)
+    page_size = rows_wanted(cmd.limit)
+    if cmd.parent_id is None:
+        rows = await ctx.sql.comments.list_comments(
+            ctx.connection, viewer_id=ctx.user_id, post_id=post.id, before=before, page_size=page_size
+        )
+    else:
+        parent = await _read_comment(ctx, CommentId(cmd.parent_id))
+        require_visible(parent.post_id == post.id and _is_shown(parent))
+        rows = await ctx.sql.comments.list_replies(
+            ctx.connection,
+            viewer_id=ctx.user_id,
+            post_id=post.id,
+            parent_id=parent.id,
+            before=before,
+            page_size=page_size,
+        )
+    shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
+    return Outcome(Page[Comment](items=[comment_view(row) for row in shown], next_cursor=next_cursor))
+
+
+async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
+    comment = await _read_comment(ctx, CommentId(cmd.comment_id))
+    post = await _read_post(ctx, comment.post_id)
+    # One's own words can be taken back even where the post is hidden from their author since.
+    if not may_delete_comment(author=comment.viewer, post_author=post.viewer):
+        require_visible(may_see_content(post.viewer, post.visibility) and _is_shown(comment))
+        require_allowed(False)
+    await ctx.sql.posts.lock_post(ctx.connection, post_id=post.id)
+    await ctx.sql.comments.delete_comment(ctx.connection, comment_id=comment.id)
+    return Outcome(Nothing())
+
+
+async def _read_post(ctx: Context, post_id: PostId) -> PostView:
+    row = await ctx.sql.posts.read_post(ctx.connection, viewer_id=ctx.user_id, post_id=post_id)
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    return row
+
+
+async def _read_comment(ctx: Context, comment_id: CommentId) -> CommentView:
+    row = await ctx.sql.comments.read_comment(ctx.connection, viewer_id=ctx.user_id, comment_id=comment_id)
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    return row
+
+
+def _is_shown(comment: CommentView) -> bool:
+    """Whether a reader of the post finds the comment there; a deleted one stands while it has replies."""
+    return may_see_comment(comment.viewer) and (not comment.is_deleted or comment.reply_count > 0)
+
+
+async def _may_answer(ctx: Context, cmd: CreateComment) -> bool:
+    """Whether the caller sees the comment to be answered, if one is named; SQL sees to it that it is of this post."""
+    if cmd.parent_id is None:
+        return True
+    parent = await ctx.sql.comments.read_comment(
+        ctx.connection, viewer_id=ctx.user_id, comment_id=CommentId(cmd.parent_id)
+    )
+    return parent is not None and may_see_comment(parent.viewer)
+
+
+async def _earlier_comment(ctx: Context, cmd: CreateComment) -> CommentView:
+    """What an earlier try with this client_id made; `not_found` when there is none, or it was deleted since."""
+    if cmd.client_id is None:
+        raise CommandError(NOT_FOUND)
+    found = await ctx.sql.comments.find_comment(ctx.connection, author_id=ctx.user_id, client_id=cmd.client_id)
+    if found is None:
+        raise CommandError(NOT_FOUND)
+    row = await _read_comment(ctx, found)
+    require_visible(not row.is_deleted)
+    if (row.post_id, row.parent_id, row.text) != (cmd.post_id, cmd.parent_id, cmd.text):
+        raise CommandError(CONFLICT, "This client_id was used for another comment.")
+    return row

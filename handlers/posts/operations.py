@@ -1,0 +1,136 @@
+"""What people do with posts."""
+
+from __future__ import annotations
+
+from handlers.access import may_see_content, may_see_person, require_allowed, require_visible
+from handlers.context import Context, Happening, Outcome
+from handlers.paging import cut_page, rows_wanted
+from handlers.people.models import User
+from handlers.people.views import user_view
+from handlers.posts.contract import (
+    POST_CREATED,
+    CreatePost,
+    LikeAck,
+    ListLikers,
+    ListPosts,
+    NamedPost,
+    PostAck,
+    PostCreatedData,
+    UpdatePost,
+)
+from handlers.posts.models import Post
+from handlers.posts.views import post_view
+from realtime.errors import CONFLICT, NOT_FOUND, CommandError
+from realtime.wire import Nothing, Page
+from sql.ids import MAX_ID, LikeId, PostId, UserId
+from sql.posts import PostView
+
+
+async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
+    post_id = await ctx.sql.posts.insert_post(
+        ctx.connection,
+        author_id=ctx.user_id,
+        kind=cmd.meant_kind,
+        text=cmd.text or "",
+        link=cmd.link,
+        visibility=cmd.visibility,
+        client_id=cmd.client_id,
+    )
+    if post_id is None:
+        return Outcome(PostAck(post=post_view(await _earlier_post(ctx, cmd))))
+    row = await _visible_post(ctx, post_id)
+    fact = Happening(POST_CREATED, PostCreatedData(post_id=post_id, author_id=ctx.user_id))
+    return Outcome(PostAck(post=post_view(row)), facts=(fact,))
+
+
+async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[PostAck]:
+    return Outcome(PostAck(post=post_view(await _visible_post(ctx, PostId(cmd.post_id)))))
+
+
+async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
+    post_id = PostId(cmd.post_id)
+    updated = await ctx.sql.posts.update_post(
+        ctx.connection, post_id=post_id, author_id=ctx.user_id, text=cmd.text, visibility=cmd.visibility
+    )
+    row = await _visible_post(ctx, post_id)
+    require_allowed(updated is not None)
+    return Outcome(PostAck(post=post_view(row)))
+
+
+async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
+    post_id = PostId(cmd.post_id)
+    deleted = await ctx.sql.posts.delete_post(ctx.connection, post_id=post_id, author_id=ctx.user_id)
+    if deleted is None:
+        await _visible_post(ctx, post_id)
+        require_allowed(False)
+    return Outcome(Nothing())
+
+
+async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
+    author_id = UserId(cmd.user_id)
+    rows = await ctx.sql.posts.list_posts(
+        ctx.connection,
+        viewer_id=ctx.user_id,
+        author_id=author_id,
+        before=PostId(MAX_ID if cmd.before is None else cmd.before),
+        page_size=rows_wanted(cmd.limit),
+    )
+    if not rows:  # whoever's posts one sees is there to be seen, so only an empty page asks
+        author = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=author_id)
+        require_visible(author is not None and may_see_person(author.viewer))
+    shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
+    return Outcome(Page[Post](items=[post_view(row) for row in shown], next_cursor=next_cursor))
+
+
+async def like_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
+    post_id = PostId(cmd.post_id)
+    await _visible_post(ctx, post_id)
+    row = await ctx.sql.posts.like_post(ctx.connection, post_id=post_id, user_id=ctx.user_id)
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    return Outcome(LikeAck(post_id=post_id, liked=True, like_count=row.like_count))
+
+
+async def unlike_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
+    post_id = PostId(cmd.post_id)
+    await _visible_post(ctx, post_id)
+    row = await ctx.sql.posts.unlike_post(ctx.connection, post_id=post_id, user_id=ctx.user_id)
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    return Outcome(LikeAck(post_id=post_id, liked=False, like_count=row.like_count))
+
+
+async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
+    post_id = PostId(cmd.post_id)
+    await _visible_post(ctx, post_id)
+    rows = await ctx.sql.posts.list_likers(
+        ctx.connection,
+        viewer_id=ctx.user_id,
+        post_id=post_id,
+        before=LikeId(MAX_ID if cmd.before is None else cmd.before),
+        page_size=rows_wanted(cmd.limit),
+    )
+    shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.like_id)
+    return Outcome(Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
+
+
+async def _visible_post(ctx: Context, post_id: PostId) -> PostView:
+    """The post; `not_found` where it is hidden from the caller."""
+    row = await ctx.sql.posts.read_post(ctx.connection, viewer_id=ctx.user_id, post_id=post_id)
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    require_visible(may_see_content(row.viewer, row.visibility))
+    return row
+
+
+async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostView:
+    """What an earlier try with this client_id made; `not_found` when it was deleted since."""
+    found = await ctx.sql.posts.find_post(ctx.connection, author_id=ctx.user_id, client_id=cmd.client_id or "")
+    row = await _visible_post(ctx, found or PostId(0))
+    # Of an edited post nobody knows the first text and visibility any more.
+    same = (row.kind, row.link) == (cmd.meant_kind, cmd.link) and (
+        row.edited_at is not None or (row.text, row.visibility) == (cmd.text or "", cmd.visibility)
+    )
+    if not same:
+        raise CommandError(CONFLICT, "This client_id was used for another post.")
+    return row
