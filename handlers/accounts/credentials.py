@@ -6,7 +6,7 @@ import datetime
 
 from handlers.accounts.contract import Credentials
 from handlers.context import Context
-from handlers.people.views import user_of
+from handlers.people.views import user_view
 from realtime.errors import UNAUTHENTICATED, CommandError
 from sql.ids import LoginSessionId, UserId
 
@@ -36,7 +36,7 @@ async def credentials_of(ctx: Context, user_id: UserId, session_id: LoginSession
         raise CommandError(UNAUTHENTICATED)
     issued = ctx.services.tokens.access_token(user_id, session_id)
     return Credentials(
-        user=user_of(cards[0]),
+        user=user_view(cards[0]),
         access_token=issued.token,
         refresh_token=refresh_token,
         expires_in_s=issued.expires_in_s,
