@@ -1,0 +1,130 @@
+"""The backplane over Redis pub/sub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from realtime.backplane import check_bodies
+from realtime.pipelined import PipelinedConnection
+from realtime.redis_client import StoreUnavailable
+from realtime.rooms import EVERY_NODE_CHANNEL, node_channel
+from realtime.subscriptions import Subscriptions
+
+DEAF_AFTER_S = 5.0
+GIVE_UP_AFTER_S = 3.0
+"""After this long without a probe the connection is taken for dead, though nobody has closed it."""
+MAX_UNSURE_CHANNELS = 10_000
+
+# No envelope begins with a zero byte: these two are never taken for a message.
+_PROBE = b"\x00probe"
+_GAP = b"\x00gap"
+
+log = structlog.get_logger(__name__)
+
+
+class RedisBackplane:
+    """A channel per room and one per node on Redis pub/sub; a node that has nobody for a message never sees it.
+
+    A publish that failed leaves a debt: when Redis is back, the subscribers of its channel, on all nodes, are told of
+    a gap, also those whose own connection never broke.
+    """
+
+    def __init__(self, redis: Redis, node_id: str, *, probe_every_s: float = 1.0) -> None:
+        self._node_id = node_id
+        self._own_channel = node_channel(node_id)
+        self._probe_every_s = probe_every_s
+        self._subscriptions = Subscriptions(redis)
+        self._publisher = PipelinedConnection(redis)
+        self._unsure: set[str] = set()
+        self._heard_at_s: float | None = None
+        self._first_heard = asyncio.Event()
+        self._probing: asyncio.Task[None] | None = None
+
+    @property
+    def node_id(self) -> str:
+        return self._node_id
+
+    @property
+    def healthy(self) -> bool:
+        return self._heard_at_s is not None and self._silence_s() < DEAF_AFTER_S
+
+    async def start(self, *, on_message: Callable[[str, bytes], None], on_gap: Callable[[str], None]) -> None:
+        self._on_message = on_message
+        self._on_gap = on_gap
+        self._subscriptions.start(on_message=self._hear, on_gap=on_gap)
+        confirmed = await asyncio.gather(
+            *(self._subscriptions.subscribe(channel) for channel in (self._own_channel, EVERY_NODE_CHANNEL))
+        )
+        self._probing = asyncio.create_task(self._probe(), name="backplane-probe")
+        if all(confirmed):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._first_heard.wait(), 1.0)
+
+    async def stop(self) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._probing
+            self._probing = None
+        await self._subscriptions.stop()
+        await self._publisher.stop()
+        self._heard_at_s = None
+
+    async def subscribe(self, channel: str) -> bool:
+        return await self._subscriptions.subscribe(channel)
+
+    async def unsubscribe(self, channel: str) -> None:
+        self._subscriptions.unsubscribe(channel)
+
+    async def publish(self, channel: str, body: bytes) -> bool:
+        return await self.publish_many([(channel, body)])
+
+    async def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+        check_bodies(messages)
+        try:
+            replies = await self._publisher.send_many([("PUBLISH", channel, body) for channel, body in messages])
+        except StoreUnavailable:
+            self._owe_gaps(channel for channel, _ in messages)
+            return False
+        for (channel, _), reply in zip(messages, replies, strict=True):
+            if isinstance(reply, ResponseError):
+                log.error("publish_refused", channel=channel, error=str(reply))
+                self._owe_gaps([channel])
+        return not any(isinstance(reply, ResponseError) for reply in replies)
+
+    def _owe_gaps(self, channels: Iterable[str]) -> None:
+        self._unsure.update(channels)
+        if len(self._unsure) > MAX_UNSURE_CHANNELS:
+            self._unsure = {EVERY_NODE_CHANNEL}
+
+    def _hear(self, channel: str, body: bytes) -> None:
+        if not body.startswith(b"\x00"):
+            self._on_message(channel, body)
+        elif body == _PROBE:
+            self._heard_at_s = asyncio.get_running_loop().time()
+            self._first_heard.set()
+        elif body == _GAP:
+            for missed in self._subscriptions.channels() if channel == EVERY_NODE_CHANNEL else [channel]:
+                self._on_gap(missed)
+
+    def _silence_s(self) -> float:
+        return asyncio.get_running_loop().time() - (self._heard_at_s or 0.0)
+
+    async def _probe(self) -> None:
+        """Asks itself each second whether it can be heard, and pays what is owed as soon as it can."""
+        while True:
+            unsure, self._unsure = self._unsure, set()
+            notices = [("PUBLISH", channel, _GAP) for channel in sorted(unsure)]
+            try:
+                await self._publisher.send_many([("PUBLISH", self._own_channel, _PROBE), *notices])
+            except StoreUnavailable:
+                self._owe_gaps(unsure)
+            if self._heard_at_s is not None and self._silence_s() >= GIVE_UP_AFTER_S:
+                self._subscriptions.reconnect()
+            await asyncio.sleep(self._probe_every_s)

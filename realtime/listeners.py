@@ -1,0 +1,191 @@
+"""Who listens to a topic on which node, so that one message per node reaches them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+
+import structlog
+from redis.asyncio import Redis
+
+from realtime.lua_script import LuaScript
+from realtime.pipelined import Argument, PipelinedConnection
+from realtime.redis_client import StoreUnavailable
+
+TTL_S = 30
+"""How long a node that died is still taken for alive."""
+CHECK_EVERY_S = 1.0
+IDS_PER_CALL = 1_000
+
+# Stands in each node's set. Where it is missing the set was lost, even if later additions have made it anew.
+_MARK = b"here"
+
+log = structlog.get_logger(__name__)
+
+
+class _Topic:
+    __slots__ = ("is_registered", "name", "owes_notice", "registrations", "users")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.users: Counter[int] = Counter()
+        self.is_registered = False
+        self.owes_notice = False
+        self.registrations = 0
+
+    def missed(self) -> None:
+        """Redis does not know what is known here; somebody may go without a message until it does."""
+        self.is_registered = False
+        self.owes_notice = True
+
+
+class Listeners:
+    """This node's listeners, told to the others through Redis, and what the others have told.
+
+    What Redis forgets is written again within about a second; then `on_lost(topic)` says that messages may have been
+    missed. A process that only asks needs no `start`. Everything else raises StoreUnavailable while Redis is away.
+    """
+
+    def __init__(self, redis: Redis, node_id: str) -> None:
+        self._node_id = node_id
+        self._connection = PipelinedConnection(redis)
+        self._among = LuaScript("listeners_among")
+        self._all = LuaScript("listeners_all")
+        self._topics: dict[str, _Topic] = {}
+        self._on_lost: Callable[[str], None] | None = None
+        self._checking: asyncio.Task[None] | None = None
+
+    async def start(self, *, on_lost: Callable[[str], None]) -> None:
+        """Begins to keep this node's entries alive."""
+        self._on_lost = on_lost
+        self._checking = asyncio.create_task(self._check(), name="listeners-check")
+
+    async def stop(self) -> None:
+        """Takes this node's entries out, as far as Redis can be reached, and closes the connection."""
+        if self._checking is not None:
+            self._checking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._checking
+            self._checking = None
+        if self._topics:
+            farewell: list[tuple[Argument, ...]] = []
+            for name in self._topics:
+                farewell += [("DEL", self._own_key(name)), ("SREM", _nodes_key(name), self._node_id)]
+            with contextlib.suppress(StoreUnavailable):  # the entries expire
+                await self._connection.send_many(farewell)
+        self._topics.clear()
+        await self._connection.stop()
+
+    async def add(self, topic: str, user_id: int) -> None:
+        """Adds one reference; when it returns, senders on all nodes know of the listener.
+
+        After StoreUnavailable the reference stands, and is told as soon as Redis is back.
+        """
+        entry = self._topics.setdefault(topic, _Topic(topic))
+        entry.users[user_id] += 1
+        await self._tell(entry, "SADD", user_id)
+
+    async def remove(self, topic: str, user_id: int) -> None:
+        """Takes one reference back; with the last one the person listens no more on this node."""
+        entry = self._topics.get(topic)
+        if entry is None or user_id not in entry.users:
+            return
+        entry.users[user_id] -= 1
+        if not entry.users[user_id]:
+            del entry.users[user_id]
+            await self._tell(entry, "SREM", user_id)
+
+    async def on_nodes(self, topic: str, user_ids: Sequence[int]) -> dict[str, list[int]]:
+        """Those of these people who listen now, by node; nodes without any are absent."""
+        calls = [
+            ([_nodes_key(topic)], user_ids[start : start + IDS_PER_CALL])
+            for start in range(0, len(user_ids), IDS_PER_CALL)
+        ]
+        found: dict[str, list[int]] = {}
+        for reply in await self._among.run_many(self._connection, calls):
+            for node_id, members in _by_node(reply):
+                found.setdefault(node_id, []).extend(int(member) for member in members)
+        return found
+
+    async def all_on_nodes(self, topic: str) -> dict[str, set[int]]:
+        """Everybody who listens now, by node; nodes without any are absent."""
+        reply = await self._all.run(self._connection, [_nodes_key(topic)])
+        everybody = {
+            node_id: {int(member) for member in members if member != _MARK} for node_id, members in _by_node(reply)
+        }
+        return {node_id: members for node_id, members in everybody.items() if members}
+
+    async def _tell(self, topic: _Topic, verb: str, user_id: int) -> None:
+        """Changes this node's set. One connection carries all changes: they take effect in the order of the calls."""
+        try:
+            while topic.is_registered:
+                registrations = topic.registrations
+                key = self._own_key(topic.name)
+                _, is_marked = await self._connection.send_many([(verb, key, user_id), ("SISMEMBER", key, _MARK)])
+                if is_marked:
+                    return
+                if registrations == topic.registrations:
+                    topic.missed()
+            await self._register(topic)
+        except StoreUnavailable:
+            topic.missed()
+            raise
+
+    async def _register(self, topic: _Topic) -> None:
+        """Writes all that is known here of a topic in the place of whatever stood there."""
+        topic.is_registered = True
+        topic.registrations += 1
+        key = self._own_key(topic.name)
+        users: list[Argument] = list(topic.users)
+        await self._connection.send_many(
+            [
+                ("MULTI",),
+                ("DEL", key),
+                ("SADD", key, _MARK),
+                *(("SADD", key, *users[at : at + IDS_PER_CALL]) for at in range(0, len(users), IDS_PER_CALL)),
+                ("EXPIRE", key, TTL_S),
+                ("SADD", _nodes_key(topic.name), self._node_id),
+                ("EXEC",),
+            ]
+        )
+        if topic.owes_notice and self._on_lost is not None:
+            topic.owes_notice = False
+            self._on_lost(topic.name)
+
+    async def _check(self) -> None:
+        """Keeps the entries alive, and writes them again where Redis has lost them."""
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            for topic in list(self._topics.values()):
+                try:
+                    await self._renew(topic)
+                except StoreUnavailable:
+                    topic.missed()
+                except Exception:
+                    log.exception("listeners_not_renewed", topic=topic.name)
+
+    async def _renew(self, topic: _Topic) -> None:
+        registrations = topic.registrations
+        key = self._own_key(topic.name)
+        if topic.is_registered:
+            is_marked, _ = await self._connection.send_many([("SISMEMBER", key, _MARK), ("EXPIRE", key, TTL_S)])
+            if not is_marked and registrations == topic.registrations:
+                topic.missed()
+        if not topic.is_registered:
+            await self._register(topic)
+
+    def _own_key(self, topic: str) -> str:
+        return f"{_nodes_key(topic)}:{self._node_id}"
+
+
+def _nodes_key(topic: str) -> str:
+    return f"listen:{{{topic}}}"
+
+
+def _by_node(reply: object) -> Iterator[tuple[str, list[bytes]]]:
+    flat = cast(list[bytes | list[bytes]], reply)
+    for place in range(0, len(flat), 2):
+        yield cast(bytes, flat[place]).decode(), cast(list[bytes], flat[place + 1])
