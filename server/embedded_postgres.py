@@ -62,7 +62,7 @@ class EmbeddedPostgres:
             self._launch(binaries, identity)
             self._make_database(binaries, identity)
         except OSError as error:
-            raise EmbeddedError(f"cannot keep a database in {self._folder}: {error.strerror or error}") from error
+            raise _told(f"cannot keep a database in {self._folder}", error.strerror or str(error)) from error
 
     def stop(self) -> None:
         """Leave it stopped with everything on disk; open connections are closed. Harmless when it is not running."""
@@ -150,7 +150,7 @@ class EmbeddedPostgres:
         done = identity.run(command, cwd=target.parent)
         if done.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise EmbeddedError(f"cannot make a database in {self._folder}: {_reason(done.stdout)}")
+            raise _told(f"cannot make a database in {self._folder}", _reason(done.stdout))
         if target.exists():
             target.rmdir()
         unfinished.rename(target)
@@ -221,12 +221,17 @@ class EmbeddedPostgres:
         made.touch()
 
     def _damaged(self, reason: str) -> EmbeddedError:
-        if "No space left on device" in reason:
-            return EmbeddedError(f"the disk is full: free some space for {self._folder}, then start again")
-        return EmbeddedError(
-            f"the database in {self.data} does not start ({reason}): restore it from a backup, "
-            f"or start anew with ./run reset; its log is {self._log_path}"
+        return _told(
+            f"the database in {self.data} does not start",
+            reason,
+            f": restore it from a backup, or start anew with ./run reset; its log is {self._log_path}",
         )
+
+
+def _told(what: str, reason: str, way_out: str = "") -> EmbeddedError:
+    if "No space left on device" in reason:
+        return EmbeddedError("the disk is full: free some space (100 MB at least), then start again")
+    return EmbeddedError(f"{what} ({reason}){way_out}")
 
 
 def _short_name(folder: Path) -> str:

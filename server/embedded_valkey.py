@@ -49,7 +49,7 @@ class EmbeddedValkey:
                 return
             self._launch(valkey_binary())
         except OSError as error:
-            raise EmbeddedError(f"cannot run Valkey in {self._folder}: {error.strerror or error}") from error
+            raise EmbeddedError(f"cannot run Valkey in {self._folder} ({error.strerror or error})") from error
 
     def stop(self) -> None:
         """Leave it stopped; what it held is gone, as after any restart. Nothing to do when it is not running."""
