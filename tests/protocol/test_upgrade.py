@@ -1,0 +1,122 @@
+"""How a polling client moves to a WebSocket without losing or reordering anything."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
+
+from tests.protocol.echo_server import echo_server
+from tests.protocol.raw_client import RawPolling, raw_polling
+
+
+@asynccontextmanager
+async def _upgraded(client: RawPolling) -> AsyncIterator[ClientWebSocketResponse]:
+    async with client.http.ws_connect(client.websocket_url) as websocket:
+        await websocket.send_str("2probe")
+        assert await websocket.receive_str() == "3probe"
+        await websocket.send_str("5")
+        yield websocket
+
+
+async def test_events_are_answered_on_the_new_transport() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        async with _upgraded(client) as websocket:
+            await websocket.send_str('42/chat,1["echo","x"]')
+            assert await websocket.receive_str() == '43/chat,1["x"]'
+
+
+async def test_the_session_stays_the_same() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        (session,) = server.policy.sessions
+        assert session.connection.transport == "polling"
+        async with _upgraded(client) as websocket:
+            await websocket.send_str('42/chat,1["echo","x"]')
+            await websocket.receive_str()
+            assert session.connection.transport == "websocket"
+            assert server.policy.gone == []
+
+
+async def test_a_waiting_poll_is_released() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        poll = asyncio.create_task(client.packets())
+        await asyncio.sleep(0.02)
+        async with _upgraded(client):
+            assert await poll == ["6"]
+
+
+async def test_what_was_not_fetched_comes_first_on_the_new_transport() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        await client.post('42/chat,["push",20]')
+        async with _upgraded(client) as websocket:
+            assert [await websocket.receive_str() for _ in range(20)] == [
+                f'42/chat,["pushed",{number}]' for number in range(20)
+            ]
+
+
+async def test_an_event_still_in_work_is_finished_before_those_on_the_new_transport() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        await client.post('42/chat,1["wait","first"]')
+        async with _upgraded(client) as websocket:
+            await websocket.send_str('42/chat,2["echo","second"]')
+            await asyncio.sleep(0.02)
+            server.policy.gate.set()
+            assert [await websocket.receive_str() for _ in range(2)] == ['43/chat,1["first"]', '43/chat,2["second"]']
+
+
+async def test_requests_after_an_upgrade_are_refused_and_disturb_nothing() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        async with _upgraded(client) as websocket:
+            await websocket.send_str('42/chat,1["echo","x"]')
+            await websocket.receive_str()
+            assert (await client.poll())[0] == 400
+            assert await client.post('42/chat,2["echo","y"]') == 400
+            await websocket.send_str('42/chat,3["echo","z"]')
+            assert await websocket.receive_str() == '43/chat,3["z"]'
+
+
+async def test_a_second_websocket_is_refused_and_disturbs_nothing() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        async with _upgraded(client) as websocket:
+            await websocket.send_str('42/chat,1["echo","x"]')
+            await websocket.receive_str()
+            with pytest.raises(WSServerHandshakeError):
+                await client.http.ws_connect(client.websocket_url)
+            await websocket.send_str('42/chat,3["echo","z"]')
+            assert await websocket.receive_str() == '43/chat,3["z"]'
+
+
+async def test_a_failed_probe_leaves_the_client_polling() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        async with client.http.ws_connect(client.websocket_url) as websocket:
+            await websocket.send_str("4nonsense")
+            await websocket.receive()
+        await client.post('42/chat,1["echo","x"]')
+        assert await client.packets() == ['43/chat,1["x"]']
+
+
+async def test_an_upgrade_given_up_after_the_probe_leaves_the_client_polling() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        async with client.http.ws_connect(client.websocket_url) as websocket:
+            await websocket.send_str("2probe")
+            await websocket.receive_str()
+        await client.post('42/chat,1["echo","x"]')
+        assert await client.packets() == ['43/chat,1["x"]']
+
+
+async def test_the_end_of_the_websocket_ends_the_connection() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        async with _upgraded(client):
+            pass
+        assert await server.policy.until_gone() == [("/chat", "transport close")]
