@@ -76,7 +76,7 @@ class MissedRow(NamedTuple):
     conversation_id: ConversationId
     last_seq: int
     message: MessageView | None
-    """None, in the only row of its conversation, where nothing was missed."""
+    """None, in the only row of its conversation, where nothing was missed or all that was is left out."""
 
 
 class LastSeqRow(NamedTuple):
@@ -100,6 +100,8 @@ class ChatQueries(Protocol):
     ) -> list[ConversationMemberView]:
         """`before` is a `last_activity_id`; the rows of one conversation stand together."""
         ...
+
+    async def list_conversation_ids(self, connection: Connection, *, user_id: UserId) -> list[ConversationId]: ...
 
     async def list_members(self, connection: Connection, *, conversation_id: ConversationId) -> list[MemberRow]: ...
 
@@ -162,7 +164,14 @@ class ChatQueries(Protocol):
         conversation_ids: list[ConversationId],
         after_seqs: list[int],
         page_size: int,
-    ) -> list[MissedRow]: ...
+        bytes_max: int,
+    ) -> list[MissedRow]:
+        """The rows of one conversation stand together; it holds more than they show where `last_seq` says so."""
+        ...
+
+    async def list_active_beside(
+        self, connection: Connection, *, viewer_id: UserId, conversation_ids: list[ConversationId], page_size: int
+    ) -> list[LastSeqRow]: ...
 
     async def list_last_seqs(
         self, connection: Connection, *, conversation_ids: list[ConversationId]

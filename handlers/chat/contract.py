@@ -1,7 +1,8 @@
 """What the chat feature takes and says.
 
-Messages of a conversation are numbered from 1 without a hole (`seq`); every device of every member gets `message:created`
-in one order. A client that sees a gap, or hears `resync`, reads on with `message:list {after_seq}` or `chat:sync`.
+Messages of a conversation are numbered from 1 without a hole (`seq`); every device of every member gets
+`message:created` in one order. A client that sees a gap, or hears `resync`, reads on with `message:list {after_seq}` or
+`chat:sync`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from handlers.chat.models import Conversation, Message
+from handlers.limits import MESSAGE_CHARS
 from realtime.contract import Command, Push, RateLimit, Repeat, Route
 from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/chat"
-MESSAGE_CHARACTERS_MAX = 4_000
 SYNC_CONVERSATIONS_MAX = 100
+SYNC_MESSAGES_MAX = 100
+"""For each conversation."""
+SYNC_BYTES_MAX = 512 * 1024
+"""Of one answer: half of what a client may leave unread. Messages above it are left for the next call."""
 
 READ_RATE = RateLimit(600, 60)
 EXAMPLE_ID = "185604284416000001"
@@ -48,7 +53,7 @@ class ConversationAck(Model):
 
 class SendMessage(Payload):
     conversation_id: Id
-    text: Annotated[str, TextRule(MESSAGE_CHARACTERS_MAX, lines=True)]
+    text: Annotated[str, TextRule(MESSAGE_CHARS, lines=True)]
     reply_to_seq: Seq | None = None
     client_id: ClientId | None = None
 
@@ -72,13 +77,13 @@ class ListMessages(Payload):
         return self
 
 
-class MovePosition(Payload):
+class ReadMessages(Payload):
     conversation_id: Id
     seq: Position
 
 
-class PositionAck(Model):
-    """The caller's positions after the call; they never move back. `unread_count` is exact."""
+class ReadAck(Model):
+    """The caller's positions after the call. `unread_count` = `last_seq` - `read_seq`, exact."""
 
     conversation_id: WireId
     delivered_seq: int
@@ -93,7 +98,11 @@ class Sync(Payload):
 
 
 class SyncedConversation(Model):
-    """`messages` follow the client's position without a hole; `truncated` says that more are to be read after them."""
+    """`messages` follow the client's position without a hole.
+
+    `truncated` says that there are more after them: ask again from the last one. It is true, with no messages, for a
+    conversation that the client did not name and in which somebody has written.
+    """
 
     conversation_id: WireId
     messages: list[Message]
@@ -106,7 +115,7 @@ class SyncAck(Model):
 
 
 class Receipt(Model):
-    """How far a member is now."""
+    """How far a member is now. Nobody is told this of one's own messages: whoever sent `seq` has read up to it."""
 
     conversation_id: WireId
     user_id: WireId
@@ -132,7 +141,10 @@ LIST_CONVERSATIONS = Command(
     namespace=NAMESPACE,
     payload=ListConversations,
     ack=Page[Conversation],
-    effect="Shows the caller's conversations, the last active first. One that becomes active while paging moves to the top.",
+    effect=(
+        "Shows the caller's conversations, the last active first. "
+        "One that becomes active meanwhile moves to the top, above the pages still to be read."
+    ),
     repeat=Repeat.READ,
     rate=READ_RATE,
     example={"limit": 20},
@@ -157,7 +169,10 @@ SEND = Command(
     namespace=NAMESPACE,
     payload=SendMessage,
     ack=MessageAck,
-    effect="The message stands in the conversation under the next number. Where either has blocked the other: `forbidden`.",
+    effect=(
+        "The message stands in the conversation under the next number. "
+        "Where either has blocked the other it is `forbidden`; what was written before stays readable."
+    ),
     repeat=Repeat.CLIENT_ID,
     rate=RateLimit(120, 60),
     example={"conversation_id": EXAMPLE_ID, "text": "Are you coming?", "client_id": "a1"},
@@ -184,8 +199,8 @@ LIST_MESSAGES = Command(
 READ = Command(
     name="message:read",
     namespace=NAMESPACE,
-    payload=MovePosition,
-    ack=PositionAck,
+    payload=ReadMessages,
+    ack=ReadAck,
     effect="The caller has read all messages up to this one; a position never moves back.",
     repeat=Repeat.SETS_STATE,
     rate=READ_RATE,
@@ -194,27 +209,14 @@ READ = Command(
     routes=(Route("PUT", "/conversations/{conversation_id}/read"),),
 )
 
-DELIVERED = Command(
-    name="message:delivered",
-    namespace=NAMESPACE,
-    payload=MovePosition,
-    ack=PositionAck,
-    effect="A device of the caller has all messages up to this one; a position never moves back.",
-    repeat=Repeat.SETS_STATE,
-    rate=READ_RATE,
-    example={"conversation_id": EXAMPLE_ID, "seq": 1},
-    errors=(NOT_FOUND,),
-    routes=(Route("PUT", "/conversations/{conversation_id}/delivered"),),
-)
-
 SYNC = Command(
     name="chat:sync",
     namespace=NAMESPACE,
     payload=Sync,
     ack=SyncAck,
     effect=(
-        "Tells what the caller missed: the messages after each position, at most 100 a conversation, and the most active "
-        "conversations that the call did not name, without messages. A conversation of others is left out."
+        "Tells what the caller missed: the messages after each position, at most 100 a conversation, and the last "
+        "active conversations that the call did not name, without messages. Conversations of others are left out."
     ),
     repeat=Repeat.READ,
     rate=RateLimit(120, 60),
@@ -240,5 +242,5 @@ CONVERSATION_UPDATED = Push(
     name="conversation:updated",
     namespace=NAMESPACE,
     model=ConversationAck,
-    audience="All devices of both people, when their conversation was opened.",
+    audience="All devices of both people, when their conversation was opened; they hear its messages from then on.",
 )

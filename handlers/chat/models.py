@@ -11,7 +11,8 @@ from realtime.wire import Model, WireId
 class Message(Model):
     """One message. `seq` numbers the messages of its conversation from 1 without a hole, for everybody the same.
 
-    `client_id` is what its sender called it: the sender's devices recognise their own message by it.
+    `client_id` is what its sender called it: the sender's devices recognise their own message by it. A deleted message
+    keeps its number and has no text.
     """
 
     id: WireId
@@ -23,6 +24,7 @@ class Message(Model):
     reply_to_seq: int | None = None
     created_at_ms: int
     edited_at_ms: int | None = None
+    deleted: bool | None = None
     client_id: str | None = None
 
 

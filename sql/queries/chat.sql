@@ -90,6 +90,13 @@ LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
 LEFT JOIN users sender ON sender.id = m.sender_id
 ORDER BY c.last_activity_id DESC, member.joined_at, member.user_id;
 
+-- name: list_conversation_ids(user_id)
+-- Every conversation that a person takes part in. conversation_members_user_idx; a row for each.
+SELECT mine.conversation_id
+FROM conversation_members mine
+WHERE mine.user_id = :user_id
+ORDER BY mine.conversation_id;
+
 -- name: list_members(conversation_id)
 -- Who takes part in a conversation. conversation_members_pkey; a row for each member.
 SELECT member.user_id, member.delivered_seq, member.read_seq
@@ -213,7 +220,8 @@ ORDER BY m.seq
 LIMIT :page_size;
 
 -- name: mark_read(conversation_id, user_id, seq)^
--- Moves a member's read position forwards, never past the last message; what is read was delivered.
+-- Moves a member's read position forwards, never past the last message; what is read was delivered. The row as `held`
+-- has it is the newest, also after waiting for another device of the member; the rest is as the statement began.
 -- conversation_members_pkey, conversations_pkey; 0 or 1 row, none for those who are no members.
 WITH held AS (
     SELECT
@@ -241,10 +249,26 @@ SELECT false, held.read_seq, held.delivered_seq, held.last_seq
 FROM held
 WHERE NOT EXISTS (SELECT FROM moved);
 
--- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size)
+-- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max)
 -- What a client has missed: for each of its conversations (parallel arrays) the messages after a number, oldest first.
+-- An answer that grows over bytes_max leaves out the messages from there on.
 -- conversation_members_pkey, conversations_pkey, messages_pkey, users_pkey; for each conversation that the viewer is a
 -- member of at most page_size rows, or one row without a message.
+WITH missed AS MATERIALIZED (
+    SELECT
+        m.*,
+        -- Beside its text a message weighs some 500 bytes with its sender.
+        sum(octet_length(m.text) + 500) OVER (ORDER BY m.conversation_id, m.seq) AS bytes_so_far
+    FROM unnest(:conversation_ids::bigint[], :after_seqs::bigint[]) AS position (conversation_id, seq)
+    JOIN conversation_members mine ON mine.conversation_id = position.conversation_id AND mine.user_id = :viewer_id
+    CROSS JOIN LATERAL (
+        SELECT later.*
+        FROM messages later
+        WHERE later.conversation_id = position.conversation_id AND later.seq > position.seq
+        ORDER BY later.seq
+        LIMIT :page_size
+    ) m
+)
 SELECT
     c.id AS conversation_id, c.last_seq,
     m.conversation_id AS message_conversation_id, m.seq AS message_seq, m.id AS message_id,
@@ -256,18 +280,22 @@ SELECT
     u.avatar_url AS message_sender_avatar_url, u.follower_count AS message_sender_follower_count,
     u.following_count AS message_sender_following_count, u.post_count AS message_sender_post_count,
     u.is_private AS message_sender_is_private
-FROM unnest(:conversation_ids::bigint[], :after_seqs::bigint[]) AS position (conversation_id, seq)
-JOIN conversation_members mine ON mine.conversation_id = position.conversation_id AND mine.user_id = :viewer_id
-JOIN conversations c ON c.id = position.conversation_id
-LEFT JOIN LATERAL (
-    SELECT missed.*
-    FROM messages missed
-    WHERE missed.conversation_id = position.conversation_id AND missed.seq > position.seq
-    ORDER BY missed.seq
-    LIMIT :page_size
-) m ON true
+FROM conversation_members mine
+JOIN conversations c ON c.id = mine.conversation_id
+LEFT JOIN missed m ON m.conversation_id = c.id AND m.bytes_so_far <= :bytes_max
 LEFT JOIN users u ON u.id = m.sender_id
+WHERE mine.user_id = :viewer_id AND mine.conversation_id = ANY(:conversation_ids::bigint[])
 ORDER BY c.id, m.seq;
+
+-- name: list_active_beside(viewer_id, conversation_ids, page_size)
+-- The viewer's last active conversations that are not among these. conversation_members_user_idx, conversations_pkey;
+-- at most page_size rows.
+SELECT c.id AS conversation_id, c.last_seq
+FROM conversation_members mine
+JOIN conversations c ON c.id = mine.conversation_id
+WHERE mine.user_id = :viewer_id AND mine.conversation_id <> ALL(:conversation_ids::bigint[])
+ORDER BY c.last_activity_id DESC
+LIMIT :page_size;
 
 -- name: list_last_seqs(conversation_ids)
 -- Where these conversations stand, so that a lost last push is noticed. conversations_pkey; at most one row an id.

@@ -1,0 +1,136 @@
+"""Writing, listing and reading messages."""
+
+from __future__ import annotations
+
+from handlers.access import may_message
+from handlers.chat.contract import (
+    MESSAGE_CREATED,
+    RECEIPT_UPDATED,
+    ListMessages,
+    MessageAck,
+    ReadAck,
+    ReadMessages,
+    Receipt,
+    SendMessage,
+)
+from handlers.chat.models import Message
+from handlers.chat.rooms import conversation_room
+from handlers.chat.views import message_view
+from handlers.context import Context, Outcome
+from handlers.paging import cut_page, rows_wanted
+from realtime.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
+from realtime.outgoing import ToRoom, emission
+from realtime.wire import Page
+from sql.chat import DirectRow, MessageView
+from sql.errors import Retry, UniqueViolated
+from sql.ids import MAX_ID, ConversationId
+
+
+async def send_message(ctx: Context, cmd: SendMessage) -> Outcome[MessageAck]:
+    """A retry is answered from its first try's row, even where writing is no longer allowed: it was done."""
+    conversation_id = ConversationId(cmd.conversation_id)
+    place = await ctx.sql.chat.lock_direct(ctx.connection, viewer_id=ctx.user_id, conversation_id=conversation_id)
+    if place is None:
+        raise CommandError(NOT_FOUND)
+    refusal = _refusal(cmd, place)
+    written = None if refusal else await _write(ctx, cmd)
+    if written is not None:
+        ack = MessageAck(message=message_view(written))
+        return Outcome(ack, pushes=(emission(MESSAGE_CREATED, ack, ToRoom(conversation_room(conversation_id))),))
+    earlier = await _earlier_try(ctx, cmd)
+    if earlier is None:
+        raise refusal or CommandError(NOT_FOUND)
+    return Outcome(MessageAck(message=message_view(earlier)))
+
+
+async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message]]:
+    conversation_id = ConversationId(cmd.conversation_id)
+    if cmd.after_seq is not None:
+        rows = await ctx.sql.chat.list_messages_after(
+            ctx.connection,
+            viewer_id=ctx.user_id,
+            conversation_id=conversation_id,
+            after_seq=cmd.after_seq,
+            page_size=rows_wanted(cmd.limit),
+        )
+    else:
+        rows = await ctx.sql.chat.list_messages_before(
+            ctx.connection,
+            viewer_id=ctx.user_id,
+            conversation_id=conversation_id,
+            before_seq=MAX_ID if cmd.before_seq is None else cmd.before_seq,
+            page_size=rows_wanted(cmd.limit),
+        )
+    if not rows:
+        await _require_member(ctx, conversation_id)
+    page, next_cursor = cut_page(rows, cmd.limit, lambda row: row.seq)
+    return Outcome(Page(items=[message_view(row) for row in page], next_cursor=next_cursor))
+
+
+async def read_messages(ctx: Context, cmd: ReadMessages) -> Outcome[ReadAck]:
+    conversation_id = ConversationId(cmd.conversation_id)
+    row = await ctx.sql.chat.mark_read(
+        ctx.connection, conversation_id=conversation_id, user_id=ctx.user_id, seq=cmd.seq
+    )
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    if cmd.seq > row.last_seq:
+        raise CommandError(INVALID_PAYLOAD, fields={"seq": f"the last message is {row.last_seq}"})
+    ack = ReadAck(
+        conversation_id=conversation_id,
+        delivered_seq=row.delivered_seq,
+        read_seq=row.read_seq,
+        unread_count=row.last_seq - row.read_seq,
+    )
+    if not row.changed:
+        return Outcome(ack)
+    receipt = Receipt(
+        conversation_id=conversation_id,
+        user_id=ctx.user_id,
+        delivered_seq=row.delivered_seq,
+        read_seq=row.read_seq,
+    )
+    return Outcome(ack, pushes=(emission(RECEIPT_UPDATED, receipt, ToRoom(conversation_room(conversation_id))),))
+
+
+def _refusal(cmd: SendMessage, place: DirectRow) -> CommandError | None:
+    if not may_message(place.viewer):
+        return CommandError(FORBIDDEN)
+    # Numbers have no holes and no message ever loses its own: what is not above the last one exists.
+    if cmd.reply_to_seq is not None and cmd.reply_to_seq > place.last_seq:
+        return CommandError(INVALID_PAYLOAD, fields={"reply_to_seq": "there is no such message"})
+    return None
+
+
+async def _write(ctx: Context, cmd: SendMessage) -> MessageView | None:
+    """None when an earlier try has written it."""
+    try:
+        return await ctx.sql.chat.insert_message(
+            ctx.connection,
+            conversation_id=ConversationId(cmd.conversation_id),
+            sender_id=ctx.user_id,
+            text=cmd.text,
+            reply_to_seq=cmd.reply_to_seq,
+            client_id=cmd.client_id,
+        )
+    except UniqueViolated as error:
+        # The same client_id was committed to another conversation at this moment: the next run finds it.
+        raise Retry(str(error)) from error
+
+
+async def _earlier_try(ctx: Context, cmd: SendMessage) -> MessageView | None:
+    if cmd.client_id is None:
+        return None
+    row = await ctx.sql.chat.find_message(ctx.connection, sender_id=ctx.user_id, client_id=cmd.client_id)
+    if row is None:
+        return None
+    asked = (cmd.conversation_id, cmd.text, cmd.reply_to_seq)
+    if (row.conversation_id, row.text, row.reply_to_seq) != asked:
+        raise CommandError(CONFLICT, "This client_id names another message.")
+    return row
+
+
+async def _require_member(ctx: Context, conversation_id: ConversationId) -> None:
+    members = await ctx.sql.chat.list_members(ctx.connection, conversation_id=conversation_id)
+    if all(member.user_id != ctx.user_id for member in members):
+        raise CommandError(NOT_FOUND)

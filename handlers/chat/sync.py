@@ -1,0 +1,54 @@
+"""Catching up after an absence."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from handlers.chat.contract import (
+    SYNC_BYTES_MAX,
+    SYNC_CONVERSATIONS_MAX,
+    SYNC_MESSAGES_MAX,
+    Sync,
+    SyncAck,
+    SyncedConversation,
+)
+from handlers.chat.views import message_view
+from handlers.context import Context, Outcome
+from sql.chat import LastSeqRow, MissedRow
+from sql.ids import ConversationId
+
+
+async def sync_chat(ctx: Context, cmd: Sync) -> Outcome[SyncAck]:
+    """Conversations of others are left out: that hides as much as `not_found` would, and the rest is still answered."""
+    named = [ConversationId(conversation_id) for conversation_id in cmd.positions]
+    missed = await ctx.sql.chat.sync_messages(
+        ctx.connection,
+        viewer_id=ctx.user_id,
+        conversation_ids=named,
+        after_seqs=list(cmd.positions.values()),
+        page_size=SYNC_MESSAGES_MAX,
+        bytes_max=SYNC_BYTES_MAX,
+    )
+    beside = await ctx.sql.chat.list_active_beside(
+        ctx.connection, viewer_id=ctx.user_id, conversation_ids=named, page_size=SYNC_CONVERSATIONS_MAX
+    )
+    conversations = [
+        _caught_up(list(rows), cmd.positions[conversation_id])
+        for conversation_id, rows in groupby(missed, key=lambda row: row.conversation_id)
+    ]
+    return Outcome(SyncAck(conversations=conversations + [_news(row) for row in beside]))
+
+
+def _caught_up(rows: list[MissedRow], position: int) -> SyncedConversation:
+    messages = [message_view(row.message) for row in rows if row.message is not None]
+    last_seq = rows[0].last_seq
+    reached = messages[-1].seq if messages else position
+    return SyncedConversation(
+        conversation_id=rows[0].conversation_id, messages=messages, last_seq=last_seq, truncated=reached < last_seq
+    )
+
+
+def _news(row: LastSeqRow) -> SyncedConversation:
+    return SyncedConversation(
+        conversation_id=row.conversation_id, messages=[], last_seq=row.last_seq, truncated=row.last_seq > 0
+    )

@@ -1,0 +1,56 @@
+"""Conversations and messages as SQL tells them, as the wire shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from handlers.chat.models import Conversation, ConversationViewer, Member, Message
+from handlers.people.views import user_view
+from realtime.wire import unix_ms
+from sql.chat import ConversationMemberView, MemberView, MessageView
+
+
+def message_view(row: MessageView) -> Message:
+    """A message, the same for every reader."""
+    return Message(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        seq=row.seq,
+        sender=user_view(row.sender),
+        text="" if row.is_deleted else row.text,
+        reply_to_seq=row.reply_to_seq,
+        created_at_ms=unix_ms(row.created_at),
+        edited_at_ms=None if row.edited_at is None else unix_ms(row.edited_at),
+        deleted=row.is_deleted or None,
+        client_id=row.client_id,
+    )
+
+
+def conversation_view(rows: Sequence[ConversationMemberView]) -> Conversation:
+    """A conversation from its rows, one for each member, as their viewer has it."""
+    first = rows[0]
+    return Conversation(
+        id=first.id,
+        kind=first.kind,
+        title=first.title,
+        members=[_member_view(row.member) for row in rows],
+        last_seq=first.last_seq,
+        last_message=None if first.last_message is None else message_view(first.last_message),
+        viewer=ConversationViewer(unread_count=first.unread_count, muted=first.viewer_muted),
+    )
+
+
+def without_viewer(conversation: Conversation) -> Conversation:
+    """The same conversation as it may stand in a push: nothing in it depends on the reader."""
+    return conversation.model_copy(update={"viewer": None})
+
+
+def by_conversation(rows: Iterable[ConversationMemberView]) -> Iterator[list[ConversationMemberView]]:
+    """The rows of each conversation; those of one stand together."""
+    for _, members in groupby(rows, key=lambda row: row.id):
+        yield list(members)
+
+
+def _member_view(row: MemberView) -> Member:
+    return Member(user=user_view(row.user), role=row.role, delivered_seq=row.delivered_seq, read_seq=row.read_seq)
