@@ -136,8 +136,9 @@ class LongPolling:
         try:
             for member in stream.members:
                 self._membership.admit(member)
-                found = await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[member.namespace])
-                for room in (rooms.person_room(identity.user_id), *found):
+                # The person's room first: a room that comes to be after the others were read is announced there.
+                await self._membership.enter(member, rooms.person_room(identity.user_id))
+                for room in await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[member.namespace]):
                     await self._membership.enter(member, room)
                 for topic in TOPICS:
                     if member.namespace == f"/{topic}":

@@ -138,8 +138,9 @@ class Sockets:
 
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
         caller = Caller(identity, session.connection.peer_address, session.connection.user_agent)
-        found = await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[session.namespace])
-        for room in (rooms.person_room(identity.user_id), *found):
+        # The person's room first: a room that comes to be after the others were read is announced there.
+        await self._membership.enter(session, rooms.person_room(identity.user_id))
+        for room in await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[session.namespace]):
             await self._membership.enter(session, room)
 
 
