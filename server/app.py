@@ -119,6 +119,8 @@ class Node:
             concurrency=settings.password_hash_concurrency, waiting_max=settings.password_hash_waiting_max
         )
         stack.callback(passwords.close)
+        feeds = PackedLists(redis, prefix="feed", max_length=settings.feed_list_max)
+        stack.push_async_callback(feeds.stop)
         shared_limiter = RedisLimiter(redis)
         stack.push_async_callback(shared_limiter.stop)
         limiter = FallbackLimiter(
@@ -129,7 +131,7 @@ class Node:
             clock=clock,
             tokens=tokens,
             passwords=passwords,
-            feeds=PackedLists(redis, prefix="feed", max_length=settings.feed_list_max),
+            feeds=feeds,
             listeners=listeners,
             limiter=limiter,
             metrics=metrics,
