@@ -1,0 +1,35 @@
+"""A pool on the module's database, and people to put into it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sql.catalogue import Queries, load_queries
+from sql.pool import close_pool, open_pool
+from sql.unit import Units
+from tests.sql.world import World
+
+
+@pytest.fixture(scope="session")
+def queries() -> Queries:
+    return load_queries()
+
+
+@pytest_asyncio.fixture
+async def units(database_url: str) -> AsyncIterator[Units]:
+    pool = await open_pool(
+        database_url,
+        min_size=1,
+        max_size=16,
+        connect_timeout_s=10,
+        statement_timeout_ms=20_000,
+        idle_in_transaction_timeout_ms=20_000,
+    )
+    yield Units(pool, acquire_timeout_s=20)
+    await close_pool(pool, timeout_s=5)
+
+
+@pytest.fixture
+def world(units: Units, queries: Queries) -> World:
+    return World(units, queries)

@@ -1,0 +1,40 @@
+from sql.ids import EPOCH_MS, MAX_ID, id_floor_ms, ms_of_id
+from tests.sql.world import World
+
+
+def test_the_floor_of_a_moment_is_the_smallest_id_of_that_moment() -> None:
+    moment_ms = EPOCH_MS + 123_456
+    assert ms_of_id(id_floor_ms(moment_ms)) == moment_ms
+    assert ms_of_id(id_floor_ms(moment_ms) - 1) == moment_ms - 1
+
+
+def test_before_the_epoch_there_are_no_ids() -> None:
+    assert id_floor_ms(0) == 0
+
+
+async def test_python_and_sql_agree_on_the_floor(world: World) -> None:
+    moment_ms = 1_790_000_000_123
+    assert await world.value("SELECT id_floor(to_timestamp(1790000000.123))") == id_floor_ms(moment_ms)
+
+
+async def test_an_id_tells_when_it_was_made(world: World) -> None:
+    before_ms = await world.value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    made = await world.value("SELECT make_id()")
+    after_ms = await world.value("SELECT ceil(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    assert before_ms <= ms_of_id(made) <= after_ms
+    assert 0 < made < MAX_ID
+
+
+async def test_rows_of_many_connections_get_distinct_ids(world: World) -> None:
+    batches = await world.at_once(
+        [
+            lambda connection: world.sql.facts.insert_facts(connection, facts=["f"] * 500, payloads=["{}"] * 500)
+            for _ in range(16)
+        ]
+    )
+    assert len({made for batch in batches for made in batch}) == 8_000
+
+
+async def test_ids_made_one_after_the_other_in_different_milliseconds_ascend(world: World) -> None:
+    made = [await world.value("SELECT make_id() FROM pg_sleep(0.002)") for _ in range(20)]
+    assert made == sorted(made)

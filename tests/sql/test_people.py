@@ -1,0 +1,96 @@
+from sql.ids import UserId
+from sql.people import Relation, UserCard
+from tests.sql.world import World
+
+NOBODY = UserId(1)
+
+
+async def relation_of(world: World, viewer_id: UserId, user_id: UserId) -> Relation:
+    page = await world.read(
+        lambda connection: world.sql.people.read_person(connection, viewer_id=viewer_id, user_id=user_id)
+    )
+    assert page is not None
+    return page.viewer
+
+
+async def test_a_person_is_read_by_id_and_by_name_without_regard_to_case(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    people = world.sql.people
+    async with world.units.read() as connection:
+        page = await people.read_person(connection, viewer_id=ann, user_id=bob)
+        assert page is not None
+        by_name = await people.read_person_by_username(connection, viewer_id=ann, username=page.user.username.upper())
+        assert by_name == page
+        assert page.user == UserCard(bob, page.user.username, "Bob", "", None, 0, 0, 0, False)
+        assert page.profile == {}
+        assert await people.read_person(connection, viewer_id=ann, user_id=NOBODY) is None
+        assert await people.read_person_by_username(connection, viewer_id=ann, username="nobody") is None
+
+
+async def test_the_relation_names_each_direction(world: World) -> None:
+    ann, bob, cat = await world.people("ann", "bob", "cat")
+    await world.follow(ann, bob)
+    assert await relation_of(world, ann, ann) == Relation(True, False, False, False, False)
+    assert await relation_of(world, ann, bob) == Relation(False, True, False, False, False)
+    assert await relation_of(world, bob, ann) == Relation(False, False, True, False, False)
+    await world.block(ann, cat)
+    assert await relation_of(world, ann, cat) == Relation(False, False, False, True, False)
+    assert await relation_of(world, cat, ann) == Relation(False, False, False, False, True)
+
+
+async def test_an_update_changes_what_was_given_and_nothing_else(world: World) -> None:
+    ann = await world.person("ann")
+    people = world.sql.people
+    async with world.units.write() as connection:
+        first = await people.update_profile(
+            connection, user_id=ann, display_name="Ann A", bio=None, profile={"city": "Ulm"}, settings=None
+        )
+        assert first is not None
+        assert (first.user.display_name, first.user.bio, first.profile, first.settings) == (
+            "Ann A",
+            "",
+            {"city": "Ulm"},
+            {},
+        )
+        second = await people.update_profile(
+            connection, user_id=ann, display_name=None, bio="x", profile=None, settings={"theme": "dark", "n": 2**60}
+        )
+        assert second is not None
+        assert (second.user.display_name, second.user.bio, second.profile) == ("Ann A", "x", {"city": "Ulm"})
+        assert second.settings == {"theme": "dark", "n": 2**60}
+        assert await people.read_own_profile(connection, user_id=ann) == second
+        assert (second.phone, second.role) == (None, "user")
+        assert second.email == f"{second.user.username}@example.org"
+        missing = await people.update_profile(
+            connection, user_id=NOBODY, display_name="x", bio=None, profile=None, settings=None
+        )
+        assert missing is None
+
+
+async def test_cards_of_several_people(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    cards = await world.read(lambda connection: world.sql.people.list_cards(connection, user_ids=[bob, ann, NOBODY]))
+    assert sorted(card.id for card in cards) == sorted([ann, bob])
+
+
+async def test_locked_people_come_in_id_order_and_only_if_they_exist(world: World) -> None:
+    people = await world.people("c", "b", "a")
+    locked = await world.write(
+        lambda connection: world.sql.people.lock_users(connection, user_ids=[*reversed(people), NOBODY])
+    )
+    assert locked == sorted(people)
+
+
+async def test_activity_is_noted_at_most_once_a_minute(world: World) -> None:
+    ann = await world.person("ann")
+
+    async def seen() -> object:
+        await world.write(lambda connection: world.sql.people.mark_active(connection, user_ids=[ann]))
+        return await world.value("SELECT last_active_at FROM users WHERE id = $1", ann)
+
+    first = await seen()
+    assert await seen() == first
+    await world.execute("UPDATE users SET last_active_at = now() - interval '2 minutes' WHERE id = $1", ann)
+    assert await world.value("SELECT last_active_at < now() - interval '1 minute' FROM users WHERE id = $1", ann)
+    await seen()
+    assert not await world.value("SELECT last_active_at < now() - interval '1 minute' FROM users WHERE id = $1", ann)

@@ -1,0 +1,213 @@
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from handlers.access import may_see_content
+from sql.ids import MAX_ID, LikeId, PostId, UserId
+from sql.people import Relation
+from sql.posts import LikeRow, PostView
+from sql.unit import Connection
+from tests.sql.world import World
+
+NOTHING = PostId(1)
+
+
+async def read(world: World, viewer_id: UserId, post_id: PostId) -> PostView | None:
+    return await world.read(
+        lambda connection: world.sql.posts.read_post(connection, viewer_id=viewer_id, post_id=post_id)
+    )
+
+
+async def like_count(world: World, post_id: PostId) -> tuple[int, int]:
+    """The counter and the rows it counts."""
+    return (
+        await world.value("SELECT like_count FROM posts WHERE id = $1", post_id),
+        await world.value("SELECT count(*) FROM post_likes WHERE post_id = $1", post_id),
+    )
+
+
+async def post_count(world: World, user_id: UserId) -> int:
+    counted: int = await world.value("SELECT post_count FROM users WHERE id = $1", user_id)
+    return counted
+
+
+async def test_a_post_is_read_with_its_author_and_what_the_viewer_has_to_do_with_it(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    await world.follow(bob, ann)
+    post_id = await world.post(ann, "first")
+    await world.write(lambda connection: world.sql.posts.like_post(connection, post_id=post_id, user_id=bob))
+    post = await read(world, bob, post_id)
+    assert post is not None
+    assert (post.id, post.kind, post.text, post.link, post.visibility) == (post_id, "text", "first", None, "public")
+    assert (post.like_count, post.comment_count, post.share_count) == (1, 0, 0)
+    assert (post.client_id, post.edited_at) == (None, None)
+    assert (post.author.id, post.author.post_count, post.author.follower_count) == (ann, 1, 1)
+    assert post.viewer == Relation(False, True, False, False, False)
+    assert post.viewer_liked
+    own = await read(world, ann, post_id)
+    assert own is not None and own.viewer.is_self and not own.viewer_liked
+    assert await read(world, ann, NOTHING) is None
+
+
+async def test_a_repeated_client_id_makes_one_post_however_many_try_at_once(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+
+    async def create(connection: Connection) -> PostId | None:
+        return await world.sql.posts.insert_post(
+            connection, author_id=ann, kind="link", text="t", link="https://example.org", visibility="public",
+            client_id="once",
+        )  # fmt: skip
+
+    made = [post_id for post_id in await world.at_once([create] * 12) if post_id is not None]
+    assert len(made) == 1
+    assert await post_count(world, ann) == 1
+    find = world.sql.posts.find_post
+    assert await world.read(lambda connection: find(connection, author_id=ann, client_id="once")) == made[0]
+    assert await world.read(lambda connection: find(connection, author_id=bob, client_id="once")) is None
+
+
+async def test_deleting_and_editing_are_for_the_author_and_count_once(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    post_id = await world.post(ann)
+    posts = world.sql.posts
+
+    async def edit(author_id: UserId, text: str | None, visibility: str | None) -> bool | None:
+        return await world.write(
+            lambda connection: posts.update_post(
+                connection, post_id=post_id, author_id=author_id, text=text, visibility=visibility
+            )
+        )
+
+    assert await edit(bob, "stolen", None) is None
+    assert await edit(ann, "hello", None) is True
+    same = await read(world, ann, post_id)
+    assert same is not None and same.edited_at is None
+    assert await edit(ann, None, "followers") is True
+    changed = await read(world, ann, post_id)
+    assert changed is not None and changed.edited_at is not None
+    assert (changed.text, changed.visibility) == ("hello", "followers")
+
+    foreign = await world.write(lambda connection: posts.delete_post(connection, post_id=post_id, author_id=bob))
+    assert foreign is None
+    answers = await world.at_once(
+        [lambda connection: posts.delete_post(connection, post_id=post_id, author_id=ann)] * 8
+    )
+    assert Counter(answers) == {True: 1, False: 7}
+    assert await post_count(world, ann) == 0
+    assert await read(world, ann, post_id) is None
+    assert await edit(ann, "late", None) is None
+
+
+async def test_likes_are_exact_under_concurrent_repeats(world: World) -> None:
+    people = await world.people(*["fan"] * 6)
+    post_id = await world.post(people[0])
+    posts = world.sql.posts
+
+    def like(user_id: UserId, liked: bool) -> Callable[[Connection], Awaitable[LikeRow | None]]:
+        change = posts.like_post if liked else posts.unlike_post
+        return lambda connection: change(connection, post_id=post_id, user_id=user_id)
+
+    repeats = await world.at_once([like(people[0], True)] * 20)
+    assert Counter(row.changed for row in repeats if row) == {True: 1, False: 19}
+    await world.at_once([like(person, step % 3 != 0) for step, person in enumerate(people * 30)])
+    counted, rows = await like_count(world, post_id)
+    assert counted == rows
+    await world.at_once([like(person, False) for person in people * 2])
+    assert await like_count(world, post_id) == (0, 0)
+
+
+async def test_a_like_answers_the_count_and_whether_it_changed_anything(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    post_id = await world.post(ann)
+    async with world.units.write() as connection:
+        like, unlike = world.sql.posts.like_post, world.sql.posts.unlike_post
+        assert await unlike(connection, post_id=post_id, user_id=ann) == LikeRow(False, 0)
+        assert await like(connection, post_id=post_id, user_id=ann) == LikeRow(True, 1)
+        assert await like(connection, post_id=post_id, user_id=bob) == LikeRow(True, 2)
+        assert await like(connection, post_id=post_id, user_id=bob) == LikeRow(False, 2)
+        assert await unlike(connection, post_id=post_id, user_id=ann) == LikeRow(True, 1)
+        (counters,) = await world.sql.posts.read_counters(connection, post_ids=[post_id, NOTHING])
+        assert tuple(counters) == (post_id, 1, 0, 0)
+        await world.sql.posts.delete_post(connection, post_id=post_id, author_id=ann)
+        assert await like(connection, post_id=post_id, user_id=ann) is None
+        assert await unlike(connection, post_id=post_id, user_id=ann) is None
+        assert await like(connection, post_id=NOTHING, user_id=ann) is None
+        assert await world.sql.posts.lock_post(connection, post_id=post_id) is None
+
+
+async def test_likers_come_latest_first_in_pages_and_without_the_blocked(world: World) -> None:
+    ann, *fans = await world.people("ann", "fan", "fan", "fan", "fan")
+    post_id = await world.post(ann)
+    async with world.units.write() as connection:
+        for fan in fans:
+            await world.sql.posts.like_post(connection, post_id=post_id, user_id=fan)
+    await world.block(fans[2], ann)
+
+    async def page(viewer_id: UserId, before: LikeId) -> list[tuple[LikeId, UserId]]:
+        rows = await world.read(
+            lambda connection: world.sql.posts.list_likers(
+                connection, viewer_id=viewer_id, post_id=post_id, before=before, page_size=2
+            )
+        )
+        return [(row.like_id, row.user.id) for row in rows]
+
+    first = await page(ann, LikeId(MAX_ID))
+    assert [user_id for _, user_id in first] == [fans[3], fans[1]]
+    assert [user_id for _, user_id in await page(ann, first[-1][0])] == [fans[0]]
+    assert [user_id for _, user_id in await page(fans[0], LikeId(MAX_ID))] == [fans[3], fans[2]]
+
+
+@pytest.mark.parametrize("visibility", ["public", "followers", "private"])
+async def test_sql_and_access_rules_agree_on_who_sees_what(world: World, visibility: str) -> None:
+    for case in itertools.product([False, True], repeat=5):
+        relation = Relation(*case)
+        in_sql = await world.value(
+            "SELECT may_see_content($1, $2, $3, $4, $5)",
+            visibility, relation.is_self, relation.follows, relation.blocks, relation.blocked_by,
+        )  # fmt: skip
+        assert in_sql == may_see_content(relation, visibility), relation
+
+
+async def test_lists_hold_only_what_the_viewer_may_see(world: World) -> None:
+    ann, follower, stranger, blocked = await world.people("ann", "follower", "stranger", "blocked")
+    await world.follow(follower, ann)
+    await world.block(ann, blocked)
+    ids = {name: await world.post(ann, visibility=name) for name in ("public", "followers", "private")}
+    deleted = await world.post(ann)
+    await world.write(lambda connection: world.sql.posts.delete_post(connection, post_id=deleted, author_id=ann))
+    seen = {
+        ann: [ids["private"], ids["followers"], ids["public"]],
+        follower: [ids["followers"], ids["public"]],
+        stranger: [ids["public"]],
+        blocked: [],
+    }
+    posts = world.sql.posts
+    for viewer, expected in seen.items():
+        async with world.units.read() as connection:
+            hydrated = await posts.hydrate_posts(connection, viewer_id=viewer, post_ids=[deleted, *ids.values()])
+            listed = await posts.list_posts(
+                connection, viewer_id=viewer, author_id=ann, before=PostId(MAX_ID), page_size=20
+            )
+        assert [post.id for post in hydrated] == expected
+        assert listed == hydrated
+    async with world.units.read() as connection:
+        for post_id in ids.values():
+            viewers = await posts.viewers_among(connection, post_id=post_id, user_ids=list(seen))
+            assert set(viewers) == {viewer for viewer, expected in seen.items() if post_id in expected}
+
+
+async def test_an_authors_posts_are_paged_without_skip_or_repeat_while_posts_arrive(world: World) -> None:
+    ann = await world.person("ann")
+    expected = [await world.post(ann) for _ in range(7)][::-1]
+    found: list[PostId] = []
+    before = PostId(MAX_ID)
+    async with world.units.read() as connection:
+        while page := await world.sql.posts.list_posts(
+            connection, viewer_id=ann, author_id=ann, before=before, page_size=3
+        ):
+            found += [post.id for post in page]
+            before = page[-1].id
+            await world.post(ann)
+    assert found == expected

@@ -1,0 +1,116 @@
+"""The rows that a test starts from, made through the product's own queries."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from sql.catalogue import Queries
+from sql.ids import CommentId, ConversationId, PostId, UserId
+from sql.unit import Connection, Units
+
+T = TypeVar("T")
+
+_numbers = itertools.count(1)
+
+
+class World:
+    """Each call is a unit of work of its own, committed when it returns."""
+
+    def __init__(self, units: Units, queries: Queries) -> None:
+        self.units = units
+        self.sql = queries
+
+    async def write(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self.units.write() as connection:
+            return await act(connection)
+
+    async def read(self, look: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self.units.read() as connection:
+            return await look(connection)
+
+    async def value(self, sql: str, *arguments: Any) -> Any:
+        """One value, straight from the tables."""
+        return await self.read(lambda connection: connection.fetchval(sql, *arguments))
+
+    async def execute(self, sql: str, *arguments: Any) -> None:
+        await self.write(lambda connection: connection.execute(sql, *arguments))
+
+    async def at_once(self, acts: Sequence[Callable[[Connection], Awaitable[T]]]) -> list[T]:
+        """Every act in its own transaction, as many of them at a time as the pool has connections."""
+        return await asyncio.gather(*(self.write(act) for act in acts))
+
+    async def person(self, name: str = "person") -> UserId:
+        """Somebody new; the name gets a number behind it."""
+        username = f"{name}{next(_numbers)}"
+        return await self.write(
+            lambda connection: self.sql.accounts.insert_user(
+                connection,
+                username=username,
+                email=f"{username}@example.org",
+                phone=None,
+                password_hash="hash",
+                display_name=name.title(),
+            )
+        )
+
+    async def people(self, *names: str) -> list[UserId]:
+        return [await self.person(name) for name in names]
+
+    async def follow(self, follower_id: UserId, followed_id: UserId, broadcaster_from: int = 10_000) -> None:
+        await self.write(
+            lambda connection: self.sql.graph.follow(
+                connection, follower_id=follower_id, followed_id=followed_id, broadcaster_from=broadcaster_from
+            )
+        )
+
+    async def block(self, blocker_id: UserId, blocked_id: UserId) -> None:
+        async with self.units.write() as connection:
+            await self.sql.people.lock_users(connection, user_ids=[blocker_id, blocked_id])
+            await self.sql.graph.insert_block(connection, blocker_id=blocker_id, blocked_id=blocked_id)
+            await self.sql.graph.sever(connection, user_id=blocker_id, other_id=blocked_id)
+
+    async def post(self, author_id: UserId, text: str = "hello", visibility: str = "public") -> PostId:
+        made = await self.write(
+            lambda connection: self.sql.posts.insert_post(
+                connection,
+                author_id=author_id,
+                kind="text",
+                text=text,
+                link=None,
+                visibility=visibility,
+                client_id=None,
+            )
+        )
+        assert made is not None
+        return made
+
+    async def comment(self, post_id: PostId, author_id: UserId, parent_id: CommentId | None = None) -> CommentId:
+        made = await self.write(
+            lambda connection: self.sql.comments.insert_comment(
+                connection, post_id=post_id, parent_id=parent_id, author_id=author_id, text="well", client_id=None
+            )
+        )
+        assert made is not None
+        return made
+
+    async def conversation(self, one: UserId, other: UserId) -> ConversationId:
+        opened = await self.write(
+            lambda connection: self.sql.chat.open_direct(connection, low_id=min(one, other), high_id=max(one, other))
+        )
+        return opened.id
+
+    async def say(self, conversation_id: ConversationId, sender_id: UserId, text: str = "hi") -> int:
+        """Sends a message and answers its seq."""
+        sent = await self.write(
+            lambda connection: self.sql.chat.insert_message(
+                connection,
+                conversation_id=conversation_id,
+                sender_id=sender_id,
+                text=text,
+                reply_to_seq=None,
+                client_id=None,
+            )
+        )
+        assert sent is not None
+        return sent.seq
