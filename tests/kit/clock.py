@@ -1,0 +1,20 @@
+"""A clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+import datetime
+
+NOON = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)
+
+
+class ManualClock:
+    """Starts at `time`, noon of some day unless told otherwise."""
+
+    def __init__(self, time: datetime.datetime = NOON) -> None:
+        self.time = time
+
+    def now(self) -> datetime.datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += datetime.timedelta(seconds=seconds)
