@@ -138,6 +138,7 @@ class Node:
         )
         gate = Gate(tokens, revocations, clock)
         streams = FactStreams(redis)
+        stack.push_async_callback(streams.stop)
         relay = Relay(units, queries, streams, self.registry.consumers_by_fact(), resend_after_s=RESEND_AFTER_S)
         self.dispatcher = Dispatcher(
             registry=self.registry,
