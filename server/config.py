@@ -3,6 +3,7 @@
 `python -m server.config` prints them as the table of the README.
 """
 
+import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,12 +21,11 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """What the environment, or the file `.env` in the checkout, says; the environment wins. Names have no prefix."""
+    """What the environment says, and after it the file `.env` in the checkout. Names have no prefix."""
 
     model_config = SettingsConfigDict(
         frozen=True,
         extra="ignore",
-        env_file=CHECKOUT / ".env",
         env_ignore_empty=True,
         hide_input_in_errors=True,  # an address may hold a password
     )
@@ -156,9 +156,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """The settings of this process; what is given here wins over the environment. Raises SettingsError."""
+    """The settings of this process; what is given here wins over the environment, and that over the file.
+
+    The variable ENV_FILE names another file than `.env`. Raises SettingsError.
+    """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic, as everything from outside
+        return Settings(_env_file=os.environ.get("ENV_FILE") or CHECKOUT / ".env", **overrides)  # type: ignore[arg-type]  # checked by pydantic, as everything from outside
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"

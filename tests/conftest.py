@@ -30,6 +30,7 @@ _FOLDER = "ROOKERY_TEST_RUN_FOLDER"
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the run itself, not one of its workers
+        os.environ["ENV_FILE"] = os.devnull  # a developer's .env may name a database that is not for tests
         stack = ExitStack()
         os.environ[_FOLDER] = str(stack.enter_context(run_folder()))
         config.add_cleanup(stack.close)

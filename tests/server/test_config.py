@@ -1,3 +1,4 @@
+import os
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from server.config import CHECKOUT, Settings, SettingsError, load_settings, tabl
 
 @pytest.fixture(autouse=True)
 def only_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    monkeypatch.setenv("ENV_FILE", os.devnull)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -24,7 +25,7 @@ def test_what_is_given_wins_over_the_environment_and_that_over_the_file(
 ) -> None:
     file = tmp_path / ".env"
     file.write_text("PORT=1\nPOOL_MAX=1\nFEED_LIMIT_DEFAULT=1\nSOMETHING_ELSE=1\n")
-    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    monkeypatch.setenv("ENV_FILE", str(file))
     monkeypatch.setenv("PORT", "2")
     monkeypatch.setenv("POOL_MAX", "2")
     settings = load_settings(port=3)
