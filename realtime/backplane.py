@@ -31,7 +31,7 @@ class Backplane(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """False while this node is deaf: it has not heard its own probe, sent each second, for 5 s."""
+        """False while this node is deaf: it has heard none of the last five probes that it sends itself each second."""
 
     async def start(self, *, on_message: Callable[[str, bytes], None], on_gap: Callable[[str], None]) -> None:
         """Begins to hear the node's own channel, `all`, and what is subscribed. Does not wait long for a lost broker.

@@ -16,9 +16,9 @@ from realtime.redis_client import StoreUnavailable
 from realtime.rooms import EVERY_NODE_CHANNEL, node_channel
 from realtime.subscriptions import Subscriptions
 
-DEAF_AFTER_S = 5.0
-GIVE_UP_AFTER_S = 3.0
-"""After this long without a probe the connection is taken for dead, though nobody has closed it."""
+DEAF_AFTER_PROBES = 5
+GIVE_UP_AFTER_PROBES = 3
+"""After this many unheard probes the connection is taken for dead, though nobody has closed it."""
 MAX_UNSURE_CHANNELS = 10_000
 
 # No envelope begins with a zero byte: these two are never taken for a message.
@@ -52,7 +52,7 @@ class RedisBackplane:
 
     @property
     def healthy(self) -> bool:
-        return self._heard_at_s is not None and self._silence_s() < DEAF_AFTER_S
+        return self._heard_at_s is not None and self._unheard_probes() < DEAF_AFTER_PROBES
 
     async def start(self, *, on_message: Callable[[str, bytes], None], on_gap: Callable[[str], None]) -> None:
         self._on_message = on_message
@@ -113,8 +113,8 @@ class RedisBackplane:
             for missed in self._subscriptions.channels() if channel == EVERY_NODE_CHANNEL else [channel]:
                 self._on_gap(missed)
 
-    def _silence_s(self) -> float:
-        return asyncio.get_running_loop().time() - (self._heard_at_s or 0.0)
+    def _unheard_probes(self) -> float:
+        return (asyncio.get_running_loop().time() - (self._heard_at_s or 0.0)) / self._probe_every_s
 
     async def _probe(self) -> None:
         """Asks itself each second whether it can be heard, and pays what is owed as soon as it can."""
@@ -125,6 +125,6 @@ class RedisBackplane:
                 await self._publisher.send_many([("PUBLISH", self._own_channel, _PROBE), *notices])
             except StoreUnavailable:
                 self._owe_gaps(unsure)
-            if self._heard_at_s is not None and self._silence_s() >= GIVE_UP_AFTER_S:
+            if self._heard_at_s is not None and self._unheard_probes() >= GIVE_UP_AFTER_PROBES:
                 self._subscriptions.reconnect()
             await asyncio.sleep(self._probe_every_s)

@@ -43,6 +43,9 @@ class Listening:
     async def until_count(self, count: int) -> None:
         await self.until(lambda: len(self.heard) >= count)
 
+    async def until_last_of(self, channel: str, body: bytes) -> None:
+        await self.until(lambda: self.bodies(channel)[-1:] == [body])
+
 
 @asynccontextmanager
 async def listening(*backplanes: Backplane) -> AsyncIterator[list[Listening]]:

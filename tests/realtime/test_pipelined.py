@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from realtime.pipelined import MAX_COMMANDS_PER_WRITE, PipelinedConnection
+from realtime.redis_client import StoreUnavailable
+from tests.kit.services import Valkey
+
+
+@pytest.fixture
+async def connection(redis: Redis) -> AsyncIterator[PipelinedConnection]:
+    pipelined = PipelinedConnection(redis)
+    yield pipelined
+    await pipelined.stop()
+
+
+async def until_it_answers(connection: PipelinedConnection) -> None:
+    """Waits until the connection has healed by itself."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await connection.send("PING")
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(0.01)
+
+
+async def test_each_caller_gets_its_own_answer(connection: PipelinedConnection) -> None:
+    numbers = range(3 * MAX_COMMANDS_PER_WRITE)
+    answers = await asyncio.gather(*(connection.send("ECHO", number) for number in numbers))
+    assert answers == [b"%d" % number for number in numbers]
+
+
+async def test_commands_take_effect_in_the_order_of_the_calls(connection: PipelinedConnection) -> None:
+    await asyncio.gather(*(connection.send("RPUSH", "list", number) for number in range(2_500)))
+    assert await connection.send("LRANGE", "list", 0, -1) == [b"%d" % number for number in range(2_500)]
+
+
+async def test_commands_of_one_call_are_not_torn_apart(connection: PipelinedConnection) -> None:
+    async def add() -> None:
+        await connection.send_many([("MULTI",), ("INCR", "a"), ("INCR", "b"), ("EXEC",)])
+
+    await asyncio.gather(*(add() for _ in range(600)))
+    assert await connection.send_many([("GET", "a"), ("GET", "b")]) == [b"600", b"600"]
+
+
+async def test_calls_of_one_moment_leave_together(connection: PipelinedConnection, redis: Redis) -> None:
+    await connection.send("PING")
+    before = (await redis.info("stats"))["total_reads_processed"]
+    await asyncio.gather(*(connection.send("ECHO", number) for number in range(100)))
+    after = (await redis.info("stats"))["total_reads_processed"]
+    assert after - before < 10
+
+
+async def test_an_error_of_one_command_stays_its_own(connection: PipelinedConnection) -> None:
+    await connection.send("SET", "text", "word")
+    wrong, right = await connection.send_many([("INCR", "text"), ("GET", "text")])
+    assert isinstance(wrong, ResponseError)
+    assert right == b"word"
+    with pytest.raises(ResponseError):
+        await connection.send("INCR", "text")
+
+
+async def test_an_outage_fails_at_once_and_heals_by_itself(connection: PipelinedConnection, valkey: Valkey) -> None:
+    await connection.send("PING")
+    await asyncio.to_thread(valkey.stop)
+    with pytest.raises(StoreUnavailable):
+        await connection.send("PING")
+    for _ in range(1_000):  # each would cost a connection attempt if it were not known by now
+        with pytest.raises(StoreUnavailable):
+            await connection.send("PING")
+    await asyncio.to_thread(valkey.start)
+    await until_it_answers(connection)
+
+
+async def test_a_restart_while_idle_is_not_noticed(connection: PipelinedConnection, valkey: Valkey) -> None:
+    await connection.send("PING")
+    await asyncio.to_thread(valkey.restart)
+    assert await connection.send("PING") == b"PONG"
+
+
+async def test_a_server_that_is_silent_fails_the_call_in_time(redis: Redis) -> None:
+    connection = PipelinedConnection(redis, timeout_s=0.1)
+    await connection.send("PING")
+    await redis.client_pause(700)
+    async with asyncio.timeout(0.6):
+        with pytest.raises(StoreUnavailable):
+            await connection.send("PING")
+    await until_it_answers(connection)
+    await connection.stop()
+
+
+async def test_a_caller_that_gives_up_does_not_shift_the_answers_of_others(connection: PipelinedConnection) -> None:
+    calls = [asyncio.create_task(connection.send("ECHO", number)) for number in range(10)]
+    await asyncio.sleep(0)
+    calls[3].cancel()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(answers.pop(3), asyncio.CancelledError)
+    assert answers == [b"%d" % number for number in range(10) if number != 3]
+
+
+async def test_stopping_fails_what_is_under_way(connection: PipelinedConnection) -> None:
+    call = asyncio.create_task(connection.send("PING"))
+    await asyncio.sleep(0)
+    await connection.stop()
+    with pytest.raises(StoreUnavailable):
+        await call
