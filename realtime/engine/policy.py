@@ -58,7 +58,10 @@ class SessionPolicy(Protocol):
         """Lets a client open a connection, or says why not."""
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        """Accepts a session, or raises ConnectRefused. What is sent to it meanwhile leaves after the CONNECT answer."""
+        """Accepts a session, or raises ConnectRefused. What is sent to it meanwhile leaves after the CONNECT answer.
+
+        When the connection was closed meanwhile, by this method too, there is no answer and `disconnected` follows.
+        """
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         """Does what a client asked and returns the answer: encoded JSON as bytes, or a value that orjson can encode.

@@ -152,7 +152,8 @@ class Connection:
     def accept(self, session: Session) -> None:
         self.dismissed.discard(session.namespace)
         self._sessions[session.namespace] = session
-        session.open()
+        if not self.closing:
+            session.open()
 
     def drop(self, session: Session, why: str) -> None:
         """Ends one session; the connection stays."""

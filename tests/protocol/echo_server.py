@@ -45,6 +45,8 @@ class EchoPolicy:
             raise RuntimeError("connect fails")
         if "early" in auth:
             session.send("early", b'"push"')
+        if "close" in auth:
+            session.connection.close(CLOSE_FLOOD)
         if "wait" in auth:
             self.arrived.set()
             await self.gate.wait()

@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+from aiohttp import WSMsgType
+
 from realtime.errors import CLOSE_FLOOD
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import raw_polling, raw_socket
@@ -140,6 +142,14 @@ async def test_a_session_ended_by_the_server_may_connect_again() -> None:
         server.policy.sessions[0].disconnect()
         assert await client.receive() == "41/chat,"
         await client.connect()
+
+
+async def test_a_connect_during_which_the_connection_closes_is_not_answered() -> None:
+    async with echo_server() as server, raw_socket(server) as client:
+        await client.send('40/chat,{"close":true}')
+        message = await client.websocket.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 4029)
+        assert await server.policy.until_gone() == [("/chat", "flood")]
 
 
 async def test_a_close_tells_code_and_reason() -> None:

@@ -32,12 +32,13 @@ async def test_the_session_stays_the_same() -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
         (session,) = server.policy.sessions
-        assert session.connection.transport == "polling"
+        transports = [session.connection.transport]
         async with _upgraded(client) as websocket:
             await websocket.send_str('42/chat,1["echo","x"]')
             await websocket.receive_str()
-            assert session.connection.transport == "websocket"
-            assert server.policy.gone == []
+            transports.append(session.connection.transport)
+        assert transports == ["polling", "websocket"]
+        assert server.policy.sessions == [session]
 
 
 async def test_a_waiting_poll_is_released() -> None:

@@ -1,0 +1,107 @@
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.engine.hub import Hub
+
+
+@dataclass(eq=False)
+class Consumer:
+    """A member that is no socket."""
+
+    namespace: str = "/chat"
+    rooms: set[str] = field(default_factory=set)
+    heard: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def send(self, event: str, data: bytes) -> None:
+        self.heard.append((event, data))
+
+
+def test_joining_tells_the_first_member_of_a_name() -> None:
+    hub, one, other = Hub(), Consumer(), Consumer("/feed")
+    assert [hub.join(one, "hall"), hub.join(other, "hall"), hub.join(other, "attic")] == [True, False, True]
+
+
+def test_joining_twice_is_joining_once() -> None:
+    hub, one = Hub(), Consumer()
+    assert [hub.join(one, "hall"), hub.join(one, "hall")] == [True, False]
+    assert hub.leave(one, "hall") is True
+    assert not hub.has_members("hall")
+
+
+def test_leaving_tells_the_last_member_of_a_name_over_all_namespaces() -> None:
+    hub, one, other = Hub(), Consumer("/chat"), Consumer("/feed")
+    hub.join(one, "hall")
+    hub.join(other, "hall")
+    assert [hub.leave(one, "hall"), hub.leave(other, "hall")] == [False, True]
+
+
+def test_leaving_a_room_that_one_is_not_in_changes_nothing() -> None:
+    hub, one, other = Hub(), Consumer(), Consumer()
+    hub.join(other, "hall")
+    assert hub.leave(one, "hall") is False
+    assert hub.members("/chat", "hall") == (other,)
+
+
+def test_leaving_all_names_the_rooms_that_became_empty() -> None:
+    hub, one, other = Hub(), Consumer(), Consumer()
+    for room in ("hall", "attic", "cellar"):
+        hub.join(one, room)
+    hub.join(other, "attic")
+    assert sorted(hub.leave_all(one)) == ["cellar", "hall"]
+    assert one.rooms == set()
+
+
+def test_a_broadcast_reaches_the_room_in_its_namespace_only() -> None:
+    hub, inside, elsewhere, outside = Hub(), Consumer(), Consumer("/feed"), Consumer()
+    hub.join(inside, "hall")
+    hub.join(elsewhere, "hall")
+    hub.join(outside, "attic")
+    assert hub.broadcast("/chat", "hall", "said", b"1") == 1
+    assert (inside.heard, elsewhere.heard, outside.heard) == ([("said", b"1")], [], [])
+
+
+def test_a_broadcast_skips_whom_it_is_told_to() -> None:
+    hub, one, other = Hub(), Consumer(), Consumer()
+    hub.join(one, "hall")
+    hub.join(other, "hall")
+    assert hub.broadcast("/chat", "hall", "said", b"1", skip=lambda member: member is one) == 1
+    assert (one.heard, other.heard) == ([], [("said", b"1")])
+
+
+def test_a_broadcast_to_nobody_is_none() -> None:
+    assert Hub().broadcast("/chat", "hall", "said", b"1") == 0
+
+
+def test_a_member_may_leave_while_it_hears_a_broadcast() -> None:
+    hub = Hub()
+
+    class Leaver(Consumer):
+        def send(self, event: str, data: bytes) -> None:
+            hub.leave_all(self)
+
+    for _ in range(3):
+        hub.join(Leaver(), "hall")
+    assert hub.broadcast("/chat", "hall", "said", b"1") == 3
+    assert not hub.has_members("hall")
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.sampled_from("abc")), max_size=60))
+def test_rooms_are_what_a_set_of_pairs_says(steps: list[tuple[bool, int, str]]) -> None:
+    hub, members = Hub(), [Consumer("/chat" if number % 2 else "/feed") for number in range(4)]
+    model: set[tuple[int, str]] = set()
+    for joins, number, room in steps:
+        held_before = any(name == room for _, name in model)
+        if joins:
+            model.add((number, room))
+            assert hub.join(members[number], room) is not held_before
+        else:
+            was_in = (number, room) in model
+            model.discard((number, room))
+            held_after = any(name == room for _, name in model)
+            assert hub.leave(members[number], room) is (was_in and not held_after)
+        assert hub.has_members(room) is any(name == room for _, name in model)
+        for namespace in ("/chat", "/feed"):
+            expected = {n for n, name in model if name == room and members[n].namespace == namespace}
+            assert {members.index(member) for member in hub.members(namespace, room)} == expected  # type: ignore[arg-type]
