@@ -64,7 +64,7 @@ class DirectRow(NamedTuple):
     """To the other one."""
 
 
-class ReadRow(NamedTuple):
+class PositionRow(NamedTuple):
     changed: bool
     """False when the position stood there, or further on, before."""
     read_seq: int
@@ -154,7 +154,11 @@ class ChatQueries(Protocol):
 
     async def mark_read(
         self, connection: Connection, *, conversation_id: ConversationId, user_id: UserId, seq: int
-    ) -> ReadRow | None: ...
+    ) -> PositionRow | None: ...
+
+    async def mark_delivered(
+        self, connection: Connection, *, conversation_id: ConversationId, user_id: UserId, seq: int
+    ) -> PositionRow | None: ...
 
     async def sync_messages(
         self,

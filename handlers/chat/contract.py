@@ -77,12 +77,12 @@ class ListMessages(Payload):
         return self
 
 
-class ReadMessages(Payload):
+class MovePosition(Payload):
     conversation_id: Id
     seq: Position
 
 
-class ReadAck(Model):
+class PositionAck(Model):
     """The caller's positions after the call. `unread_count` = `last_seq` - `read_seq`, exact."""
 
     conversation_id: WireId
@@ -115,7 +115,10 @@ class SyncAck(Model):
 
 
 class Receipt(Model):
-    """How far a member is now. Nobody is told this of one's own messages: whoever sent `seq` has read up to it."""
+    """How far a member is. Positions never move back: of two receipts the larger numbers hold.
+
+    None is sent for a member's own message: whoever wrote `seq` has read up to it.
+    """
 
     conversation_id: WireId
     user_id: WireId
@@ -199,14 +202,27 @@ LIST_MESSAGES = Command(
 READ = Command(
     name="message:read",
     namespace=NAMESPACE,
-    payload=ReadMessages,
-    ack=ReadAck,
-    effect="The caller has read all messages up to this one; a position never moves back.",
+    payload=MovePosition,
+    ack=PositionAck,
+    effect="The caller has read all messages up to this one; the position never moves back.",
     repeat=Repeat.SETS_STATE,
     rate=READ_RATE,
     example={"conversation_id": EXAMPLE_ID, "seq": 1},
     errors=(NOT_FOUND,),
     routes=(Route("PUT", "/conversations/{conversation_id}/read"),),
+)
+
+DELIVERED = Command(
+    name="message:delivered",
+    namespace=NAMESPACE,
+    payload=MovePosition,
+    ack=PositionAck,
+    effect="The caller's devices have all messages up to this one; the position never moves back.",
+    repeat=Repeat.SETS_STATE,
+    rate=READ_RATE,
+    example={"conversation_id": EXAMPLE_ID, "seq": 1},
+    errors=(NOT_FOUND,),
+    routes=(Route("PUT", "/conversations/{conversation_id}/delivered"),),
 )
 
 SYNC = Command(

@@ -16,7 +16,7 @@ from handlers.chat.rooms import conversation_room
 from handlers.chat.views import by_conversation, conversation_view, without_viewer
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.errors import INVALID_PAYLOAD, NOT_FOUND, CommandError
+from realtime.errors import NOT_FOUND, CommandError
 from realtime.outgoing import Enter, ToRoom, emission
 from realtime.rooms import person_room
 from realtime.wire import Page
@@ -26,8 +26,6 @@ from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[ConversationAck]:
     """Blocked people keep the conversation that they have; they cannot begin one."""
     other_id = UserId(cmd.user_id)
-    if other_id == ctx.user_id:
-        raise CommandError(INVALID_PAYLOAD, fields={"user_id": "must be somebody else"})
     low_id, high_id = sorted((ctx.user_id, other_id))
     found = await ctx.sql.chat.find_direct(ctx.connection, low_id=low_id, high_id=high_id)
     if found is not None:

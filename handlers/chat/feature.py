@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handlers.chat import contract, conversations, messages, sync
+from handlers.chat import contract, conversations, messages, positions, sync
 from handlers.chat.rooms import rooms_at_entry
 from handlers.feature import Feature, bind
 
@@ -16,7 +16,8 @@ FEATURE: Final = Feature(
         bind(contract.GET, conversations.show_conversation),
         bind(contract.SEND, messages.send_message),
         bind(contract.LIST_MESSAGES, messages.list_messages),
-        bind(contract.READ, messages.read_messages),
+        bind(contract.READ, positions.mark_read),
+        bind(contract.DELIVERED, positions.mark_delivered),
         bind(contract.SYNC, sync.sync_chat),
     ),
     pushes=(contract.MESSAGE_CREATED, contract.RECEIPT_UPDATED, contract.CONVERSATION_UPDATED),

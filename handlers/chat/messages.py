@@ -1,16 +1,12 @@
-"""Writing, listing and reading messages."""
+"""Writing and listing messages."""
 
 from __future__ import annotations
 
 from handlers.access import may_message
 from handlers.chat.contract import (
     MESSAGE_CREATED,
-    RECEIPT_UPDATED,
     ListMessages,
     MessageAck,
-    ReadAck,
-    ReadMessages,
-    Receipt,
     SendMessage,
 )
 from handlers.chat.models import Message
@@ -65,32 +61,6 @@ async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message
         await _require_member(ctx, conversation_id)
     page, next_cursor = cut_page(rows, cmd.limit, lambda row: row.seq)
     return Outcome(Page(items=[message_view(row) for row in page], next_cursor=next_cursor))
-
-
-async def read_messages(ctx: Context, cmd: ReadMessages) -> Outcome[ReadAck]:
-    conversation_id = ConversationId(cmd.conversation_id)
-    row = await ctx.sql.chat.mark_read(
-        ctx.connection, conversation_id=conversation_id, user_id=ctx.user_id, seq=cmd.seq
-    )
-    if row is None:
-        raise CommandError(NOT_FOUND)
-    if cmd.seq > row.last_seq:
-        raise CommandError(INVALID_PAYLOAD, fields={"seq": f"the last message is {row.last_seq}"})
-    ack = ReadAck(
-        conversation_id=conversation_id,
-        delivered_seq=row.delivered_seq,
-        read_seq=row.read_seq,
-        unread_count=row.last_seq - row.read_seq,
-    )
-    if not row.changed:
-        return Outcome(ack)
-    receipt = Receipt(
-        conversation_id=conversation_id,
-        user_id=ctx.user_id,
-        delivered_seq=row.delivered_seq,
-        read_seq=row.read_seq,
-    )
-    return Outcome(ack, pushes=(emission(RECEIPT_UPDATED, receipt, ToRoom(conversation_room(conversation_id))),))
 
 
 def _refusal(cmd: SendMessage, place: DirectRow) -> CommandError | None:

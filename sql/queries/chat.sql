@@ -249,6 +249,35 @@ SELECT false, held.read_seq, held.delivered_seq, held.last_seq
 FROM held
 WHERE NOT EXISTS (SELECT FROM moved);
 
+-- name: mark_delivered(conversation_id, user_id, seq)^
+-- Moves the position up to which a member's devices have the messages, as mark_read does with what is read.
+-- conversation_members_pkey, conversations_pkey; 0 or 1 row, none for those who are no members.
+WITH held AS (
+    SELECT
+        member.conversation_id, member.user_id, member.read_seq, member.delivered_seq,
+        least(:seq, c.last_seq) AS seq, greatest(c.last_seq, member.read_seq) AS last_seq
+    FROM conversation_members member
+    JOIN conversations c ON c.id = member.conversation_id
+    WHERE member.conversation_id = :conversation_id AND member.user_id = :user_id
+    FOR NO KEY UPDATE OF member
+), moved AS (
+    UPDATE conversation_members member
+    SET delivered_seq = held.seq
+    FROM held
+    WHERE
+        member.conversation_id = held.conversation_id
+        AND member.user_id = held.user_id
+        AND held.seq > held.delivered_seq
+    RETURNING member.read_seq, member.delivered_seq
+)
+SELECT true AS changed, moved.read_seq, moved.delivered_seq, held.last_seq
+FROM moved
+CROSS JOIN held
+UNION ALL
+SELECT false, held.read_seq, held.delivered_seq, held.last_seq
+FROM held
+WHERE NOT EXISTS (SELECT FROM moved);
+
 -- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max)
 -- What a client has missed: for each of its conversations (parallel arrays) the messages after a number, oldest first.
 -- An answer that grows over bytes_max leaves out the messages from there on.
