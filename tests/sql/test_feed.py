@@ -1,0 +1,166 @@
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from sql.ids import MAX_ID, FollowId, PostId, UserId
+from sql.posts import PostView
+from tests.sql.world import World
+
+TOP = PostId(MAX_ID)
+
+
+async def page(
+    world: World,
+    viewer_id: UserId,
+    ids: Sequence[PostId] = (),
+    floor: PostId = TOP,
+    before: PostId = TOP,
+    page_size: int = 100,
+) -> list[PostView]:
+    return await world.read(
+        lambda connection: world.sql.feed.home_page(
+            connection, viewer_id=viewer_id, ids=list(ids), floor=floor, before=before, page_size=page_size
+        )
+    )
+
+
+async def paged(world: World, viewer_id: UserId, ids: Sequence[PostId], floor: PostId, page_size: int) -> list[PostId]:
+    """The whole feed, page by page."""
+    found: list[PostId] = []
+    before = TOP
+    while rows := await page(world, viewer_id, ids, floor, before, page_size):
+        assert len(rows) <= page_size
+        found += [row.id for row in rows]
+        before = rows[-1].id
+    return found
+
+
+async def test_a_feed_without_a_list_comes_from_sql_newest_first(world: World) -> None:
+    ann, bob, cat, stranger = await world.people("ann", "bob", "cat", "stranger")
+    await world.follow(ann, bob)
+    await world.follow(ann, cat)
+    first, second = await world.post(bob), await world.post(cat, visibility="followers")
+    for author_id in (ann, stranger):
+        await world.post(author_id)
+    rows = await page(world, ann)
+    assert [row.id for row in rows] == [second, first]
+    assert [row.author.id for row in rows] == [cat, bob]
+    assert all(row.viewer.follows for row in rows)
+    assert await page(world, bob) == []
+
+
+async def test_what_the_viewer_may_not_see_is_not_in_it_wherever_it_comes_from(world: World) -> None:
+    ann, bob, star, gone, blocker, blocked = await world.people("ann", "bob", "star", "gone", "blocker", "blocked")
+    for author_id in (bob, gone, blocker, blocked):
+        await world.follow(ann, author_id)
+    await world.follow(ann, star, broadcaster_from=1)
+    visible = [await world.post(bob), await world.post(star), await world.post(bob, visibility="followers")]
+    hidden = [await world.post(author_id) for author_id in (gone, blocker, blocked, ann)]
+    hidden += [await world.post(bob, visibility="private"), await world.post(star, visibility="private")]
+    deleted = [await world.post(bob), await world.post(star)]
+    async with world.units.write() as connection:
+        for author_id, post_id in zip((bob, star), deleted, strict=True):
+            await world.sql.posts.delete_post(connection, post_id=post_id, author_id=author_id)
+        await world.sql.graph.unfollow(connection, follower_id=ann, followed_id=gone)
+        # The follow stays on purpose: a block hides by itself.
+        await world.sql.graph.insert_block(connection, blocker_id=blocker, blocked_id=ann)
+        await world.sql.graph.insert_block(connection, blocker_id=ann, blocked_id=blocked)
+    everything = [*visible, *hidden, *deleted, PostId(1)]
+    expected = visible[::-1]
+    for ids, floor in ((everything, PostId(0)), ([], TOP), (everything, TOP), (everything[:4], everything[3])):
+        assert [row.id for row in await page(world, ann, ids, floor)] == expected
+    since = await world.read(
+        lambda connection: world.sql.feed.home_since(connection, viewer_id=ann, after=PostId(0), page_size=100)
+    )
+    assert [row.id for row in since] == expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_list_and_sql_join_without_a_seam(world: World, seed: int) -> None:
+    """Any floor, any page size, a list with doubles, in any order: the pages together are the whole feed."""
+    chance = random.Random(seed)
+    viewer = await world.person("viewer")
+    authors = await world.people(*["author"] * 6)
+    star = authors[0]
+    await world.follow(viewer, star, broadcaster_from=1)
+    for author_id in authors[1:5]:
+        await world.follow(viewer, author_id)
+    posts = [(await world.post(author_id), author_id) for author_id in chance.choices(authors, k=60)]
+    expected = [post_id for post_id, author_id in reversed(posts) if author_id != authors[5]]
+    for floor in (PostId(0), posts[20][0], posts[40][0], posts[-1][0], TOP):
+        ids = [post_id for post_id, author_id in posts if post_id > floor and author_id != star]
+        ids += chance.sample([post_id for post_id, _ in posts], k=10)
+        chance.shuffle(ids)
+        assert await paged(world, viewer, ids, floor, chance.choice([1, 3, 7, 100])) == expected
+        assert await paged(world, viewer, ids, floor, 5) == expected
+
+
+async def test_a_page_repeats_nothing_while_posts_arrive(world: World) -> None:
+    viewer, author = await world.people("viewer", "author")
+    await world.follow(viewer, author)
+    expected = [await world.post(author) for _ in range(8)][::-1]
+    found: list[PostId] = []
+    before = TOP
+    while rows := await page(world, viewer, before=before, page_size=3):
+        found += [row.id for row in rows]
+        before = rows[-1].id
+        await world.post(author)
+    assert found == expected
+
+
+async def test_since_a_position_come_the_newest_posts_after_it(world: World) -> None:
+    viewer, one, star = await world.people("viewer", "one", "star")
+    await world.follow(viewer, one)
+    await world.follow(viewer, star, broadcaster_from=1)
+    posts = [await world.post(author_id) for author_id in (one, star, one, star, one)]
+
+    async def since(after: PostId, page_size: int) -> list[PostId]:
+        rows = await world.read(
+            lambda connection: world.sql.feed.home_since(connection, viewer_id=viewer, after=after, page_size=page_size)
+        )
+        return [row.id for row in rows]
+
+    assert await since(posts[1], 100) == [posts[4], posts[3], posts[2]]
+    assert await since(posts[1], 2) == [posts[4], posts[3]]
+    assert await since(posts[4], 100) == []
+
+
+async def test_a_list_is_built_from_the_newest_of_those_who_are_no_broadcasters(world: World) -> None:
+    viewer, one, other, star = await world.people("viewer", "one", "other", "star")
+    await world.follow(viewer, one)
+    await world.follow(viewer, other)
+    await world.follow(viewer, star, broadcaster_from=1)
+    posts = [await world.post(author_id) for author_id in (one, star, other, one, other)]
+    await world.post(one, visibility="private")
+
+    async def newest(id_limit: int) -> list[PostId]:
+        return await world.read(
+            lambda connection: world.sql.feed.home_ids(connection, viewer_id=viewer, id_limit=id_limit)
+        )
+
+    assert await newest(800) == [posts[4], posts[3], posts[2], posts[0]]
+    assert await newest(2) == [posts[4], posts[3]]
+
+
+async def test_followers_come_in_batches_without_skip_or_repeat_and_without_the_blocked(world: World) -> None:
+    author, *fans = await world.people("author", *["fan"] * 7)
+    for fan in fans:
+        await world.follow(fan, author, broadcaster_from=7)
+    async with world.units.write() as connection:
+        await world.sql.graph.insert_block(connection, blocker_id=fans[2], blocked_id=author)
+        await world.sql.graph.insert_block(connection, blocker_id=author, blocked_id=fans[4])
+    reachable = [fan for fan in reversed(fans) if fan not in (fans[2], fans[4])]
+    feed = world.sql.feed
+    found: list[UserId] = []
+    before = FollowId(MAX_ID)
+    async with world.units.read() as connection:
+        while rows := await feed.follower_batch(connection, author_id=author, before_follow_id=before, batch_size=3):
+            found += [row.user_id for row in rows]
+            before = rows[-1].follow_id
+        assert found == reachable
+        among = await feed.followers_among(connection, author_id=author, user_ids=[author, *fans, UserId(1)])
+        assert set(among) == set(reachable)
+        row = await feed.read_author(connection, author_id=author)
+        assert row is not None and (row.follower_count, row.is_broadcaster) == (7, True)
+        assert await feed.read_author(connection, author_id=UserId(1)) is None

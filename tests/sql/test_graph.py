@@ -1,0 +1,186 @@
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+
+from sql.graph import FollowRow, SeveredRow
+from sql.ids import MAX_ID, FollowId, UserId
+from sql.unit import Connection
+from tests.sql.world import World
+
+NOBODY = UserId(1)
+
+
+async def follow(world: World, connection: Connection, one: UserId, other: UserId) -> FollowRow | None:
+    return await world.sql.graph.follow(connection, follower_id=one, followed_id=other, broadcaster_from=10_000)
+
+
+async def unfollow(world: World, connection: Connection, one: UserId, other: UserId) -> FollowRow | None:
+    return await world.sql.graph.unfollow(connection, follower_id=one, followed_id=other)
+
+
+async def miscounted(world: World) -> list[UserId]:
+    """People whose counters are not what the rows say."""
+    found: list[UserId] = await world.value(
+        """
+        SELECT coalesce(array_agg(u.id), '{}')
+        FROM users u
+        WHERE u.follower_count <> (SELECT count(*) FROM follows f WHERE f.followed_id = u.id)
+           OR u.following_count <> (SELECT count(*) FROM follows f WHERE f.follower_id = u.id)
+        """
+    )
+    return found
+
+
+async def test_following_counts_on_both_sides_and_only_once(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    async with world.units.write() as connection:
+        assert await unfollow(world, connection, ann, bob) == FollowRow(False, 0, False)
+        assert await follow(world, connection, ann, bob) == FollowRow(True, 1, False)
+        assert await follow(world, connection, ann, bob) == FollowRow(False, 1, False)
+        assert await unfollow(world, connection, ann, bob) == FollowRow(True, 0, False)
+        assert await unfollow(world, connection, ann, bob) == FollowRow(False, 0, False)
+    assert await miscounted(world) == []
+
+
+async def test_nobody_follows_or_is_followed_who_does_not_exist(world: World) -> None:
+    ann = await world.person("ann")
+    async with world.units.write() as connection:
+        assert await follow(world, connection, ann, NOBODY) is None
+        assert await follow(world, connection, NOBODY, ann) is None
+        assert await unfollow(world, connection, ann, NOBODY) is None
+
+
+async def test_repeated_follows_at_once_count_once(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    answers = await world.at_once([partial(_follow, world, ann, bob)] * 20)
+    assert Counter(answer.changed for answer in answers if answer) == {True: 1, False: 19}
+    assert await miscounted(world) == []
+
+
+async def test_people_who_follow_each_other_at_once_do_not_deadlock(world: World) -> None:
+    people = await world.people("a", "b", "c", "d")
+    pairs = [(one, other) for one in people for other in people if one != other]
+    acts = [
+        partial(_follow if turn % 2 == 0 else _unfollow, world, one, other)
+        for turn in range(20)
+        for one, other in pairs
+    ]
+    answers = await world.at_once(acts)
+    assert None not in answers
+    assert await miscounted(world) == []
+
+
+@pytest.mark.parametrize("is_follow", [True, False])
+async def test_both_people_are_locked_the_lower_id_first(world: World, is_follow: bool) -> None:
+    low, high = sorted(await world.people("low", "high"))
+    if not is_follow:
+        await world.follow(high, low)
+    async with world.units.write() as holder:
+        await world.sql.people.lock_users(holder, user_ids=[low])
+        waiting = asyncio.create_task(world.write(partial(_follow if is_follow else _unfollow, world, high, low)))
+        while not await world.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ):
+            await asyncio.sleep(0.005)
+        async with world.units.write() as third:  # would be refused if the waiting one had taken the higher id already
+            await third.execute("SET LOCAL lock_timeout = '200ms'")
+            assert await world.sql.people.lock_users(third, user_ids=[high]) == [high]
+        assert not waiting.done()
+    answer = await waiting
+    assert answer is not None and answer.changed
+
+
+async def test_who_reaches_the_threshold_is_a_broadcaster_for_good(world: World) -> None:
+    star, *fans = await world.people("star", "fan", "fan", "fan")
+    flags = []
+    async with world.units.write() as connection:
+        for fan in fans:
+            row = await world.sql.graph.follow(connection, follower_id=fan, followed_id=star, broadcaster_from=2)
+            assert row is not None
+            flags.append(row.is_broadcaster)
+        left = [await unfollow(world, connection, fan, star) for fan in fans]
+    assert flags == [False, True, True]
+    assert left[-1] == FollowRow(True, 0, True)
+    assert await world.value("SELECT bool_or(is_broadcaster) FROM users WHERE id = ANY($1)", fans) is False
+
+
+async def test_severing_removes_both_directions_and_counts_them_off(world: World) -> None:
+    ann, bob, cat = await world.people("ann", "bob", "cat")
+    for one, other in ((ann, bob), (bob, ann), (ann, cat), (cat, bob)):
+        await world.follow(one, other)
+    severed = await world.write(lambda connection: world.sql.graph.sever(connection, user_id=ann, other_id=bob))
+    assert set(severed) == {SeveredRow(ann, bob), SeveredRow(bob, ann)}
+    assert await world.value("SELECT count(*) FROM follows WHERE follower_id = ANY($1)", [ann, bob, cat]) == 2
+    assert await miscounted(world) == []
+
+
+async def test_a_block_that_races_with_follows_leaves_no_follow(world: World) -> None:
+    for _ in range(15):
+        ann, bob = await world.people("ann", "bob")
+
+        async def block(connection: Connection, ann: UserId = ann, bob: UserId = bob) -> bool:
+            await world.sql.people.lock_users(connection, user_ids=[ann, bob])
+            await world.sql.graph.insert_block(connection, blocker_id=ann, blocked_id=bob)
+            await world.sql.graph.sever(connection, user_id=ann, other_id=bob)
+            return True
+
+        async def befriend(connection: Connection, one: UserId, other: UserId) -> bool:
+            await world.sql.people.lock_users(connection, user_ids=[one, other])
+            page = await world.sql.people.read_person(connection, viewer_id=one, user_id=other)
+            assert page is not None
+            if page.viewer.blocks or page.viewer.blocked_by:
+                return False
+            await follow(world, connection, one, other)
+            return True
+
+        acts: list[Callable[[Connection], Awaitable[bool]]] = [
+            partial(befriend, one=ann, other=bob),
+            block,
+            *[partial(befriend, one=bob, other=ann)] * 4,
+        ]
+        await world.at_once(acts)
+        assert await world.value("SELECT count(*) FROM follows WHERE follower_id = ANY($1)", [ann, bob]) == 0
+    assert await miscounted(world) == []
+
+
+async def test_a_block_is_made_and_taken_back_once(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    graph = world.sql.graph
+    async with world.units.write() as connection:
+        assert await graph.insert_block(connection, blocker_id=ann, blocked_id=bob) is True
+        assert await graph.insert_block(connection, blocker_id=ann, blocked_id=bob) is None
+        assert await graph.blocked_among(connection, user_id=ann, user_ids=[bob, NOBODY]) == [bob]
+        assert await graph.blocked_among(connection, user_id=bob, user_ids=[ann, NOBODY]) == [ann]
+        assert await graph.delete_block(connection, blocker_id=bob, blocked_id=ann) is None
+        assert await graph.delete_block(connection, blocker_id=ann, blocked_id=bob) is True
+        assert await graph.delete_block(connection, blocker_id=ann, blocked_id=bob) is None
+        assert await graph.blocked_among(connection, user_id=ann, user_ids=[bob]) == []
+
+
+async def test_followers_and_following_are_paged_latest_first_without_the_blocked(world: World) -> None:
+    star, *fans = await world.people("star", "a", "b", "c", "d")
+    for fan in fans:
+        await world.follow(fan, star)
+        await world.follow(star, fan)
+    viewer = fans[0]
+    await world.block(fans[2], viewer)
+    for pages in (world.sql.graph.list_followers, world.sql.graph.list_following):
+        found: list[UserId] = []
+        before = FollowId(MAX_ID)
+        async with world.units.read() as connection:
+            while rows := await pages(connection, viewer_id=viewer, user_id=star, before=before, page_size=2):
+                found += [row.user.id for row in rows]
+                before = rows[-1].follow_id
+                assert all(not row.viewer.blocked_by for row in rows)
+        assert found == [fans[3], fans[1], fans[0]]
+
+
+async def _follow(world: World, one: UserId, other: UserId, connection: Connection) -> FollowRow | None:
+    return await follow(world, connection, one, other)
+
+
+async def _unfollow(world: World, one: UserId, other: UserId, connection: Connection) -> FollowRow | None:
+    return await unfollow(world, connection, one, other)
