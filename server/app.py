@@ -126,6 +126,8 @@ class Node:
         limiter = FallbackLimiter(
             shared_limiter, MemoryLimiter(), on_fallback=partial(metrics.count, "limits_counted_by_this_node_alone")
         )
+        feeds = PackedLists(redis, prefix="feed", max_length=settings.feed_list_max)
+        stack.push_async_callback(feeds.stop)
         services = make_services(
             settings,
             clock=clock,
