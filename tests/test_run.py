@@ -13,7 +13,7 @@ _CHECKOUT = Path(__file__).parents[1]
 _LOCKS = ("requirements-setup.lock", "requirements.lock", "requirements-dev.lock")
 _INTERPRETER = """#!/bin/sh
 echo "$@" >> {calls}
-case "$*" in *{failing}*) echo "{says}"; exit 1;; esac
+case "$*" in *"{failing}"*) echo "{says}"; exit 1;; esac
 """
 
 
