@@ -1,0 +1,164 @@
+import asyncio
+from typing import Any
+
+import argon2
+import asyncpg
+import bcrypt
+import pytest
+
+from handlers.accounts.login_limits import PER_ACCOUNT, PER_ADDRESS
+from tests.kit.server import PASSWORD, RunningServer, running_server, settings_for_tests
+
+ADA = {"username": "Ada", "password": PASSWORD, "email": "ada@example.org"}
+
+
+async def register(server: RunningServer, **changes: object) -> tuple[int, dict[str, Any]]:
+    payload = {name: value for name, value in (ADA | changes).items() if value is not None}
+    return await server.rest("POST", "/auth/register", payload)
+
+
+async def login(server: RunningServer, name: str, password: str = PASSWORD) -> tuple[int, dict[str, Any]]:
+    return await server.rest("POST", "/auth/login", {"login": name, "password": password})
+
+
+async def test_registering_makes_an_account_and_logs_it_in(server: RunningServer) -> None:
+    status, answer = await register(server, username="Ada_1", email="ada1@example.org")
+    assert status == 201
+    assert answer["data"]["user"]["username"] == answer["data"]["user"]["display_name"] == "Ada_1"
+    assert (answer["data"]["token_type"], answer["data"]["expires_in_s"]) == ("Bearer", 900)
+    status, me = await server.rest("GET", "/users/me", token=answer["data"]["access_token"])
+    assert (status, me["data"]["user"]["id"]) == (200, answer["data"]["user"]["id"])
+
+
+async def test_registering_by_phone_and_with_a_display_name(server: RunningServer) -> None:
+    status, answer = await register(
+        server, username="ada_2", email=None, phone="+1 415 555-2671", display_name="Ada Lovelace"
+    )
+    assert (status, answer["data"]["user"]["display_name"]) == (201, "Ada Lovelace")
+    for name in ("ada_2", "ADA_2", "+14155552671", "+1 (415) 555-2671"):
+        status, answer = await login(server, name)
+        assert (status, answer["data"]["user"]["username"]) == (200, "ada_2")
+
+
+async def test_login_by_email_in_any_case_and_over_the_socket(server: RunningServer) -> None:
+    person = await server.person("ada_3")
+    status, answer = await login(server, "ADA_3@EXAMPLE.org")
+    assert (status, answer["data"]["user"]["id"]) == (200, person.id)
+    anonymous = await server.device(None, namespaces=("/auth",))
+    data = await anonymous.do("/auth", "auth:login", {"login": "ada_3", "password": PASSWORD})
+    assert data["user"]["id"] == person.id
+    await server.device(data["access_token"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"username": "TAKEN"}, "username"),
+        ({"username": "other", "email": "Taken@Example.org"}, "email"),
+        ({"username": "other", "email": None, "phone": "+1 415 555 2672"}, "phone"),
+    ],
+)
+async def test_a_conflict_names_what_is_taken(server: RunningServer, changes: dict[str, str], field: str) -> None:
+    await register(server, username="taken", email="taken@example.org")
+    await register(server, username="caller", email=None, phone="+14155552672")
+    status, answer = await register(server, **changes)
+    assert (status, answer["error"]["code"]) == (409, "conflict")
+    assert list(answer["error"]["fields"]) == [field]
+
+
+async def test_of_many_who_want_one_name_at_once_one_gets_it(server: RunningServer) -> None:
+    answers = await asyncio.gather(
+        *(register(server, username="wanted", email=f"wanted{number}@example.org") for number in range(8))
+    )
+    assert sorted(status for status, _ in answers) == [201] + [409] * 7
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"email": None},
+        {"phone": "+14155552673"},
+        {"username": "admin"},
+        {"password": "short"},
+        {"password": "password1"},
+        {"password": "x" * 257},
+        {"email": "ada@"},
+        {"role": "admin"},
+    ],
+)
+async def test_a_registration_that_does_not_fit_makes_nobody(server: RunningServer, changes: dict[str, Any]) -> None:
+    status, answer = await register(server, **({"username": "nobody_yet", "email": "nobody@example.org"} | changes))
+    assert (status, answer["error"]["code"]) == (422, "invalid_payload")
+    assert PASSWORD not in str(answer)
+    status, _ = await login(server, "nobody_yet")
+    assert status == 401
+
+
+async def test_an_unknown_name_and_a_wrong_password_are_answered_alike_at_the_same_cost(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.person("ada_4")
+    verified: list[argon2.Parameters] = []
+    original = argon2.PasswordHasher.verify
+
+    def verify(self: argon2.PasswordHasher, stored: str, password: bytes) -> bool:
+        verified.append(argon2.extract_parameters(stored))
+        return original(self, stored, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", verify)
+    wrong = await login(server, "ada_4", "not her password")
+    unknown = await login(server, "nobody", "not her password")
+    no_such_email = await login(server, "nobody@example.org", "not her password")
+    assert wrong == unknown == no_such_email
+    assert wrong[0] == 401
+    assert len(verified) == 3
+    assert verified[0] == verified[1] == verified[2]
+
+
+async def test_a_bcrypt_hash_is_upgraded_by_the_login(server: RunningServer, database_url: str) -> None:
+    person = await server.person("ada_5")
+    connection = await asyncpg.connect(database_url)
+    try:
+        old = bcrypt.hashpw(b"from another system", bcrypt.gensalt(4)).decode()
+        await connection.execute("UPDATE users SET password_hash = $1 WHERE id = $2", old, int(person.id))
+        assert (await login(server, "ada_5", "from another"))[0] == 401
+        assert (await login(server, "ada_5", "from another system"))[0] == 200
+        stored = await connection.fetchval("SELECT password_hash FROM users WHERE id = $1", int(person.id))
+    finally:
+        await connection.close()
+    assert stored.startswith("$argon2id$")
+    assert (await login(server, "ada_5", "from another system"))[0] == 200
+
+
+async def test_an_outdated_token_does_not_keep_anybody_from_logging_in(server: RunningServer) -> None:
+    await server.person("ada_6")
+    payload = {"login": "ada_6", "password": PASSWORD}
+    status, _ = await server.rest("POST", "/auth/jwt/login", payload, token="outdated")
+    assert status == 200
+
+
+async def test_the_default_limits_of_logins(database_url: str, redis_url: str) -> None:
+    """Per account over all spellings and addresses; per address over all accounts. Loopback is not exempt.
+
+    All at once, since an allowance grows back while passwords are being checked.
+    """
+    settings = settings_for_tests(
+        database_url, redis_url, rate_limit_factor=1, trusted_proxies="127.0.0.0/8", password_hash_waiting_max=100
+    )
+    assert (PER_ACCOUNT.count, PER_ACCOUNT.per_s, PER_ADDRESS.count, PER_ADDRESS.per_s) == (10, 300, 50, 300)
+    async with running_server(settings) as server:
+
+        async def attempt(name: str, address: str | None) -> tuple[str, int]:
+            payload = {"login": name, "password": "not it"}
+            headers = {} if address is None else {"X-Forwarded-For": address}
+            _, answer = await server.rest("POST", "/auth/login", payload, headers=headers)
+            return answer["error"]["code"], answer["error"].get("retry_after_ms", 0)
+
+        spellings = ["Ada@example.org", "ada@EXAMPLE.org"]
+        told = await asyncio.gather(*(attempt(spellings[n % 2], f"203.0.113.{n}") for n in range(11)))
+        assert sorted(code for code, _ in told) == ["rate_limited"] + ["unauthenticated"] * 10
+        assert 0 < dict(told)["rate_limited"] <= 30_000
+
+        told = await asyncio.gather(*(attempt(f"somebody{n}", None) for n in range(51)))
+        assert sorted(code for code, _ in told) == ["rate_limited"] + ["unauthenticated"] * 50
+        assert (await attempt("somebody", "203.0.113.200"))[0] == "unauthenticated"
