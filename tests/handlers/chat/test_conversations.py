@@ -1,0 +1,143 @@
+import asyncio
+from typing import Any
+
+from tests.handlers.chat.talk import CHAT, hear_everywhere, open_conversation, refusal, send, value
+from tests.kit.server import RunningServer
+
+UNKNOWN_ID = "1"
+
+
+def keys_at_any_depth(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | set().union(*(keys_at_any_depth(part) for part in value.values()))
+    if isinstance(value, list):
+        return set().union(*(keys_at_any_depth(part) for part in value))
+    return set()
+
+
+async def test_two_people_have_one_conversation_whoever_opens_it(server: RunningServer) -> None:
+    ada, bea = await server.people("one_ada", "one_bea")
+    first = (await ada.do(CHAT, "conversation:open", {"user_id": bea.id}))["conversation"]
+    again = (await bea.do(CHAT, "conversation:open", {"user_id": ada.id}))["conversation"]
+    assert first["kind"] == "direct"
+    assert first["last_seq"] == 0
+    assert "last_message" not in first
+    assert first["viewer"] == {"unread_count": 0, "muted": False}
+    assert {member["user"]["id"] for member in first["members"]} == {ada.id, bea.id}
+    assert again == first
+
+
+async def test_all_devices_of_both_are_told_of_a_new_conversation_once(server: RunningServer) -> None:
+    ada, bea = await server.people("told_ada", "told_bea")
+    devices = [await person.device() for person in (ada, ada, bea, bea)]
+    conversation_id = await open_conversation(ada, bea)
+    for told in await hear_everywhere(devices, "conversation:updated", 1):
+        assert told[0]["conversation"]["id"] == conversation_id
+        assert "viewer" not in keys_at_any_depth(told)
+    for opener, other in ((ada, bea), (bea, ada)):
+        await open_conversation(opener, other)
+    for device in devices:
+        await device.expect_silence("conversation:updated", within_s=0.1)
+
+
+async def test_a_device_that_was_there_before_the_conversation_hears_its_messages(server: RunningServer) -> None:
+    ada, bea = await server.people("before_ada", "before_bea")
+    device = await bea.device(namespaces=["/chat"])
+    conversation_id = await open_conversation(ada, bea)
+    assert await device.expect_push("resync") == {"scope": f"conversation:{conversation_id}"}
+    message = await send(ada, conversation_id, "Are you there?")
+    assert await device.expect_push("message:created") == {"message": message}
+
+
+async def test_a_conversation_opened_by_many_at_once_is_made_once(server: RunningServer, database_url: str) -> None:
+    ada, bea = await server.people("race_ada", "race_bea")
+    devices = [await person.device() for person in (ada, ada, bea, bea)]
+    opened = await asyncio.gather(
+        *(
+            device.do(CHAT, "conversation:open", {"user_id": other.id})
+            for device, other in zip(devices, (bea, bea, ada, ada), strict=True)
+            for _ in range(5)
+        )
+    )
+    assert len({answer["conversation"]["id"] for answer in opened}) == 1
+    assert await value(database_url, "SELECT count(*) FROM conversation_members WHERE user_id = $1", int(ada.id)) == 1
+    await hear_everywhere(devices, "conversation:updated", 1)
+    for device in devices:
+        await device.expect_silence("conversation:updated", within_s=0.1)
+
+
+async def test_nobody_opens_a_conversation_with_oneself_or_nobody(server: RunningServer) -> None:
+    ada = await server.person("alone_ada")
+    assert await refusal(ada, "conversation:open", {"user_id": ada.id}) == "forbidden"
+    assert await refusal(ada, "conversation:open", {"user_id": UNKNOWN_ID}) == "not_found"
+
+
+async def test_a_block_keeps_a_conversation_from_being_begun(server: RunningServer) -> None:
+    ada, bea = await server.people("begin_ada", "begin_bea")
+    await ada.do("/users", "user:block", {"user_id": bea.id})
+    assert await refusal(bea, "conversation:open", {"user_id": ada.id}) == "not_found"
+    assert await refusal(ada, "conversation:open", {"user_id": bea.id}) == "forbidden"
+    await ada.do("/users", "user:unblock", {"user_id": bea.id})
+    await open_conversation(bea, ada)
+
+
+async def test_a_block_leaves_both_the_conversation_that_they_have(server: RunningServer) -> None:
+    ada, bea = await server.people("keep_ada", "keep_bea")
+    conversation_id = await open_conversation(ada, bea)
+    message = await send(ada, conversation_id, "Goodbye")
+    await ada.do("/users", "user:block", {"user_id": bea.id})
+    for person, other in ((ada, bea), (bea, ada)):
+        assert await open_conversation(person, other) == conversation_id
+        listed = await person.do(CHAT, "message:list", {"conversation_id": conversation_id})
+        assert listed == {"items": [message]}
+
+
+async def test_a_conversation_is_hidden_from_others(server: RunningServer) -> None:
+    ada, bea, eve = await server.people("hidden_ada", "hidden_bea", "hidden_eve")
+    conversation_id = await open_conversation(ada, bea)
+    for payload in ({"conversation_id": conversation_id}, {"conversation_id": UNKNOWN_ID}):
+        assert await refusal(eve, "conversation:get", payload) == "not_found"
+    assert await eve.do(CHAT, "conversation:list") == {"items": []}
+
+
+async def test_the_last_active_conversation_is_listed_first_with_its_last_message(server: RunningServer) -> None:
+    ada, bea, cid = await server.people("list_ada", "list_bea", "list_cid")
+    with_bea = await open_conversation(ada, bea)
+    with_cid = await open_conversation(ada, cid)
+    assert [item["id"] for item in (await ada.do(CHAT, "conversation:list"))["items"]] == [with_cid, with_bea]
+    await send(bea, with_bea, "One")
+    last = await send(bea, with_bea, "Two")
+    first, second = (await ada.do(CHAT, "conversation:list"))["items"]
+    assert (first["id"], second["id"]) == (with_bea, with_cid)
+    assert first["last_message"] == last
+    assert first["viewer"]["unread_count"] == 2
+    assert first == (await ada.do(CHAT, "conversation:get", {"conversation_id": with_bea}))["conversation"]
+
+
+async def test_pages_of_conversations_show_each_once_while_others_are_opened(server: RunningServer) -> None:
+    ada = await server.person("pages_ada")
+    others = await server.people(*(f"pages_{number}" for number in range(7)))
+    opened = [await open_conversation(ada, other) for other in others[:5]]
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    for newcomer in [*others[5:], None]:
+        page = await ada.do(CHAT, "conversation:list", {"limit": 2, **cursor})
+        seen += [item["id"] for item in page["items"]]
+        if newcomer is None:
+            assert "next_cursor" not in page
+        else:
+            cursor = {"before": page["next_cursor"]}
+            await open_conversation(ada, newcomer)
+    assert seen == opened[::-1]
+
+
+async def test_rest_answers_what_the_socket_answers(server: RunningServer) -> None:
+    ada, bea = await server.people("rest_ada", "rest_bea")
+    status, opened = await ada.rest("POST", "/conversations", {"user_id": bea.id})
+    conversation_id = opened["data"]["conversation"]["id"]
+    assert status == 200
+    for path, name, payload in (
+        ("/conversations", "conversation:list", {}),
+        (f"/conversations/{conversation_id}", "conversation:get", {"conversation_id": conversation_id}),
+    ):
+        assert await ada.rest("GET", path) == (200, await ada.call(CHAT, name, payload))

@@ -1,0 +1,78 @@
+import datetime
+
+from handlers.chat.views import by_conversation, conversation_view, message_view, without_viewer
+from sql.chat import ConversationMemberView, MemberView, MessageView
+from sql.ids import ActivityId, ConversationId, MessageId, UserId
+from sql.people import UserCard
+
+MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=datetime.UTC)
+
+
+def card(number: int) -> UserCard:
+    return UserCard(UserId(number), f"user{number}", f"User {number}", "", None, 0, 0, 0, False)
+
+
+MESSAGE = MessageView(ConversationId(7), 3, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))
+
+
+def rows(conversation_id: int, last_message: MessageView | None) -> list[ConversationMemberView]:
+    return [
+        ConversationMemberView(
+            ConversationId(conversation_id),
+            "direct",
+            None,
+            3,
+            ActivityId(9),
+            1,
+            True,
+            2,
+            MemberView("member", 2, 1, card(number)),
+            last_message,
+        )
+        for number in (1, 2)
+    ]
+
+
+def test_a_message_is_shown_with_its_sender() -> None:
+    shown = message_view(MESSAGE).model_dump(mode="json", exclude_none=True)
+    assert shown.pop("sender")["username"] == "user1"
+    assert shown == {
+        "id": "70",
+        "conversation_id": "7",
+        "seq": 3,
+        "text": "Hello",
+        "media": [],
+        "reply_to_seq": 2,
+        "created_at_ms": 1_767_323_045_678,
+        "client_id": "m3",
+    }
+
+
+def test_an_edited_message_says_when() -> None:
+    assert message_view(MESSAGE._replace(edited_at=MOMENT)).edited_at_ms == 1_767_323_045_678
+
+
+def test_a_deleted_message_keeps_its_number_and_loses_its_text() -> None:
+    shown = message_view(MESSAGE._replace(is_deleted=True))
+    assert (shown.seq, shown.text, shown.deleted) == (3, "", True)
+
+
+def test_a_conversation_is_shown_from_the_rows_of_its_members() -> None:
+    shown = conversation_view(rows(7, MESSAGE))
+    assert [(member.user.id, member.read_seq, member.delivered_seq) for member in shown.members] == [
+        (1, 1, 2),
+        (2, 1, 2),
+    ]
+    assert shown.last_message == message_view(MESSAGE)
+    assert shown.viewer is not None
+    assert (shown.viewer.unread_count, shown.viewer.muted) == (2, True)
+    assert without_viewer(shown).viewer is None
+    assert conversation_view(rows(7, None)).last_message is None
+
+
+def test_rows_are_gathered_by_conversation() -> None:
+    gathered = list(by_conversation([*rows(7, None), *rows(8, None)]))
+    assert [[(row.id, row.member.user.id) for row in members] for members in gathered] == [
+        [(7, 1), (7, 2)],
+        [(8, 1), (8, 2)],
+    ]
