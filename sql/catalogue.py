@@ -9,6 +9,7 @@ from sql.comments import CommentQueries
 from sql.facts import FactQueries
 from sql.feed import FeedQueries
 from sql.graph import GraphQueries
+from sql.network import NetworkQueries
 from sql.people import PeopleQueries
 from sql.posts import PostQueries
 
@@ -28,6 +29,7 @@ class Queries:
     feed: FeedQueries
     chat: ChatQueries
     facts: FactQueries
+    network: NetworkQueries
 
 
 def load_queries() -> Queries:
@@ -41,4 +43,5 @@ def load_queries() -> Queries:
         feed=bind(FeedQueries, "feed"),
         chat=bind(ChatQueries, "chat"),
         facts=bind(FactQueries, "facts"),
+        network=bind(NetworkQueries, "network"),
     )

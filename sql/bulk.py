@@ -1,0 +1,120 @@
+"""Writes many rows at once, by COPY. For filling a database; counters are set afterwards (`sql.network`)."""
+
+import datetime
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sql.errors import translated
+from sql.unit import Connection
+
+
+class PersonRecord(NamedTuple):
+    id: int
+    username: str
+    email: str
+    password_hash: str
+    display_name: str
+    bio: str
+    created_at: datetime.datetime
+    last_active_at: datetime.datetime
+
+
+class FollowRecord(NamedTuple):
+    follower_id: int
+    followed_id: int
+
+
+class PostRecord(NamedTuple):
+    id: int
+    author_id: int
+    kind: str
+    text: str
+    link: str | None
+    created_at: datetime.datetime
+
+
+class LikeRecord(NamedTuple):
+    post_id: int
+    user_id: int
+
+
+class CommentRecord(NamedTuple):
+    id: int
+    post_id: int
+    author_id: int
+    text: str
+    created_at: datetime.datetime
+
+
+class ConversationRecord(NamedTuple):
+    id: int
+    kind: str
+    direct_low: int
+    direct_high: int
+    last_seq: int
+    last_activity_id: int
+    created_at: datetime.datetime
+
+
+class MemberRecord(NamedTuple):
+    conversation_id: int
+    user_id: int
+    read_seq: int
+    delivered_seq: int
+
+
+class MessageRecord(NamedTuple):
+    conversation_id: int
+    seq: int
+    id: int
+    sender_id: int
+    text: str
+    created_at: datetime.datetime
+
+
+class LoginSessionRecord(NamedTuple):
+    id: int
+    user_id: int
+    user_agent: str
+
+
+class RefreshTokenRecord(NamedTuple):
+    token_hash: bytes
+    session_id: int
+    expires_at: datetime.datetime
+
+
+Record = (
+    PersonRecord
+    | FollowRecord
+    | PostRecord
+    | LikeRecord
+    | CommentRecord
+    | ConversationRecord
+    | MemberRecord
+    | MessageRecord
+    | LoginSessionRecord
+    | RefreshTokenRecord
+)
+
+TABLES: dict[type[Record], str] = {
+    PersonRecord: "users",
+    FollowRecord: "follows",
+    PostRecord: "posts",
+    LikeRecord: "post_likes",
+    CommentRecord: "comments",
+    ConversationRecord: "conversations",
+    MemberRecord: "conversation_members",
+    MessageRecord: "messages",
+    LoginSessionRecord: "login_sessions",
+    RefreshTokenRecord: "refresh_tokens",
+}
+
+
+async def copy_records(connection: Connection, kind: type[Record], records: Iterable[Record]) -> None:
+    """Stores records of one kind; fields that a kind does not have get the table's defaults.
+
+    Raises UniqueViolated or ForeignKeyMissing; then none of these records is stored.
+    """
+    with translated():
+        await connection.copy_records_to_table(TABLES[kind], records=records, columns=list(kind._fields))

@@ -1,0 +1,43 @@
+-- name: has_people()$
+-- Whether anybody has an account. One row; reads at most one.
+SELECT EXISTS (SELECT FROM users);
+
+-- name: recount_people(user_ids, broadcaster_threshold)!
+-- Sets the counters of people whose follows and posts were copied in; who has enough followers becomes a broadcaster.
+-- A row for each id; counts by users_pkey, follows_followed_idx, follows_follower_idx and posts_author_idx.
+UPDATE users u
+SET
+    follower_count = counted.follower_count,
+    following_count = counted.following_count,
+    post_count = counted.post_count,
+    is_broadcaster = u.is_broadcaster OR counted.follower_count >= :broadcaster_threshold::integer
+FROM (
+    SELECT
+        person.id,
+        (SELECT count(*) FROM follows f WHERE f.followed_id = person.id) AS follower_count,
+        (SELECT count(*) FROM follows f WHERE f.follower_id = person.id) AS following_count,
+        (SELECT count(*) FROM posts p WHERE p.author_id = person.id AND p.deleted_at IS NULL) AS post_count
+    FROM unnest(:user_ids::bigint[]) AS person (id)
+) counted
+WHERE u.id = counted.id;
+
+-- name: recount_posts(post_ids)!
+-- Sets the counters of posts whose likes and comments were copied in.
+-- A row for each id; counts by post_likes_pkey and comments_post_idx (no replies are copied in).
+UPDATE posts p
+SET like_count = counted.like_count, comment_count = counted.comment_count
+FROM (
+    SELECT
+        post.id,
+        (SELECT count(*) FROM post_likes l WHERE l.post_id = post.id) AS like_count,
+        (
+            SELECT count(*) FROM comments c
+            WHERE c.post_id = post.id AND c.parent_id IS NULL AND c.deleted_at IS NULL
+        ) AS comment_count
+    FROM unnest(:post_ids::bigint[]) AS post (id)
+) counted
+WHERE p.id = counted.id;
+
+-- name: analyze_tables()!
+-- Lets the planner know what was copied in. No row.
+ANALYZE users, follows, posts, post_likes, comments, conversations, conversation_members, messages;
