@@ -130,30 +130,33 @@ class FactStreams:
 
     async def lag(self, group: str, streams: Sequence[str]) -> int:
         """How many entries the group has not acked: not yet read ones, and those under way."""
-
-        async def lag() -> int:
-            total = 0
-            for stream in streams:
-                rows: Any = await self._within(self._redis.xinfo_groups(_key(stream)))
-                for row in rows:
-                    if row["name"] == group.encode():
-                        unread = row["lag"]
-                        if unread is None:  # the server cannot tell: the bound from above
-                            unread = await self._within(self._redis.xlen(_key(stream)))
-                        total += unread + row["pending"]
-            return total
-
-        return await self._healed(group, streams, lag)
+        total = 0
+        for stream in streams:
+            key = _key(stream)
+            try:
+                rows: Any = await self._within(self._redis.xinfo_groups(key))
+            except ResponseError as error:
+                if "no such key" not in str(error):
+                    raise
+                continue
+            own = next((row for row in rows if row["name"] == group.encode()), None)
+            unread: int | None = own["lag"] if own else None
+            if unread is None:  # there is no such group yet, or the server cannot tell: the bound from above
+                total += await self._within(self._redis.xlen(key))
+            else:
+                total += unread
+            total += own["pending"] if own else 0
+        return total
 
     async def _healed(self, group: str, streams: Sequence[str], work: Callable[[], Awaitable[T]]) -> T:
-        """Does something, and once again where the streams or the group had to be made first."""
-        try:
-            return await work()
-        except ResponseError as error:
-            if not str(error).startswith(_LOST) and "no such key" not in str(error):
-                raise
-        await self.ensure_groups(group, streams)
-        return await work()
+        """Does something, and again whenever the streams or the group had to be made first."""
+        while True:
+            try:
+                return await work()
+            except ResponseError as error:
+                if not str(error).startswith(_LOST):
+                    raise
+            await self.ensure_groups(group, streams)
 
     async def _within(self, answer: Awaitable[T], block_s: float = 0.0) -> T:
         with store_unavailable_when_away():
