@@ -225,8 +225,8 @@ LIMIT :page_size;
 -- conversation_members_pkey, conversations_pkey; 0 or 1 row, none for those who are no members.
 WITH held AS (
     SELECT
-        member.conversation_id, member.user_id, member.read_seq, member.delivered_seq, c.last_seq,
-        least(:seq, c.last_seq) AS seq
+        member.conversation_id, member.user_id, member.read_seq, member.delivered_seq,
+        least(:seq, c.last_seq) AS seq, greatest(c.last_seq, member.read_seq) AS last_seq
     FROM conversation_members member
     JOIN conversations c ON c.id = member.conversation_id
     WHERE member.conversation_id = :conversation_id AND member.user_id = :user_id

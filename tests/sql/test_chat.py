@@ -1,0 +1,297 @@
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+
+from sql.chat import ConversationMemberView, MessageView, PositionRow
+from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
+from sql.unit import Connection
+from tests.sql.world import World
+
+NOTHING = ConversationId(1)
+
+
+async def send(
+    world: World,
+    conversation_id: ConversationId,
+    sender_id: UserId,
+    text: str,
+    client_id: str | None,
+    connection: Connection,
+) -> MessageView | None:
+    """As the product sends: hold the conversation, then write."""
+    await world.sql.chat.lock_direct(connection, viewer_id=sender_id, conversation_id=conversation_id)
+    return await world.sql.chat.insert_message(
+        connection,
+        conversation_id=conversation_id,
+        sender_id=sender_id,
+        text=text,
+        reply_to_seq=None,
+        client_id=client_id,
+    )
+
+
+async def mark_read(world: World, conversation_id: ConversationId, user_id: UserId, seq: int) -> PositionRow | None:
+    return await world.write(
+        lambda connection: world.sql.chat.mark_read(
+            connection, conversation_id=conversation_id, user_id=user_id, seq=seq
+        )
+    )
+
+
+async def texts(world: World, conversation_id: ConversationId, viewer_id: UserId) -> list[tuple[int, str]]:
+    rows = await world.read(
+        lambda connection: world.sql.chat.list_messages_after(
+            connection, viewer_id=viewer_id, conversation_id=conversation_id, after_seq=0, page_size=1000
+        )
+    )
+    return [(row.seq, row.text) for row in rows]
+
+
+async def seen_by(world: World, viewer_id: UserId, conversation_id: ConversationId) -> list[ConversationMemberView]:
+    return await world.read(
+        lambda connection: world.sql.chat.read_conversation(
+            connection, viewer_id=viewer_id, conversation_id=conversation_id
+        )
+    )
+
+
+async def test_a_direct_conversation_is_made_once_however_many_open_it(world: World) -> None:
+    low, high = sorted(await world.people("a", "b"))
+    chat = world.sql.chat
+    assert await world.read(lambda connection: chat.find_direct(connection, low_id=low, high_id=high)) is None
+    opened = await world.at_once([lambda connection: chat.open_direct(connection, low_id=low, high_id=high)] * 12)
+    assert len({row.id for row in opened}) == 1
+    assert Counter(row.created for row in opened) == {True: 1, False: 11}
+    found = await world.read(lambda connection: chat.find_direct(connection, low_id=low, high_id=high))
+    assert found == opened[0].id
+    members = await world.read(lambda connection: chat.list_members(connection, conversation_id=opened[0].id))
+    assert [tuple(member) for member in members] == [(low, 0, 0), (high, 0, 0)]
+    ids = await world.read(lambda connection: chat.list_conversation_ids(connection, user_id=low))
+    assert ids == [opened[0].id]
+
+
+async def test_messages_are_numbered_without_holes_in_one_order_for_all(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+    sent = await world.at_once(
+        [partial(send, world, conversation_id, (ann, bob)[step % 2], str(step), None) for step in range(60)]
+    )
+    by_answer = sorted((message.seq, message.text) for message in sent if message)
+    assert [seq for seq, _ in by_answer] == list(range(1, 61))
+    assert await texts(world, conversation_id, ann) == by_answer
+    assert await texts(world, conversation_id, bob) == by_answer
+
+
+async def test_a_message_that_was_rolled_back_leaves_no_hole(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+
+    async def fail(connection: Connection) -> None:
+        await send(world, conversation_id, ann, "never", None, connection)
+        raise ZeroDivisionError
+
+    assert await world.say(conversation_id, ann) == 1
+    with pytest.raises(ZeroDivisionError):
+        await world.write(fail)
+    assert await world.say(conversation_id, ann) == 2
+
+
+async def test_a_repeated_client_id_sends_once_and_takes_no_number(world: World) -> None:
+    ann, bob, cat = await world.people("ann", "bob", "cat")
+    conversation_id, other_id = await world.conversation(ann, bob), await world.conversation(ann, cat)
+    answers = await world.at_once([partial(send, world, conversation_id, ann, "x", "once")] * 10)
+    (sent,) = [message for message in answers if message]
+    assert (sent.seq, sent.text, sent.client_id, sent.sender.id) == (1, "x", "once", ann)
+    found = await world.read(
+        lambda connection: world.sql.chat.find_message(connection, sender_id=ann, client_id="once")
+    )
+    assert found == sent
+    assert await world.write(partial(send, world, other_id, ann, "x", "once")) is None
+    assert await world.write(partial(send, world, conversation_id, bob, "x", "once")) is not None
+    assert await world.say(conversation_id, ann) == 3
+    assert await world.say(other_id, ann) == 1
+
+
+async def test_only_members_send_and_read(world: World) -> None:
+    ann, bob, eve = await world.people("ann", "bob", "eve")
+    conversation_id = await world.conversation(ann, bob)
+    await world.say(conversation_id, ann)
+    chat = world.sql.chat
+    assert await world.write(partial(send, world, conversation_id, eve, "x", None)) is None
+    assert await world.write(partial(send, world, NOTHING, ann, "x", None)) is None
+    assert await seen_by(world, eve, conversation_id) == []
+    assert await texts(world, conversation_id, eve) == []
+    assert await mark_read(world, conversation_id, eve, 1) is None
+    async with world.units.write() as connection:
+        assert await chat.lock_direct(connection, viewer_id=eve, conversation_id=conversation_id) is None
+        backwards = await chat.list_messages_before(
+            connection, viewer_id=eve, conversation_id=conversation_id, before_seq=10, page_size=5
+        )
+        assert backwards == []
+        missed = await chat.sync_messages(
+            connection, viewer_id=eve, conversation_ids=[conversation_id], after_seqs=[0], page_size=5, bytes_max=9999
+        )
+        assert missed == []
+
+
+async def test_holding_a_conversation_tells_how_one_stands_to_the_other(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+    await world.block(bob, ann)
+    row = await world.write(
+        lambda connection: world.sql.chat.lock_direct(connection, viewer_id=ann, conversation_id=conversation_id)
+    )
+    assert row is not None
+    assert (row.id, row.other_id, row.last_seq) == (conversation_id, bob, 0)
+    assert row.viewer.blocked_by and not row.viewer.blocks
+
+
+async def test_read_positions_go_forwards_only_and_never_past_the_end(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+    for _ in range(5):
+        await world.say(conversation_id, ann)
+    assert await mark_read(world, conversation_id, bob, 3) == PositionRow(True, 3, 3, 5)
+    assert await mark_read(world, conversation_id, bob, 2) == PositionRow(False, 3, 3, 5)
+    assert await mark_read(world, conversation_id, bob, 3) == PositionRow(False, 3, 3, 5)
+    assert await mark_read(world, conversation_id, bob, 2**62) == PositionRow(True, 5, 5, 5)
+    assert await mark_read(world, conversation_id, ann, 5) == PositionRow(False, 5, 5, 5)
+
+
+async def test_unread_is_exact_while_both_send_and_read_at_once(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+
+    for round_ in range(4):
+        read = partial(world.sql.chat.mark_read, conversation_id=conversation_id, user_id=bob, seq=round_ * 10 + 4)
+        acts: list[Callable[[Connection], Awaitable[object]]] = [
+            *[partial(send, world, conversation_id, ann, "x", None)] * 10,
+            *[read] * 3,
+        ]
+        await world.at_once(acts)
+        rows = await seen_by(world, bob, conversation_id)
+        counted = await world.value(
+            """
+            SELECT count(*)
+            FROM messages m
+            JOIN conversation_members mine ON mine.conversation_id = m.conversation_id AND mine.user_id = $1
+            WHERE m.conversation_id = $2 AND m.seq > mine.read_seq
+            """,
+            bob,
+            conversation_id,
+        )
+        assert {row.unread_count for row in rows} == {counted}
+        assert {row.last_seq for row in rows} == {(round_ + 1) * 10}
+    assert (await seen_by(world, ann, conversation_id))[0].unread_count == 0
+
+
+async def test_sending_means_having_read_and_received_everything_before(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+    await world.say(conversation_id, ann)
+    await world.say(conversation_id, bob)
+    members = await world.read(
+        lambda connection: world.sql.chat.list_members(connection, conversation_id=conversation_id)
+    )
+    assert {member.user_id: (member.delivered_seq, member.read_seq) for member in members} == {
+        ann: (1, 1),
+        bob: (2, 2),
+    }
+
+
+async def test_delivered_moves_without_read_and_forwards_only(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+    for _ in range(3):
+        await world.say(conversation_id, ann)
+
+    async def delivered(seq: int) -> PositionRow | None:
+        return await world.write(
+            lambda connection: world.sql.chat.mark_delivered(
+                connection, conversation_id=conversation_id, user_id=bob, seq=seq
+            )
+        )
+
+    assert await delivered(2) == PositionRow(True, 0, 2, 3)
+    assert await delivered(1) == PositionRow(False, 0, 2, 3)
+    assert await delivered(99) == PositionRow(True, 0, 3, 3)
+
+
+async def test_conversations_are_listed_last_active_first_with_all_that_a_row_shows(world: World) -> None:
+    ann, *others = await world.people("ann", "b", "c", "d")
+    conversations = [await world.conversation(ann, other) for other in others]
+    await world.say(conversations[0], others[0], "one")
+    await world.say(conversations[0], others[0], "two")
+
+    async def listed(before: ActivityId, page_size: int) -> list[ConversationMemberView]:
+        return await world.read(
+            lambda connection: world.sql.chat.list_conversations(
+                connection, viewer_id=ann, before=before, page_size=page_size
+            )
+        )
+
+    rows = await listed(ActivityId(MAX_ID), 2)
+    assert [row.id for row in rows] == [conversations[0]] * 2 + [conversations[2]] * 2
+    first = rows[0]
+    assert (first.kind, first.title, first.last_seq, first.unread_count) == ("direct", None, 2, 2)
+    assert (first.viewer_read_seq, first.viewer_muted) == (0, False)
+    assert {row.member.user.id for row in rows[:2]} == {ann, others[0]}
+    assert {row.member.user.id: row.member.read_seq for row in rows[:2]} == {ann: 0, others[0]: 2}
+    assert first.last_message is not None
+    assert (first.last_message.seq, first.last_message.text, first.last_message.sender.id) == (2, "two", others[0])
+    assert rows[2].last_message is None
+    rest = await listed(rows[-1].last_activity_id, 2)
+    assert [row.id for row in rest] == [conversations[1]] * 2
+    assert await seen_by(world, ann, conversations[0]) == rows[:2]
+
+
+async def test_messages_are_paged_both_ways(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = await world.conversation(ann, bob)
+    for _ in range(5):
+        await world.say(conversation_id, ann)
+    chat = world.sql.chat
+    async with world.units.read() as connection:
+        back = await chat.list_messages_before(
+            connection, viewer_id=bob, conversation_id=conversation_id, before_seq=4, page_size=2
+        )
+        forth = await chat.list_messages_after(
+            connection, viewer_id=bob, conversation_id=conversation_id, after_seq=2, page_size=2
+        )
+    assert [message.seq for message in back] == [3, 2]
+    assert [message.seq for message in forth] == [3, 4]
+
+
+async def test_sync_brings_what_was_missed_in_each_conversation(world: World) -> None:
+    ann, bob, cat, dan = await world.people("ann", "bob", "cat", "dan")
+    busy, quiet, beside = [await world.conversation(ann, other) for other in (bob, cat, dan)]
+    for step in range(5):
+        await world.say(busy, bob, str(step))
+    await world.say(quiet, cat)
+    await world.say(beside, dan)
+
+    async def sync(bytes_max: int) -> list[tuple[ConversationId, int, int | None]]:
+        rows = await world.read(
+            lambda connection: world.sql.chat.sync_messages(
+                connection,
+                viewer_id=ann,
+                conversation_ids=[busy, quiet, NOTHING],
+                after_seqs=[1, 1, 0],
+                page_size=3,
+                bytes_max=bytes_max,
+            )
+        )
+        return [(row.conversation_id, row.last_seq, row.message.seq if row.message else None) for row in rows]
+
+    assert await sync(100_000) == [(busy, 5, 2), (busy, 5, 3), (busy, 5, 4), (quiet, 1, None)]
+    assert await sync(1_100) == [(busy, 5, 2), (busy, 5, 3), (quiet, 1, None)]
+    assert await sync(0) == [(busy, 5, None), (quiet, 1, None)]
+    async with world.units.read() as connection:
+        active = await world.sql.chat.list_active_beside(
+            connection, viewer_id=ann, conversation_ids=[busy, quiet], page_size=5
+        )
+        assert [tuple(row) for row in active] == [(beside, 1)]
+        stand = await world.sql.chat.list_last_seqs(connection, conversation_ids=[busy, quiet, NOTHING])
+        assert {row.conversation_id: row.last_seq for row in stand} == {busy: 5, quiet: 1}
