@@ -1,0 +1,1 @@
+"""Load on a running Rookery, from outside, and small measurements of its parts."""

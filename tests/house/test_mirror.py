@@ -1,0 +1,42 @@
+"""Each product module has its tests where one looks for them, or it is said here where they are."""
+
+from pathlib import Path
+
+from tests.house.checkout import CHECKOUT, product_modules
+
+DECLARATIONS = {"__init__.py", "contract.py", "models.py", "views.py", "feature.py"}
+"""Hold no decisions of their own: the tests in tests/contract/ go through all that is declared, and every test of an
+operation goes through the models and views of its feature."""
+
+TESTED_ELSEWHERE = {
+    "server/__main__.py": "tests/server/test_main.py",
+    "server/commands/dependencies.py": "tests/server/test_main.py",
+    "server/commands/failure.py": "tests/server/test_main.py",
+    "server/commands/migrate.py": "tests/server/test_main.py",
+    "server/commands/process.py": "tests/server/test_main.py",
+    "server/commands/reset.py": "tests/server/test_main.py",
+    "server/commands/up.py": "tests/server/test_main.py",
+}
+"""A module whose promises are kept only together with others."""
+
+
+def _own_test(module: Path) -> Path:
+    return Path("tests") / module.parent / f"test_{module.name}"
+
+
+def test_every_module_is_tested() -> None:
+    missing = [
+        str(module)
+        for module in product_modules()
+        if module.name not in DECLARATIONS
+        and str(module) not in TESTED_ELSEWHERE
+        and not (CHECKOUT / _own_test(module)).exists()
+    ]
+    assert missing == []
+
+
+def test_the_exceptions_are_true() -> None:
+    for module, test in TESTED_ELSEWHERE.items():
+        assert (CHECKOUT / module).exists(), f"{module} is gone"
+        assert (CHECKOUT / test).exists(), f"{test} is gone"
+        assert not (CHECKOUT / _own_test(Path(module))).exists(), f"{module} has a test of its own now"
