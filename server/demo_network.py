@@ -78,6 +78,7 @@ class NetworkMaker:
         self._now = now
         self._prefix = prefix
         self._network = DemoNetwork()
+        self._taken: set[int] = set()
         self._phrases = [self._faker.sentence(nb_words=self._random.randint(4, 14)) for _ in range(PHRASES)]
 
     def from_edges(self, edges: Sequence[Edge], *, posts: int) -> DemoNetwork:
@@ -104,8 +105,12 @@ class NetworkMaker:
 
     def _moment(self, days_ago: float) -> tuple[datetime.datetime, int]:
         moment = self._now - datetime.timedelta(days=days_ago)
-        # Random low bits keep apart what was made up for one millisecond, and from what a server makes then.
-        return moment, id_floor_ms(int(moment.timestamp() * 1000)) | self._random.getrandbits(22)
+        floor = id_floor_ms(int(moment.timestamp() * 1000))
+        # Random low bits keep an id apart from what a server makes in that millisecond.
+        while (made := floor | self._random.getrandbits(22)) in self._taken:
+            pass
+        self._taken.add(made)
+        return moment, made
 
     def _add_people(self, count: int, *, demo: bool) -> None:
         for number in range(count):
