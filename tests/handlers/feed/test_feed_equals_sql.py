@@ -1,0 +1,184 @@
+"""Whatever happens in whatever order: once all Facts were dealt with, a home feed is what SQL says it is.
+
+Until then it is never more than that, and lacks only what a Fact still under way would bring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Literal, NamedTuple
+
+import asyncpg
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sql.catalogue import load_queries
+from sql.ids import UserId
+from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
+from tests.kit.services import Valkey
+
+Action = Literal[
+    "post",
+    "begin",
+    "commit",
+    "bring",
+    "bring_again",
+    "page",
+    "follow",
+    "unfollow",
+    "block",
+    "unblock",
+    "delete",
+    "flush",
+]
+ACTIONS: tuple[Action, ...] = Action.__args__  # type: ignore[attr-defined]  # the stubs do not know it
+
+
+class Step(NamedTuple):
+    """`who` and `which` choose among what there is at that moment."""
+
+    action: Action
+    who: int
+    which: int
+
+
+steps = st.lists(st.builds(Step, st.sampled_from(ACTIONS), st.integers(0, 7), st.integers(0, 7)), max_size=40)
+
+
+class History:
+    """A small world with people of its own, driven step by step."""
+
+    def __init__(self, lab: FeedLab, valkey: Valkey, stack: AsyncExitStack) -> None:
+        self.lab = lab
+        self._valkey = valkey
+        self._stack = stack
+        self._queries = load_queries()
+        self.viewers: list[int] = []
+        self.authors: list[int] = []
+        self._slow: list[int] = []
+        self._open: list[tuple[asyncpg.Connection, asyncpg.transaction.Transaction, int]] = []
+        self._posts: list[tuple[int, int]] = []
+        self._waiting: list[StoredFact] = []
+        self._dealt_with: list[StoredFact] = []
+
+    async def begin(self) -> None:
+        self.viewers = await self.lab.people(2)
+        self.authors = [*await self.lab.people(2), *await self.lab.people(1, is_broadcaster=True)]
+        self._slow = await self.lab.people(3)  # their posts take long to commit
+        await self.lab.follow_in_the_past(self.viewers, self._slow)
+        await self.lab.follow_in_the_past(self.viewers[:1], self.authors)
+        await self.lab.posts_of_the_past([*self.authors, *self._slow], LIST_MAX + 20)
+
+    async def take(self, step: Step) -> None:
+        viewer = self.viewers[step.who % len(self.viewers)]
+        author = self.authors[step.which % len(self.authors)]
+        match step.action:
+            case "post":
+                self._posts.append((author, await self.lab.post(author)))
+            case "begin":
+                await self._begin_slow_post()
+            case "commit" if self._open:
+                await self._commit(step.which % len(self._open))
+            case "bring" if self._waiting:
+                await self._bring(self._waiting.pop(step.which % len(self._waiting)))
+            case "bring_again" if self._dealt_with:
+                fact = self._dealt_with[step.which % len(self._dealt_with)]
+                assert not any(await self.lab.bring(fact)), "a repeat is recognised"
+                await self.lab.lose_confirmations(fact)
+                await self.lab.bring(fact)
+            case "page":
+                await self._check(viewer, limit=7 + 20 * step.which)
+            case "follow" | "unfollow" | "block" | "unblock":
+                await self._change_relation(viewer, step.action, author)
+            case "delete" if self._posts:
+                by, post_id = self._posts.pop(step.which % len(self._posts))
+                await self.lab.do(by, "/posts", "post:delete", post_id=str(post_id))
+            case "flush":
+                await asyncio.to_thread(self._valkey.flush)
+        await self._gather_facts()
+
+    async def end(self) -> None:
+        """Commits what is open, the latest first, deals with all Facts, the latest first, and compares."""
+        while self._open:
+            await self._commit(len(self._open) - 1)
+        await self._gather_facts()
+        while self._waiting:
+            await self._bring(self._waiting.pop())
+        for viewer in self.viewers:
+            assert await self.lab.walk(viewer, limit=41) == await self.lab.truth(viewer)
+
+    async def _change_relation(self, viewer: int, action: str, author: int) -> None:
+        blocked = await self.lab.database.fetchval(
+            "SELECT EXISTS (SELECT FROM blocks WHERE blocker_id = $1 AND blocked_id = $2)", viewer, author
+        )
+        if action != "follow" or not blocked:
+            await self.lab.do(viewer, "/users", f"user:{action}", user_id=str(author))
+
+    async def _begin_slow_post(self) -> None:
+        """A post with its Fact in a transaction that stays open; later ids will be committed before it."""
+        idle = [author for author in self._slow if author not in {author for _, _, author in self._open}]
+        if not idle:
+            return
+        connection = await self._stack.enter_async_context(_connected(self.lab.database_url))
+        transaction = connection.transaction()
+        await transaction.start()
+        post_id = await self._queries.posts.insert_post(
+            connection,
+            author_id=UserId(idle[0]),
+            kind="text",
+            text="slow",
+            link=None,
+            visibility="public",
+            client_id=None,
+        )
+        payload = orjson.dumps({"post_id": post_id, "author_id": idle[0]}).decode()
+        await self._queries.facts.insert_facts(connection, facts=["post.created"], payloads=[payload])
+        self._open.append((connection, transaction, idle[0]))
+
+    async def _commit(self, which: int) -> None:
+        _, transaction, _ = self._open.pop(which)
+        await transaction.commit()
+
+    async def _gather_facts(self) -> None:
+        known = {fact.id for fact in (*self._waiting, *self._dealt_with)}
+        self._waiting += [fact for fact in await self.lab.new_facts() if fact.id not in known]
+
+    async def _bring(self, fact: StoredFact) -> None:
+        await self.lab.bring(fact)
+        self._dealt_with.append(fact)
+
+    async def _check(self, viewer: int, limit: int) -> None:
+        seen, truth = await self.lab.walk(viewer, min(limit, 100)), await self.lab.truth(viewer)
+        assert seen == sorted(set(seen), reverse=True)
+        assert set(seen) <= set(truth)
+        coming = [orjson.loads(fact.body) for fact in self._waiting]
+        coming_posts = {int(data["post_id"]) for data in coming if "post_id" in data}
+        coming_authors = {int(data["followed_id"]) for data in coming if "followed_id" in data}
+        for missing in set(truth) - set(seen):
+            author = await self.lab.database.fetchval("SELECT author_id FROM posts WHERE id = $1", missing)
+            assert missing in coming_posts or author in coming_authors
+
+
+@asynccontextmanager
+async def _connected(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.mark.timeout(180)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps)
+async def test_a_home_feed_is_what_sql_says(lab: FeedLab, valkey: Valkey, steps: list[Step]) -> None:
+    async with AsyncExitStack() as stack:
+        history = History(lab, valkey, stack)
+        await history.begin()
+        for step in steps:
+            await history.take(step)
+        await history.end()
