@@ -1,5 +1,6 @@
 """What can go wrong between a query and PostgreSQL, in words that callers can act on."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -89,9 +90,10 @@ def translate(error: BaseException) -> DatabaseError | None:
     if isinstance(error, asyncpg.PostgresError):
         return _from_state(error)
     if isinstance(error, asyncpg.InterfaceError):
-        # asyncpg has one class for a lost connection and for misuse: only the text tells them apart.
+        # asyncpg has one class for a lost connection and for misuse: only the text tells them apart. A pool takes
+        # a lost connection back at once, whoever uses it.
         text = str(error)
-        return Unavailable(text) if "clos" in text or "terminat" in text else None
+        return Unavailable(text) if re.search("clos|terminat|released back", text) else None
     return Unavailable(str(error) or type(error).__name__)
 
 

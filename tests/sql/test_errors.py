@@ -1,0 +1,114 @@
+import asyncio
+
+import asyncpg
+import pytest
+
+from sql.catalogue import Queries
+from sql.errors import (
+    BadText,
+    ConstraintBroken,
+    DatabaseError,
+    ForeignKeyMissing,
+    Retry,
+    Unavailable,
+    UniqueViolated,
+    translate,
+    translated,
+)
+from sql.ids import PostId, UserId
+from sql.pool import open_pool
+from sql.unit import Units
+from tests.sql.world import World
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+async def test_text_that_cannot_be_stored_is_bad_text(world: World, text: str) -> None:
+    ann = await world.person("ann")
+    with pytest.raises(BadText):
+        await world.post(ann, text)
+
+
+async def test_nul_inside_json_is_bad_text(world: World) -> None:
+    with pytest.raises(BadText):
+        await world.write(
+            lambda connection: world.sql.facts.insert_facts(connection, facts=["f"], payloads=['{"a": "\\u0000"}'])
+        )
+
+
+async def test_a_number_past_64_bits_is_bad_text(world: World) -> None:
+    ann = await world.person("ann")
+    with pytest.raises(BadText):
+        await world.read(lambda connection: world.sql.posts.read_post(connection, viewer_id=ann, post_id=PostId(2**63)))
+
+
+async def test_a_missing_row_that_is_referred_to_names_its_constraint(world: World) -> None:
+    with pytest.raises(ForeignKeyMissing) as caught:
+        await world.post(UserId(1))
+    assert caught.value.constraint == "posts_author_id_fkey"
+
+
+async def test_a_deadlock_can_be_tried_again(world: World) -> None:
+    one, other = await world.people("a", "b")
+    locked = asyncio.Barrier(2)
+
+    async def lock_both(first: UserId, second: UserId) -> None:
+        async with world.units.write() as connection:
+            await world.sql.people.lock_users(connection, user_ids=[first])
+            await locked.wait()
+            await world.sql.people.lock_users(connection, user_ids=[second])
+
+    answers = await asyncio.gather(lock_both(one, other), lock_both(other, one), return_exceptions=True)
+    assert [type(answer) for answer in answers if answer is not None] == [Retry]
+
+
+async def test_a_slow_statement_is_unavailable(database_url: str, queries: Queries) -> None:
+    pool = await open_pool(
+        database_url,
+        min_size=1,
+        max_size=2,
+        connect_timeout_s=5,
+        statement_timeout_ms=100,
+        idle_in_transaction_timeout_ms=5000,
+    )
+    units = Units(pool, acquire_timeout_s=5)
+    world = World(units, queries)
+    ann = await world.person("ann")
+    async with units.write() as holder:
+        await queries.people.lock_users(holder, user_ids=[ann])
+        with pytest.raises(Unavailable):
+            await world.write(lambda connection: queries.people.lock_users(connection, user_ids=[ann]))
+    await pool.close()
+
+
+def test_faults_of_the_program_stay_as_they_are() -> None:
+    assert translate(asyncpg.UndefinedTableError("no such table")) is None
+    assert translate(asyncpg.InterfaceError("another operation is in progress")) is None
+    with pytest.raises(asyncpg.PostgresSyntaxError), translated():
+        raise asyncpg.PostgresSyntaxError("typo")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.CannotConnectNowError("starting up"),
+        asyncpg.AdminShutdownError("terminating"),
+        asyncpg.TooManyConnectionsError("sorry"),
+        asyncpg.ReadOnlySQLTransactionError("read-only"),
+        asyncpg.ConnectionDoesNotExistError("lost"),
+        asyncpg.DiskFullError("full"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InterfaceError("pool is closing"),
+        asyncpg.InterfaceError("connection has been released back to the pool"),
+        ConnectionRefusedError(),
+        TimeoutError(),
+    ],
+)
+def test_what_a_retry_later_may_heal_is_unavailable(error: Exception) -> None:
+    ours = translate(error)
+    assert isinstance(ours, Unavailable)
+    assert str(ours)
+
+
+def test_constraints_are_one_family() -> None:
+    for kind in (UniqueViolated, ForeignKeyMissing):
+        assert issubclass(kind, ConstraintBroken) and issubclass(kind, DatabaseError)

@@ -1,0 +1,140 @@
+import asyncio
+
+import pytest
+
+from sql.catalogue import Queries
+from sql.errors import Unavailable, UniqueViolated
+from sql.ids import UserId
+from sql.pool import close_pool, open_pool
+from sql.unit import Connection, Units, transaction
+from tests.sql.world import World
+
+
+async def register(world: World, connection: Connection, username: str) -> UserId:
+    return await world.sql.accounts.insert_user(
+        connection,
+        username=username,
+        email=f"{username}@example.org",
+        phone=None,
+        password_hash="h",
+        display_name="",
+    )
+
+
+async def exists(world: World, username: str) -> bool:
+    found: bool = await world.value("SELECT EXISTS (SELECT FROM users WHERE username = $1)", username)
+    return found
+
+
+async def gone(world: World, process_id: int) -> None:
+    """Waits until a connection's process at the server has ended."""
+    while await world.value("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", process_id):
+        await asyncio.sleep(0.01)
+
+
+async def test_a_write_is_committed_at_the_end_of_its_block(world: World) -> None:
+    async with world.units.write() as connection:
+        await register(world, connection, "committed")
+        assert not await exists(world, "committed")
+    assert await exists(world, "committed")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, OSError])
+async def test_what_the_block_raises_undoes_everything_and_goes_on(world: World, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        async with world.units.write() as connection:
+            await register(world, connection, "undone")
+            raise error
+    assert not await exists(world, "undone")
+
+
+async def test_a_read_has_no_transaction(world: World) -> None:
+    async with world.units.read() as connection:
+        assert not connection.is_in_transaction()
+    async with world.units.write() as connection:
+        assert connection.is_in_transaction()
+
+
+async def test_a_savepoint_fails_alone(world: World) -> None:
+    async with world.units.write() as connection:
+        await register(world, connection, "kept")
+        with pytest.raises(UniqueViolated):
+            async with transaction(connection):
+                await register(world, connection, "dropped")
+                await register(world, connection, "kept")
+        await register(world, connection, "kept.too")
+    assert [await exists(world, name) for name in ("kept", "dropped", "kept.too")] == [True, False, True]
+
+
+async def test_a_caller_cancelled_in_a_query_leaves_a_usable_connection(database_url: str, queries: Queries) -> None:
+    pool = await open_pool(
+        database_url,
+        min_size=1,
+        max_size=1,
+        connect_timeout_s=5,
+        statement_timeout_ms=5000,
+        idle_in_transaction_timeout_ms=5000,
+    )
+    units = Units(pool, acquire_timeout_s=5)
+
+    async def wait_long() -> None:
+        async with units.write() as connection:
+            await connection.execute("SELECT pg_sleep(4)")
+
+    waiting = asyncio.create_task(wait_long())
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with units.read() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+        assert not connection.is_in_transaction()
+    await close_pool(pool, timeout_s=5)
+
+
+async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(database_url: str) -> None:
+    pool = await open_pool(
+        database_url,
+        min_size=0,
+        max_size=1,
+        connect_timeout_s=5,
+        statement_timeout_ms=5000,
+        idle_in_transaction_timeout_ms=5000,
+    )
+    units = Units(pool, acquire_timeout_s=0.05)
+    async with units.read():
+        with pytest.raises(Unavailable):
+            async with units.read():
+                pytest.fail("there is one connection only")
+    async with units.read() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+    await close_pool(pool, timeout_s=5)
+
+
+async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(world: World) -> None:
+    with pytest.raises(Unavailable):
+        async with world.units.write() as connection:
+            process_id = connection.get_server_pid()
+            await world.execute("SELECT pg_terminate_backend($1)", process_id)
+            await gone(world, process_id)
+            await register(world, connection, "never")
+    assert not await exists(world, "never")
+
+
+async def test_an_idle_transaction_is_ended_by_the_server(database_url: str, queries: Queries) -> None:
+    pool = await open_pool(
+        database_url,
+        min_size=0,
+        max_size=2,
+        connect_timeout_s=5,
+        statement_timeout_ms=5000,
+        idle_in_transaction_timeout_ms=50,
+    )
+    world = World(Units(pool, acquire_timeout_s=5), queries)
+    with pytest.raises(Unavailable):
+        async with world.units.write() as connection:
+            await register(world, connection, "asleep")
+            await gone(world, connection.get_server_pid())
+            await register(world, connection, "awake")
+    assert not await exists(world, "asleep")
+    await close_pool(pool, timeout_s=5)
