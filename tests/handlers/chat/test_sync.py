@@ -106,7 +106,8 @@ async def test_what_is_no_position_is_refused(server: RunningServer) -> None:
     ada = await server.person("wrong_ada")
     many = {str(number): 0 for number in range(1, SYNC_CONVERSATIONS_MAX + 1)}
     assert await sync(ada, many) == {}
-    for positions in ({**many, "999": 0}, {"1": -1}, {"1": 2**63}, {"1": "0"}, {"01": 0}, {"x": 0}, []):
+    wrong: list[object] = [{**many, "999": 0}, {"1": -1}, {"1": 2**63}, {"1": "0"}, {"01": 0}, {"x": 0}, []]
+    for positions in wrong:
         assert await refusal(ada, "chat:sync", {"positions": positions}) == "invalid_payload"
 
 
