@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faker import Faker
-
 from server.commands.failure import CommandFailed
 from sql.bulk import (
     CommentRecord,
@@ -72,6 +70,8 @@ class NetworkMaker:
 
     def __init__(self, *, password_hash: str, now: datetime.datetime, seed: int, prefix: str) -> None:
         self._random = random.Random(seed)
+        from faker import Faker  # a fifth of a second, which a start that makes up nobody need not wait for
+
         self._faker = Faker()
         self._faker.seed_instance(seed)
         self._password_hash = password_hash
