@@ -1,0 +1,1 @@
+"""Measures single mechanisms in this process, without the wire."""
