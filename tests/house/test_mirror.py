@@ -9,8 +9,6 @@ DECLARATIONS = {"__init__.py", "contract.py", "models.py", "views.py", "feature.
 operation goes through the models and views of its feature."""
 
 TESTED_ELSEWHERE = {
-    "realtime/backplane.py": "tests/conformance/test_backplane.py",
-    "realtime/backplane_memory.py": "tests/conformance/test_backplane.py",
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_entering.py",
     "handlers/context.py": "tests/contract/test_callers.py",
     "handlers/feed/consumers.py": "tests/handlers/feed/test_feed_equals_sql.py",
