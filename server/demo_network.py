@@ -69,9 +69,9 @@ class NetworkMaker:
     """Makes one network. `password_hash` is everybody's."""
 
     def __init__(self, *, password_hash: str, now: datetime.datetime, seed: int, prefix: str) -> None:
-        self._random = random.Random(seed)
         from faker import Faker  # a fifth of a second, which a start that makes up nobody need not wait for
 
+        self._random = random.Random(seed)
         self._faker = Faker()
         self._faker.seed_instance(seed)
         self._password_hash = password_hash
