@@ -26,6 +26,7 @@ class Device:
         self._arrived = asyncio.Condition()
         self.pushes: list[HeardPush] = []
         self.heard: list[HeardPush] = []
+        self._loops: list[asyncio.Task[None]] = []
 
     async def connect(
         self,
@@ -41,6 +42,7 @@ class Device:
         await self._client.connect(
             url, auth=dict(auth), namespaces=list(namespaces), transports=list(transports), wait_timeout=20
         )
+        self._loops = [self._client.eio.read_loop_task, self._client.eio.write_loop_task]
 
     @property
     def connected(self) -> bool:
@@ -80,7 +82,12 @@ class Device:
     async def expect_closed(self, *, timeout_s: float = PUSH_TIMEOUT_S) -> None:
         """Waits until the server has ended the connection."""
         async with asyncio.timeout(timeout_s):
-            await self._client.wait()
+            while self._client.connected:
+                await asyncio.sleep(0.01)
+        # On polling the client's loops stay for a quarter of a minute after the server's close packet.
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def close(self) -> None:
         await self._client.disconnect()
