@@ -1,1 +1,1 @@
-"""Load on a running Rookery, from outside, and small measurements of its parts."""
+"""Puts a running Rookery under load, over the wire only."""

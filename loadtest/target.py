@@ -1,0 +1,93 @@
+"""The server that is put under load: a given one on this machine, or one of its own that goes afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from loadtest.people import People
+
+START_TIMEOUT_S = 120.0
+TOKEN_LIFE_S = 24 * 3600
+
+
+class NotALoopbackAddress(ValueError):
+    """Load goes to this machine only."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the load goes and who may play there."""
+
+    url: str
+    people: People
+
+
+def given(url: str, tokens: Path) -> Target:
+    """A server that runs already. Raises NotALoopbackAddress."""
+    host = urlsplit(url).hostname or ""
+    addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    if not addresses or not all(ipaddress.ip_address(address).is_loopback for address in addresses):
+        raise NotALoopbackAddress(f"{url} is not on this machine: load tests are for loopback only")
+    return Target(url.rstrip("/"), People.from_file(tokens))
+
+
+@contextlib.contextmanager
+def started(*, people: int, posts: int) -> Iterator[Target]:
+    """A server with a network of its own, out of everybody's way; stopped and deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rookery-load-") as folder:
+        environment = {
+            **os.environ,
+            "DATA_DIR": f"{folder}/data",
+            "RATE_LIMIT_FACTOR": "100000",
+            "ACCESS_TOKEN_TTL_S": str(TOKEN_LIFE_S),
+            "LOG_LEVEL": "warning",
+            "DATABASE_URL": "",
+            "REDIS_URL": "",
+        }
+        tokens = Path(folder) / "tokens"
+        rookery = [sys.executable, "-m", "server"]
+        seed = ["seed", "--people", str(people), "--posts", str(posts), "--tokens", str(tokens)]
+        subprocess.run([*rookery, *seed], env=environment, check=True)
+        port = _free_port()
+        with open(f"{folder}/log", "w") as log:
+            server = subprocess.Popen([*rookery, "up", "--port", str(port)], env=environment, stdout=log, stderr=log)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_ready(url, server, Path(folder) / "log")
+            yield Target(url, People.from_file(tokens))
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(30)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    give_up_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < give_up_s:
+        if server.poll() is not None:
+            raise RuntimeError(f"the server ended at once:\n{log.read_text()}")
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            with urllib.request.urlopen(f"{url}/ready", timeout=2) as response:
+                if response.status == 200:
+                    return
+        time.sleep(0.1)
+    raise RuntimeError(f"the server was not ready after {START_TIMEOUT_S:.0f} s:\n{log.read_text()}")
