@@ -96,8 +96,8 @@ class LongPolling:
         except CommandError as error:
             return response(Answer(answer_error(error), error), 200)
         except Unavailable:
-            error = CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
-            return response(Answer(answer_error(error), error), 200)
+            refusal = CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
+            return response(Answer(answer_error(refusal), refusal), 200)
 
     async def _answer(self, request: web.Request) -> bytes:
         address = self._peer_address(request)

@@ -11,8 +11,6 @@ operation goes through the models and views of its feature."""
 TESTED_ELSEWHERE = {
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_entering.py",
     "handlers/context.py": "tests/contract/test_callers.py",
-    "handlers/feed/consumers.py": "tests/handlers/feed/test_feed_equals_sql.py",
-    "handlers/feed/operations.py": "tests/handlers/feed/test_feed_equals_sql.py",
     "realtime/backplane.py": "tests/conformance/test_backplane.py",
     "realtime/backplane_memory.py": "tests/conformance/test_backplane.py",
     "realtime/engine/options.py": "tests/protocol/test_handshake.py",
