@@ -4,7 +4,7 @@ from typing import Any
 import asyncpg
 
 from handlers.limits import Limits
-from tests.kit.server import Person, RunningServer
+from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
 
 UNKNOWN_ID = "1"
 
@@ -104,6 +104,24 @@ async def test_following_counts_once_however_often_it_is_said(server: RunningSer
         assert answer == {"following": False, "requested": False}
     seen = await user(bea, ada)
     assert (seen["follower_count"], seen["viewer"]["following"]) == (0, False)
+
+
+async def test_only_a_new_follow_is_told(database_url: str, redis_url: str) -> None:
+    # Nobody works on facts here, so that each one that was stored can be counted.
+    async with running_server(settings_for_tests(database_url, redis_url), work=False) as server:
+        ada, bea = await server.people("told_ada", "told_bea")
+        for name in ("follow", "follow", "unfollow", "unfollow", "follow"):
+            await bea.do("/users", f"user:{name}", {"user_id": ada.id})
+    connection = await asyncpg.connect(database_url)
+    try:
+        told = await connection.fetch(
+            "SELECT payload->>'follower_id' AS follower_id, payload->>'followed_id' AS followed_id"
+            " FROM outbox WHERE fact = 'follow.created' AND payload->>'followed_id' = $1",
+            ada.id,
+        )
+    finally:
+        await connection.close()
+    assert [tuple(row) for row in told] == [(bea.id, ada.id)] * 2
 
 
 async def test_some_people_cannot_be_followed(server: RunningServer) -> None:
