@@ -39,6 +39,7 @@ from server.relay import Relay
 from server.revocations import Revocations
 from server.secrets_file import signing_keys
 from server.services import make_services
+from server.token_sweeper import TokenSweeper
 from server.token_watch import TokenWatch
 from server.version import VERSION
 from server.worker import Worker
@@ -172,6 +173,9 @@ class Node:
             )
             worker.start()
             stack.push_async_callback(worker.stop)
+            token_sweeper = TokenSweeper(units, queries, clock)
+            token_sweeper.start()
+            stack.push_async_callback(token_sweeper.stop)
         if self._serve:
             front = Front(
                 settings=settings,

@@ -1,0 +1,46 @@
+"""Forgets refresh tokens that have run out, so that their table stays as small as the number of logins in use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from handlers.context import Clock
+from sql.catalogue import Queries
+from sql.errors import Retry, Unavailable
+from sql.unit import Units
+
+SWEEP_EVERY_S = 600.0
+
+log = structlog.get_logger(__name__)
+
+
+class TokenSweeper:
+    """Any number of processes may sweep; each leaves to the others what they have in hand."""
+
+    def __init__(self, units: Units, queries: Queries, clock: Clock, *, every_s: float = SWEEP_EVERY_S) -> None:
+        self._units = units
+        self._queries = queries
+        self._clock = clock
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="token-sweeper")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._units.write() as connection:
+                    await self._queries.accounts.delete_expired_tokens(connection, expired_before=self._clock.now())
+            except (Unavailable, Retry) as error:
+                log.warning("token_sweep_waits", error=str(error))
+            await asyncio.sleep(self._every_s)
