@@ -106,7 +106,6 @@ USER_ME = Command(
     effect="Tells who the caller is, their settings, the server's clock and the limits of values.",
     repeat=Repeat.READ,
     rate=_READS,
-    errors=(NOT_FOUND,),
     routes=(Route("GET", "/users/me"),),
 )
 
@@ -137,7 +136,6 @@ USER_UPDATE = Command(
         "profile": {"interests": ["engines", "poetry"]},
         "settings": {"theme": "dark"},
     },
-    errors=(NOT_FOUND,),
     routes=(Route("PATCH", "/users/me"), Route("PUT", "/users/me")),
 )
 

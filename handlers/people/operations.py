@@ -22,17 +22,19 @@ from handlers.people.contract import (
 )
 from handlers.people.models import User
 from handlers.people.views import user_view
-from realtime.errors import CONFLICT, NOT_FOUND, CommandError
+from realtime.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, CommandError
 from realtime.wire import Empty, Page, unix_ms
 from sql.graph import FollowerRow
 from sql.ids import MAX_ID, FollowId, UserId
 from sql.people import Relation
 
+NO_ACCOUNT = "The account of this token is gone."
+
 
 async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
     row = await ctx.sql.people.read_own_profile(ctx.connection, user_id=ctx.user_id)
     if row is None:
-        raise CommandError(NOT_FOUND)
+        raise CommandError(UNAUTHENTICATED, NO_ACCOUNT)
     return Outcome(
         UserMe(
             user=user_view(row.user),
@@ -66,7 +68,7 @@ async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
         settings=cmd.settings,
     )
     if row is None:
-        raise CommandError(NOT_FOUND)
+        raise CommandError(UNAUTHENTICATED, NO_ACCOUNT)
     return Outcome(UserDetail(user=user_view(row.user), profile=row.profile))
 
 

@@ -1,5 +1,6 @@
 import itertools
 
+import asyncpg
 import pytest
 
 from handlers.access import (
@@ -47,6 +48,20 @@ def test_a_block_in_any_direction_outweighs_every_follow(visibility: str) -> Non
             assert not may_see_content(relation, visibility)
             assert not may_see_comment(relation)
             assert not may_message(relation)
+
+
+async def test_sql_filters_lists_by_the_same_rule(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        for visibility in ("public", "followers", "private"):
+            for is_self, follows, blocks, blocked_by in itertools.product([False, True], repeat=4):
+                said = await connection.fetchval(
+                    "SELECT may_see_content($1, $2, $3, $4, $5)", visibility, is_self, follows, blocks, blocked_by
+                )
+                relation = Relation(is_self, follows, False, blocks, blocked_by)
+                assert said == may_see_content(relation, visibility), (visibility, relation)
+    finally:
+        await connection.close()
 
 
 def test_comments_need_no_follow() -> None:
