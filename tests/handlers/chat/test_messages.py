@@ -3,6 +3,7 @@ import asyncio
 from handlers.limits import MESSAGE_CHARS
 from tests.handlers.chat.talk import CHAT, hear, hear_everywhere, open_conversation, refusal, send, value
 from tests.kit.server import RunningServer
+from tests.kit.services import Valkey
 
 UNKNOWN_ID = "1"
 
@@ -207,3 +208,20 @@ async def test_rest_sends_and_lists_as_the_socket_does(server: RunningServer) ->
     assert await ada.rest("POST", path, {"text": "Over HTTP", "client_id": "m1"}) == (201, sent)
     status, listed = await bea.rest("GET", path, query={"after_seq": "0", "limit": "5"})
     assert (status, listed["data"]["items"]) == (200, [sent["data"]["message"]])
+
+
+async def test_messages_are_stored_and_heard_on_their_node_while_redis_is_away(
+    server: RunningServer, valkey: Valkey
+) -> None:
+    ada, bea = await server.people("away_ada", "away_bea")
+    conversation_id = await open_conversation(ada, bea)
+    device = await bea.device(namespaces=["/chat"])
+    valkey.stop()
+    sent = [await send(ada, conversation_id, f"Number {number}") for number in range(3)]
+    assert [push["message"] for push in await hear(device, "message:created", 3)] == sent
+    valkey.start()
+    assert (await device.expect_push("resync"))["scope"] in ("all", f"conversation:{conversation_id}")
+    sent.append(await send(ada, conversation_id, "Back again"))
+    assert await device.expect_push("message:created") == {"message": sent[-1]}
+    listed = await bea.do(CHAT, "message:list", {"conversation_id": conversation_id, "after_seq": 0})
+    assert listed == {"items": sent}
