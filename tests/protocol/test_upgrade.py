@@ -121,3 +121,41 @@ async def test_the_end_of_the_websocket_ends_the_connection() -> None:
         async with _upgraded(client):
             pass
         assert await server.policy.until_gone() == [("/chat", "transport close")]
+
+
+async def test_pushes_that_flow_during_the_upgrade_arrive_once_and_in_order() -> None:
+    heard: list[str] = []
+    sent = 0
+    probed = asyncio.Event()
+
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        (session,) = server.policy.sessions
+
+        async def push_until_upgraded() -> None:
+            nonlocal sent
+            while session.connection.transport == "polling" or sent % 100:
+                session.send("pushed", str(sent).encode())
+                sent += 1
+                await asyncio.sleep(0.0005)
+
+        async def poll_until_probed() -> None:
+            while not probed.is_set():
+                heard.extend(await client.packets())
+
+        async with client.http.ws_connect(client.websocket_url) as websocket:
+            pushing = asyncio.create_task(push_until_upgraded())
+            polling = asyncio.create_task(poll_until_probed())
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            probed.set()
+            await polling
+            heard_by_polling = len(heard)
+            await websocket.send_str("5")
+            await pushing
+            while f'42/chat,["pushed",{sent - 1}]' not in heard:
+                heard.append(await websocket.receive_str())
+        assert 0 < heard_by_polling < len(heard)
+        assert [packet for packet in heard if packet != "6"] == [
+            f'42/chat,["pushed",{number}]' for number in range(sent)
+        ]
