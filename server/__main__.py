@@ -117,10 +117,11 @@ def main() -> int:
 
 def _told() -> tuple[type[Exception], ...]:
     """The errors whose message is written for the person at the terminal."""
+    from server.secrets_file import SecretsError
     from sql.errors import Unavailable
     from sql.migrate import MigrationFailed
 
-    return (CommandFailed, EmbeddedError, SettingsError, MigrationFailed, Unavailable)
+    return (CommandFailed, EmbeddedError, SettingsError, SecretsError, MigrationFailed, Unavailable)
 
 
 def _give_up(line: str) -> int:
