@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from realtime.backplane import check_bodies
 from realtime.pipelined import PipelinedConnection
@@ -31,8 +30,8 @@ log = structlog.get_logger(__name__)
 class RedisBackplane:
     """A channel per room and one per node on Redis pub/sub; a node that has nobody for a message never sees it.
 
-    A publish that failed leaves a debt: when Redis is back, the subscribers of its channel, on all nodes, are told of
-    a gap, also those whose own connection never broke.
+    A publish that failed leaves a debt: before this node publishes anything else, the subscribers of that channel, on
+    all nodes, are told of a gap, also those whose own connection never broke.
     """
 
     def __init__(self, redis: Redis, node_id: str, *, probe_every_s: float = 1.0) -> None:
@@ -87,19 +86,28 @@ class RedisBackplane:
 
     async def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> bool:
         check_bodies(messages)
-        try:
-            replies = await self._publisher.send_many([("PUBLISH", channel, body) for channel, body in messages])
-        except StoreUnavailable:
-            self._owe_gaps(channel for channel, _ in messages)
-            return False
-        for (channel, _), reply in zip(messages, replies, strict=True):
-            if isinstance(reply, ResponseError):
-                log.error("publish_refused", channel=channel, error=str(reply))
-                self._owe_gaps([channel])
-        return not any(isinstance(reply, ResponseError) for reply in replies)
+        return await self._send(messages)
 
-    def _owe_gaps(self, channels: Iterable[str]) -> None:
-        self._unsure.update(channels)
+    async def _send(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+        """Pays what is owed and sends the messages after it."""
+        if self._publisher.is_away:
+            self._owe_gaps(messages)
+            return False
+        unsure, self._unsure = self._unsure, set()
+        sent = [*((channel, _GAP) for channel in sorted(unsure)), *messages]
+        try:
+            replies = await self._publisher.send_many([("PUBLISH", channel, body) for channel, body in sent])
+        except StoreUnavailable:
+            self._owe_gaps(sent)
+            return False
+        refused = [(message, reply) for message, reply in zip(sent, replies, strict=True) if not isinstance(reply, int)]
+        for (channel, _), reply in refused:
+            log.error("publish_refused", channel=channel, error=str(reply))
+        self._owe_gaps([message for message, _ in refused])
+        return not refused
+
+    def _owe_gaps(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        self._unsure.update(channel for channel, body in messages if body is not _PROBE)
         if len(self._unsure) > MAX_UNSURE_CHANNELS:
             self._unsure = {EVERY_NODE_CHANNEL}
 
@@ -119,12 +127,7 @@ class RedisBackplane:
     async def _probe(self) -> None:
         """Asks itself each second whether it can be heard, and pays what is owed as soon as it can."""
         while True:
-            unsure, self._unsure = self._unsure, set()
-            notices = [("PUBLISH", channel, _GAP) for channel in sorted(unsure)]
-            try:
-                await self._publisher.send_many([("PUBLISH", self._own_channel, _PROBE), *notices])
-            except StoreUnavailable:
-                self._owe_gaps(unsure)
+            await self._send([(self._own_channel, _PROBE)])
             if self._heard_at_s is not None and self._unheard_probes() >= GIVE_UP_AFTER_PROBES:
                 self._subscriptions.reconnect()
             await asyncio.sleep(self._probe_every_s)

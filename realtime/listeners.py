@@ -101,20 +101,21 @@ class Listeners:
     async def on_nodes(self, topic: str, user_ids: Sequence[int]) -> dict[str, list[int]]:
         """Those of these people who listen now, by node; nodes without any are absent."""
         calls = [
-            ([_nodes_key(topic)], user_ids[start : start + IDS_PER_CALL])
+            ([_nodes_key(topic)], [" ".join(map(str, user_ids[start : start + IDS_PER_CALL]))])
             for start in range(0, len(user_ids), IDS_PER_CALL)
         ]
         found: dict[str, list[int]] = {}
         for reply in await self._among.run_many(self._connection, calls):
             for node_id, members in _by_node(reply):
-                found.setdefault(node_id, []).extend(int(member) for member in members)
+                found.setdefault(node_id, []).extend(map(int, members.split()))
         return found
 
     async def all_on_nodes(self, topic: str) -> dict[str, set[int]]:
         """Everybody who listens now, by node; nodes without any are absent."""
         reply = await self._all.run(self._connection, [_nodes_key(topic)])
         everybody = {
-            node_id: {int(member) for member in members if member != _MARK} for node_id, members in _by_node(reply)
+            node_id: {int(member) for member in members.split() if member != _MARK}
+            for node_id, members in _by_node(reply)
         }
         return {node_id: members for node_id, members in everybody.items() if members}
 
@@ -185,7 +186,7 @@ def _nodes_key(topic: str) -> str:
     return f"listen:{{{topic}}}"
 
 
-def _by_node(reply: object) -> Iterator[tuple[str, list[bytes]]]:
-    flat = cast(list[bytes | list[bytes]], reply)
-    for place in range(0, len(flat), 2):
-        yield cast(bytes, flat[place]).decode(), cast(list[bytes], flat[place + 1])
+def _by_node(reply: object) -> Iterator[tuple[str, bytes]]:
+    flat = cast(list[bytes], reply)
+    for node_id, members in zip(flat[::2], flat[1::2], strict=True):
+        yield node_id.decode(), members

@@ -73,6 +73,11 @@ class PipelinedConnection:
         self._task: asyncio.Task[None] | None = None
         self._away = False
 
+    @property
+    def is_away(self) -> bool:
+        """True while a call would fail at once."""
+        return self._away
+
     async def stop(self) -> None:
         """Closes the connection; calls still under way fail with StoreUnavailable."""
         if self._task is not None:

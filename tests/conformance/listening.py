@@ -46,6 +46,9 @@ class Listening:
     async def until_last_of(self, channel: str, body: bytes) -> None:
         await self.until(lambda: self.bodies(channel)[-1:] == [body])
 
+    async def until_gap(self, channel: str) -> None:
+        await self.until(lambda: channel in self.gaps())
+
 
 @asynccontextmanager
 async def listening(*backplanes: Backplane) -> AsyncIterator[list[Listening]]:
