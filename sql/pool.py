@@ -51,6 +51,8 @@ async def open_pool(
                 "application_name": "rookery",
                 "timezone": "UTC",
                 "jit": "off",
+                # Pages come from memory or from flash: to jump costs about as much as to read on.
+                "random_page_cost": "1.1",
                 "statement_timeout": str(statement_timeout_ms),
                 "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
             },

@@ -1,8 +1,8 @@
 -- name: home_page(viewer_id, ids, floor, before, page_size)
 -- A page of the home feed, newest first: the given ids and what followed broadcasters published; once these do not fill
 -- the page, what everybody followed published at or below the floor. Only posts whose author is followed now, not blocked
--- in either direction, and that the viewer may see. A viewer's own posts are not in it.
--- posts_pkey, posts_author_idx, follows_follower_idx, follows_pkey, blocks_pkey, users_pkey, post_likes_pkey;
+-- in either direction, and that the viewer may see. A viewer's own posts are not in it. Each part stops at a full page.
+-- posts_pkey, posts_author_idx, users_broadcaster_idx, follows_pkey, blocks_pkey, users_pkey, post_likes_pkey;
 -- at most page_size rows.
 WITH followee AS NOT MATERIALIZED (
     SELECT f.followed_id AS id, author.is_broadcaster
@@ -13,16 +13,25 @@ WITH followee AS NOT MATERIALIZED (
         AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :viewer_id AND b.blocked_id = f.followed_id)
         AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = :viewer_id)
 ), recent AS MATERIALIZED (
-    SELECT given.id
-    FROM (SELECT DISTINCT id FROM unnest(:ids::bigint[]) AS item (id) WHERE item.id < :before) given
-    JOIN posts p ON p.id = given.id
-    CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-    WHERE
-        p.deleted_at IS NULL
-        AND r.viewer_follows
-        AND may_see_content(
-            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
-        )
+    (
+        SELECT given.id
+        FROM (
+            SELECT DISTINCT item.id
+            FROM unnest(:ids::bigint[]) AS item (id)
+            WHERE item.id < :before
+            ORDER BY item.id DESC
+        ) given
+        JOIN posts p ON p.id = given.id
+        CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+        WHERE
+            p.deleted_at IS NULL
+            AND r.viewer_follows
+            AND may_see_content(
+                p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+            )
+        ORDER BY given.id DESC
+        LIMIT :page_size
+    )
     UNION
     SELECT newest.id
     FROM followee
@@ -69,7 +78,7 @@ SELECT
     u.following_count AS author_following_count, u.post_count AS author_post_count,
     u.is_private AS author_is_private,
     r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id) AS viewer_liked
+    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
 FROM page
 JOIN posts p ON p.id = page.id
 JOIN users u ON u.id = p.author_id
@@ -79,7 +88,7 @@ ORDER BY p.id DESC;
 -- name: home_since(viewer_id, after, page_size)
 -- What the followed people, broadcasters or not, published after an id and the viewer may see, newest first. Ids are not
 -- in commit order: ask again from some time before the last answer.
--- follows_follower_idx, posts_author_idx, posts_pkey, blocks_pkey, post_likes_pkey; at most page_size rows.
+-- follows_pkey, posts_author_idx, posts_pkey, blocks_pkey, post_likes_pkey; at most page_size rows.
 SELECT
     p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
     p.client_id, p.created_at, p.edited_at,
@@ -88,7 +97,7 @@ SELECT
     u.following_count AS author_following_count, u.post_count AS author_post_count,
     u.is_private AS author_is_private,
     r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id) AS viewer_liked
+    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
 FROM (
     SELECT newest.id
     FROM follows f
@@ -117,7 +126,7 @@ ORDER BY p.id DESC;
 
 -- name: home_ids(viewer_id, id_limit)
 -- The newest posts of the followed people that are not broadcasters, newest first: what a feed list is built from.
--- follows_follower_idx, users_pkey, posts_author_idx; at most id_limit rows.
+-- follows_pkey, users_pkey, posts_author_idx; at most id_limit rows.
 SELECT newest.id
 FROM follows f
 JOIN users author ON author.id = f.followed_id
@@ -152,12 +161,11 @@ ORDER BY f.id DESC
 LIMIT :batch_size;
 
 -- name: followers_among(author_id, user_ids)
--- Which of these people follow an author, without people blocked in either direction.
--- follows_pkey, blocks_pkey; at most one row a person.
-SELECT f.follower_id
-FROM follows f
+-- Which of these people follow an author, without people blocked in either direction. It asks for each of them, whatever
+-- the author's following (OFFSET 0: no other plan). follows_pkey, blocks_pkey; at most one row a person.
+SELECT person.id
+FROM unnest(:user_ids::bigint[]) AS person (id)
 WHERE
-    f.follower_id = ANY(:user_ids::bigint[])
-    AND f.followed_id = :author_id
-    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :author_id AND b.blocked_id = f.follower_id)
-    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.follower_id AND b.blocked_id = :author_id);
+    EXISTS (SELECT FROM follows f WHERE f.follower_id = person.id AND f.followed_id = :author_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :author_id AND b.blocked_id = person.id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = person.id AND b.blocked_id = :author_id OFFSET 0);

@@ -30,7 +30,7 @@ SELECT
     u.following_count AS author_following_count, u.post_count AS author_post_count,
     u.is_private AS author_is_private,
     r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id) AS viewer_liked
+    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
 FROM posts p
 JOIN users u ON u.id = p.author_id
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
@@ -47,7 +47,7 @@ SELECT
     u.following_count AS author_following_count, u.post_count AS author_post_count,
     u.is_private AS author_is_private,
     r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id) AS viewer_liked
+    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
 FROM posts p
 JOIN users u ON u.id = p.author_id
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
@@ -69,7 +69,7 @@ SELECT
     u.following_count AS author_following_count, u.post_count AS author_post_count,
     u.is_private AS author_is_private,
     r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id) AS viewer_liked
+    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
 FROM posts p
 JOIN users u ON u.id = p.author_id
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r

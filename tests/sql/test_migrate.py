@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 def add(folder: Path, name: str, sql: str) -> None:
     (folder / f"{name}.sql").write_text(
-        f"-- Added by a test\n-- depends: {NAMES[-1]}\n\n-- migrate: apply\n\n{sql}\n\n-- migrate: rollback\n"
+        f"-- Added by a test\n-- depends: {' '.join(NAMES)}\n\n-- migrate: apply\n\n{sql}\n\n-- migrate: rollback\n"
     )
 
 

@@ -1,0 +1,266 @@
+"""The hot queries on tables big enough for a wrong plan to show: which indexes they take, how many rows they touch.
+
+Each is planned with its values known and with them unknown, since PostgreSQL changes to the second after five calls.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from sql.binding import read_queries
+from sql.ids import MAX_ID
+from sql.pool import close_pool, open_pool
+
+USERS = 20_000
+POSTS = 60_000
+STAR_FOLLOWERS = 4_000
+VIEWER, STAR, HOT_POST, CHATTERER, LONG_TALK = 1, 2, 30_000, 3, 1
+
+SEED = f"""
+SET session_replication_role = replica;
+
+INSERT INTO users (id, username, email, password_hash, follower_count, is_broadcaster)
+SELECT id, 'user' || id, 'user' || id || '@example.org', 'h', 0, id = {STAR}
+FROM generate_series(1, {USERS}) AS id;
+
+INSERT INTO posts (id, author_id, text)
+SELECT
+    id,
+    CASE WHEN id % 50 = 0 THEN {STAR} WHEN id % 2 = 0 THEN 3 + id / 2 % 198 ELSE 1 + (id * 7919::bigint) % {USERS} END,
+    repeat('word ', 20)
+FROM generate_series(1, {POSTS}) AS id;
+
+INSERT INTO follows (follower_id, followed_id, id)
+SELECT follower, {STAR}, follower
+FROM generate_series(3, {STAR_FOLLOWERS}) AS follower
+UNION ALL
+SELECT {VIEWER}, followed, 100000 + followed
+FROM generate_series(2, 201) AS followed
+UNION ALL
+SELECT 1000 + follower, 1 + (follower * step * 31) % 999, 200000 + follower * 100 + step
+FROM generate_series(1, 3000) AS follower, generate_series(1, 15) AS step
+ON CONFLICT DO NOTHING;
+
+INSERT INTO post_likes (post_id, user_id, id)
+SELECT {HOT_POST}, user_id, user_id
+FROM generate_series(1, {USERS}) AS user_id
+UNION ALL
+SELECT 1 + (n * 13) % {POSTS}, 1 + (n * 17) % {USERS}, 10000 + n
+FROM generate_series(1, 60000) AS n
+ON CONFLICT DO NOTHING;
+
+INSERT INTO comments (id, post_id, author_id, text)
+SELECT n, CASE WHEN n % 20 = 0 THEN {HOT_POST} ELSE 1 + (n * 13) % {POSTS} END, 1 + n % {USERS}, 'well'
+FROM generate_series(1, 60000) AS n;
+
+INSERT INTO conversations (id, kind, direct_low, direct_high, last_seq, last_activity_id)
+SELECT n, 'direct', {CHATTERER}, 3 + n, 3, n
+FROM generate_series(1, 300) AS n
+UNION ALL
+SELECT 300 + n, 'direct', 1000 + n, 1001 + n, 3, 300 + n
+FROM generate_series(1, 15000) AS n;
+
+INSERT INTO conversation_members (conversation_id, user_id, read_seq, delivered_seq)
+SELECT c.id, person.id, 1, 1
+FROM conversations c, LATERAL (VALUES (c.direct_low), (c.direct_high)) AS person (id);
+
+INSERT INTO messages (conversation_id, seq, sender_id, text)
+SELECT c.id, seq, c.direct_low, 'hello'
+FROM conversations c, generate_series(1, 3) AS seq
+UNION ALL
+SELECT {LONG_TALK}, seq, {CHATTERER}, 'hello'
+FROM generate_series(4, 20000) AS seq;
+
+UPDATE conversations SET last_seq = 20000 WHERE id = {LONG_TALK};
+
+INSERT INTO outbox (fact, payload, sent_at)
+SELECT 'post.created', '{{}}', CASE WHEN n % 500 = 0 THEN NULL ELSE now() END
+FROM generate_series(1, 50000) AS n;
+
+INSERT INTO login_sessions (id, user_id, revoked_at)
+SELECT n, 1 + n % {USERS}, CASE WHEN n % 100 = 0 THEN now() - n * interval '1 s' END
+FROM generate_series(1, 50000) AS n;
+
+SET session_replication_role = origin;
+"""
+
+
+class Hot(NamedTuple):
+    query: str
+    arguments: dict[str, Any]
+    indexes: set[str]
+    rows_touched: int
+    """The most rows that all scans together may read."""
+
+
+LIST = list(range(58_402, 60_001, 2))
+FLOOR = 58_400
+
+HOT = [
+    Hot(
+        "posts.hydrate_posts",
+        {"viewer_id": VIEWER, "post_ids": LIST[:20]},
+        {"posts_pkey", "users_pkey", "post_likes_pkey", "follows_pkey"},
+        120,
+    ),
+    Hot(
+        "posts.list_posts",
+        {"viewer_id": VIEWER, "author_id": STAR, "before": MAX_ID, "page_size": 20},
+        {"posts_author_idx"},
+        200,
+    ),
+    Hot(
+        "posts.list_likers",
+        {"viewer_id": VIEWER, "post_id": HOT_POST, "before": MAX_ID, "page_size": 20},
+        {"post_likes_newest_idx", "users_pkey"},
+        120,
+    ),
+    Hot(
+        "comments.list_comments",
+        {"viewer_id": VIEWER, "post_id": HOT_POST, "before": MAX_ID, "page_size": 20},
+        {"comments_post_idx", "users_pkey"},
+        120,
+    ),
+    Hot(
+        "feed.home_page",
+        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": MAX_ID, "page_size": 20},
+        {"posts_pkey", "posts_author_idx", "post_likes_pkey", "users_broadcaster_idx"},
+        500,
+    ),
+    Hot(
+        "feed.home_page",
+        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": 30_000, "page_size": 20},
+        {"posts_author_idx", "post_likes_pkey"},
+        6_000,
+    ),
+    Hot(
+        "feed.home_since",
+        {"viewer_id": VIEWER, "after": 59_000, "page_size": 100},
+        {"posts_author_idx"},
+        2_500,
+    ),
+    Hot(
+        "feed.follower_batch",
+        {"author_id": STAR, "before_follow_id": 3_000, "batch_size": 1_000},
+        {"follows_followed_idx"},
+        1_200,
+    ),
+    Hot(
+        "feed.followers_among",
+        {"author_id": STAR, "user_ids": list(range(1, 1_001))},
+        {"follows_pkey"},
+        1_500,
+    ),
+    Hot(
+        "graph.list_followers",
+        {"viewer_id": VIEWER, "user_id": STAR, "before": MAX_ID, "page_size": 20},
+        {"follows_followed_idx", "users_pkey"},
+        120,
+    ),
+    Hot(
+        "chat.list_messages_before",
+        {"viewer_id": CHATTERER, "conversation_id": LONG_TALK, "before_seq": 15_000, "page_size": 50},
+        {"messages_pkey"},
+        150,
+    ),
+    Hot(
+        "chat.list_conversations",
+        {"viewer_id": CHATTERER, "before": MAX_ID, "page_size": 20},
+        {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
+        1_000,
+    ),
+    Hot(
+        "chat.sync_messages",
+        {
+            "viewer_id": CHATTERER,
+            "conversation_ids": list(range(1, 51)),
+            "after_seqs": [1] * 50,
+            "page_size": 50,
+            "bytes_max": 1_000_000,
+        },
+        {"messages_pkey", "conversations_pkey"},
+        1_000,
+    ),
+    Hot(
+        "facts.take_unsent",
+        {"resend_after_s": 60.0, "batch_size": 500},
+        {"outbox_unsent_idx", "outbox_sent_idx"},
+        250,
+    ),
+    Hot(
+        "accounts.read_credentials",
+        {"login": "user4000"},
+        {"users_username_key", "users_email_key", "users_phone_key"},
+        5,
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def big_database_url(database_url: str) -> Iterator[str]:
+    async def fill() -> None:
+        connection = await asyncpg.connect(database_url)
+        await connection.execute(SEED)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.close()
+
+    asyncio.run(fill())
+    yield database_url
+
+
+@pytest_asyncio.fixture
+async def connection(big_database_url: str) -> AsyncIterator[Any]:
+    pool = await open_pool(
+        big_database_url,
+        min_size=0,
+        max_size=1,
+        connect_timeout_s=10,
+        statement_timeout_ms=20_000,
+        idle_in_transaction_timeout_ms=20_000,
+    )
+    async with pool.acquire() as opened:
+        yield opened
+    await close_pool(pool, timeout_s=5)
+
+
+def literal(value: object) -> str:
+    if isinstance(value, list):
+        return "'{" + ",".join(map(str, value)) + "}'"
+    return f"'{value}'"
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def rows_touched(plan: dict[str, Any]) -> int:
+    """What every scan read from a table or an index, thrown away or not; rows of arrays and CTEs do not count."""
+    touched = 0.0
+    for node in nodes(plan):
+        if "Relation Name" in node or node["Node Type"] == "Bitmap Index Scan":
+            removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+            touched += (node["Actual Rows"] + removed) * node["Actual Loops"]
+    return round(touched)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("hot", HOT, ids=[f"{place}-{hot.query}" for place, hot in enumerate(HOT)])
+async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any, hot: Hot, mode: str) -> None:
+    aggregate, name = hot.query.split(".")
+    query = read_queries(aggregate)[name]
+    await connection.execute(f"SET plan_cache_mode = {mode}")
+    await connection.execute(f"PREPARE hot AS {query.sql}")
+    arguments = ", ".join(literal(hot.arguments[parameter]) for parameter in query.parameters)
+    told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE hot ({arguments})")
+    plan = json.loads(told)[0]["Plan"]
+    whole = [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
+    assert set(whole) <= {"blocks"}, "reads whole tables"
+    assert hot.indexes <= {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
+    assert 0 < rows_touched(plan) <= hot.rows_touched
