@@ -1,7 +1,8 @@
 """Units of work: a connection for as long as one operation needs it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -53,7 +54,7 @@ class Units:
 async def transaction(connection: Connection) -> AsyncIterator[None]:
     """Commits the block as one; inside a transaction it is a savepoint, so that one bad item can fail alone."""
     started = connection.transaction()
-    with translated():
+    with _cut_off_for_good(connection):
         await started.start()
     try:
         yield
@@ -62,5 +63,16 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
         with suppress(*DRIVER_ERRORS):
             await started.rollback()
         raise
-    with translated():
+    with _cut_off_for_good(connection):
         await started.commit()
+
+
+@contextmanager
+def _cut_off_for_good(connection: Connection) -> Iterator[None]:
+    """Around BEGIN and COMMIT: cancelled in there, nobody knows how far it got, so nobody goes on with this connection."""
+    try:
+        with translated():
+            yield
+    except CancelledError:
+        connection.terminate()
+        raise

@@ -92,6 +92,48 @@ async def test_a_caller_cancelled_in_a_query_leaves_a_usable_connection(database
     await close_pool(pool, timeout_s=5)
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_caller_cancelled_at_any_moment_leaves_the_pool_as_it_was(world: World, turns: int) -> None:
+    async def write() -> None:
+        async with world.units.write() as connection:
+            await connection.execute("SELECT 1")
+
+    await write()  # connects, which would take many turns of the loop
+    writing = asyncio.create_task(write())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.wait([writing])
+    async with world.units.read() as connection:
+        assert not connection.is_in_transaction()
+    await write()
+
+
+async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(world: World) -> None:
+    async with world.units.read() as connection:
+        await connection.execute(
+            "CREATE TABLE slow (id integer); CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_sleep(10); RETURN NULL; END';"
+            "CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION dawdle()"
+        )
+    inserted = asyncio.Event()
+
+    async def write_slowly() -> None:
+        async with world.units.write() as connection:
+            await connection.execute("INSERT INTO slow VALUES (1)")
+            inserted.set()
+
+    writing = asyncio.create_task(write_slowly())
+    await inserted.wait()
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    async with world.units.read() as connection:
+        assert not connection.is_in_transaction()
+
+
 async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(database_url: str) -> None:
     pool = await open_pool(
         database_url,
