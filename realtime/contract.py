@@ -45,7 +45,10 @@ class Repeat(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `count` calls in `per_s` seconds, for each caller: the user, or the address of an anonymous one."""
+    """At most `count` calls in `per_s` seconds, for each caller: the user, or the address of an anonymous one.
+
+    Commands that are open to anonymous callers are counted by address whoever calls.
+    """
 
     count: int
     per_s: float

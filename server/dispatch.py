@@ -34,6 +34,7 @@ from realtime.errors import (
 from realtime.fanout import Fanout
 from realtime.identity import Identity
 from realtime.limits import Rate
+from realtime.networks import network_of
 from realtime.outgoing import Emission, Signal
 from realtime.wire import answer_error, answer_ok, encode_model
 from server.gate import Credentials, Gate
@@ -97,7 +98,7 @@ class Dispatcher:
         self._wake_relay = wake_relay
 
     async def call(self, request: Request) -> Answer:
-        """Does what is asked, or says why not. An answer of ok: the change is committed and its pushes are on their way."""
+        """Does what is asked, or says why not. Answered ok, the change is committed and its pushes are on their way."""
         started_s = time.perf_counter()
         bound = self._registry.find(request.namespace, request.name)
         try:
@@ -168,7 +169,9 @@ class Dispatcher:
 
     async def _count(self, bound: BoundCommand | None, request: Request, identity: Identity | None) -> None:
         rate = bound.command.rate if bound else UNKNOWN_COMMAND_RATE
-        subject = f"u{identity.user_id}" if identity else f"a{request.address}"
+        open_to_all = bound is not None and bound.command.access is Access.ANYONE
+        # A login is no way around the limits of registering and logging in.
+        subject = f"u{identity.user_id}" if identity and not open_to_all else f"a{network_of(request.address)}"
         name = request.name if bound else "unknown"
         factor = self._services.policy.rate_limit_factor
         allowed = Rate(max(1, round(rate.count * factor)), rate.per_s)

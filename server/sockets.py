@@ -16,6 +16,7 @@ from realtime.errors import CLOSE_UNAVAILABLE, FORBIDDEN, UNAUTHENTICATED, Comma
 from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
 from realtime.membership import Membership
+from realtime.networks import network_of
 from server.dispatch import Dispatcher, Request
 from server.gate import Gate
 from server.registry import Registry
@@ -80,7 +81,7 @@ class Sockets:
     async def admit(self, request: HandshakeRequest) -> Refusal | None:
         if self.draining:
             return Refusal(503, "draining", RETRY_DRAINING_S)
-        decision = await self._limiter.hit([(f"handshake:{request.peer_address}", self._handshakes, 1)])
+        decision = await self._limiter.hit([(f"handshake:{network_of(request.peer_address)}", self._handshakes, 1)])
         if not decision.allowed:
             return Refusal(429, "rate_limited", decision.retry_after_ms / 1000)
         return None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final
 
 from handlers.context import Beforehand
 from realtime.contract import RateLimit
 from realtime.errors import RATE_LIMITED, CommandError
 from realtime.limits import Check, Rate
+from realtime.networks import network_of
 
 PER_ACCOUNT: Final = RateLimit(10, 300)
 PER_ADDRESS: Final = RateLimit(50, 300)
-IPV6_NETWORK_BITS: Final = 64
-"""What one subscriber gets, at least: its addresses are countless, so they count as one."""
 
 
 async def count_attempt(beforehand: Beforehand, account: str) -> None:
@@ -26,19 +24,6 @@ async def count_attempt(beforehand: Beforehand, account: str) -> None:
     decision = await beforehand.services.limiter.hit(checks)
     if not decision.allowed:
         raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
-
-
-def network_of(address: str) -> str:
-    """Whose address it is: itself for IPv4, its network of 64 bits for IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, IPV6_NETWORK_BITS), strict=False))
 
 
 def _scaled(limit: RateLimit, factor: float) -> Rate:

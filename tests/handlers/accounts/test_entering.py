@@ -6,8 +6,7 @@ import asyncpg
 import bcrypt
 import pytest
 
-from handlers.accounts.login_limits import PER_ACCOUNT, PER_ADDRESS
-from tests.kit.server import PASSWORD, RunningServer, running_server, settings_for_tests
+from tests.kit.server import PASSWORD, RunningServer
 
 ADA = {"username": "Ada", "password": PASSWORD, "email": "ada@example.org"}
 
@@ -135,30 +134,3 @@ async def test_an_outdated_token_does_not_keep_anybody_from_logging_in(server: R
     payload = {"login": "ada_6", "password": PASSWORD}
     status, _ = await server.rest("POST", "/auth/jwt/login", payload, token="outdated")
     assert status == 200
-
-
-async def test_the_default_limits_of_logins(database_url: str, redis_url: str) -> None:
-    """Per account over all spellings and addresses; per address over all accounts. Loopback is not exempt.
-
-    All at once, since an allowance grows back while passwords are being checked.
-    """
-    settings = settings_for_tests(
-        database_url, redis_url, rate_limit_factor=1, trusted_proxies="127.0.0.0/8", password_hash_waiting_max=100
-    )
-    assert (PER_ACCOUNT.count, PER_ACCOUNT.per_s, PER_ADDRESS.count, PER_ADDRESS.per_s) == (10, 300, 50, 300)
-    async with running_server(settings) as server:
-
-        async def attempt(name: str, address: str | None) -> tuple[str, int]:
-            payload = {"login": name, "password": "not it"}
-            headers = {} if address is None else {"X-Forwarded-For": address}
-            _, answer = await server.rest("POST", "/auth/login", payload, headers=headers)
-            return answer["error"]["code"], answer["error"].get("retry_after_ms", 0)
-
-        spellings = ["Ada@example.org", "ada@EXAMPLE.org"]
-        told = await asyncio.gather(*(attempt(spellings[n % 2], f"203.0.113.{n}") for n in range(11)))
-        assert sorted(code for code, _ in told) == ["rate_limited"] + ["unauthenticated"] * 10
-        assert 0 < dict(told)["rate_limited"] <= 30_000
-
-        told = await asyncio.gather(*(attempt(f"somebody{n}", None) for n in range(51)))
-        assert sorted(code for code, _ in told) == ["rate_limited"] + ["unauthenticated"] * 50
-        assert (await attempt("somebody", "203.0.113.200"))[0] == "unauthenticated"
