@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
 
+from handlers.feature import Feature
 from realtime.backplane import Backplane
 from realtime.backplane_redis import RedisBackplane
 from realtime.engine.hub import Hub
@@ -61,7 +62,9 @@ class Node:
     reason, answers of running commands sent.
     """
 
-    def __init__(self, settings: Settings, *, serve: bool, work: bool) -> None:
+    def __init__(
+        self, settings: Settings, *, serve: bool, work: bool, features: Sequence[Feature] = FEATURES
+    ) -> None:
         self._settings = settings
         self._serve = serve
         self._work = work
@@ -69,7 +72,7 @@ class Node:
         self.node_id = secrets.token_hex(4)
         self.port = settings.port
         self.hub = Hub()
-        self.registry = Registry(FEATURES)
+        self.registry = Registry(features)
         self.dispatcher: Dispatcher
         self.draining = False
 
@@ -142,7 +145,7 @@ class Node:
         gate = Gate(tokens, revocations, clock)
         streams = FactStreams(redis)
         stack.push_async_callback(streams.stop)
-        relay = Relay(units, queries, streams, self.registry.consumers_by_fact(), resend_after_s=RESEND_AFTER_S)
+        relay = Relay(units, queries, streams, resend_after_s=RESEND_AFTER_S)
         self.dispatcher = Dispatcher(
             registry=self.registry,
             units=units,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 
 import structlog
 
@@ -30,14 +29,12 @@ class Relay:
         units: Units,
         queries: Queries,
         streams: FactStreams,
-        consumers_by_fact: Mapping[str, tuple[str, ...]],
         *,
         resend_after_s: float,
     ) -> None:
         self._units = units
         self._queries = queries
         self._streams = streams
-        self._consumers_by_fact = consumers_by_fact
         self._resend_after_s = resend_after_s
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -9,8 +9,10 @@ from typing import Any
 import aiohttp
 import orjson
 
+from handlers.feature import Feature
 from server.app import Node
 from server.config import Settings, load_settings
+from server.features import FEATURES
 from tests.kit.device import Device
 
 PASSWORD = "a long enough passphrase"
@@ -130,9 +132,11 @@ class RunningServer:
 
 
 @asynccontextmanager
-async def running_server(settings: Settings, *, work: bool = True) -> AsyncIterator[RunningServer]:
+async def running_server(
+    settings: Settings, *, work: bool = True, features: Sequence[Feature] = FEATURES
+) -> AsyncIterator[RunningServer]:
     """Starts a node that serves, and works on Facts if `work`; stops it and all that was opened through it."""
-    node = Node(settings, serve=True, work=work)
+    node = Node(settings, serve=True, work=work, features=features)
     await node.start()
     try:
         async with AsyncExitStack() as stack:

@@ -1,0 +1,127 @@
+"""A feature that does what real ones must never do, to see how the pipeline takes it."""
+
+from __future__ import annotations
+
+from handlers.context import Context, Happening, Outcome, Reaction
+from handlers.feature import Consumer, Feature, bind, on
+from realtime.contract import Command, Fact, Push, RateLimit, Repeat, Route
+from realtime.errors import CONFLICT, FORBIDDEN, CommandError
+from realtime.outgoing import ToRoom, emission
+from realtime.rooms import person_room
+from realtime.wire import Empty, Model, Nothing, Payload, WireId
+from sql.errors import Retry, Unavailable
+
+NAMESPACE = "/odd"
+RATE = RateLimit(1000, 60)
+
+
+class Note(Model):
+    user_id: WireId
+
+
+class Times(Payload):
+    times: int
+
+
+NOTED = Push(name="odd:noted", namespace=NAMESPACE, model=Note, audience="The caller's devices.")
+HAPPENED = Fact(name="odd.happened", model=Note)
+POISON = Fact(name="odd.poison", model=Note)
+
+
+def _command(name: str) -> Command[Empty, Nothing]:
+    return Command(
+        name=name,
+        namespace=NAMESPACE,
+        payload=Empty,
+        ack=Nothing,
+        effect="Something odd.",
+        repeat=Repeat.ACTS,
+        rate=RATE,
+        errors=(CONFLICT,),
+        routes=(Route("POST", f"/{name.replace(':', '/')}"),),
+    )
+
+
+CRASH = _command("odd:crash")
+TELL = _command("odd:tell")
+TELL_AND_REFUSE = _command("odd:refuse")
+UNDECLARED = _command("odd:undeclared")
+AWAY = _command("odd:away")
+POISONED = _command("odd:poison")
+CONTEND = Command(
+    name="odd:contend",
+    namespace=NAMESPACE,
+    payload=Times,
+    ack=Nothing,
+    effect="Loses against others so many times.",
+    repeat=Repeat.ACTS,
+    rate=RATE,
+    example={"times": 1},
+)
+
+
+class OddFeature:
+    """Its feature, and what its consumers were told."""
+
+    def __init__(self) -> None:
+        self.reactions: list[int] = []
+        self.poisoned = 0
+        self.contended = 0
+
+    async def _crash(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+        raise ZeroDivisionError("a defect")
+
+    async def _undeclared(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+        raise CommandError(FORBIDDEN)
+
+    async def _away(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+        raise Unavailable("the database left")
+
+    async def _contend(self, ctx: Context, cmd: Times) -> Outcome[Nothing]:
+        self.contended += 1
+        if self.contended <= cmd.times:
+            raise Retry("lost")
+        return Outcome(Nothing())
+
+    async def _tell(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+        note = Note(user_id=ctx.user_id)
+        return Outcome(
+            Nothing(),
+            pushes=(emission(NOTED, note, ToRoom(person_room(ctx.user_id))),),
+            facts=(Happening(HAPPENED, note),),
+        )
+
+    async def _refuse(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+        await ctx.sql.facts.insert_facts(ctx.connection, facts=[HAPPENED.name], payloads=['{"user_id": "1"}'])
+        raise CommandError(CONFLICT)
+
+    async def _poison(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+        return Outcome(Nothing(), facts=(Happening(POISON, Note(user_id=ctx.user_id)),))
+
+    async def _react(self, ctx: Context, note: Note) -> Reaction:
+        self.reactions.append(note.user_id)
+        return Reaction()
+
+    async def _choke(self, ctx: Context, note: Note) -> Reaction:
+        self.poisoned += 1
+        raise ZeroDivisionError("a defect in a consumer")
+
+    def feature(self) -> Feature:
+        return Feature(
+            name="odd",
+            commands=(
+                bind(CRASH, self._crash),
+                bind(TELL, self._tell),
+                bind(TELL_AND_REFUSE, self._refuse),
+                bind(UNDECLARED, self._undeclared),
+                bind(AWAY, self._away),
+                bind(CONTEND, self._contend),
+                bind(POISONED, self._poison),
+            ),
+            pushes=(NOTED,),
+            facts=(HAPPENED, POISON),
+            consumers=(
+                Consumer("odd_reader", (on(HAPPENED, self._react), on(POISON, self._react))),
+                Consumer("odd_choker", (on(POISON, self._choke),)),
+            ),
+        )

@@ -1,0 +1,75 @@
+"""Facts reach their consumers, whatever consumers do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+
+from server import worker
+from server.features import FEATURES
+from tests.kit.odd_feature import OddFeature
+from tests.kit.server import RunningServer, running_server, settings_for_tests
+from tests.kit.services import Valkey
+
+WITHIN_S = 25
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_poisonous_fact_is_parked_and_delays_nobody(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "RECLAIM_EVERY_S", 0.1)
+    monkeypatch.setattr(worker, "RECLAIM_IDLE_MS", 50)
+    monkeypatch.setattr(worker, "BLOCK_MS", 50)
+    odd = OddFeature()
+    settings = settings_for_tests(database_url, redis_url)
+    async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
+        me = await server.person("poisoner")
+        await me.rest("POST", "/odd/poison", {})
+        await _until(lambda: bool(odd.reactions))
+        connection = await asyncpg.connect(database_url)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                while not (parked := await connection.fetch("SELECT consumer, error FROM fact_done WHERE error <> ''")):
+                    await asyncio.sleep(0.05)
+        finally:
+            await connection.close()
+    assert [(row["consumer"], row["error"]) for row in parked] == [
+        ("odd_choker", "ZeroDivisionError: a defect in a consumer")
+    ]
+    assert odd.poisoned == worker.TRIES_BEFORE_PARKING
+    assert odd.reactions == [int(me.id)]
+
+
+async def test_facts_wait_for_redis(database_url: str, valkey: Valkey) -> None:
+    odd = OddFeature()
+    settings = settings_for_tests(database_url, valkey.url)
+    async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
+        me = await server.person("patient")
+        valkey.stop()
+        _, answer = await me.rest("POST", "/odd/tell", {})
+        assert answer["ok"]
+        assert odd.reactions == []
+        valkey.start()
+        await _until(lambda: bool(odd.reactions))
+    assert odd.reactions == [int(me.id)]
+
+
+async def test_confirmed_facts_leave_the_outbox(server: RunningServer, database_url: str) -> None:
+    me = await server.person("tidy")
+    await me.do("/posts", "post:create", {"text": "swept"})
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while await connection.fetchval("SELECT count(*) FROM outbox WHERE fact = 'post.created'"):
+                await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
