@@ -93,11 +93,10 @@ class Fanout:
             case RoomPush(namespace, event, data):
                 room = rooms.room_of_channel(channel)
                 if room is not None:
-                    self._on_delivered(self._hub.broadcast(namespace, room, event, data))
+                    self._on_delivered(self._hub.broadcast(namespace, (room,), event, data))
             case ListenersPush(namespace, event, data, topic, user_ids):
-                for user_id in user_ids:
-                    local = rooms.topic_room(topic, user_id)
-                    self._on_delivered(self._hub.broadcast(namespace, local, event, data))
+                local = [rooms.topic_room(topic, user_id) for user_id in user_ids]
+                self._on_delivered(self._hub.broadcast(namespace, local, event, data))
             case EnterOrder(namespace, room, user_id):
                 self._membership.later(partial(self._let_enter, namespace, room, user_id))
             case RevokeOrder(login_session_ids):

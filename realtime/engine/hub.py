@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
+from realtime.engine.frames import Outgoing
 from realtime.engine.packets import encode_event
 from realtime.engine.session import Connection, Session
 
@@ -86,26 +87,36 @@ class Hub:
         return tuple(self._sessions.get(namespace, {}).values())
 
     def broadcast(
-        self, namespace: str, room: str, event: str, data: bytes, *, skip: Callable[[Member], bool] | None = None
+        self,
+        namespace: str,
+        rooms: Iterable[str],
+        event: str,
+        data: bytes,
+        *,
+        skip: Callable[[Member], bool] | None = None,
     ) -> int:
-        """Delivers a push to all members of a room but those that `skip` is true for; returns to how many.
+        """Delivers a push to all members of these rooms but those that `skip` is true for; returns to how many.
 
-        `data` is encoded JSON. The packet is encoded once and framed once.
+        A member of several of the rooms gets it once. `data` is encoded JSON; the packet is encoded and framed once.
         """
-        members = self._rooms.get((namespace, room))
-        if not members:
-            return 0
-        packet = encode_event(namespace, event, data)
+        packet: Outgoing | None = None
         delivered = 0
-        for member in tuple(members):
+        for member in self._members_of_any(namespace, rooms):
             if skip is not None and skip(member):
                 continue
             if isinstance(member, Session):
+                if packet is None:
+                    packet = encode_event(namespace, event, data)
                 member.deliver(packet)
             else:
                 member.send(event, data)
             delivered += 1
         return delivered
+
+    def _members_of_any(self, namespace: str, rooms: Iterable[str]) -> Collection[Member]:
+        """A snapshot of who is in at least one of these rooms."""
+        occupied = [members for room in rooms if (members := self._rooms.get((namespace, room)))]
+        return tuple(occupied[0]) if len(occupied) == 1 else set[Member]().union(*occupied)
 
     def add_connection(self, connection: Connection) -> None:
         """For the engine: a connection was opened."""

@@ -62,7 +62,7 @@ class EchoPolicy:
             case "join":
                 return self.hub.join(session, str(argument))
             case "shout":
-                return self.hub.broadcast(session.namespace, str(argument), "shouted", b'"hello"')
+                return self.hub.broadcast(session.namespace, (str(argument),), "shouted", b'"hello"')
             case "push":
                 for number in range(int(str(argument))):
                     session.send("pushed", str(number).encode())

@@ -1,9 +1,14 @@
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.engine.frames import Outgoing
 from realtime.engine.hub import Hub
+from realtime.engine.policy import TransportName
+from realtime.engine.session import Connection, Session
+from realtime.errors import CloseReason
 
 
 @dataclass(eq=False)
@@ -16,6 +21,29 @@ class Consumer:
 
     def send(self, event: str, data: bytes) -> None:
         self.heard.append((event, data))
+
+
+@dataclass
+class RecordingTransport:
+    """A client that reads everything."""
+
+    name: TransportName = "websocket"
+    written: list[Outgoing] = field(default_factory=list)
+
+    def watch(self, on_stalled: Callable[[], None]) -> None:
+        """It never stalls."""
+
+    def write(self, packet: Outgoing) -> None:
+        self.written.append(packet)
+
+    def close(self, reason: CloseReason) -> None:
+        """Nothing is behind it."""
+
+    def release(self) -> None:
+        """Nothing is behind it."""
+
+    def abort(self) -> None:
+        """Nothing is behind it."""
 
 
 def test_joining_tells_the_first_member_of_a_name() -> None:
@@ -58,7 +86,7 @@ def test_a_broadcast_reaches_the_room_in_its_namespace_only() -> None:
     hub.join(inside, "hall")
     hub.join(elsewhere, "hall")
     hub.join(outside, "attic")
-    assert hub.broadcast("/chat", "hall", "said", b"1") == 1
+    assert hub.broadcast("/chat", ("hall",), "said", b"1") == 1
     assert (inside.heard, elsewhere.heard, outside.heard) == ([("said", b"1")], [], [])
 
 
@@ -66,12 +94,43 @@ def test_a_broadcast_skips_whom_it_is_told_to() -> None:
     hub, one, other = Hub(), Consumer(), Consumer()
     hub.join(one, "hall")
     hub.join(other, "hall")
-    assert hub.broadcast("/chat", "hall", "said", b"1", skip=lambda member: member is one) == 1
+    assert hub.broadcast("/chat", ("hall",), "said", b"1", skip=lambda member: member is one) == 1
     assert (one.heard, other.heard) == ([], [("said", b"1")])
 
 
 def test_a_broadcast_to_nobody_is_none() -> None:
-    assert Hub().broadcast("/chat", "hall", "said", b"1") == 0
+    assert Hub().broadcast("/chat", ("hall", "attic"), "said", b"1") == 0
+    assert Hub().broadcast("/chat", (), "said", b"1") == 0
+
+
+def test_a_broadcast_to_several_rooms_reaches_a_member_of_many_once() -> None:
+    hub, both, one, outside = Hub(), Consumer(), Consumer(), Consumer()
+    for member, room in ((both, "hall"), (both, "attic"), (one, "attic"), (outside, "cellar")):
+        hub.join(member, room)
+    assert hub.broadcast("/chat", ("hall", "attic", "nowhere"), "said", b"1") == 2
+    assert (both.heard, one.heard, outside.heard) == ([("said", b"1")], [("said", b"1")], [])
+
+
+async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
+    """It is encoded and framed once, however many rooms and sockets there are."""
+    hub, transports = Hub(), [RecordingTransport() for _ in range(3)]
+    for number, transport in enumerate(transports):
+        connection = Connection(
+            id=str(number),
+            peer_address="",
+            user_agent=None,
+            transport=transport,
+            on_session_end=lambda *_: None,
+            on_end=lambda _: None,
+        )
+        session = Session(id=str(number), namespace="/feed", connection=connection)
+        session.open()
+        transport.written.clear()
+        hub.join(session, f"feed:{number % 2}")
+    assert hub.broadcast("/feed", ("feed:0", "feed:1"), "said", b"1") == 3
+    packets = [packet for transport in transports for packet in transport.written]
+    assert [packet.payload for packet in packets] == [b'42/feed,["said",1]'] * 3
+    assert all(packet is packets[0] for packet in packets)
 
 
 def test_a_member_may_leave_while_it_hears_a_broadcast() -> None:
@@ -83,7 +142,7 @@ def test_a_member_may_leave_while_it_hears_a_broadcast() -> None:
 
     for _ in range(3):
         hub.join(Leaver(), "hall")
-    assert hub.broadcast("/chat", "hall", "said", b"1") == 3
+    assert hub.broadcast("/chat", ("hall",), "said", b"1") == 3
     assert not hub.has_members("hall")
 
 
