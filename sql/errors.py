@@ -43,12 +43,13 @@ class ForeignKeyMissing(ConstraintBroken):
     """The row that this one refers to does not exist."""
 
 
-DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """Everything that asyncpg raises on its own account."""
 
-_UNAVAILABLE_CLASSES: Final = frozenset({"08", "53", "58"})
+_UNAVAILABLE_CLASSES: Final = frozenset({"08", "28", "53", "58"})  # 28: not let in
 _UNAVAILABLE_STATES: Final = frozenset(
     {
+        "3D000",  # no such database
         "25006",  # read-only: a standby, or the primary that this node has not found yet
         "25P03",  # idle in transaction for too long
         "57014",  # statement timeout
@@ -58,6 +59,11 @@ _UNAVAILABLE_STATES: Final = frozenset(
         "57P04",  # database dropped
         "57P05",  # idle session
     }
+)
+_LOST: Final = re.compile(
+    # "released back": a pool takes a lost connection back at once, whoever uses it. "cannot switch": the news of
+    # the loss came, the end of the stream did not yet. "invalid DSN": there is no such address.
+    "clos|terminat|released back|cannot switch|invalid DSN"
 )
 _RETRY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 _BAD_TEXT_STATES: Final = frozenset(
@@ -87,14 +93,15 @@ def translated() -> Iterator[None]:
 
 def translate(error: BaseException) -> DatabaseError | None:
     """The error of this module that says the same; None for a fault of the program, which should stay loud."""
+    if isinstance(error, asyncpg.OutdatedSchemaCacheError | asyncpg.InvalidCachedStatementError):
+        return Retry(str(error))  # a migration ran beside this connection, which knows of it now
     if isinstance(error, asyncpg.PostgresError):
         return _from_state(error)
-    if isinstance(error, asyncpg.InterfaceError):
-        # asyncpg has one class for a lost connection and for misuse: only the text tells them apart. A pool takes
-        # a lost connection back at once, whoever uses it.
-        text = str(error)
-        return Unavailable(text) if re.search("clos|terminat|released back", text) else None
-    return Unavailable(str(error) or type(error).__name__)
+    text = str(error) or type(error).__name__
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+        # asyncpg has the same classes for a lost connection and for misuse: only the text tells them apart.
+        return Unavailable(text) if _LOST.search(text) else None
+    return Unavailable(text)
 
 
 def _from_state(error: asyncpg.PostgresError) -> DatabaseError | None:

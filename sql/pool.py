@@ -45,6 +45,9 @@ async def open_pool(
             timeout=connect_timeout_s,
             # The server ends a slow statement; this ends the wait for a server that has gone silent.
             command_timeout=statement_timeout_ms / 1000 + 2,
+            # Every query stays prepared: there are fewer than this, and PostgreSQL plans anew when tables change.
+            statement_cache_size=512,
+            max_cached_statement_lifetime=0,
             init=use_orjson,
             reset=_keep_session,
             server_settings={

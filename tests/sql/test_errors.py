@@ -83,6 +83,7 @@ async def test_a_slow_statement_is_unavailable(database_url: str, queries: Queri
 def test_faults_of_the_program_stay_as_they_are() -> None:
     assert translate(asyncpg.UndefinedTableError("no such table")) is None
     assert translate(asyncpg.InterfaceError("another operation is in progress")) is None
+    assert translate(asyncpg.InternalClientError("got result for unknown protocol state")) is None
     with pytest.raises(asyncpg.PostgresSyntaxError), translated():
         raise asyncpg.PostgresSyntaxError("typo")
 
@@ -99,6 +100,9 @@ def test_faults_of_the_program_stay_as_they_are() -> None:
         asyncpg.InterfaceError("connection is closed"),
         asyncpg.InterfaceError("pool is closing"),
         asyncpg.InterfaceError("connection has been released back to the pool"),
+        asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+        asyncpg.InvalidPasswordError("password authentication failed"),
+        asyncpg.InvalidCatalogNameError("no such database"),
         ConnectionRefusedError(),
         TimeoutError(),
     ],
@@ -107,6 +111,22 @@ def test_what_a_retry_later_may_heal_is_unavailable(error: Exception) -> None:
     ours = translate(error)
     assert isinstance(ours, Unavailable)
     assert str(ours)
+
+
+async def test_a_migration_beside_a_running_transaction_can_be_tried_again(world: World) -> None:
+    await world.execute("CREATE TABLE changing (value integer)")
+    async with world.units.read() as connection:
+        await connection.fetch("SELECT * FROM changing")
+        await world.execute("ALTER TABLE changing ALTER COLUMN value TYPE text")
+        with pytest.raises(Retry), translated():
+            async with connection.transaction():
+                await connection.fetch("SELECT * FROM changing")
+        assert await connection.fetch("SELECT * FROM changing") == []
+
+
+async def test_an_address_that_is_none_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="invalid DSN"), translated():
+        await asyncpg.connect("nowhere")
 
 
 def test_constraints_are_one_family() -> None:
