@@ -88,13 +88,14 @@ INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
 VALUES (:token_hash, :session_id, :issued_at, :expires_at);
 
 -- name: lock_refresh_token(token_hash)^
--- Holds a refresh token and its login until the transaction ends, so that two uses of it follow each other.
--- refresh_tokens_pkey, login_sessions_pkey; 0 or 1 row.
+-- Holds a refresh token and its login until the transaction ends, so that two uses of it follow each other. The login
+-- is locked first (the order after OF counts): an old token's use locks the successor too, and must not meet one that
+-- comes the other way. refresh_tokens_pkey, login_sessions_pkey; 0 or 1 row.
 SELECT t.session_id, s.user_id, t.expires_at, t.used_at, t.successor_hash, s.revoked_at
 FROM refresh_tokens t
 JOIN login_sessions s ON s.id = t.session_id
 WHERE t.token_hash = :token_hash
-FOR NO KEY UPDATE OF t, s;
+FOR NO KEY UPDATE OF s, t;
 
 -- name: rotate_refresh_token(token_hash, successor_hash, now, expires_at)$
 -- Uses a token up and puts its successor in its place. refresh_tokens_pkey; 0 or 1 row.

@@ -1,3 +1,4 @@
+import asyncio
 import datetime
 
 import pytest
@@ -10,6 +11,9 @@ from tests.sql.world import World
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LATER = NOW + datetime.timedelta(days=30)
+WAITING_FOR_LOCKS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 async def register(world: World, username: str, email: str | None, phone: str | None = None) -> UserId:
@@ -223,3 +227,23 @@ async def test_expired_tokens_are_forgotten_and_others_kept(world: World) -> Non
     )
     assert await token_of(world, b"old") is None
     assert await token_of(world, b"new") is not None
+
+
+async def test_uses_of_old_and_new_tokens_of_one_login_queue_at_the_login(world: World) -> None:
+    """Whoever waits holds nothing that the one in front may want next: a repeat and its successor's use do not clash."""
+    session_id = await log_in(world, await world.person())
+    await issue(world, session_id, b"queue 1")
+    await rotate(world, b"queue 1", b"queue 2")
+    accounts = world.sql.accounts
+    async with world.units.write() as repeating:
+        await accounts.lock_refresh_token(repeating, token_hash=b"queue 1")
+        waiting = asyncio.create_task(token_of(world, b"queue 2"))
+        while not await world.value(WAITING_FOR_LOCKS):
+            await asyncio.sleep(0.01)
+        assert await accounts.lock_refresh_token(repeating, token_hash=b"queue 2") is not None
+        assert not waiting.done()
+        await accounts.rotate_refresh_token(
+            repeating, token_hash=b"queue 2", successor_hash=b"queue 3", now=NOW, expires_at=LATER
+        )
+    row = await waiting
+    assert row is not None and row.used_at == NOW, "the one who waited sees what was done meanwhile"
