@@ -69,7 +69,7 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
 
 @contextmanager
 def _cut_off_for_good(connection: Connection) -> Iterator[None]:
-    """Around BEGIN and COMMIT: cancelled there, nobody knows how far it got, and nobody goes on with this connection."""
+    """Around BEGIN and COMMIT: cancelled in there, nobody knows how far it got, so the connection is thrown away."""
     try:
         with translated():
             yield
