@@ -79,6 +79,7 @@ class Passwords:
         return PasswordVerdict(correct=True, upgraded_hash=self._hasher.hash(secret) if outdated else None)
 
     def _bcrypt_verdict(self, stored_hash: str, secret: bytes) -> PasswordVerdict:
+        # It takes its own time, so until their first login here such accounts can be told from those of nobody.
         if not bcrypt.checkpw(secret[:_BCRYPT_READS_BYTES], stored_hash.encode()):
             return PasswordVerdict(correct=False)
         return PasswordVerdict(correct=True, upgraded_hash=self._hasher.hash(secret))

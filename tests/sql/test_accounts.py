@@ -230,7 +230,7 @@ async def test_expired_tokens_are_forgotten_and_others_kept(world: World) -> Non
 
 
 async def test_uses_of_old_and_new_tokens_of_one_login_queue_at_the_login(world: World) -> None:
-    """Whoever waits holds nothing that the one in front may want next: a repeat and its successor's use do not clash."""
+    """Whoever waits holds nothing that the one in front may want: a repeat and a use of its successor do not clash."""
     session_id = await log_in(world, await world.person())
     await issue(world, session_id, b"queue 1")
     await rotate(world, b"queue 1", b"queue 2")
