@@ -83,6 +83,25 @@ async def test_a_post_pushed_while_another_node_builds_the_list_is_in_it(lab: Fe
     assert await lab.walk(viewer) == [pushed, *rows_read] == await lab.truth(viewer)
 
 
+async def test_pushes_land_in_a_list_before_its_rows_are_read(lab: FeedLab, redis_url: str) -> None:
+    (viewer, author) = await lab.people(2)
+    await lab.follow_in_the_past([viewer], [author])
+    await lab.posts_of_the_past([author], 30)
+    async with another_node(redis_url) as lists, lab.database.acquire() as writer, lab.database.acquire() as barrier:
+        writing = writer.transaction()
+        await writing.start()
+        pushed = await writer.fetchval("INSERT INTO posts (author_id, text) VALUES ($1, 'late') RETURNING id", author)
+        async with asyncio.TaskGroup() as reading, asyncio.timeout(4), barrier.transaction():
+            await barrier.execute("LOCK TABLE follows IN ACCESS EXCLUSIVE MODE")
+            reading.create_task(lab.page(viewer))  # cannot read its rows while the lock is held
+            while not await lists.push([viewer], pushed):
+                await asyncio.sleep(0.005)
+        await writing.commit()
+    truth = await lab.truth(viewer)
+    assert truth[0] == pushed
+    assert await lab.walk(viewer) == truth
+
+
 async def test_a_follow_undoes_a_build_that_read_its_rows_before(lab: FeedLab, redis_url: str) -> None:
     (viewer, author, followed_later) = await lab.people(3)
     await lab.follow_in_the_past([viewer], [author])

@@ -170,7 +170,6 @@ async def test_sync_finds_a_post_that_was_committed_after_later_ones(server: Run
 async def test_sync_says_when_there_is_more_than_it_brings(server: RunningServer, database_url: str) -> None:
     reader, author = await server.people("reader8", "author8")
     await follow(reader, author)
-    position = (await reader.do("/feed", "feed:subscribe"))["position"]
     connection = await asyncpg.connect(database_url)
     try:
         made = await connection.fetch(
@@ -181,11 +180,11 @@ async def test_sync_says_when_there_is_more_than_it_brings(server: RunningServer
         )
     finally:
         await connection.close()
-    newest_first = [str(post_id) for post_id in sorted((row["id"] for row in made), reverse=True)]
-    answer = await reader.do("/feed", "feed:sync", {"after": position})
-    assert (ids_of(answer), answer["truncated"]) == (newest_first[:SYNC_ITEMS_MAX], True)
+    oldest, *others = sorted(row["id"] for row in made)
+    answer = await reader.do("/feed", "feed:sync", {"after": position_of(oldest)})
+    assert (ids_of(answer), answer["truncated"]) == ([str(post_id) for post_id in reversed(others)], True)
     below = await reader.do("/feed", "feed:page", {"before": answer["items"][-1]["id"]})
-    assert ids_of(below) == newest_first[SYNC_ITEMS_MAX:]
+    assert ids_of(below) == [str(oldest)]
 
 
 async def test_a_position_that_is_too_old_is_told_so(server: RunningServer) -> None:
