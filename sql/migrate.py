@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 from pogo_core.error import BadMigrationError
@@ -29,6 +29,13 @@ class MigrationFailed(Exception):
     """The files and the database do not fit together, or a file could not be applied; the message says which."""
 
 
+class _Progress(logging.LoggerAdapter[logging.Logger]):
+    """Takes pogo-migrate's warnings for what they are: it warns of each file that it applies."""
+
+    def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.info(msg, *args, **kwargs)
+
+
 class _Ledger(NamedTuple):
     connection: PlainConnection
     queries: LedgerQueries
@@ -46,7 +53,7 @@ async def migrate(database_url: str, *, folder: Path = MIGRATIONS, lock_timeout_
         await ledger.queries.create_ledger(ledger.connection)
         before = await _check(ledger, folder)
         try:
-            await pogo.apply(ledger.connection, folder, schema_name="public", logger=_LOG)
+            await pogo.apply(ledger.connection, folder, schema_name="public", logger=_Progress(_LOG))
         except BadMigrationError as error:
             raise MigrationFailed(f"{error}: {error.__cause__}" if error.__cause__ else str(error)) from error
         contents = _contents(folder)

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -51,6 +52,14 @@ async def test_several_nodes_migrate_at_once_and_one_of_them_works(empty_url: st
     assert sorted(applied) == [0, 0, 0, len(NAMES)]
     assert await pending(empty_url) == []
     assert await migrate(empty_url.replace("postgresql://", "postgresql+asyncpg://")) == 0
+
+
+async def test_applying_files_is_no_reason_to_warn(empty_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await migrate(empty_url)
+    told = [record for record in caplog.records if record.name == "sql.migrate"]
+    assert sorted(record.getMessage() for record in told) == [f"Applying {name}" for name in NAMES]
+    assert {record.levelname for record in told} == {"INFO"}
 
 
 async def test_a_new_file_is_pending_then_applied(empty_url: str, folder: Path) -> None:
