@@ -34,12 +34,13 @@ class PackedList:
 class PackedLists:
     """Lists that take ids pushed in any order and any number of times, and never hide that something was cut off.
 
-    A list that nobody has read for IDLE_TTL_S is gone. All methods raise StoreUnavailable while Redis is away.
+    A list that nobody has read for `idle_ttl_s` is gone. All methods raise StoreUnavailable while Redis is away.
     """
 
-    def __init__(self, redis: Redis, *, prefix: str, max_length: int = 800) -> None:
+    def __init__(self, redis: Redis, *, prefix: str, max_length: int = 800, idle_ttl_s: int = IDLE_TTL_S) -> None:
         self._prefix = prefix
         self._max_length = max_length
+        self._idle_ttl_s = idle_ttl_s
         # apart, so that no reader waits behind a large fan-out
         self._pushing = PipelinedConnection(redis, timeout_s=_PUSH_WITHIN_S)
         self._asking = PipelinedConnection(redis, timeout_s=_ANSWER_WITHIN_S)
@@ -60,7 +61,7 @@ class PackedLists:
 
     async def read(self, owner_id: int) -> PackedList | None:
         """The owner's list; None where there is none, or it is being built."""
-        reply = await self._read.run(self._asking, [self._key(owner_id)], IDLE_TTL_S)
+        reply = await self._read.run(self._asking, [self._key(owner_id)], self._idle_ttl_s)
         if reply is None:
             return None
         floor, packed = cast(tuple[bytes, bytes], reply)
@@ -83,7 +84,7 @@ class PackedLists:
         """
         packed = struct.pack(f">{len(ids)}Q", *ids)
         key = self._key(owner_id)
-        return bool(await self._finish.run(self._asking, [key], token, packed, _pack(floor), IDLE_TTL_S))
+        return bool(await self._finish.run(self._asking, [key], token, packed, _pack(floor), self._idle_ttl_s))
 
     async def forget(self, owner_ids: Sequence[int]) -> None:
         """Drops lists, complete ones and those under construction."""

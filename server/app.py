@@ -62,9 +62,7 @@ class Node:
     reason, answers of running commands sent.
     """
 
-    def __init__(
-        self, settings: Settings, *, serve: bool, work: bool, features: Sequence[Feature] = FEATURES
-    ) -> None:
+    def __init__(self, settings: Settings, *, serve: bool, work: bool, features: Sequence[Feature] = FEATURES) -> None:
         self._settings = settings
         self._serve = serve
         self._work = work
@@ -123,14 +121,17 @@ class Node:
             concurrency=settings.password_hash_concurrency, waiting_max=settings.password_hash_waiting_max
         )
         stack.callback(passwords.close)
-        feeds = PackedLists(redis, prefix="feed", max_length=settings.feed_list_max)
-        stack.push_async_callback(feeds.stop)
         shared_limiter = RedisLimiter(redis)
         stack.push_async_callback(shared_limiter.stop)
         limiter = FallbackLimiter(
             shared_limiter, MemoryLimiter(), on_fallback=partial(metrics.count, "limits_counted_by_this_node_alone")
         )
-        feeds = PackedLists(redis, prefix="feed", max_length=settings.feed_list_max)
+        feeds = PackedLists(
+            redis,
+            prefix="feed",
+            max_length=settings.feed_list_max,
+            idle_ttl_s=settings.feed_days_limit * 86_400,
+        )
         stack.push_async_callback(feeds.stop)
         services = make_services(
             settings,

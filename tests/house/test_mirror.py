@@ -16,7 +16,6 @@ TESTED_ELSEWHERE = {
     "realtime/engine/options.py": "tests/protocol/test_handshake.py",
     "realtime/engine/policy.py": "tests/protocol/test_connect.py",
     "server/__main__.py": "tests/server/test_main.py",
-    "server/app.py": "tests/server/test_main.py",
     "server/commands/dependencies.py": "tests/server/test_main.py",
     "server/commands/failure.py": "tests/server/test_main.py",
     "server/commands/migrate.py": "tests/server/test_main.py",

@@ -162,6 +162,19 @@ async def test_reading_renews_the_time_to_live_and_pushing_does_not(lists: Packe
     assert IDLE_TTL_S - 10 < await redis.ttl(key) <= IDLE_TTL_S
 
 
+async def test_the_time_to_live_is_a_setting(redis: Redis) -> None:
+    lists = PackedLists(redis, prefix="list", idle_ttl_s=1_000)
+    try:
+        await build(lists, 1, [5])
+        (key,) = await redis.keys()
+        assert 990 < await redis.ttl(key) <= 1_000
+        await redis.expire(key, 100)
+        await lists.read(1)
+        assert 990 < await redis.ttl(key) <= 1_000
+    finally:
+        await lists.stop()
+
+
 async def test_owners_of_one_bucket_share_a_cluster_slot(lists: PackedLists, redis: Redis) -> None:
     for owner_id in (1, 17, 33):
         await build(lists, owner_id, [])
