@@ -47,6 +47,27 @@ WITH followee AS NOT MATERIALIZED (
         LIMIT :page_size
     ) newest
     WHERE followee.is_broadcaster
+), older_from AS MATERIALIZED (
+    -- The page ends at or above this id: so many people published something since. The newest post of each is enough to
+    -- know it, and nobody's posts are read further down.
+    SELECT newest.id
+    FROM followee
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE
+            p.author_id = followee.id
+            AND p.id < :before
+            AND p.id <= :floor
+            AND p.deleted_at IS NULL
+            AND p.visibility IN ('public', 'followers')
+        ORDER BY p.id DESC
+        LIMIT 1
+    ) newest
+    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size
+    ORDER BY newest.id DESC
+    OFFSET :page_size - 1
+    LIMIT 1
 ), older AS (
     SELECT newest.id
     FROM followee
@@ -57,6 +78,7 @@ WITH followee AS NOT MATERIALIZED (
             p.author_id = followee.id
             AND p.id < :before
             AND p.id <= :floor
+            AND p.id >= coalesce((SELECT older_from.id FROM older_from), 0)
             AND p.deleted_at IS NULL
             AND p.visibility IN ('public', 'followers')
         ORDER BY p.id DESC
@@ -127,17 +149,39 @@ ORDER BY p.id DESC;
 -- name: home_ids(viewer_id, id_limit)
 -- The newest posts of the followed people that are not broadcasters, newest first: what a feed list is built from.
 -- follows_pkey, users_pkey, posts_author_idx; at most id_limit rows.
+WITH followee AS (
+    SELECT f.followed_id AS id
+    FROM follows f
+    JOIN users author ON author.id = f.followed_id
+    WHERE f.follower_id = :viewer_id AND NOT author.is_broadcaster
+), oldest AS MATERIALIZED (
+    -- The list ends at or above this id, as the newest ten of each tell; without it many people cost as many lists.
+    SELECT newest.id
+    FROM followee
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE p.author_id = followee.id AND p.deleted_at IS NULL AND p.visibility IN ('public', 'followers')
+        ORDER BY p.id DESC
+        LIMIT 10
+    ) newest
+    ORDER BY newest.id DESC
+    OFFSET :id_limit - 1
+    LIMIT 1
+)
 SELECT newest.id
-FROM follows f
-JOIN users author ON author.id = f.followed_id
+FROM followee
 CROSS JOIN LATERAL (
     SELECT p.id
     FROM posts p
-    WHERE p.author_id = f.followed_id AND p.deleted_at IS NULL AND p.visibility IN ('public', 'followers')
+    WHERE
+        p.author_id = followee.id
+        AND p.id >= coalesce((SELECT oldest.id FROM oldest), 0)
+        AND p.deleted_at IS NULL
+        AND p.visibility IN ('public', 'followers')
     ORDER BY p.id DESC
     LIMIT :id_limit
 ) newest
-WHERE f.follower_id = :viewer_id AND NOT author.is_broadcaster
 ORDER BY newest.id DESC
 LIMIT :id_limit;
 

@@ -143,6 +143,20 @@ async def test_a_list_is_built_from_the_newest_of_those_who_are_no_broadcasters(
     assert await newest(2) == [posts[4], posts[3]]
 
 
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_list_is_the_newest_ids_however_unevenly_people_publish(world: World, seed: int) -> None:
+    chance = random.Random(seed)
+    viewer, *authors = await world.people("viewer", *["author"] * 5)
+    for author_id in authors:
+        await world.follow(viewer, author_id)
+    weights = [40, 20, 5, 1, 1]
+    newest_first = [await world.post(author_id) for author_id in chance.choices(authors, weights, k=80)][::-1]
+    for id_limit in (1, 7, 25, 45, 79, 80, 800):
+        async with world.units.read() as connection:
+            ids = await world.sql.feed.home_ids(connection, viewer_id=viewer, id_limit=id_limit)
+        assert ids == newest_first[:id_limit]
+
+
 async def test_followers_come_in_batches_without_skip_or_repeat_and_without_the_blocked(world: World) -> None:
     author, *fans = await world.people("author", *["fan"] * 7)
     for fan in fans:

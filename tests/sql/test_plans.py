@@ -136,13 +136,19 @@ HOT = [
         "feed.home_page",
         {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": 30_000, "page_size": 20},
         {"posts_author_idx", "post_likes_pkey"},
-        6_000,
+        1_500,
     ),
     Hot(
         "feed.home_since",
         {"viewer_id": VIEWER, "after": 59_000, "page_size": 100},
         {"posts_author_idx"},
         2_500,
+    ),
+    Hot(
+        "feed.home_ids",
+        {"viewer_id": VIEWER, "id_limit": 800},
+        {"posts_author_idx", "follows_pkey"},
+        5_000,
     ),
     Hot(
         "feed.follower_batch",
