@@ -107,13 +107,14 @@ async def test_a_node_that_died_is_forgotten(make: Make, redis: Redis) -> None:
 
 
 async def test_a_living_node_renews_its_time_to_live(make: Make, redis: Redis) -> None:
-    a = make("a")
-    await a.start(on_lost=Losses())
+    a, losses = make("a"), Losses()
+    await a.start(on_lost=losses)
     await a.add("feed", 1)
     await redis.expire("listen:{feed}:a", 3)
     async with asyncio.timeout(10):
         while await redis.ttl("listen:{feed}:a") <= 3:
             await asyncio.sleep(0.05)
+    assert losses.topics == []
 
 
 async def test_what_was_flushed_is_written_again_and_told(make: Make, redis: Redis) -> None:
@@ -132,8 +133,10 @@ async def test_a_loss_is_noticed_though_additions_came_after_it(make: Make, redi
     await a.start(on_lost=losses)
     await asyncio.gather(*(a.add("feed", user_id) for user_id in range(10)))
     await redis.flushall()
+    await redis.config_resetstat()
     await asyncio.gather(*(a.add("feed", user_id) for user_id in range(10, 20)))
     assert losses.topics == ["feed"]
+    assert (await redis.info("commandstats"))["cmdstat_exec"]["calls"] == 1  # written anew once, not by each of the ten
     assert await a.all_on_nodes("feed") == {"a": set(range(20))}
 
 
