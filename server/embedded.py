@@ -79,7 +79,10 @@ def _leave(folder: Path, users: int, database: EmbeddedPostgres | None, cache: E
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return  # somebody else still works with them and will stop them
+        # somebody else still works with them and will stop them
+        for server in (cache, database):
+            if server is not None:
+                server.let_go()
     else:
         # another command may have started the one that this one did not ask for
         (cache or EmbeddedValkey(folder)).stop()

@@ -82,6 +82,12 @@ class EmbeddedPostgres:
         while _works_in(pid, self.data.resolve()) and time.monotonic() < deadline:
             time.sleep(0.02)
 
+    def let_go(self) -> None:
+        """Leave it running, for somebody else to stop."""
+        if self._process is not None:
+            self._process.returncode = 0  # or Popen warns, once nobody minds the process, that it still runs
+            self._process = None
+
     def _identity(self) -> Identity:
         # what was made for `nobody` stays with `nobody`, also after user namespaces became available
         return ordinary_identity(user_namespaces=self._user_namespaces and not self.data.is_symlink())

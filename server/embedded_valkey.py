@@ -66,6 +66,12 @@ class EmbeddedValkey:
         while self.running() and time.monotonic() < deadline:
             time.sleep(0.02)
 
+    def let_go(self) -> None:
+        """Leave it running, for somebody else to stop."""
+        if self._process is not None:
+            self._process.returncode = 0  # or Popen warns, once nobody minds the process, that it still runs
+            self._process = None
+
     def _launch(self, binary: Path) -> None:
         self._socket.parent.mkdir(mode=0o700, exist_ok=True)
         if self._socket.parent.stat().st_uid != os.geteuid():

@@ -1,10 +1,11 @@
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def test_the_last_to_leave_stops_them(tmp_path: Path) -> None:
         other.communicate("leave\n")
     assert running(tmp_path) == (False, False)
     assert not in_use(tmp_path)
+
+
+def test_who_started_them_may_leave_first(tmp_path: Path) -> None:
+    with ExitStack() as first:
+        first.enter_context(embedded_servers(tmp_path, durable=False))
+        with another_command(tmp_path) as other:
+            first.close()
+            gc.collect()  # a process that nobody minds any more is warned of, and a warning fails the test
+            assert running(tmp_path) == (True, True)
+            other.communicate("leave\n")
+    assert running(tmp_path) == (False, False)
 
 
 def test_a_killed_command_leaves_servers_that_the_next_one_uses_and_stops(tmp_path: Path) -> None:
