@@ -26,8 +26,6 @@ from realtime.wire import Empty, Nothing, Page, unix_ms
 from sql.ids import MAX_ID, PostId
 
 _SYNC_WINDOW: Final = datetime.timedelta(days=SYNC_WINDOW_DAYS)
-_WINDOW_OF_PAGE: Final = 2
-"""How many times a page's posts are offered to SQL, since some of them may be deleted or hidden by now."""
 
 
 class Subscribed(NamedTuple):
@@ -88,12 +86,11 @@ async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
 
 async def _home_page(ctx: Context, home: HomeList, *, before: int, limit: int | None) -> Page[Post]:
     wanted = limit or ctx.services.policy.feed_page_default
-    ids, floor = home.window(before, rows_wanted(wanted) * _WINDOW_OF_PAGE)
     rows = await ctx.sql.feed.home_page(
         ctx.connection,
         viewer_id=ctx.user_id,
-        ids=ids,
-        floor=floor,
+        ids=home.ids,
+        floor=home.floor,
         before=PostId(before),
         page_size=rows_wanted(wanted),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from handlers.feed.consumers import BATCH_SIZE
@@ -100,6 +101,22 @@ async def test_a_broadcaster_reaches_the_followers_who_listen_and_nobody_else(sm
     for person in (fan, absent):
         page = await person.do("/feed", "feed:page")
         assert [item["id"] for item in page["items"]] == [posted, early]
+
+
+@pytest.mark.parametrize("posts_on", [0, 1])
+async def test_a_post_reaches_listeners_on_all_nodes_once(database_url: str, redis_url: str, posts_on: int) -> None:
+    settings = settings_for_tests(database_url, redis_url)
+    async with running_server(settings) as one, running_server(settings, work=False) as other:
+        author, reader = await one.people(f"far_author{posts_on}", f"far_reader{posts_on}")
+        await reader.do("/users", "user:follow", {"user_id": author.id})
+        devices = [await node.device(reader.access_token) for node in (one, other)]
+        for device in devices:
+            await device.do("/feed", "feed:subscribe")
+        status, answer = await (one, other)[posts_on].rest("POST", "/posts", {"text": "far"}, token=author.access_token)
+        assert status == 201
+        for device in devices:
+            assert (await device.expect_push("feed:new"))["post"]["id"] == answer["data"]["post"]["id"]
+            await device.expect_silence("feed:new", within_s=0.1)
 
 
 async def test_what_a_post_cost_can_be_seen(server: RunningServer) -> None:

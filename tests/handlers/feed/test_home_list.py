@@ -8,28 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from handlers.feed.home_list import ALL_FROM_SQL, HomeList
 from realtime.packed_lists import PackedLists
 from realtime.redis_client import StoreUnavailable, open_redis
 from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
-
-FLOOR = 50
-
-
-@given(ids=st.sets(st.integers(1, 100)), before=st.integers(1, 101), size=st.integers(1, 30))
-def test_a_window_holds_everything_between_its_floor_and_the_cursor(ids: set[int], before: int, size: int) -> None:
-    window, floor = HomeList(sorted(ids, reverse=True), FLOOR).window(before, size)
-    assert window == sorted((known for known in ids if known < before), reverse=True)[:size]
-    assert floor >= FLOOR
-    assert {known for known in ids if floor < known < before} <= set(window)
-
-
-def test_without_a_list_everything_is_asked_of_sql() -> None:
-    assert ALL_FROM_SQL.window(before=7, size=3) == ([], ALL_FROM_SQL.floor)
 
 
 @asynccontextmanager
