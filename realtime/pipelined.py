@@ -79,12 +79,13 @@ class PipelinedConnection:
         return self._away
 
     async def stop(self) -> None:
-        """Closes the connection; calls still under way fail with StoreUnavailable."""
+        """Closes the connection for good; calls under way and later ones fail with StoreUnavailable."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        self._away = True
         self._fail(self._take_all(), "stopped")
 
     async def send(self, *command: Argument) -> object:
