@@ -100,6 +100,7 @@ class Front:
             max_packet_bytes=settings.max_packet_bytes,
             max_unread_bytes=settings.max_unread_bytes,
             connect_timeout_ms=settings.socket_connect_timeout_ms,
+            max_frames_per_s=settings.max_frames_per_s,
             allowed_origins=settings.allowed_origins,
             trusted_proxies=settings.trusted_proxies,
             namespaces=self.registry.namespaces,

@@ -20,7 +20,8 @@ PROBE_ANSWER = b"3probe"
 
 _SEPARATOR = b"\x1e"
 _KINDS = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
-_TEXT_OPCODE, _CLOSE_OPCODE = 0x81, 0x88
+_FIN = 0x80
+_TEXT_OPCODE, _CLOSE_OPCODE = 0x1, 0x8
 
 
 class MalformedPacket(Exception):
@@ -52,17 +53,21 @@ class Outgoing:
 
 def text_frame(payload: bytes) -> bytes:
     """A whole, unmasked WebSocket text frame."""
-    length = len(payload)
-    if length < 126:
-        return bytes((_TEXT_OPCODE, length)) + payload
-    if length < 65_536:
-        return struct.pack("!BBH", _TEXT_OPCODE, 126, length) + payload
-    return struct.pack("!BBQ", _TEXT_OPCODE, 127, length) + payload
+    return websocket_frame(_TEXT_OPCODE, payload)
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    payload = struct.pack("!H", code) + reason.encode()
-    return bytes((_CLOSE_OPCODE, len(payload))) + payload
+    return websocket_frame(_CLOSE_OPCODE, struct.pack("!H", code) + reason.encode())
+
+
+def websocket_frame(opcode: int, payload: bytes) -> bytes:
+    """A whole, unmasked WebSocket frame of any kind."""
+    length = len(payload)
+    if length < 126:
+        return bytes((_FIN | opcode, length)) + payload
+    if length < 65_536:
+        return struct.pack("!BBH", _FIN | opcode, 126, length) + payload
+    return struct.pack("!BBQ", _FIN | opcode, 127, length) + payload
 
 
 def encode_payload(payloads: Iterable[bytes]) -> bytes:

@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from typing import Protocol
+
+from realtime.engine.delay_line import DelayLine
+
+
+class Watched(Protocol):
+    """A client that is asked for signs of life."""
+
+    def ask(self) -> None: ...
+
+    @property
+    def excused(self) -> bool:
+        """True while it cannot be heard through our fault: then the wait starts again."""
+
+    def fall_silent(self) -> None:
+        """It did not answer in time; it is not watched any more."""
 
 
 class Heartbeat:
-    """Asks a client for a sign of life `interval_ms` after the last one, and waits `timeout_ms` for it.
+    """Asks each client for a sign of life `interval_ms` after its last one, and waits `timeout_ms` for it.
 
-    `excused` tells that the client cannot be heard now through our fault: then the wait starts again.
+    One for all clients: watching one costs two entries and no timer of its own.
     """
 
-    def __init__(
-        self,
-        *,
-        interval_ms: int,
-        timeout_ms: int,
-        ask: Callable[[], None],
-        excused: Callable[[], bool],
-        on_silence: Callable[[], None],
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._interval_s = interval_ms / 1000
-        self._timeout_s = timeout_ms / 1000
-        self._ask = ask
-        self._excused = excused
-        self._on_silence = on_silence
-        self._timer: asyncio.TimerHandle | None = None
+    def __init__(self, *, interval_ms: int, timeout_ms: int) -> None:
+        self._resting: DelayLine[Watched] = DelayLine(interval_ms / 1000, self._question)
+        self._asked: DelayLine[Watched] = DelayLine(timeout_ms / 1000, self._judge)
 
-    def start(self) -> None:
-        """Also takes a sign of life: the next question is due one interval from now."""
-        self.stop()
-        self._timer = self._loop.call_later(self._interval_s, self._question)
+    def hear(self, client: Watched) -> None:
+        """Takes a sign of life, the first one too: the next question is due one interval from now."""
+        self._asked.discard(client)
+        self._resting.put(client)
 
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def forget(self, client: Watched) -> None:
+        self._resting.discard(client)
+        self._asked.discard(client)
 
-    def _question(self) -> None:
-        self._timer = self._loop.call_later(self._timeout_s, self._judge)
-        self._ask()
+    def _question(self, client: Watched) -> None:
+        self._asked.put(client)
+        client.ask()
 
-    def _judge(self) -> None:
-        if self._excused():
-            self._timer = self._loop.call_later(self._timeout_s, self._judge)
+    def _judge(self, client: Watched) -> None:
+        if client.excused:
+            self._asked.put(client)
         else:
-            self._timer = None
-            self._on_silence()
+            client.fall_silent()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterable
+from collections import deque
 
 import orjson
 
@@ -27,10 +27,29 @@ from realtime.wire import answer_error
 _log = logging.getLogger(__name__)
 
 _PACKETS_PER_TURN = 32
+_WAITING_MAX = 64
+_WAITING_MAX_BYTES = 256 * 1024
 
 
 class Inbound:
-    """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`."""
+    """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`.
+
+    `task` works while there are packets; an idle connection has none. While many wait, no more are read.
+    """
+
+    __slots__ = (
+        "_attachments",
+        "_connection",
+        "_holding",
+        "_hub",
+        "_incomplete",
+        "_max_bytes",
+        "_namespaces",
+        "_policy",
+        "_waiting",
+        "_waiting_bytes",
+        "task",
+    )
 
     def __init__(
         self, connection: Connection, *, policy: SessionPolicy, hub: Hub, namespaces: frozenset[str], max_bytes: int
@@ -40,29 +59,63 @@ class Inbound:
         self._hub = hub
         self._namespaces = namespaces
         self._max_bytes = max_bytes
-        self._order = asyncio.Lock()
         self._incomplete: Packet | None = None
-        self._attachments: list[bytes] = []
-        self._taken = 0
+        self._attachments: list[bytes] | None = None
+        self._waiting: deque[EnginePacket] | None = None
+        self._waiting_bytes = 0
+        self._holding = False
+        self.task: asyncio.Task[None] | None = None
 
-    async def take_all(self, packets: Iterable[EnginePacket]) -> None:
-        """Handles packets in order, after all that were given before. Returns early when the connection ends."""
-        async with self._order:
-            for packet in packets:
+    def take(self, packet: EnginePacket) -> None:
+        """Handles a packet after all that were taken before; none is handled once the connection is closing."""
+        if self._connection.closing:
+            return
+        if self.task is None:
+            if packet.kind == CLOSE:
+                self._connection.left()
+            else:
+                # A task even where nothing will have to wait: the policy may rely on having one, and it costs 1 us.
+                self.task = asyncio.get_running_loop().create_task(self._handle_all(packet))
+            return
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(packet)
+        self._waiting_bytes += len(packet.data)
+        if not self._holding and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
+            self._holding = True
+            self._connection.hold()
+
+    async def _handle_all(self, packet: EnginePacket | None) -> None:
+        taken = 0
+        try:
+            while packet is not None and not self._connection.closing:
                 await self._take(packet)
+                taken += 1
+                if taken % _PACKETS_PER_TURN == 0:
+                    # One client's backlog must not keep the loop from all others.
+                    await asyncio.sleep(0)
+                packet = self._next()
+        finally:
+            self.task = self._waiting = None
+            self._waiting_bytes = 0
+            self._go_on()
 
-    async def take(self, packet: EnginePacket) -> None:
-        async with self._order:
-            await self._take(packet)
+    def _next(self) -> EnginePacket | None:
+        if not self._waiting:
+            return None
+        packet = self._waiting.popleft()
+        self._waiting_bytes -= len(packet.data)
+        if len(self._waiting) <= _WAITING_MAX // 2 and self._waiting_bytes <= _WAITING_MAX_BYTES // 2:
+            self._go_on()
+        return packet
+
+    def _go_on(self) -> None:
+        if self._holding:
+            self._holding = False
+            self._connection.go_on()
 
     async def _take(self, packet: EnginePacket) -> None:
         connection = self._connection
-        if connection.closing:
-            return
-        self._taken += 1
-        if self._taken % _PACKETS_PER_TURN == 0:
-            # One client's backlog must not keep the loop from all others.
-            await asyncio.sleep(0)
         connection.begin_work()
         try:
             if packet.kind == MESSAGE:
@@ -92,11 +145,12 @@ class Inbound:
         packet = self._incomplete
         if packet is None:
             raise MalformedPacket("a binary message that no packet announced")
-        self._attachments.append(data)
-        if packet.size_bytes + sum(map(len, self._attachments)) > self._max_bytes:
+        attachments = self._attachments = self._attachments or []
+        attachments.append(data)
+        if packet.size_bytes + sum(map(len, attachments)) > self._max_bytes:
             raise MalformedPacket("attachments are larger than a packet may be")
-        if len(self._attachments) == packet.attachments:
-            attachments, self._attachments, self._incomplete = self._attachments, [], None
+        if len(attachments) == packet.attachments:
+            self._attachments = self._incomplete = None
             attach(packet, attachments)
             await self._handle(packet)
 

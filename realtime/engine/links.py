@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from aiohttp import web
-
-from realtime.engine.frames import Outgoing
+from realtime.engine.delay_line import DelayLine
 from realtime.engine.heartbeat import Heartbeat
 from realtime.engine.hub import Hub
 from realtime.engine.inbound import Inbound
+from realtime.engine.link import Link
 from realtime.engine.options import EngineOptions
 from realtime.engine.policy import SessionPolicy
 from realtime.engine.polling import PollingTransport
@@ -23,41 +22,28 @@ from realtime.errors import CLOSE_PROTOCOL_ERROR
 
 _log = logging.getLogger(__name__)
 
-_PING = Outgoing(b"2")
 _LINGER_S = 10.0
 """How long a polling client whose connection has ended may still fetch what it was told last."""
-
-
-@dataclass(slots=True, eq=False)
-class Link:
-    """A connection and what belongs to it inside the engine.
-
-    `polling` is None for a connection that began as a WebSocket. `poll` is the request that waits for packets, `batch`
-    the work on the last polling body.
-    """
-
-    connection: Connection
-    inbound: Inbound
-    heartbeat: Heartbeat
-    polling: PollingTransport | None
-    poll: web.Request | None = None
-    posting: bool = False
-    batch: asyncio.Task[None] | None = None
-    upgrading: bool = False
-    timer: asyncio.TimerHandle | None = None
-    ended: bool = False
+_ENDS_PER_TURN = 64
 
 
 class Links:
     """Opens connections, finds them by Engine.IO sid, and forgets them when they have ended."""
 
     def __init__(self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions) -> None:
+        self._loop = asyncio.get_running_loop()
         self._policy = policy
         self._hub = hub
         self._options = options
         self._namespaces = frozenset(options.namespaces)
         self._links: dict[str, Link] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._requests: set[asyncio.Task[None]] = set()
+        self._heartbeat = Heartbeat(interval_ms=options.ping_interval_ms, timeout_ms=options.ping_timeout_ms)
+        self._without_session: DelayLine[Link] = DelayLine(options.connect_timeout_ms / 1000, self._check_session)
+        self._lingering: DelayLine[Link] = DelayLine(_LINGER_S, self.forget)
+        self._later: deque[Callable[[], None]] = deque()
+        # Made once: every connection has them.
+        self._on_session_end, self._on_end, self._run_later = self._session_ended, self._connection_ended, self._put
 
     def find(self, sid: str) -> Link | None:
         return self._links.get(sid)
@@ -68,40 +54,33 @@ class Links:
 
     def tasks(self) -> set[asyncio.Task[None]]:
         """A snapshot of the tasks that work on connections now, but for the caller's own."""
-        return {task for task in self._tasks if task is not asyncio.current_task()}
+        working = {link.inbound.task for link in self._links.values() if link.inbound.task is not None}
+        return (working | self._requests) - {asyncio.current_task()}
 
     def open(
         self, *, peer_address: str, user_agent: str | None, transport: Transport, polling: PollingTransport | None
     ) -> Link:
-        options = self._options
         connection = Connection(
             id=secrets.token_urlsafe(15),
             peer_address=peer_address,
             user_agent=user_agent,
             transport=transport,
-            on_session_end=self._session_ended,
-            on_end=self._connection_ended,
-        )
-        heartbeat = Heartbeat(
-            interval_ms=options.ping_interval_ms,
-            timeout_ms=options.ping_timeout_ms,
-            ask=lambda: connection.write(_PING),
-            # While the policy works on its packet, the next ones, a pong among them, may stand unread.
-            excused=lambda: connection.busy,
-            on_silence=lambda: connection.lost("ping timeout"),
+            on_session_end=self._on_session_end,
+            on_end=self._on_end,
+            later=self._run_later,
         )
         inbound = Inbound(
             connection,
             policy=self._policy,
             hub=self._hub,
             namespaces=self._namespaces,
-            max_bytes=options.max_packet_bytes,
+            max_bytes=self._options.max_packet_bytes,
         )
-        link = Link(connection, inbound, heartbeat, polling)
+        link = Link(connection, inbound, self._heartbeat, polling)
         self._links[connection.id] = link
         self._hub.add_connection(connection)
-        heartbeat.start()
-        self._expect_session(link)
+        self._heartbeat.hear(link)
+        self._without_session.put(link)
         return link
 
     @contextmanager
@@ -109,33 +88,39 @@ class Links:
         """Counts the calling task among those that `tasks` tells."""
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._requests.add(task)
         try:
             yield
         finally:
-            self._tasks.discard(task)
-
-    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+            self._requests.discard(task)
 
     def forget(self, link: Link) -> None:
         """Nothing of an ended connection is kept any more."""
-        if link.timer is not None:
-            link.timer.cancel()
-            link.timer = None
+        self._lingering.discard(link)
         self._links.pop(link.connection.id, None)
 
-    def _expect_session(self, link: Link) -> None:
-        delay_s = self._options.connect_timeout_ms / 1000
-        link.timer = asyncio.get_running_loop().call_later(delay_s, self._check_session, link)
+    async def settled(self) -> None:
+        """Returns when every connection that was to end by now has ended."""
+        while self._later:
+            await asyncio.sleep(0)
+
+    def _put(self, action: Callable[[], None]) -> None:
+        """Runs an action in one of the next turns of the loop, in order: thousands may end in one moment."""
+        if not self._later:
+            self._loop.call_soon(self._run_some)
+        self._later.append(action)
+
+    def _run_some(self) -> None:
+        try:
+            for _ in range(min(len(self._later), _ENDS_PER_TURN)):
+                self._later.popleft()()
+        finally:
+            if self._later:
+                self._loop.call_soon(self._run_some)
 
     def _check_session(self, link: Link) -> None:
-        link.timer = None
         if link.connection.busy:
-            self._expect_session(link)
+            self._without_session.put(link)
         elif not link.connection.sessions:
             link.connection.close(CLOSE_PROTOCOL_ERROR)
 
@@ -150,11 +135,12 @@ class Links:
     def _connection_ended(self, connection: Connection) -> None:
         link = self._links[connection.id]
         link.ended = True
-        link.heartbeat.stop()
+        self._heartbeat.forget(link)
+        self._without_session.discard(link)
         self._hub.remove_connection(connection)
-        if link.timer is not None:
-            link.timer.cancel()
+        if link.probe is not None:
+            link.probe.give_up()
         if link.polling is None or link.polling.drained:
             self.forget(link)
         else:
-            link.timer = asyncio.get_running_loop().call_later(_LINGER_S, self.forget, link)
+            self._lingering.put(link)

@@ -13,8 +13,9 @@ class EngineOptions:
 
     `max_packet_bytes` bounds a packet, a WebSocket message and a polling body; `max_unread_bytes` what a client may
     leave unread before it is cut off as a slow consumer. A client that has no session `connect_timeout_ms` after it
-    opened a connection is closed. `allowed_origins` are those of foreign pages; pages of the same host are always
-    allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only.
+    opened a connection is closed. `max_frames_per_s` bounds the WebSocket frames of one client, whatever is in them;
+    one that sends more is closed as a flood. `allowed_origins` are those of foreign pages; pages of the same host are
+    always allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only.
     """
 
     path: str = "/socket.io/"
@@ -23,6 +24,7 @@ class EngineOptions:
     max_packet_bytes: int = 1_000_000
     max_unread_bytes: int = 1024 * 1024
     connect_timeout_ms: int = 45_000
+    max_frames_per_s: int = 50_000
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     namespaces: tuple[str, ...] = ()

@@ -68,6 +68,12 @@ class PollingTransport:
     def abort(self) -> None:
         self.release()
 
+    def hold(self) -> None:
+        """Nothing to do: a body is read once the one before it is done."""
+
+    def go_on(self) -> None:
+        pass
+
     def begin_upgrade(self) -> None:
         """From here on requests are answered at once, so that the client can stop polling."""
         self._upgrading = True

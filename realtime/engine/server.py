@@ -5,32 +5,31 @@ from __future__ import annotations
 import asyncio
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from realtime.engine import answers
 from realtime.engine.answers import BadRequest
 from realtime.engine.frames import (
     OPEN,
     PONG,
-    PROBE_ANSWER,
-    PROBE_QUESTION,
-    UPGRADE,
     MalformedPacket,
     Outgoing,
     decode_payload,
 )
+from realtime.engine.handover import HandedOver, refuse_upgrade, take_over
 from realtime.engine.hub import Hub
-from realtime.engine.links import Link, Links
+from realtime.engine.link import Link
+from realtime.engine.links import Links
 from realtime.engine.options import EngineOptions
 from realtime.engine.peer import origin_allowed, peer_address
 from realtime.engine.policy import HandshakeRequest, Refusal, SessionPolicy, TransportName
 from realtime.engine.polling import PollingTransport
-from realtime.engine.websocket import WebSocket, WebSocketTransport, open_websocket, read_websocket, send_unread
+from realtime.engine.probe import Probe
+from realtime.engine.socket_group import SocketGroup
 from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
 
 __all__ = ["EngineOptions", "SocketEngine"]
 
-_UPGRADE_TIMEOUT_S = 10.0
 _CLOSES_PER_TURN = 100
 _CANCEL_WAIT_S = 1.0
 _DRAINING = Refusal(503, "draining", 1.0)
@@ -43,6 +42,11 @@ class SocketEngine:
         self._policy = policy
         self._options = options
         self._links = Links(policy=policy, hub=hub, options=options)
+        self._sockets = SocketGroup(
+            max_message_bytes=options.max_packet_bytes,
+            max_unread_bytes=options.max_unread_bytes,
+            max_frames_per_s=options.max_frames_per_s,
+        )
         self._closing: CloseReason | None = None
 
     def attach(self, app: web.Application) -> None:
@@ -61,17 +65,21 @@ class SocketEngine:
             link.connection.close(reason)
             if number % _CLOSES_PER_TURN == 0:
                 await asyncio.sleep(0)
-        # The closes happen in the next turn of the loop; polls that wait are answered by them.
-        await asyncio.sleep(0)
+        # The closes happen in the next turns of the loop; polls that wait are answered by them.
+        await self._links.settled()
         while (tasks := self._links.tasks()) and (left_s := give_up - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(tasks, timeout=left_s)
+        await self._links.settled()
+        await self._sockets.wait_closed(give_up - asyncio.get_running_loop().time())
         for link in self._links.all():
             link.connection.lost(reason.reason)
+        self._sockets.abort_all()
         if tasks := self._links.tasks():
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=_CANCEL_WAIT_S)
-        await asyncio.sleep(0)
+        await self._links.settled()
+        await self._sockets.wait_closed(_CANCEL_WAIT_S)
         for link in self._links.all():
             self._links.forget(link)
 
@@ -112,7 +120,7 @@ class SocketEngine:
             link.connection.lost("transport close")
             return answers.bad_request(BadRequest.BAD_REQUEST)
         if upgrade:
-            return await self._upgrade(request, link)
+            return self._upgrade(request, link, link.polling)
         if request.method == "GET":
             return await self._poll(request, link, link.polling)
         return await self._post(request, link)
@@ -130,56 +138,30 @@ class SocketEngine:
         if refusal is not None:
             return answers.refused(refusal)
         if transport == "websocket":
-            return await self._open_websocket(request, peer, user_agent)
+            bad = refuse_upgrade(request)
+            return bad if bad is not None else self._open_websocket(request, peer, user_agent)
         polling = PollingTransport(max_unread_bytes=self._options.max_unread_bytes)
         link = self._links.open(peer_address=peer, user_agent=user_agent, transport=polling, polling=polling)
         return answers.poll_answer(self._open_packet(link, upgrades=["websocket"]))
 
-    async def _open_websocket(self, request: web.Request, peer: str, user_agent: str | None) -> web.StreamResponse:
-        websocket = open_websocket(max_packet_bytes=self._options.max_packet_bytes)
-        await websocket.prepare(request)
-        if request.transport is None:
-            return websocket
-        transport = WebSocketTransport(request.transport, max_unread_bytes=self._options.max_unread_bytes)
-        link = self._links.open(peer_address=peer, user_agent=user_agent, transport=transport, polling=None)
-        link.connection.write(Outgoing(self._open_packet(link, upgrades=[])))
-        if self._closing:
-            link.connection.close(self._closing)
-        await self._read(websocket, transport, link)
-        return websocket
+    def _open_websocket(self, request: web.Request, peer: str, user_agent: str | None) -> web.StreamResponse:
+        socket = take_over(request, self._sockets)
+        if socket is not None:
+            link = self._links.open(peer_address=peer, user_agent=user_agent, transport=socket, polling=None)
+            link.connection.write(Outgoing(self._open_packet(link, upgrades=[])))
+            socket.listen(link)
+        return HandedOver()
 
-    async def _upgrade(self, request: web.Request, link: Link) -> web.StreamResponse:
-        polling, connection = link.polling, link.connection
-        if polling is None or link.upgrading or connection.closing:
+    def _upgrade(self, request: web.Request, link: Link, polling: PollingTransport) -> web.StreamResponse:
+        if link.probe is not None or link.connection.closing:
             return answers.bad_request(BadRequest.BAD_REQUEST)
-        link.upgrading = True
-        try:
-            websocket = open_websocket(max_packet_bytes=self._options.max_packet_bytes)
-            await websocket.prepare(request)
-            if request.transport is None:
-                return websocket
-            transport = WebSocketTransport(request.transport, max_unread_bytes=self._options.max_unread_bytes)
-            try:
-                upgraded = await _probe(websocket, transport, polling)
-            except TimeoutError:
-                upgraded = False
-            if not upgraded or connection.closing:
-                transport.finish()
-                return websocket
-            send_unread(transport, polling.end_by_upgrade())
-            connection.use_transport(transport)
-        finally:
-            link.upgrading = False
-            polling.cancel_upgrade()
-        await self._read(websocket, transport, link)
-        return websocket
-
-    async def _read(self, websocket: WebSocket, transport: WebSocketTransport, link: Link) -> None:
-        try:
-            await read_websocket(websocket, link.connection, link.inbound, on_pong=link.heartbeat.start)
-        finally:
-            transport.finish()
-            link.connection.left()
+        refusal = refuse_upgrade(request)
+        if refusal is not None:
+            return refusal
+        socket = take_over(request, self._sockets)
+        if socket is not None:
+            socket.listen(Probe(link, polling, socket))
+        return HandedOver()
 
     async def _poll(self, request: web.Request, link: Link, polling: PollingTransport) -> web.StreamResponse:
         if polling.waiting:
@@ -211,9 +193,9 @@ class SocketEngine:
                 connection.close(CLOSE_PROTOCOL_ERROR)
                 return answers.too_large()
             packets = decode_payload(body)
-            if link.batch is not None:
+            if link.inbound.task is not None:
                 # A client cannot heap up work: its next body is accepted once the last one is done.
-                await asyncio.wait((link.batch,))
+                await asyncio.wait((link.inbound.task,))
         except MalformedPacket:
             connection.close(CLOSE_PROTOCOL_ERROR)
             return answers.bad_request(BadRequest.BAD_REQUEST)
@@ -222,10 +204,11 @@ class SocketEngine:
             return answers.bad_request(BadRequest.BAD_REQUEST)
         finally:
             link.posting = False
-        if any(packet.kind == PONG for packet in packets):
-            link.heartbeat.start()
-            packets = [packet for packet in packets if packet.kind != PONG]
-        link.batch = self._links.spawn(link.inbound.take_all(packets)) if packets else None
+        for packet in packets:
+            if packet.kind == PONG:
+                link.pong()
+            else:
+                link.inbound.take(packet)
         return answers.poll_answer(b"ok")
 
     async def _body(self, request: web.Request) -> bytes | None:
@@ -249,15 +232,3 @@ class SocketEngine:
                 "maxPayload": self._options.max_packet_bytes,
             }
         )
-
-
-async def _probe(websocket: WebSocket, transport: WebSocketTransport, polling: PollingTransport) -> bool:
-    """Waits until a polling client has tried its WebSocket and moves to it. Raises TimeoutError when it does not."""
-    for expected in (PROBE_QUESTION, UPGRADE):
-        message = await websocket.receive(timeout=_UPGRADE_TIMEOUT_S)
-        if message.type is not WSMsgType.TEXT or message.data != expected:
-            return False
-        if expected == PROBE_QUESTION:
-            transport.write(Outgoing(PROBE_ANSWER))
-            polling.begin_upgrade()
-    return True

@@ -14,6 +14,7 @@ from realtime.errors import CLOSE_SLOW_CONSUMER, CloseReason
 
 GRACE_S = 1.0
 """How long a close waits for the answer that is being made."""
+TRANSPORT_CLOSE = "transport close"
 
 
 class Transport(Protocol):
@@ -36,14 +37,42 @@ class Transport(Protocol):
     def abort(self) -> None:
         """The client is of no use any more: what it has not read is dropped."""
 
+    def hold(self) -> None:
+        """Reads nothing more of the client until `go_on`, where it could heap up."""
+
+    def go_on(self) -> None: ...
+
 
 class Connection:
     """One Engine.IO connection: a client device's socket, on whichever transport it is now.
 
     `identity` is the policy's: who this is, set at the first authenticated CONNECT. `peer_address` is the real one:
     that of the socket, or the last one that a configured proxy vouches for. `dismissed` are the namespaces that the
-    server has disconnected: packets for them may still be on their way.
+    server has disconnected: packets for them may still be on their way. `later` runs what must not be run in the middle
+    of something else; None: in the loop's next turn.
     """
+
+    __slots__ = (
+        "_closing",
+        "_ended",
+        "_gone",
+        "_grace",
+        "_later",
+        "_loop",
+        "_on_end",
+        "_on_session_end",
+        "_over",
+        "_sessions",
+        "_transport",
+        "_when_idle",
+        "_why",
+        "busy",
+        "dismissed",
+        "id",
+        "identity",
+        "peer_address",
+        "user_agent",
+    )
 
     def __init__(
         self,
@@ -54,22 +83,27 @@ class Connection:
         transport: Transport,
         on_session_end: Callable[[Session, str], None],
         on_end: Callable[[Connection], None],
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.id = id
         self.peer_address = peer_address
         self.user_agent = user_agent
         self.identity: object | None = None
         self._loop = asyncio.get_running_loop()
+        self._later = later or self._loop.call_soon
         self.use_transport(transport)
         self._on_session_end = on_session_end
         self._on_end = on_end
         self._sessions: dict[str, Session] = {}
-        self.dismissed: set[str] = set()
-        self._busy = False
+        self.dismissed: frozenset[str] = frozenset()
+        self.busy = False
+        """True while the policy works on something of this connection."""
         self._why: str | None = None
+        self._closing = False
         self._gone = False
+        self._over = False
         self._ended = False
-        self._when_idle: list[Callable[[], None]] = []
+        self._when_idle: list[Callable[[], None]] | None = None
         self._grace: asyncio.TimerHandle | None = None
 
     @property
@@ -88,8 +122,10 @@ class Connection:
         Nothing that the client sends is read any more; the answer that is being made leaves first, if it comes soon.
         `disconnected` of the policy follows for each session. Only the first reason counts.
         """
-        if self._why is None:
-            self._why = reason.reason
+        if not self._closing:
+            self._closing = True
+            if self._why is None:
+                self._why = reason.reason
             self.when_idle(lambda: self._close_transport(reason))
 
     # What follows is for the engine.
@@ -97,12 +133,7 @@ class Connection:
     @property
     def closing(self) -> bool:
         """True as soon as nothing of the client is read any more."""
-        return self._why is not None
-
-    @property
-    def busy(self) -> bool:
-        """True while the policy works on something of this connection."""
-        return self._busy
+        return self._closing
 
     @property
     def gone(self) -> bool:
@@ -115,42 +146,55 @@ class Connection:
 
     def use_transport(self, transport: Transport) -> None:
         self._transport = transport
-        transport.watch(lambda: self.lost(CLOSE_SLOW_CONSUMER.reason))
+        transport.watch(self._stalled)
+
+    def hold(self) -> None:
+        self._transport.hold()
+
+    def go_on(self) -> None:
+        self._transport.go_on()
 
     def lost(self, why: str) -> None:
-        """The transport is gone, or is of no use any more: nothing can be told to the client."""
+        """The transport is of no use any more: nothing can be told to the client, and nothing of it is handled."""
+        self._closing = True
         if self._why is None:
             self._why = why
         self._end()
         self._transport.abort()
 
-    def left(self) -> None:
-        """The client has ended the connection in an orderly way."""
+    def hung_up(self) -> None:
+        """The client is not there any more; what it said before is still handled, until `left`."""
+        self._gone = True
         if self._why is None:
-            self._why = "transport close"
+            self._why = TRANSPORT_CLOSE
+
+    def left(self) -> None:
+        """The client has ended the connection, and all that it had said before is handled."""
+        self._closing = True
+        if self._why is None:
+            self._why = TRANSPORT_CLOSE
         self._end()
         self._transport.release()
 
     def begin_work(self) -> None:
-        self._busy = True
+        self.busy = True
 
     def end_work(self) -> None:
-        self._busy = False
+        self.busy = False
         if self._when_idle:
             self._run_when_idle()
-        if self._gone:
+        if self._over:
             self._finish()
 
     def when_idle(self, action: Callable[[], None]) -> None:
         """Runs the action soon: after what the policy is working on now, but at most GRACE_S later."""
+        if self._when_idle is None:
+            self._when_idle = []
+            self._later(self._run_if_idle)
         self._when_idle.append(action)
-        if self._grace is None:
-            self._grace = self._loop.call_later(GRACE_S, self._run_when_idle)
-        if not self._busy:
-            self._loop.call_soon(self._run_if_idle)
 
     def accept(self, session: Session) -> None:
-        self.dismissed.discard(session.namespace)
+        self.dismissed -= {session.namespace}
         self._sessions[session.namespace] = session
         if not self.closing:
             session.open()
@@ -163,37 +207,43 @@ class Connection:
             self._on_session_end(session, why)
 
     def _run_if_idle(self) -> None:
-        if not self._busy:
+        if not self.busy:
             self._run_when_idle()
+        elif self._when_idle and self._grace is None:
+            self._grace = self._loop.call_later(GRACE_S, self._run_when_idle)
 
     def _run_when_idle(self) -> None:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
-        actions, self._when_idle = self._when_idle, []
-        for action in actions:
+        actions, self._when_idle = self._when_idle, None
+        for action in actions or ():
             action()
 
     def _close_transport(self, reason: CloseReason) -> None:
-        if not self._gone:
+        if not self._over:
             self._transport.close(reason)
             self._end()
 
+    def _stalled(self) -> None:
+        self.lost(CLOSE_SLOW_CONSUMER.reason)
+
     def _end(self) -> None:
-        if not self._gone:
-            self._gone = True
+        self._gone = True
+        if not self._over:
+            self._over = True
             # Not at once: whoever closes or writes may be in the middle of a walk over rooms.
-            self._loop.call_soon(self._finish)
+            self._later(self._finish)
 
     def _finish(self) -> None:
-        if self._ended or self._busy:
+        if self._ended or self.busy:
             return
         self._ended = True
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
         for session in tuple(self._sessions.values()):
-            self.drop(session, self._why or "transport close")
+            self.drop(session, self._why or TRANSPORT_CLOSE)
         self._on_end(self)
 
 
@@ -208,7 +258,7 @@ class Session:
         self.connection = connection
         self.rooms: set[str] = set()
         self.state: object | None = None
-        self._held: list[Outgoing] = []
+        self._held: list[Outgoing] | None = None
         self._open = False
         self._shut = False
 
@@ -237,22 +287,24 @@ class Session:
         if self._open:
             self.connection.write(packet)
         elif not self._shut:
+            if self._held is None:
+                self._held = []
             self._held.append(packet)
 
     def open(self) -> None:
         self._open = True
         self.connection.write(encode_connect(self.namespace, self.id))
-        for packet in self._held:
+        for packet in self._held or ():
             self.connection.write(packet)
-        self._held = []
+        self._held = None
 
     def shut(self) -> None:
         self._open = False
         self._shut = True
-        self._held = []
+        self._held = None
 
     def _disconnect(self) -> None:
         if self.connection.sessions.get(self.namespace) is self:
             self.connection.write(encode_disconnect(self.namespace))
-            self.connection.dismissed.add(self.namespace)
+            self.connection.dismissed |= {self.namespace}
             self.connection.drop(self, "server namespace disconnect")

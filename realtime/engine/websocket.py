@@ -1,4 +1,4 @@
-"""The WebSocket transport: frames written straight to the socket, and the loop that reads a client's."""
+"""The WebSocket transport's writing half: frames that leave together, a bound on what is unread, and the goodbye."""
 
 from __future__ import annotations
 
@@ -7,65 +7,38 @@ import socket
 from collections.abc import Callable
 from typing import Literal
 
-from aiohttp import WSMsgType, web
+from realtime.engine.frames import Outgoing, close_frame
+from realtime.engine.socket_group import SocketGroup
+from realtime.errors import CloseReason
 
-from realtime.engine.frames import (
-    BINARY,
-    CLOSE,
-    PONG,
-    EnginePacket,
-    MalformedPacket,
-    Outgoing,
-    close_frame,
-    decode_text,
-    text_frame,
-)
-from realtime.engine.inbound import Inbound
-from realtime.engine.session import Connection
-from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
-
-WebSocket = web.WebSocketResponse[Literal[False]]
-
-_CLOSE_WAIT_S = 2.0
 _FLUSH_BYTES = 64 * 1024
 # The kernel would hide megabytes that a stalled client has not read.
 _KERNEL_BUFFER_BYTES = 128 * 1024
 _NORMAL_CLOSURE = 1000
 
 
-def open_websocket(*, max_packet_bytes: int) -> WebSocket:
-    """An upgrade to be answered: no compression, closing handshakes left to us, text left undecoded."""
-    return web.WebSocketResponse(
-        timeout=_CLOSE_WAIT_S,
-        autoclose=False,
-        compress=False,
-        # aiohttp refuses what is not smaller.
-        max_msg_size=max_packet_bytes + 1,
-        decode_text=False,
-    )
-
-
 class WebSocketTransport:
     """Writes to an upgraded socket. Frames of one loop tick leave in one write.
 
     Nothing is queued here beyond the tick: what the client has not read stands in the socket's own buffer, and that may
-    hold `max_unread_bytes`.
+    hold the group's `max_unread_bytes`.
     """
+
+    __slots__ = ("_closed", "_group", "_on_stalled", "_tick", "_tick_bytes", "_transport")
 
     name: Literal["websocket"] = "websocket"
 
-    def __init__(self, transport: asyncio.Transport, *, max_unread_bytes: int) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, transport: asyncio.Transport, group: SocketGroup) -> None:
         self._transport = transport
-        self._max_unread_bytes = max_unread_bytes
+        self._group = group
         self._on_stalled: Callable[[], None] | None = None
         self._tick: list[bytes] = []
         self._tick_bytes = 0
         self._closed = False
-        self._deadline: asyncio.TimerHandle | None = None
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER_BYTES)
+        group.add(self)
 
     def watch(self, on_stalled: Callable[[], None]) -> None:
         self._on_stalled = on_stalled
@@ -77,86 +50,64 @@ class WebSocketTransport:
         if self._closed:
             return
         if not self._tick:
-            self._loop.call_soon(self._flush)
+            self._group.flush_soon(self)
         self._tick.append(frame)
         self._tick_bytes += len(frame)
         if self._tick_bytes > _FLUSH_BYTES:
-            self._flush()
+            self.flush()
 
     def close(self, reason: CloseReason) -> None:
         """Sends the close frame; a client that does not answer it is cut off soon after."""
-        self._say_goodbye(close_frame(reason.code, reason.reason))
-        self._deadline = self._loop.call_later(_CLOSE_WAIT_S, self._transport.abort)
+        if not self._closed:
+            self._say_goodbye(close_frame(reason.code, reason.reason))
+            self._group.expect_end(self)
 
     def release(self) -> None:
         self._say_goodbye(close_frame(_NORMAL_CLOSURE))
-        self._transport.close()
+        self._finish()
 
     def abort(self) -> None:
         self._closed = True
         self._drop_tick()
         self._transport.abort()
 
-    def finish(self) -> None:
-        """The reading loop has ended: the socket is closed behind it, and no timer stays."""
-        self._say_goodbye(close_frame(_NORMAL_CLOSURE))
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._transport.close()
-        if self._transport.get_write_buffer_size():
-            # It would wait for ever for a client that does not read.
-            self._loop.call_later(_CLOSE_WAIT_S, self._transport.abort)
+    def hold(self) -> None:
+        """Reads nothing of the client until `go_on`."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def flush(self) -> None:
+        if not self._tick:
+            return
+        frames, size_bytes = self._tick, self._tick_bytes
+        self._drop_tick()
+        transport = self._transport
+        if transport.is_closing():
+            return
+        unread_bytes = transport.get_write_buffer_size()
+        if unread_bytes and unread_bytes + size_bytes > self._group.max_unread_bytes:
+            self.abort()
+            if self._on_stalled is not None:
+                self._on_stalled()
+        else:
+            transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def _say_goodbye(self, frame: bytes) -> None:
         if not self._closed:
             self.write_frame(frame)
-            self._flush()
+            self.flush()
             self._closed = True
 
-    def _flush(self) -> None:
-        if not self._tick:
-            return
-        data, size_bytes = b"".join(self._tick), self._tick_bytes
-        self._drop_tick()
-        if self._transport.is_closing():
-            return
-        unread_bytes = self._transport.get_write_buffer_size()
-        if unread_bytes and unread_bytes + size_bytes > self._max_unread_bytes:
-            if self._on_stalled is not None:
-                self._on_stalled()
-        else:
-            self._transport.write(data)
+    def _finish(self) -> None:
+        """The socket is closed once the client has read what there is for it, or does not read on."""
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._group.expect_end(self)
 
     def _drop_tick(self) -> None:
         self._tick = []
         self._tick_bytes = 0
-
-
-async def read_websocket(
-    websocket: WebSocket, connection: Connection, inbound: Inbound, *, on_pong: Callable[[], None]
-) -> None:
-    """Hands what the client says to `inbound`, until either side ends the connection."""
-    while True:
-        message = await websocket.receive()
-        if message.type is WSMsgType.TEXT:
-            try:
-                packet = decode_text(message.data)
-            except MalformedPacket:
-                connection.close(CLOSE_PROTOCOL_ERROR)
-                continue
-            if packet.kind == PONG:
-                on_pong()
-            else:
-                await inbound.take(packet)
-                if packet.kind == CLOSE:
-                    return
-        elif message.type is WSMsgType.BINARY:
-            await inbound.take(EnginePacket(BINARY, message.data))
-        else:
-            return
-
-
-def send_unread(transport: WebSocketTransport, unread: list[bytes]) -> None:
-    """Sends what a client had not fetched before it upgraded."""
-    for payload in unread:
-        transport.write_frame(text_frame(payload))

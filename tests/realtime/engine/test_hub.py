@@ -45,6 +45,12 @@ class RecordingTransport:
     def abort(self) -> None:
         """Nothing is behind it."""
 
+    def hold(self) -> None:
+        """Nothing is read from it."""
+
+    def go_on(self) -> None:
+        """Nothing is read from it."""
+
 
 def test_joining_tells_the_first_member_of_a_name() -> None:
     hub, one, other = Hub(), Consumer(), Consumer("/feed")

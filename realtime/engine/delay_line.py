@@ -1,0 +1,58 @@
+"""Waits of one length for any number of things, on one timer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+_EARLY = 0.01
+"""The part of its wait by which a thing may be due early, so that neighbours share a wake-up."""
+_PER_WAKE = 256
+
+T = TypeVar("T")
+
+
+class DelayLine(Generic[T]):
+    """Calls `on_due` with each item once its wait of `delay_s` is over, at most a hundredth of it early.
+
+    All waits are of the same length, so that the line is always in order of time. `on_due` must not raise.
+    """
+
+    def __init__(self, delay_s: float, on_due: Callable[[T], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._delay_s = delay_s
+        self._on_due = on_due
+        self._due_at: dict[T, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put(self, item: T) -> None:
+        """Starts the item's wait, anew if it waits already."""
+        self._due_at.pop(item, None)
+        due_at = self._due_at[item] = self._loop.time() + self._delay_s
+        if self._timer is None:
+            self._timer = self._loop.call_at(due_at, self._wake)
+
+    def discard(self, item: T) -> None:
+        """Ends the item's wait, if it waits."""
+        self._due_at.pop(item, None)
+        if not self._due_at and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake(self) -> None:
+        until = self._loop.time() + self._delay_s * _EARLY
+        due: list[T] = []
+        next_at: float | None = None
+        for item, due_at in self._due_at.items():
+            if due_at > until or len(due) == _PER_WAKE:
+                next_at = due_at
+                break
+            due.append(item)
+        self._timer = None if next_at is None else self._loop.call_at(next_at, self._wake)
+        for item in due:
+            # One that is due may end the wait of another.
+            if self._due_at.pop(item, None) is not None:
+                self._on_due(item)
+        if self._due_at and self._timer is None:
+            self._timer = self._loop.call_at(next(iter(self._due_at.values())), self._wake)

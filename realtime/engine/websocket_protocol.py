@@ -1,0 +1,101 @@
+"""The WebSocket transport's reading half: what the loop calls for an upgraded socket. It has no task."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from realtime.engine.frame_parser import BINARY, CLOSE, PING, PONG, TEXT, FrameParser
+from realtime.engine.frames import websocket_frame
+from realtime.engine.socket_group import SocketGroup
+from realtime.engine.websocket import WebSocketTransport
+from realtime.errors import CLOSE_FLOOD, CloseReason
+
+
+class SocketListener(Protocol):
+    """Whoever hears what a WebSocket's client says. Nothing here blocks."""
+
+    def text(self, payload: bytes) -> None:
+        """A whole text message: valid UTF-8."""
+
+    def binary(self, payload: bytes) -> None: ...
+
+    def violated(self, reason: CloseReason) -> None:
+        """The client broke RFC 6455 and is not read any more: the listener has to close the transport."""
+
+    def left(self) -> None:
+        """The client has said goodbye, or the socket is gone; may come twice."""
+
+
+class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
+    """One upgraded socket: the loop's protocol and the engine's transport in one. `early` came with the upgrade."""
+
+    __slots__ = ("_early", "_listener", "_parser")
+
+    def __init__(self, transport: asyncio.Transport, group: SocketGroup, early: bytes) -> None:
+        super().__init__(transport, group)
+        self._parser = FrameParser(max_message_bytes=group.max_message_bytes, max_frames_per_s=group.max_frames_per_s)
+        self._early = early
+        self._listener: SocketListener | None = None
+
+    def listen(self, listener: SocketListener) -> None:
+        """Tells this listener from now on. The first one also gets what came before it."""
+        self._listener = listener
+        if self._early:
+            early, self._early = self._early, b""
+            self.data_received(early)
+
+    def data_received(self, data: bytes) -> None:
+        for opcode, payload in self._parser.feed(data, self._group.loop.time()):
+            listener = self._listener
+            if listener is None:
+                return
+            if opcode == TEXT:
+                listener.text(payload)
+            elif opcode == BINARY:
+                listener.binary(payload)
+            elif opcode == PING:
+                self.write_frame(websocket_frame(PONG, payload))
+            elif opcode == CLOSE:
+                # In the next turn: what was said before may be answered at once, and that leaves first.
+                self._group.loop.call_soon(self._answer_close, payload[:2])
+        if self._parser.violation is not None and self._listener is not None:
+            self._fail(self._listener, self._parser.violation)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed = True
+        self._drop_tick()
+        self._group.remove(self)
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.left()
+
+    def close(self, reason: CloseReason) -> None:
+        super().close(reason)
+        if self._parser.violation is not None:
+            self._half_close()
+
+    def _answer_close(self, code: bytes) -> None:
+        """Echoes the code; without one there is nothing to echo."""
+        if self._listener is not None:
+            self._say_goodbye(websocket_frame(CLOSE, code))
+            self._finish()
+            self._listener.left()
+
+    def _fail(self, listener: SocketListener, violation: CloseReason) -> None:
+        if violation is CLOSE_FLOOD:
+            self.hold()
+        if self._closed:
+            # It was told to go before, and does not any more what would be an answer.
+            self._half_close()
+        else:
+            listener.violated(violation)
+
+    def _half_close(self) -> None:
+        """A close with unread bytes would reset the connection, and the reason with it. So the client goes first."""
+        if self._transport.is_closing():
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._finish()
