@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         1_048_576, ge=65_536, description="What a socket may hold unread; over it the client is dropped and re-syncs."
     )
     max_frames_per_s: int = Field(
-        5_000, ge=100, description="WebSocket frames that one client may send; over it the client is dropped as a flood."
+        5_000, ge=100, description="WebSocket frames that a client may send; over it it is closed as a flood."
     )
     drain_timeout_s: float = Field(
         4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."
