@@ -30,11 +30,14 @@ _ENDS_PER_TURN = 64
 class Links:
     """Opens connections, finds them by Engine.IO sid, and forgets them when they have ended."""
 
-    def __init__(self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions) -> None:
+    def __init__(
+        self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions, inbound: type[Inbound] = Inbound
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._policy = policy
         self._hub = hub
         self._options = options
+        self._inbound = inbound
         self._namespaces = frozenset(options.namespaces)
         self._links: dict[str, Link] = {}
         self._requests: set[asyncio.Task[None]] = set()
@@ -69,7 +72,7 @@ class Links:
             on_end=self._on_end,
             later=self._run_later,
         )
-        inbound = Inbound(
+        inbound = self._inbound(
             connection,
             policy=self._policy,
             hub=self._hub,

@@ -1,0 +1,203 @@
+"""Serves the product's own engine as the official protocol test suites expect a server: `--help` tells how."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal, get_args
+
+import orjson
+import uvloop
+from aiohttp import web
+
+from realtime.engine.frame_parser import BINARY, TEXT
+from realtime.engine.frames import Outgoing, websocket_frame
+from realtime.engine.handover import HandedOver, refuse_upgrade, take_over
+from realtime.engine.hub import Hub
+from realtime.engine.inbound import Inbound
+from realtime.engine.packets import Packet, encode_event
+from realtime.engine.policy import HandshakeRequest, Refusal
+from realtime.engine.server import EngineOptions, SocketEngine
+from realtime.engine.session import Session
+from realtime.engine.socket_group import SocketGroup
+from realtime.engine.websocket_protocol import WebSocketProtocol
+from realtime.errors import CLOSE_DRAINING, CloseReason
+
+Layer = Literal["engineio", "socketio", "websocket"]
+
+_LARGEST_ECHO_BYTES = 64 * 1024 * 1024
+_FRAMES_PER_S = 10_000_000  # suites measure speed with the smallest of frames
+
+
+class BinaryOutgoing(Outgoing):
+    """A binary message, as either transport carries it."""
+
+    __slots__ = ()
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(b"b" + base64.b64encode(data))
+        self._frame = websocket_frame(BINARY, data)
+
+
+class EngineEcho(Inbound):
+    """Sends every Engine.IO message back."""
+
+    __slots__ = ()
+
+    async def _take_text(self, text: bytes) -> None:
+        self._connection.write(Outgoing(b"4" + text))
+
+    async def _take_binary(self, data: bytes) -> None:
+        self._connection.write(BinaryOutgoing(data))
+
+
+class SocketEcho(Inbound):
+    """Sends the arguments of `message` and `message-with-ack` back, however many and of whatever kind."""
+
+    __slots__ = ()
+
+    async def _event(self, session: Session, packet: Packet) -> None:
+        if packet.name == "message":
+            self._send(session, b"2", b"5", b"", ["message-back", *packet.args])
+        elif packet.name == "message-with-ack" and packet.ack_id is not None:
+            self._send(session, b"3", b"6", packet.ack_id, packet.args)
+
+    def _send(self, session: Session, text: bytes, binary: bytes, ack_id: bytes, values: Sequence[object]) -> None:
+        parts: list[bytes] = []
+        body = orjson.dumps(_take_out(list(values), parts))
+        kind = binary + b"%d-" % len(parts) if parts else text
+        address = b"" if session.namespace == "/" else session.namespace.encode() + b","
+        session.deliver(Outgoing(b"4" + kind + address + ack_id + body))
+        for part in parts:
+            session.deliver(BinaryOutgoing(part))
+
+
+def _take_out(value: object, parts: list[bytes]) -> object:
+    """The value with a placeholder for each binary in it; the binaries go into `parts`."""
+    if isinstance(value, bytes):
+        parts.append(value)
+        return {"_placeholder": True, "num": len(parts) - 1}
+    if isinstance(value, list):
+        return [_take_out(item, parts) for item in value]
+    if isinstance(value, dict):
+        return {key: _take_out(item, parts) for key, item in value.items()}
+    return value
+
+
+class AuthEcho:
+    """Lets everybody in and tells them the `auth` that they came with."""
+
+    async def admit(self, request: HandshakeRequest) -> Refusal | None:
+        return None
+
+    async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
+        session.deliver(encode_event(session.namespace, "auth", orjson.dumps(auth)))
+
+    async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
+        raise AssertionError("events do not come as far as this")
+
+    def disconnected(self, session: Session, reason: str) -> None:
+        """Nothing was kept of it."""
+
+
+class SocketListenerEcho:
+    """Sends every WebSocket message back."""
+
+    def __init__(self, socket: WebSocketProtocol) -> None:
+        self._socket = socket
+
+    def text(self, payload: bytes) -> None:
+        self._socket.write_frame(websocket_frame(TEXT, payload))
+
+    def binary(self, payload: bytes) -> None:
+        self._socket.write_frame(websocket_frame(BINARY, payload))
+
+    def violated(self, reason: CloseReason) -> None:
+        self._socket.close(reason)
+
+    def left(self) -> None:
+        """Nothing was kept of it."""
+
+
+class WebSocketLayer:
+    """The engine's WebSocket alone, on any path."""
+
+    def __init__(self, *, max_message_bytes: int = _LARGEST_ECHO_BYTES, max_frames_per_s: int = _FRAMES_PER_S) -> None:
+        self.group = SocketGroup(
+            max_message_bytes=max_message_bytes,
+            max_unread_bytes=_LARGEST_ECHO_BYTES,
+            max_frames_per_s=max_frames_per_s,
+        )
+
+    def attach(self, app: web.Application) -> None:
+        app.router.add_get("/{path:.*}", self._serve)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        refusal = refuse_upgrade(request)
+        if refusal is not None:
+            return refusal
+        socket = take_over(request, self.group)
+        if socket is not None:
+            socket.listen(SocketListenerEcho(socket))
+        return HandedOver()
+
+    async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
+        self.group.abort_all()
+        await self.group.wait_closed(deadline_s)
+
+
+def _layer(layer: Layer) -> SocketEngine | WebSocketLayer:
+    if layer == "websocket":
+        return WebSocketLayer()
+    return SocketEngine(
+        policy=AuthEcho(),
+        hub=Hub(),
+        options=EngineOptions(
+            path=f"/{layer.removesuffix('io')}.io/",
+            ping_interval_ms=300,
+            ping_timeout_ms=200,
+            max_packet_bytes=1_000_000,
+            namespaces=("/", "/custom"),
+        ),
+        inbound=EngineEcho if layer == "engineio" else SocketEcho,
+    )
+
+
+@asynccontextmanager
+async def listening(server: Any, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """Serves what can `attach` and `close`; yields the real port."""
+    app = web.Application()
+    server.attach(app)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield runner.addresses[0][1]
+    finally:
+        await server.close(CLOSE_DRAINING, deadline_s=1)
+        await runner.cleanup()
+
+
+async def _serve(layer: Layer, port: int) -> None:
+    # The suites say "localhost", which is an address of version 6 first.
+    async with listening(_layer(layer), host="localhost", port=port) as real_port:
+        print(f"{layer} on port {real_port}", flush=True)
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("layer", choices=get_args(Layer))
+    parser.add_argument("--port", type=int, default=3000, help="0: a free one, which is printed")
+    arguments = parser.parse_args()
+    try:
+        uvloop.run(_serve(arguments.layer, arguments.port))
+    except KeyboardInterrupt:
+        pass  # the usual way to stop it
+
+
+if __name__ == "__main__":
+    main()
