@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from realtime.engine.frames import BINARY, CLOSE, PONG, EnginePacket, MalformedPacket, Outgoing, decode_text
+from realtime.engine.frames import BINARY, CLOSE, NOOP, PONG, EnginePacket, MalformedPacket, Outgoing, decode_text
 from realtime.engine.heartbeat import Heartbeat
 from realtime.engine.inbound import Inbound
 from realtime.engine.polling import PollingTransport
 from realtime.engine.session import Connection
-from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
+from realtime.errors import CloseReason
 
 if TYPE_CHECKING:
     from realtime.engine.probe import Probe
 
 _PING = Outgoing(b"2")
+_MALFORMED = EnginePacket(NOOP, b"")
 
 
 class Link:
@@ -53,8 +54,8 @@ class Link:
         try:
             packet = decode_text(payload)
         except MalformedPacket:
-            self.connection.close(CLOSE_PROTOCOL_ERROR)
-            return
+            # Closes the connection in its turn, as any packet that is not a client's to send.
+            packet = _MALFORMED
         if packet.kind == PONG:
             self.pong()
         else:

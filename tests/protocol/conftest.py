@@ -1,10 +1,10 @@
-"""The engine's rules hold on the loop that the product runs and on the one that comes with Python."""
+"""The protocol is kept on every loop."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 
-import uvloop
+from tests.kit.loops import LOOPS
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.SelectorEventLoop}
+    return LOOPS
