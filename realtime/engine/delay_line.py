@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _EARLY = 0.01
-"""The part of its wait by which a thing may be due early, so that neighbours share a wake-up."""
+"""The part of its wait by which a thing is due early, at most twice that: neighbours share a wake-up, none is late."""
 _PER_WAKE = 256
 
 T = TypeVar("T")
 
 
 class DelayLine(Generic[T]):
-    """Calls `on_due` with each item once its wait of `delay_s` is over, at most a hundredth of it early.
+    """Calls `on_due` with each item once its wait of `delay_s` is over, one or two hundredths of it early.
 
     All waits are of the same length, so that the line is always in order of time. `on_due` must not raise.
     """
@@ -22,6 +22,7 @@ class DelayLine(Generic[T]):
     def __init__(self, delay_s: float, on_due: Callable[[T], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._delay_s = delay_s
+        self._early_s = delay_s * _EARLY
         self._on_due = on_due
         self._due_at: dict[T, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -31,7 +32,7 @@ class DelayLine(Generic[T]):
         self._due_at.pop(item, None)
         due_at = self._due_at[item] = self._loop.time() + self._delay_s
         if self._timer is None:
-            self._timer = self._loop.call_at(due_at, self._wake)
+            self._wake_for(due_at)
 
     def discard(self, item: T) -> None:
         """Ends the item's wait, if it waits."""
@@ -41,7 +42,7 @@ class DelayLine(Generic[T]):
             self._timer = None
 
     def _wake(self) -> None:
-        until = self._loop.time() + self._delay_s * _EARLY
+        until = self._loop.time() + 2 * self._early_s
         due: list[T] = []
         next_at: float | None = None
         for item, due_at in self._due_at.items():
@@ -49,10 +50,15 @@ class DelayLine(Generic[T]):
                 next_at = due_at
                 break
             due.append(item)
-        self._timer = None if next_at is None else self._loop.call_at(next_at, self._wake)
+        self._timer = None
+        if next_at is not None:
+            self._wake_for(next_at)
         for item in due:
             # One that is due may end the wait of another.
             if self._due_at.pop(item, None) is not None:
                 self._on_due(item)
         if self._due_at and self._timer is None:
-            self._timer = self._loop.call_at(next(iter(self._due_at.values())), self._wake)
+            self._wake_for(next(iter(self._due_at.values())))
+
+    def _wake_for(self, due_at: float) -> None:
+        self._timer = self._loop.call_at(due_at - self._early_s, self._wake)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from realtime.engine.delay_line import DelayLine
@@ -18,13 +17,13 @@ from realtime.engine.options import EngineOptions
 from realtime.engine.policy import SessionPolicy
 from realtime.engine.polling import PollingTransport
 from realtime.engine.session import Connection, Session, Transport
+from realtime.engine.turn_queue import TurnQueue
 from realtime.errors import CLOSE_PROTOCOL_ERROR
 
 _log = logging.getLogger(__name__)
 
 _LINGER_S = 10.0
 """How long a polling client whose connection has ended may still fetch what it was told last."""
-_ENDS_PER_TURN = 64
 
 
 class Links:
@@ -33,7 +32,6 @@ class Links:
     def __init__(
         self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions, inbound: type[Inbound] = Inbound
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self._policy = policy
         self._hub = hub
         self._options = options
@@ -44,9 +42,13 @@ class Links:
         self._heartbeat = Heartbeat(interval_ms=options.ping_interval_ms, timeout_ms=options.ping_timeout_ms)
         self._without_session: DelayLine[Link] = DelayLine(options.connect_timeout_ms / 1000, self._check_session)
         self._lingering: DelayLine[Link] = DelayLine(_LINGER_S, self.forget)
-        self._later: deque[Callable[[], None]] = deque()
+        self._endings = TurnQueue()
         # Made once: every connection has them.
-        self._on_session_end, self._on_end, self._run_later = self._session_ended, self._connection_ended, self._put
+        self._on_session_end, self._on_end, self._later = (
+            self._session_ended,
+            self._connection_ended,
+            self._endings.put,
+        )
 
     def find(self, sid: str) -> Link | None:
         return self._links.get(sid)
@@ -70,7 +72,7 @@ class Links:
             transport=transport,
             on_session_end=self._on_session_end,
             on_end=self._on_end,
-            later=self._run_later,
+            later=self._later,
         )
         inbound = self._inbound(
             connection,
@@ -104,22 +106,7 @@ class Links:
 
     async def settled(self) -> None:
         """Returns when every connection that was to end by now has ended."""
-        while self._later:
-            await asyncio.sleep(0)
-
-    def _put(self, action: Callable[[], None]) -> None:
-        """Runs an action in one of the next turns of the loop, in order: thousands may end in one moment."""
-        if not self._later:
-            self._loop.call_soon(self._run_some)
-        self._later.append(action)
-
-    def _run_some(self) -> None:
-        try:
-            for _ in range(min(len(self._later), _ENDS_PER_TURN)):
-                self._later.popleft()()
-        finally:
-            if self._later:
-                self._loop.call_soon(self._run_some)
+        await self._endings.emptied()
 
     def _check_session(self, link: Link) -> None:
         if link.connection.busy:

@@ -57,8 +57,7 @@ class SocketEngine:
 
     def attach(self, app: web.Application) -> None:
         """Answers on the options' path from now on."""
-        for method in ("GET", "POST", "OPTIONS"):
-            app.router.add_route(method, self._options.path, self._serve)
+        app.router.add_route("*", self._options.path, self._serve)
 
     async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
         """Refuses new connections, closes all others, and returns when nothing of them is left.
@@ -111,9 +110,9 @@ class SocketEngine:
         if upgrade is not (transport == "websocket"):
             return answers.bad_request(BadRequest.BAD_REQUEST)
         sid = query.get("sid")
+        if request.method != "GET" and (sid is None or request.method != "POST"):
+            return answers.bad_request(BadRequest.BAD_HANDSHAKE_METHOD)
         if sid is None:
-            if request.method != "GET":
-                return answers.bad_request(BadRequest.BAD_HANDSHAKE_METHOD)
             return await self._handshake(request, "websocket" if upgrade else "polling")
         link = self._links.find(sid)
         if link is None:

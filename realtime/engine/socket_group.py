@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from realtime.engine.delay_line import DelayLine
+from realtime.engine.turn_queue import TurnQueue
 
 _CLOSE_WAIT_S = 2.0
 
@@ -25,6 +26,7 @@ class SocketGroup:
         self.max_unread_bytes = max_unread_bytes
         self.max_frames_per_s = max_frames_per_s
         self.loop = asyncio.get_running_loop()
+        self.goodbyes = TurnQueue()
         self._open: set[GroupedSocket] = set()
         self._none_open = asyncio.Event()
         self._unflushed: list[GroupedSocket] = []

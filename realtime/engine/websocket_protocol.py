@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
 from realtime.engine.frame_parser import BINARY, CLOSE, PING, PONG, TEXT, FrameParser
@@ -57,8 +58,8 @@ class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
             elif opcode == PING:
                 self.write_frame(websocket_frame(PONG, payload))
             elif opcode == CLOSE:
-                # In the next turn: what was said before may be answered at once, and that leaves first.
-                self._group.loop.call_soon(self._answer_close, payload[:2])
+                # Not at once: what was said before may be answered without waiting, and that leaves first.
+                self._group.goodbyes.put(partial(self._answer_close, payload[:2]))
         if self._parser.violation is not None and self._listener is not None:
             self._fail(self._listener, self._parser.violation)
 
@@ -68,7 +69,8 @@ class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
         self._group.remove(self)
         listener, self._listener = self._listener, None
         if listener is not None:
-            listener.left()
+            # Thousands may be lost in one moment.
+            self._group.goodbyes.put(listener.left)
 
     def close(self, reason: CloseReason) -> None:
         super().close(reason)

@@ -149,7 +149,8 @@ class WebSocketLayer:
         await self.group.wait_closed(deadline_s)
 
 
-def _layer(layer: Layer) -> SocketEngine | WebSocketLayer:
+def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
+    """What the official test suite of a layer is run against."""
     if layer == "websocket":
         return WebSocketLayer()
     return SocketEngine(
@@ -183,7 +184,7 @@ async def listening(server: Any, *, host: str = "127.0.0.1", port: int = 0) -> A
 
 async def _serve(layer: Layer, port: int) -> None:
     # The suites say "localhost", which is an address of version 6 first.
-    async with listening(_layer(layer), host="localhost", port=port) as real_port:
+    async with listening(layer_server(layer), host="localhost", port=port) as real_port:
         print(f"{layer} on port {real_port}", flush=True)
         await asyncio.Event().wait()
 

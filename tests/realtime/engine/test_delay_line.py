@@ -44,8 +44,8 @@ async def test_an_item_is_not_due_much_early() -> None:
     started_s = loop.time()
     DelayLine(0.1, due.add).put("a")
     await due.until(1)
-    # A hundredth early, and the resolution of timers.
-    assert loop.time() - started_s >= 0.098
+    # Two hundredths early, and the resolution of timers.
+    assert loop.time() - started_s >= 0.097
 
 
 async def test_a_discarded_item_is_not_due() -> None:
