@@ -61,7 +61,7 @@ class Worker:
         self._tasks.append(asyncio.create_task(self._sweep(), name="outbox-sweeper"))
 
     async def stop(self) -> None:
-        """Ends the loops. A reaction under way is committed or rolled back as a whole, and delivered again if need be."""
+        """Ends the loops. A reaction under way is committed or rolled back as a whole, and delivered again if so."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
