@@ -7,6 +7,8 @@ read again; a person's own room stands for everything.
 from __future__ import annotations
 
 EVERY_NODE_CHANNEL = "all"
+EVERY_LISTENER_CHANNEL = "listeners"
+"""Heard by all nodes: for listeners of whom nobody can say at this moment on which node they are."""
 RESYNC_ALL = "all"
 
 _ROOM_PREFIX = "room:"
