@@ -46,13 +46,14 @@ class Fanout:
     async def start(self) -> None:
         self._membership.start()
         await self._backplane.start(on_message=self._on_message, on_gap=self._on_gap)
+        await self._backplane.subscribe(rooms.EVERY_LISTENER_CHANNEL)
         await self._listeners.start(on_lost=self._gaps.topic_missed)
 
     async def stop(self) -> None:
+        await self._membership.stop()  # first: its chores need the others
         await self._listeners.stop()
         await self._backplane.stop()
         self._gaps.stop()
-        await self._membership.stop()
 
     async def publish(self, emissions: Sequence[Emission], signals: Sequence[Signal] = ()) -> None:
         """Sends what a committed change has to say, in the given order for each room. A lost backplane is no error:
@@ -75,13 +76,15 @@ class Fanout:
         data = encode_model(emission.data)
         if isinstance(to, ToRoom):
             return [(rooms.room_channel(to.room), RoomPush(push.namespace, push.name, data))]
+        by_channel: dict[str, Sequence[int]]
         try:
             by_node = await self._listeners.on_nodes(to.topic, to.user_ids)
+            by_channel = {rooms.node_channel(node_id): user_ids for node_id, user_ids in by_node.items()}
         except StoreUnavailable:
-            by_node = {self._backplane.node_id: list(to.user_ids)}
+            by_channel = {rooms.EVERY_LISTENER_CHANNEL: to.user_ids}
         return [
-            (rooms.node_channel(node_id), ListenersPush(push.namespace, push.name, data, to.topic, part))
-            for node_id, user_ids in by_node.items()
+            (channel, ListenersPush(push.namespace, push.name, data, to.topic, part))
+            for channel, user_ids in by_channel.items()
             for part in envelope.chunks(user_ids)
         ]
 
@@ -112,7 +115,7 @@ class Fanout:
         room = rooms.room_of_channel(channel)
         if room is not None:
             self._gaps.room_missed(room)
-        elif channel == rooms.node_channel(self._backplane.node_id):
+        elif channel in (rooms.node_channel(self._backplane.node_id), rooms.EVERY_LISTENER_CHANNEL):
             self._gaps.topic_missed(None)
 
 
