@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import gevent
-from locust import constant_throughput
 from locust.env import Environment
 
 from loadtest.journeys import Journey, PollingJourney, SocketJourney
@@ -63,7 +62,9 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
     PollingJourney.fixed_count, SocketJourney.fixed_count = polling, max(1, options.users - polling)
     environment = Environment(user_classes=[SocketJourney, PollingJourney], host=target.url, stop_timeout=10)
     runner = environment.create_local_runner()
-    runner.start(options.users, spawn_rate=SPAWN_PER_S, wait=True)
+    runner.start(options.users, spawn_rate=SPAWN_PER_S)
+    if runner.spawning_greenlet is not None:
+        runner.spawning_greenlet.join()
     gevent.sleep(SETTLE_S)
     environment.stats.reset_all()
     gevent.sleep(options.duration_s)
@@ -85,9 +86,7 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
 
 def _prepare(people: People, options: argparse.Namespace) -> None:
     Journey.people, Journey.profile = people, options.profile
-    Journey.wait_time = constant_throughput(options.rate / options.users)
-    for journey in (SocketJourney, PollingJourney):
-        journey.wait_time = Journey.wait_time
+    Journey.pause_s = options.users / options.rate
 
 
 if __name__ == "__main__":

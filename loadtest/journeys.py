@@ -8,7 +8,7 @@ from typing import Any
 
 import gevent
 import socketio
-from locust import User, constant_throughput, task
+from locust import User, constant_pacing, task
 from locust.contrib.fasthttp import FastHttpUser
 
 from loadtest.mix import choose
@@ -28,13 +28,17 @@ class CommandFailed(Exception):
 class Journey(User):
     """Somebody who reads the feed, posts, likes, follows and writes, at a steady pace.
 
-    `people` and `profile` are set on the class before the run. How a command is called is the subclass's.
+    `people`, `profile` and `pause_s`, the time between two commands, are set on the class before the run. How a command
+    is called is the subclass's.
     """
 
     abstract = True
     people: People
     profile: str
-    wait_time = constant_throughput(1)
+    pause_s: float
+
+    def wait_time(self) -> float:
+        return self._pacing(self)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,10 +47,15 @@ class Journey(User):
         self._seen: list[str] = []
         self._conversations: list[str] = []
         self._follows = False
+        self._pacing = constant_pacing(self.pause_s)
 
     def command(self, namespace: str, name: str, payload: dict[str, Any]) -> dict[str, Any]:
         """The data of a command; raises CommandFailed."""
         raise NotImplementedError
+
+    def fall_out_of_step(self) -> None:
+        """Users start in groups: without this all of them would act in the same moment of each second."""
+        gevent.sleep(self._chooser.random() * self.pause_s)
 
     @task
     def act(self) -> None:
@@ -110,6 +119,7 @@ class SocketJourney(Journey):
             wait_timeout=CALL_TIMEOUT_S,
         )
         self.command("/feed", "feed:subscribe", {})
+        self.fall_out_of_step()
 
     def on_stop(self) -> None:
         self._client.disconnect()
@@ -143,6 +153,7 @@ class PollingJourney(Journey, FastHttpUser):
             ),
         }
         self._polls = gevent.spawn(self._poll_for_ever)
+        self.fall_out_of_step()
 
     def on_stop(self) -> None:
         self._polls.kill()
