@@ -174,6 +174,7 @@ class Node:
                 queries=queries,
                 metrics=metrics,
                 worker_id=self.node_id,
+                concurrency=max(1, settings.pool_max // 2),
             )
             worker.start()
             stack.push_async_callback(worker.stop)

@@ -79,6 +79,8 @@ class Revocations:
                 await self._read(since_s=OVERLAP_S)
             except Unavailable as error:
                 log.warning("revocations_unreadable", error=str(error))
+            except Exception:
+                log.exception("revocations_failed")
             self._forget_old()
 
     def _forget_old(self) -> None:
