@@ -52,6 +52,9 @@ from sql.unit import Units
 RESEND_AFTER_S = 30.0
 """A Fact that was not confirmed by every consumer within this time goes on the stream again."""
 
+CANCELLED_TASKS_END_WITHIN_S = 0.1
+"""A task that was cancelled last needs some rounds of the loop."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -229,3 +232,13 @@ async def run(settings: Settings, *, serve: bool, work: bool, on_ready: Callable
     await stopping.wait()
     log.info("node_stopping", node_id=node.node_id)
     await node.stop()
+    await _tell_of_tasks_left_over()
+
+
+async def _tell_of_tasks_left_over() -> None:
+    """What still runs when all is stopped belongs to nobody: it will be cut off in the middle of its work."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=CANCELLED_TASKS_END_WITHIN_S)
+    if left:
+        log.error("tasks_left_over", tasks=[f"{task.get_name()}: {task.get_coro()}" for task in left])
