@@ -11,7 +11,7 @@ from functools import partial
 
 from realtime import envelope, rooms
 from realtime.backplane import Backplane
-from realtime.engine.hub import Hub
+from realtime.engine.hub import Hub, Member
 from realtime.envelope import EnterOrder, Envelope, ListenersPush, RevokeOrder, RoomPush
 from realtime.gaps import Gaps
 from realtime.listeners import Listeners
@@ -22,7 +22,10 @@ from realtime.wire import encode_model
 
 
 class Fanout:
-    """The way of a push from its publisher to the sessions of all nodes."""
+    """The way of a push from its publisher to the sessions of all nodes.
+
+    `on_orders_missed(user_id)` hears of people whose sessions may have been ordered into a room unheard.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Fanout:
         gaps: Gaps,
         *,
         on_revoked: Callable[[Sequence[int]], None],
+        on_orders_missed: Callable[[int], None],
         on_delivered: Callable[[int], None],
     ) -> None:
         self._hub = hub
@@ -41,7 +45,9 @@ class Fanout:
         self._membership = membership
         self._gaps = gaps
         self._on_revoked = on_revoked
+        self._on_orders_missed = on_orders_missed
         self._on_delivered = on_delivered
+        self._own_channel = rooms.node_channel(backplane.node_id)
 
     async def start(self) -> None:
         self._membership.start()
@@ -69,7 +75,8 @@ class Fanout:
         packed = [(channel, envelope.pack(content)) for channel, content in messages]
         if not await self._backplane.publish_many(packed):
             for channel, content in messages:
-                self._deliver(channel, content)
+                if not rooms.is_node_channel(channel) or channel == self._own_channel:
+                    self._deliver(channel, content)
 
     async def _address(self, emission: Emission) -> list[tuple[str, Envelope]]:
         push, to = emission.push, emission.to
@@ -105,17 +112,24 @@ class Fanout:
             case RevokeOrder(login_session_ids):
                 self._on_revoked(login_session_ids)
 
+    async def bring_in(self, member: Member, room: str) -> None:
+        """Puts a session into a room that came to be after it connected; whoever was not in it is told to `resync`."""
+        if room not in member.rooms:
+            await self._membership.enter(member, room)
+            self._gaps.missed(member, rooms.resync_scope(room))
+
     async def _let_enter(self, namespace: str, room: str, user_id: int) -> None:
         for member in self._hub.members(namespace, rooms.person_room(user_id)):
-            if room not in member.rooms:
-                await self._membership.enter(member, room)
-                self._gaps.missed(member, rooms.resync_scope(room))
+            await self.bring_in(member, room)
 
     def _on_gap(self, channel: str) -> None:
         room = rooms.room_of_channel(channel)
         if room is not None:
             self._gaps.room_missed(room)
-        elif channel in (rooms.node_channel(self._backplane.node_id), rooms.EVERY_LISTENER_CHANNEL):
+            user_id = rooms.person_of_room(room)
+            if user_id is not None:
+                self._on_orders_missed(user_id)
+        elif channel in (self._own_channel, rooms.EVERY_LISTENER_CHANNEL):
             self._gaps.topic_missed(None)
 
 

@@ -35,6 +35,7 @@ from server.gate import Gate
 from server.health import Check, Health
 from server.metrics import Metrics
 from server.passwords import Passwords
+from server.reentry import Reentry
 from server.registry import Registry
 from server.relay import Relay
 from server.revocations import Revocations
@@ -111,6 +112,7 @@ class Node:
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations = Revocations(units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
+        reentry = Reentry(self.hub, self.registry)
         fanout = Fanout(
             self.hub,
             backplane,
@@ -118,6 +120,7 @@ class Node:
             membership,
             gaps,
             on_revoked=revocations.learn,
+            on_orders_missed=reentry.missed,
             on_delivered=metrics.delivered,
         )
         passwords = Passwords(
@@ -162,6 +165,8 @@ class Node:
         )
         await fanout.start()
         stack.push_async_callback(fanout.stop)
+        reentry.start(self.dispatcher, fanout)
+        stack.push_async_callback(reentry.stop)
         token_watch = TokenWatch(clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations.tell(token_watch.revoke)
         await revocations.start()

@@ -80,6 +80,7 @@ class LabNode:
         self.membership = Membership(self.hub, self.backplane, self.listeners)
         self.gaps = Gaps(self.hub, self.membership, NAMESPACES)
         self.revoked: list[int] = []
+        self.unordered: list[int] = []
         self.delivered = 0
         self.fanout = Fanout(
             self.hub,
@@ -88,6 +89,7 @@ class LabNode:
             self.membership,
             self.gaps,
             on_revoked=self.revoked.extend,
+            on_orders_missed=self.unordered.append,
             on_delivered=self._count,
         )
 

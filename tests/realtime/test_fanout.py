@@ -197,3 +197,30 @@ async def test_listeners_of_other_nodes_are_not_forgotten_where_nobody_can_say_w
             await a.fanout.stop()
             await registry.aclose()
             await redis.aclose()
+
+
+async def test_who_listens_on_two_nodes_hears_once_what_could_not_be_published(valkey: Valkey, tmp_path: Path) -> None:
+    """Who listens where is known, but only the line that this node publishes over is dead."""
+    async with silent_line(valkey.url, tmp_path / "line.sock") as line, running_nodes(valkey.url, "b") as (b,):
+        redis = open_redis(line.url, client_name="a")
+        registry = open_redis(valkey.url, client_name="a")
+        a = LabNode(redis, "a", registry=registry)
+        await a.fanout.start()
+        try:
+            near, far = await a.session(hears=[1]), await b.session(hears=[1])
+            line.fall_silent()
+            await a.say("hello", [1])
+            assert near.texts == ["hello"]
+            assert far.texts == []
+        finally:
+            await a.fanout.stop()
+            await registry.aclose()
+            await redis.aclose()
+
+
+async def test_who_may_have_missed_an_order_is_told_of(pair: Pair, valkey: Valkey) -> None:
+    member = await pair[0].session(person_room(7), "room:1")
+    await asyncio.to_thread(valkey.stop)
+    await asyncio.to_thread(valkey.start)
+    await heals(pair[0], member)
+    assert (pair[0].unordered, pair[1].unordered) == ([7], [])
