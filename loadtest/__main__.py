@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import gevent
+from gevent.event import Event
 from locust.env import Environment
 
 from loadtest.journeys import Journey, PollingJourney, SocketJourney
 from loadtest.mix import PROFILES
+from loadtest.own_lag import OwnLag
 from loadtest.people import People
 from loadtest.report import lines, store, table
 from loadtest.target import NotALoopbackAddress, Target, given, started
@@ -65,12 +67,19 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
     runner.start(options.users, spawn_rate=SPAWN_PER_S)
     if runner.spawning_greenlet is not None:
         runner.spawning_greenlet.join()
+    Journey.everybody_is_there.set()
     gevent.sleep(SETTLE_S)
     environment.stats.reset_all()
+    lag = OwnLag()
+    lag.start()
     gevent.sleep(options.duration_s)
+    lag.stop()
     measured = lines(environment.stats)
     runner.quit()
     print(table(measured))
+    print(
+        f"the load generator itself was late by {lag.percentile_ms(0.5):.0f} ms P50, {lag.percentile_ms(0.99):.0f} ms P99"
+    )
     path = RESULTS / f"{options.profile}.json"
     store(
         path,
@@ -87,6 +96,7 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
 def _prepare(people: People, options: argparse.Namespace) -> None:
     Journey.people, Journey.profile = people, options.profile
     Journey.pause_s = options.users / options.rate
+    Journey.everybody_is_there = Event()
 
 
 if __name__ == "__main__":
