@@ -77,9 +77,8 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
     measured = lines(environment.stats)
     runner.quit()
     print(table(measured))
-    print(
-        f"the load generator itself was late by {lag.percentile_ms(0.5):.0f} ms P50, {lag.percentile_ms(0.99):.0f} ms P99"
-    )
+    late_ms = [f"{lag.percentile_ms(part):.0f} ms" for part in (0.5, 0.99)]
+    print(f"the load generator itself was late by {late_ms[0]} P50, {late_ms[1]} P99")
     path = RESULTS / f"{options.profile}.json"
     store(
         path,

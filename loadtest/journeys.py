@@ -19,7 +19,7 @@ from loadtest.stamp import age_ms, stamped
 NAMESPACES = ["/users", "/posts", "/feed", "/chat"]
 CALL_TIMEOUT_S = 30
 FAST_SOCKET = {"skip_utf8_validation": True}
-"""The client checks UTF-8 byte by byte in Python: half of the load generator's CPU, in blocks that made it fire in bursts."""
+"""The client checks UTF-8 byte by byte in Python: that was half of the load generator's CPU."""
 POLL_TIMEOUT_S = 50
 DELIVERED = "PUSH"
 
@@ -31,8 +31,8 @@ class CommandFailed(Exception):
 class Journey(User):
     """Somebody who reads the feed, posts, likes, follows and writes, at a steady pace.
 
-    `people`, `profile`, `pause_s` (the time between two commands) and `everybody_is_there` (from when on they act) are set
-    on the class before the run. How a command is called is the subclass's.
+    `people`, `profile`, `pause_s` (the time between two commands) and `everybody_is_there` (from when on they act) are
+    set on the class before the run. How a command is called is the subclass's.
     """
 
     abstract = True
@@ -58,8 +58,8 @@ class Journey(User):
         raise NotImplementedError
 
     def wait_for_the_others(self) -> None:
-        """Begins when everybody is there, and not in step: connecting blocks the generator, and whoever waited meanwhile
-        would act in the same moment of each second from then on.
+        """Begins when everybody is there, and not in step: connecting blocks the generator, and whoever waited
+        meanwhile would act in the same moment of each second from then on.
         """
         self.everybody_is_there.wait()
         gevent.sleep(self._chooser.random() * self.pause_s)
