@@ -59,15 +59,17 @@ class Membership:
     def __contains__(self, member: Member) -> bool:
         return member in self._topics
 
-    async def enter(self, member: Member, room: str) -> None:
-        """Puts a session into a room; when it returns, whatever is published from then on arrives.
+    async def enter(self, member: Member, *entered: str) -> None:
+        """Puts a session into rooms; when it returns, whatever is published from then on arrives.
 
         While the backplane is away the session hears its own node only, and a `resync` when the backplane is back.
         """
-        if member not in self._topics or room in member.rooms:
+        if member not in self._topics:
             return
-        self._hub.join(member, room)
-        await self._backplane.subscribe(rooms.room_channel(room))
+        new = [room for room in dict.fromkeys(entered) if room not in member.rooms]
+        for room in new:
+            self._hub.join(member, room)
+        await self._backplane.subscribe(*(rooms.room_channel(room) for room in new))
 
     async def leave(self, member: Member, room: str) -> None:
         if member not in self._topics or room not in member.rooms:

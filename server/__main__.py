@@ -78,6 +78,16 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 
 @cli.command()
+def parked(
+    replay: Annotated[bool, typer.Option("--replay", help="Give them to their consumers again.")] = False,
+) -> None:
+    """Show the Facts that a consumer has given up on."""
+    from server.commands.parked import parked
+
+    parked(_settings(), replay=replay)
+
+
+@cli.command()
 def doctor(port: Port = None, host: Host = None) -> None:
     """Look for what would keep Rookery from starting."""
     from server.doctor import examine

@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     )
     pool_min: int = Field(2, ge=0, description="Connections to PostgreSQL that a process keeps open when idle.")
     pool_max: int = Field(
-        10, ge=1, description="Connections to PostgreSQL that a process opens at most; more only help with more cores."
+        10,
+        ge=1,
+        description="Connections to PostgreSQL that a process opens at most, beside one for revocations; "
+        "more only help with more cores.",
     )
     connect_timeout_s: float = Field(5.0, gt=0, description="How long connecting to PostgreSQL may take.")
     acquire_timeout_s: float = Field(
@@ -89,8 +92,8 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[tuple[str, ...], Commas] = Field(
         (),
-        description="Origins of web pages that may open sockets, as `https://a.example,https://b.example`; `*`: all; "
-        "empty: only pages of this server.",
+        description="Origins of web pages that may open sockets and call REST, as "
+        "`https://a.example,https://b.example`; `*`: all; empty: only pages of this server.",
     )
 
     ping_interval_ms: int = Field(25_000, ge=100, description="How often a socket is pinged.")
@@ -99,6 +102,10 @@ class Settings(BaseSettings):
         45_000, ge=100, description="A socket that has not joined a namespace for so long is closed."
     )
     max_packet_bytes: int = Field(1_000_000, ge=1_024, description="Largest packet, polling body and REST body.")
+    body_timeout_s: float = Field(30.0, gt=0, description="How long a REST client may take to send its body.")
+    events_idle_s: float = Field(
+        120.0, gt=0, description="How long pushes are kept for a long-polling client that has stopped to poll."
+    )
     max_unread_bytes: int = Field(
         1_048_576, ge=65_536, description="What a socket may hold unread; over it the client is dropped and re-syncs."
     )

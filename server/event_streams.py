@@ -13,6 +13,8 @@ from realtime.engine.hub import Member
 from realtime.identity import Identity
 
 MAX_KEPT_BYTES = 1_000_000
+EVENT_OVERHEAD_BYTES = 200
+"""What an event takes in memory beside its data; many small ones must not get around the bound."""
 MAX_STREAMS_PER_LOGIN = 8
 
 
@@ -67,7 +69,7 @@ class EventStream:
     def append(self, namespace: str, name: str, data: bytes) -> None:
         self._last += 1
         self._kept.append(KeptEvent(self._last, namespace, name, data))
-        self._kept_bytes += len(data)
+        self._kept_bytes += len(data) + EVENT_OVERHEAD_BYTES
         while self._kept_bytes > MAX_KEPT_BYTES:
             self._confirmed = self._drop_first()
         self.wake()
@@ -104,7 +106,7 @@ class EventStream:
 
     def _drop_first(self) -> int:
         dropped = self._kept.popleft()
-        self._kept_bytes -= len(dropped.data)
+        self._kept_bytes -= len(dropped.data) + EVENT_OVERHEAD_BYTES
         return dropped.number
 
 

@@ -36,14 +36,13 @@ from sql.errors import Unavailable
 
 MAX_WAIT_S = 50.0
 """Proxies and routers end connections that are silent for a minute."""
-IDLE_S = 120.0
 CLEAN_UP_EVERY_S = 10.0
 POLLS = Rate(count=300, per_s=60)
 TOPICS = ("feed",)
 
 
 class LongPolling:
-    """Hosts `GET /v1/events`."""
+    """Hosts `GET /v1/events`. A stream that nobody has polled for `idle_s` is dropped."""
 
     def __init__(
         self,
@@ -56,6 +55,7 @@ class LongPolling:
         peer_address: PeerAddress,
         node_id: str,
         rate_limit_factor: float,
+        idle_s: float,
     ) -> None:
         self._dispatcher = dispatcher
         self._gate = gate
@@ -66,6 +66,7 @@ class LongPolling:
         self._polls = Rate(max(1, round(POLLS.count * rate_limit_factor)), POLLS.per_s)
         self._namespaces = tuple(name for name in registry.namespaces if name != AUTH_NAMESPACE)
         self._entry_rooms = {name: registry.entry_rooms(name) for name in self._namespaces}
+        self._idle_s = idle_s
         self._streams = EventStreams()
         self._cleaner: asyncio.Task[None] | None = None
 
@@ -110,15 +111,20 @@ class LongPolling:
         timeout_s = _timeout(request.query.get("timeout_s"))
         cursor = request.query.get("cursor", "")
         stream = self._find(cursor, identity)
+        events: Sequence[KeptEvent] = ()
         if stream is None:
+            missed = bool(cursor)
             user_agent = request.headers.get("User-Agent")
             stream = await self._begin(Caller(identity, address, user_agent), identity)
-            return self._encode(stream, (), resync=bool(cursor))
+        else:
+            stream.polled_at_s, confirmed = _now_s(), stream.confirmed
+            events = await stream.wait(timeout_s)
+            # What comes while a poll waits may be more than is kept.
+            missed = stream.confirmed != confirmed
         stream.polled_at_s = _now_s()
-        events = await stream.wait(timeout_s)
-        stream.polled_at_s = _now_s()
+        # The login session may have ended meanwhile.
         self._gate.identify(identity)
-        return self._encode(stream, events, resync=stream.closed)
+        return self._encode(stream, events, resync=missed or stream.closed)
 
     def _find(self, cursor: str, identity: Identity) -> EventStream | None:
         node_id, _, rest = cursor.partition(".")
@@ -134,8 +140,10 @@ class LongPolling:
         for displaced in self._streams.add(stream):
             self._end(displaced)
         try:
+            # All at once: a stream may be ended at any await below, and its members must not be admitted after that.
             for member in stream.members:
                 self._membership.admit(member)
+            for member in stream.members:
                 # The person's room first: a room that comes to be after the others were read is announced there.
                 await self._membership.enter(member, rooms.person_room(identity.user_id))
                 for room in await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[member.namespace]):
@@ -162,8 +170,8 @@ class LongPolling:
 
     async def _clean_up(self) -> None:
         while True:
-            await asyncio.sleep(CLEAN_UP_EVERY_S)
-            for stream in self._streams.idle(before_s=_now_s() - IDLE_S):
+            await asyncio.sleep(min(CLEAN_UP_EVERY_S, self._idle_s / 4))
+            for stream in self._streams.idle(before_s=_now_s() - self._idle_s):
                 self._end(stream)
 
 

@@ -16,16 +16,20 @@ from realtime.errors import CLOSE_DRAINING
 from realtime.limits import Limiter
 from realtime.membership import Membership
 from server.config import Settings
+from server.cors import share_api_with_pages
 from server.dispatch import Dispatcher
 from server.events_http import LongPolling
 from server.gate import Gate
 from server.health import Health
-from server.registry import Registry
 from server.page import attach_page
+from server.registry import Registry
 from server.rest import Rest
 from server.revocations import Revocations
 from server.sockets import Sockets
 from server.token_watch import TokenWatch
+
+LINGERING_S = 2.0
+"""How long the rest of a refused body is still read: a client that is cut off while it sends sees no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,10 @@ class Front:
         """
         settings = self.settings
         address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
-        app = web.Application(client_max_size=settings.max_packet_bytes)
+        app = web.Application(
+            client_max_size=settings.max_packet_bytes,
+            middlewares=[share_api_with_pages(settings.allowed_origins, settings.trusted_proxies)],
+        )
         sockets = Sockets(
             registry=self.registry,
             dispatcher=self.dispatcher,
@@ -73,6 +80,7 @@ class Front:
             peer_address=address_of,
             node_id=self.node_id,
             rate_limit_factor=settings.rate_limit_factor,
+            idle_s=settings.events_idle_s,
         )
         polling.attach(app)
         self.revocations.tell(polling.revoke)
@@ -81,9 +89,17 @@ class Front:
             dispatcher=self.dispatcher,
             peer_address=address_of,
             max_body_bytes=settings.max_packet_bytes,
+            body_timeout_s=settings.body_timeout_s,
         ).attach(app)
         polling.start()
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=settings.drain_timeout_s,
+            # Bodies are bounded as they come; what they unpack to would have to be bounded apart.
+            auto_decompress=False,
+            lingering_time=min(LINGERING_S, settings.body_timeout_s),
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(polling.stop)

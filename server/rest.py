@@ -1,7 +1,11 @@
-"""The REST side: each command's routes, made from its declaration. Same payload, same answer, same errors as the socket."""
+"""The REST side: each command's routes, made from its declaration.
+
+Same payload, same answer, same errors as the socket.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,21 +29,33 @@ _Reader = Callable[[str], object]
 
 
 class Rest:
-    """Hosts the routes of all commands below `/v1`. `max_body_bytes` bounds what is read of a request."""
+    """Hosts the routes of all commands below `/v1`.
+
+    `max_body_bytes` bounds what is read of a request, `body_timeout_s` how long that may take.
+    """
 
     def __init__(
-        self, *, registry: Registry, dispatcher: Dispatcher, peer_address: PeerAddress, max_body_bytes: int
+        self,
+        *,
+        registry: Registry,
+        dispatcher: Dispatcher,
+        peer_address: PeerAddress,
+        max_body_bytes: int,
+        body_timeout_s: float,
     ) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
         self._peer_address = peer_address
         self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
 
     def attach(self, app: web.Application) -> None:
         """Adds the routes; fixed paths come before those with a placeholder in the same place."""
         routed = [(route, bound) for bound in self._registry.commands() for route in bound.command.routes]
         for route, bound in sorted(routed, key=lambda pair: (pair[0].path.count("{"), pair[0].path)):
-            app.router.add_route(route.method, API_PREFIX + route.path, self._handler(route, bound))
+            handler = self._handler(route, bound)
+            for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
+                app.router.add_route(method, API_PREFIX + route.path, handler)
         app.router.add_route("*", API_PREFIX + "/{unknown:.*}", self._unknown)
 
     def _handler(self, route: Route, bound: BoundCommand) -> Callable[[web.Request], Any]:
@@ -76,9 +92,12 @@ class Rest:
             given = {name: readers.get(name, str)(text) for name, text in request.query.items()}
         else:
             try:
-                body = await self._body(request)
-            except ConnectionError:
-                return size_bytes, Unparseable("the body ended early")
+                async with asyncio.timeout(self._body_timeout_s):
+                    body = await self._body(request)
+            except (ConnectionError, web.RequestPayloadError):
+                return size_bytes, Unparseable("the body cannot be read to its end")
+            except TimeoutError:
+                return size_bytes, Unparseable("the body did not come in time")
             size_bytes = len(body)
             if size_bytes > self._max_body_bytes:
                 return size_bytes, Unparseable("the body is too large")
@@ -111,8 +130,8 @@ def _merged(given: object, request: web.Request, command: Command[Any, Any]) -> 
             return Unparseable(f"{name} stands in the path already")
         given[name] = value
     key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is not None and "client_id" in command.payload.model_fields:
-        given.setdefault("client_id", key)
+    if key is not None and "client_id" in command.payload.model_fields and given.setdefault("client_id", key) != key:
+        return Unparseable(f"{IDEMPOTENCY_HEADER} and client_id are not the same")
     return given
 
 

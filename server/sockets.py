@@ -141,8 +141,8 @@ class Sockets:
         caller = Caller(identity, session.connection.peer_address, session.connection.user_agent)
         # The person's room first: a room that comes to be after the others were read is announced there.
         await self._membership.enter(session, rooms.person_room(identity.user_id))
-        for room in await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[session.namespace]):
-            await self._membership.enter(session, room)
+        found = await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[session.namespace])
+        await self._membership.enter(session, *found)
 
 
 def identity_of(connection: Connection) -> Identity | None:

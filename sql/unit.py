@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-from sql.errors import DRIVER_ERRORS, translated
+from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, translated
 from sql.pool import Pool
 
 if TYPE_CHECKING:
@@ -54,25 +54,26 @@ class Units:
 async def transaction(connection: Connection) -> AsyncIterator[None]:
     """Commits the block as one; inside a transaction it is a savepoint, so that one bad item can fail alone."""
     started = connection.transaction()
-    with _cut_off_for_good(connection):
+    with _to_its_end(connection):
         await started.start()
     try:
         yield
     except BaseException:
-        # What the block raised is the news. A connection that cannot roll back is thrown away by its pool.
-        with suppress(*DRIVER_ERRORS):
+        # What the block raised is the news, not how the rollback fares.
+        with suppress(DatabaseError, *DRIVER_ERRORS), _to_its_end(connection):
             await started.rollback()
         raise
-    with _cut_off_for_good(connection):
+    with _to_its_end(connection):
         await started.commit()
 
 
 @contextmanager
-def _cut_off_for_good(connection: Connection) -> Iterator[None]:
-    """Around BEGIN and COMMIT: cancelled in there, nobody knows how far it got, so the connection is thrown away."""
+def _to_its_end(connection: Connection) -> Iterator[None]:
+    """Around BEGIN, COMMIT and ROLLBACK: cut off, nobody knows how far it got, so the connection is thrown away."""
     try:
         with translated():
             yield
-    except CancelledError:
-        connection.terminate()
+    except (CancelledError, Unavailable):
+        with suppress(*DRIVER_ERRORS):  # its pool may have taken it back already
+            connection.terminate()
         raise

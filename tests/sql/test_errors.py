@@ -3,7 +3,6 @@ import asyncio
 import asyncpg
 import pytest
 
-from sql.catalogue import Queries
 from sql.errors import (
     BadText,
     ConstraintBroken,
@@ -16,7 +15,7 @@ from sql.errors import (
     translated,
 )
 from sql.ids import PostId, UserId
-from sql.pool import open_pool
+from sql.pool import close_pool, open_pool
 from sql.unit import Units
 from tests.sql.world import World
 
@@ -61,23 +60,22 @@ async def test_a_deadlock_can_be_tried_again(world: World) -> None:
     assert [type(answer) for answer in answers if answer is not None] == [Retry]
 
 
-async def test_a_slow_statement_is_unavailable(database_url: str, queries: Queries) -> None:
+async def test_a_slow_statement_is_unavailable(world: World, database_url: str) -> None:
     pool = await open_pool(
         database_url,
         min_size=1,
-        max_size=2,
+        max_size=1,
         connect_timeout_s=5,
         statement_timeout_ms=100,
         idle_in_transaction_timeout_ms=5000,
     )
-    units = Units(pool, acquire_timeout_s=5)
-    world = World(units, queries)
+    hurried = World(Units(pool, acquire_timeout_s=5), world.sql)
     ann = await world.person("ann")
-    async with units.write() as holder:
-        await queries.people.lock_users(holder, user_ids=[ann])
-        with pytest.raises(Unavailable):
-            await world.write(lambda connection: queries.people.lock_users(connection, user_ids=[ann]))
-    await pool.close()
+    async with world.units.write() as holder:
+        await world.sql.people.lock_users(holder, user_ids=[ann])
+        with pytest.raises(Unavailable, match="statement timeout"):
+            await hurried.write(lambda connection: world.sql.people.lock_users(connection, user_ids=[ann]))
+    await close_pool(pool, timeout_s=5)
 
 
 def test_faults_of_the_program_stay_as_they_are() -> None:

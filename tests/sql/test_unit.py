@@ -137,7 +137,7 @@ async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(wor
 async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(database_url: str) -> None:
     pool = await open_pool(
         database_url,
-        min_size=0,
+        min_size=1,
         max_size=1,
         connect_timeout_s=5,
         statement_timeout_ms=5000,
@@ -163,14 +163,16 @@ async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(w
     assert not await exists(world, "never")
 
 
-async def test_an_idle_transaction_is_ended_by_the_server(database_url: str, queries: Queries) -> None:
+@pytest.mark.parametrize("idle_ms", [1, 5, 50])
+async def test_an_idle_transaction_is_ended_by_the_server(database_url: str, queries: Queries, idle_ms: int) -> None:
+    """Wherever the end meets the block, it is an error of the block and nothing else."""
     pool = await open_pool(
         database_url,
         min_size=0,
         max_size=2,
         connect_timeout_s=5,
         statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=50,
+        idle_in_transaction_timeout_ms=idle_ms,
     )
     world = World(Units(pool, acquire_timeout_s=5), queries)
     with pytest.raises(Unavailable):

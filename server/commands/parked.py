@@ -1,0 +1,49 @@
+"""Facts that a consumer has given up on: shown with their errors, and given to it once more."""
+
+import asyncio
+
+from server.commands.dependencies import dependencies, tell
+from server.config import Settings
+from sql.catalogue import load_queries
+from sql.ids import MAX_ID, FactId
+from sql.pool import close_pool, open_pool
+from sql.unit import Units
+
+PAGE = 100
+
+
+def parked(settings: Settings, *, replay: bool) -> None:
+    """A line for each parked Fact on standard output, newest first; with `replay` they go to their consumers again."""
+    with dependencies(settings, redis=False) as reached:
+        count = asyncio.run(_go_through(reached, replay=replay))
+    tell(f"{count} parked facts{', sent again' if replay and count else ''}")
+
+
+async def _go_through(settings: Settings, *, replay: bool) -> int:
+    pool = await open_pool(
+        settings.database_url,
+        min_size=1,
+        max_size=1,
+        connect_timeout_s=settings.connect_timeout_s,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+    )
+    units, queries = Units(pool, acquire_timeout_s=settings.acquire_timeout_s), load_queries()
+    seen: set[tuple[int, str]] = set()
+    before = FactId(MAX_ID)
+    try:
+        while True:
+            async with units.write() as connection:
+                rows = await queries.facts.list_parked(connection, before_fact_id=before, page_size=PAGE)
+                fresh = [row for row in rows if (row.fact_id, row.consumer) not in seen]
+                for row in fresh:
+                    seen.add((row.fact_id, row.consumer))
+                    print(f"{row.parked_at:%Y-%m-%d %H:%M:%S} {row.consumer} {row.fact} {row.payload}: {row.error}")
+                    if replay:
+                        await queries.facts.replay(connection, fact_id=row.fact_id, consumer=row.consumer)
+            if not fresh:
+                return len(seen)
+            # Several consumers may have parked the fact that a page ended with.
+            before = FactId(rows[-1].fact_id + 1)
+    finally:
+        await close_pool(pool, timeout_s=settings.connect_timeout_s)
