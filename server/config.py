@@ -106,6 +106,14 @@ class Settings(BaseSettings):
     max_unread_bytes: int = Field(
         1_048_576, ge=65_536, description="What a socket may hold unread; over it the client is dropped and re-syncs."
     )
+    recovery_window_s: float = Field(
+        120.0, gt=0, description="How long a lost client may come back to its session and be told what it missed."
+    )
+    recovery_log_max_bytes: int = Field(
+        67_108_864,
+        ge=65_536,
+        description="Pushes that a node remembers for that; who missed more than is there re-syncs.",
+    )
     drain_timeout_s: float = Field(
         4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."
     )

@@ -20,7 +20,7 @@ PROBE_ANSWER = b"3probe"
 
 _SEPARATOR = b"\x1e"
 _KINDS = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
-_TEXT_OPCODE, _CLOSE_OPCODE = 0x81, 0x88
+_TEXT_OPCODE, _BINARY_OPCODE, _CLOSE_OPCODE = 0x81, 0x82, 0x88
 
 
 class MalformedPacket(Exception):
@@ -35,13 +35,16 @@ class EnginePacket(NamedTuple):
 
 
 class Outgoing:
-    """One Engine.IO text packet on its way to any number of clients; framed once, however many get it."""
+    """One Engine.IO packet on its way to any number of clients; framed once, however many get it.
+
+    `payload` is its form in a polling payload; `frame` the WebSocket frame where that is not the same bytes in text.
+    """
 
     __slots__ = ("_frame", "payload")
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, frame: bytes | None = None) -> None:
         self.payload = payload
-        self._frame: bytes | None = None
+        self._frame = frame
 
     @property
     def frame(self) -> bytes:
@@ -50,14 +53,23 @@ class Outgoing:
         return self._frame
 
 
+def binary_message(data: bytes) -> Outgoing:
+    """A message that is not text: a binary frame on a WebSocket, base64 in a polling payload."""
+    return Outgoing(BINARY + base64.b64encode(data), _frame(_BINARY_OPCODE, data))
+
+
 def text_frame(payload: bytes) -> bytes:
     """A whole, unmasked WebSocket text frame."""
+    return _frame(_TEXT_OPCODE, payload)
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
     length = len(payload)
     if length < 126:
-        return bytes((_TEXT_OPCODE, length)) + payload
+        return bytes((opcode, length)) + payload
     if length < 65_536:
-        return struct.pack("!BBH", _TEXT_OPCODE, 126, length) + payload
-    return struct.pack("!BBQ", _TEXT_OPCODE, 127, length) + payload
+        return struct.pack("!BBH", opcode, 126, length) + payload
+    return struct.pack("!BBQ", opcode, 127, length) + payload
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

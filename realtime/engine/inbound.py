@@ -5,21 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import orjson
 
+from realtime.engine import msgpack_packets
 from realtime.engine.frames import BINARY, CLOSE, MESSAGE, EnginePacket, MalformedPacket
 from realtime.engine.hub import Hub
-from realtime.engine.packets import (
-    Kind,
-    Packet,
-    attach,
-    decode_packet,
-    encode_ack,
-    encode_connect_error,
-)
+from realtime.engine.packets import Kind, Packet, attach, decode_packet
 from realtime.engine.policy import ConnectRefused, SessionPolicy
+from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session
 from realtime.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
 from realtime.wire import answer_error
@@ -33,17 +28,26 @@ class Inbound:
     """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`."""
 
     def __init__(
-        self, connection: Connection, *, policy: SessionPolicy, hub: Hub, namespaces: frozenset[str], max_bytes: int
+        self,
+        connection: Connection,
+        *,
+        policy: SessionPolicy,
+        hub: Hub,
+        namespaces: frozenset[str],
+        max_bytes: int,
+        recovery: Recovery | None = None,
     ) -> None:
         self._connection = connection
         self._policy = policy
         self._hub = hub
         self._namespaces = namespaces
         self._max_bytes = max_bytes
+        self._recovery = recovery
         self._order = asyncio.Lock()
         self._incomplete: Packet | None = None
         self._attachments: list[bytes] = []
         self._taken = 0
+        self._speaks_msgpack = connection.codec.CODEC == msgpack_packets.CODEC
 
     async def take_all(self, packets: Iterable[EnginePacket]) -> None:
         """Handles packets in order, after all that were given before. Returns early when the connection ends."""
@@ -80,6 +84,8 @@ class Inbound:
             connection.end_work()
 
     async def _take_text(self, text: bytes) -> None:
+        if self._speaks_msgpack:
+            raise MalformedPacket("text where all packets are msgpack")
         if self._incomplete is not None:
             raise MalformedPacket("a packet before all attachments of the last one")
         packet = decode_packet(text)
@@ -89,6 +95,9 @@ class Inbound:
             await self._handle(packet)
 
     async def _take_binary(self, data: bytes) -> None:
+        if self._speaks_msgpack:
+            await self._handle(msgpack_packets.decode_packet(data))
+            return
         packet = self._incomplete
         if packet is None:
             raise MalformedPacket("a binary message that no packet announced")
@@ -121,28 +130,48 @@ class Inbound:
         if namespace in connection.sessions:
             raise MalformedPacket("a second CONNECT to the same namespace")
         if namespace not in self._namespaces:
-            connection.write(encode_connect_error(namespace, "Invalid namespace"))
+            connection.write(connection.codec.encode_connect_error(namespace, "Invalid namespace"))
             return
-        session = Session(id=secrets.token_urlsafe(15), namespace=namespace, connection=connection)
-        accepted = False
+        session: Session | None = None
         try:
-            await self._policy.connect(session, packet.auth or {})
-            accepted = True
+            session = await self._open_session(namespace, packet.auth or {})
         except ConnectRefused as refused:
             connection.write(
-                encode_connect_error(namespace, refused.message, {"code": refused.code, "message": refused.message})
+                connection.codec.encode_connect_error(
+                    namespace, refused.message, {"code": refused.code, "message": refused.message}
+                )
             )
         except Exception:
             error_id = _log_failure("connect")
             message = f"{INTERNAL.message} ({error_id})"
-            connection.write(encode_connect_error(namespace, message, {"code": INTERNAL.code, "message": message}))
-        finally:
-            if accepted:
-                self._hub.add_session(session)
-                connection.accept(session)
-            else:
-                session.shut()
-                self._hub.remove_session(session)
+            connection.write(
+                connection.codec.encode_connect_error(namespace, message, {"code": INTERNAL.code, "message": message})
+            )
+        if session is not None:
+            self._hub.add_session(session)
+            connection.accept(session)
+
+    async def _open_session(self, namespace: str, auth: Mapping[str, object]) -> Session:
+        """A session that is to be accepted at once: the one that the client comes back to, or a fresh one."""
+        resumed: Session | None = None
+        if self._recovery is not None:
+            resumed = await self._recovery.resume(self._connection, namespace, auth)
+        if resumed is not None:
+            return resumed
+        session = Session(id=secrets.token_urlsafe(15), namespace=namespace, connection=self._connection)
+        if self._recovery is not None:
+            self._recovery.follow(session, auth)
+        try:
+            await self._policy.connect(session, auth)
+        except BaseException:
+            session.shut()
+            self._hub.remove_session(session)
+            if self._recovery is not None:
+                self._recovery.forget(session)
+            raise
+        if self._recovery is not None:
+            self._recovery.begun(session, auth)
+        return session
 
     async def _event(self, session: Session, packet: Packet) -> None:
         answer: bytes | None = None
@@ -157,7 +186,7 @@ class Inbound:
             answer = answer_error(CommandError(INTERNAL, f"{INTERNAL.message} ({error_id})"))
         finally:
             if packet.ack_id is not None and answer is not None:
-                self._connection.write(encode_ack(session.namespace, packet.ack_id, answer))
+                self._connection.write(self._connection.codec.encode_ack(session.namespace, packet.ack_id, answer))
 
 
 def _log_failure(what: str) -> str:

@@ -18,6 +18,7 @@ from realtime.engine.inbound import Inbound
 from realtime.engine.options import EngineOptions
 from realtime.engine.policy import SessionPolicy
 from realtime.engine.polling import PollingTransport
+from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session, Transport
 from realtime.errors import CLOSE_PROTOCOL_ERROR
 
@@ -51,10 +52,13 @@ class Link:
 class Links:
     """Opens connections, finds them by Engine.IO sid, and forgets them when they have ended."""
 
-    def __init__(self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions) -> None:
+    def __init__(
+        self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions, recovery: Recovery | None = None
+    ) -> None:
         self._policy = policy
         self._hub = hub
         self._options = options
+        self._recovery = recovery
         self._namespaces = frozenset(options.namespaces)
         self._links: dict[str, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,6 +85,7 @@ class Links:
             transport=transport,
             on_session_end=self._session_ended,
             on_end=self._connection_ended,
+            codec=options.codec,
         )
         heartbeat = Heartbeat(
             interval_ms=options.ping_interval_ms,
@@ -96,6 +101,7 @@ class Links:
             hub=self._hub,
             namespaces=self._namespaces,
             max_bytes=options.max_packet_bytes,
+            recovery=self._recovery,
         )
         link = Link(connection, inbound, heartbeat, polling)
         self._links[connection.id] = link
@@ -140,6 +146,8 @@ class Links:
             link.connection.close(CLOSE_PROTOCOL_ERROR)
 
     def _session_ended(self, session: Session, reason: str) -> None:
+        if self._recovery is not None:
+            self._recovery.ended(session, reason)
         try:
             self._policy.disconnected(session, reason)
         except Exception:

@@ -25,6 +25,7 @@ from realtime.engine.options import EngineOptions
 from realtime.engine.peer import origin_allowed, peer_address
 from realtime.engine.policy import HandshakeRequest, Refusal, SessionPolicy, TransportName
 from realtime.engine.polling import PollingTransport
+from realtime.engine.recovery import Recovery
 from realtime.engine.websocket import WebSocket, WebSocketTransport, open_websocket, read_websocket, send_unread
 from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
 
@@ -39,10 +40,12 @@ _DRAINING = Refusal(503, "draining", 1.0)
 class SocketEngine:
     """Serves Socket.IO clients over WebSocket and long-polling, on behalf of a policy."""
 
-    def __init__(self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions) -> None:
+    def __init__(
+        self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions, recovery: Recovery | None = None
+    ) -> None:
         self._policy = policy
         self._options = options
-        self._links = Links(policy=policy, hub=hub, options=options)
+        self._links = Links(policy=policy, hub=hub, options=options, recovery=recovery)
         self._closing: CloseReason | None = None
 
     def attach(self, app: web.Application) -> None:

@@ -18,7 +18,6 @@ from realtime.engine.frames import (
     Outgoing,
     close_frame,
     decode_text,
-    text_frame,
 )
 from realtime.engine.inbound import Inbound
 from realtime.engine.session import Connection
@@ -156,7 +155,7 @@ async def read_websocket(
             return
 
 
-def send_unread(transport: WebSocketTransport, unread: list[bytes]) -> None:
+def send_unread(transport: WebSocketTransport, unread: list[Outgoing]) -> None:
     """Sends what a client had not fetched before it upgraded."""
-    for payload in unread:
-        transport.write_frame(text_frame(payload))
+    for packet in unread:
+        transport.write(packet)
