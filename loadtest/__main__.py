@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import gevent
+from gevent.event import Event
 from locust.env import Environment
 
 from loadtest.journeys import Journey, PollingJourney, SocketJourney
 from loadtest.mix import PROFILES
+from loadtest.own_lag import OwnLag
 from loadtest.people import People
 from loadtest.report import lines, store, table
 from loadtest.target import NotALoopbackAddress, Target, given, started
@@ -47,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="basic", help="what the users do")
     parser.add_argument("--url", help="a server that runs already, on this machine; default: one of its own")
     parser.add_argument("--tokens", type=Path, help="with --url: the file of `./run seed --tokens FILE`")
+    parser.add_argument("--results", type=Path, metavar="DIR", default=RESULTS, help="where the figures are kept")
     options = parser.parse_args()
     if options.url and not options.tokens:
         parser.error("--url needs --tokens: the file that `./run seed --tokens FILE` wrote")
@@ -65,13 +68,19 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
     runner.start(options.users, spawn_rate=SPAWN_PER_S)
     if runner.spawning_greenlet is not None:
         runner.spawning_greenlet.join()
+    Journey.everybody_is_there.set()
     gevent.sleep(SETTLE_S)
     environment.stats.reset_all()
+    lag = OwnLag()
+    lag.start()
     gevent.sleep(options.duration_s)
+    lag.stop()
     measured = lines(environment.stats)
     runner.quit()
     print(table(measured))
-    path = RESULTS / f"{options.profile}.json"
+    late_ms = [f"{lag.percentile_ms(part):.0f} ms" for part in (0.5, 0.99)]
+    print(f"the load generator itself was late by {late_ms[0]} P50, {late_ms[1]} P99")
+    path = options.results / f"{options.profile}.json"
     store(
         path,
         measured,
@@ -87,6 +96,7 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
 def _prepare(people: People, options: argparse.Namespace) -> None:
     Journey.people, Journey.profile = people, options.profile
     Journey.pause_s = options.users / options.rate
+    Journey.everybody_is_there = Event()
 
 
 if __name__ == "__main__":

@@ -93,18 +93,11 @@ class Node:
 
     async def _start(self) -> None:
         settings, stack, clock, metrics, queries = self._settings, self._stack, SystemClock(), Metrics(), load_queries()
-        pool = await open_pool(
-            settings.database_url,
-            min_size=settings.pool_min,
-            max_size=settings.pool_max,
-            connect_timeout_s=settings.connect_timeout_s,
-            statement_timeout_ms=settings.statement_timeout_ms,
-            idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
-        )
-        stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
+        units = await self._open_units(min_size=settings.pool_min, max_size=settings.pool_max)
+        # A connection of its own: that a login has ended must be known in time, also while others use all of theirs.
+        revocation_units = await self._open_units(min_size=1, max_size=1)
         redis = open_redis(settings.redis_url, client_name=f"rookery-{self.node_id}")
         stack.push_async_callback(redis.aclose)
-        units = Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
 
         backplane = RedisBackplane(redis, self.node_id)
         listeners = Listeners(redis, self.node_id)
@@ -119,7 +112,7 @@ class Node:
         )
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
-        revocations = Revocations(units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
+        revocations = Revocations(revocation_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
         reentry = Reentry(self.hub, self.registry)
         fanout = Fanout(
             self.hub,
@@ -214,6 +207,19 @@ class Node:
                 health=Health(self._checks(units, queries, backplane), metrics, VERSION),
             )
             self.port = await front.open(stack)
+
+    async def _open_units(self, *, min_size: int, max_size: int) -> Units:
+        settings = self._settings
+        pool = await open_pool(
+            settings.database_url,
+            min_size=min_size,
+            max_size=max_size,
+            connect_timeout_s=settings.connect_timeout_s,
+            statement_timeout_ms=settings.statement_timeout_ms,
+            idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+        )
+        self._stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
+        return Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
 
     def _checks(self, units: Units, queries: Queries, backplane: Backplane) -> dict[str, Check]:
         async def database() -> str | None:

@@ -50,12 +50,16 @@ class DemoNetwork:
 
 def read_edges(path: Path) -> list[Edge]:
     """The friendships of an edge list: two numbers a line, `#` begins a comment. Raises CommandFailed."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise CommandFailed(f"cannot read {path}: {error.strerror}") from error
     edges = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition("#")[0].split()
         if not words:
             continue
-        if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
+        if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words):
             raise CommandFailed(f"{path}, line {number}: expected two numbers, one friendship a line")
         one, other = int(words[0]), int(words[1])
         if one != other:

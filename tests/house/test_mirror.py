@@ -24,7 +24,11 @@ TESTED_ELSEWHERE = {
     "server/commands/process.py": "tests/server/test_main.py",
     "server/commands/reset.py": "tests/server/test_main.py",
     "server/commands/up.py": "tests/server/test_main.py",
+    "server/clock.py": "tests/handlers/accounts/test_live_connections.py",
     "server/features.py": "tests/contract/test_callers.py",
+    "server/front.py": "tests/server/test_sockets.py",
+    "server/services.py": "tests/handlers/feed/test_consumers.py",
+    "server/version.py": "tests/server/test_health.py",
     "sql/ledger.py": "tests/sql/test_migrate.py",
 }
 """A module whose promises are kept only together with others."""

@@ -15,7 +15,7 @@ import pytest
 
 from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
 
-_FOLDER = Path(__file__).parents[1] / "js"
+FOLDER = Path(__file__).parents[1] / "js"
 _LINE_BYTES_MAX = 16 * 1024 * 1024
 
 
@@ -131,15 +131,20 @@ class JavaScript:
                 answer.set_exception(JavaScriptError("the Node process has ended"))
 
 
+def node_with_packages() -> str:
+    """The path of Node; fails the test where the packages of the folder are not installed."""
+    node = shutil.which("node")
+    if node is None or not (FOLDER / "node_modules" / "socket.io-client").exists():
+        pytest.fail("the JavaScript client is missing: ./run test installs it (or `npm ci` in tests/js)")
+    return node
+
+
 @asynccontextmanager
 async def javascript(script: str = "devices.mjs") -> AsyncIterator[JavaScript]:
     """A Node process for as long as the block lasts; what it complains about fails the test."""
-    node = shutil.which("node")
-    if node is None or not (_FOLDER / "node_modules" / "socket.io-client").exists():
-        pytest.fail("the JavaScript client is missing: ./run test installs it (or `npm ci` in tests/js)")
     process = await asyncio.create_subprocess_exec(
-        node,
-        str(_FOLDER / script),
+        node_with_packages(),
+        str(FOLDER / script),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from typing import Any
 
 import asyncpg
 
+from server.config import CHECKOUT
 from server.version import VERSION
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 from tests.kit.services import Valkey
@@ -29,6 +31,11 @@ async def until_ready_is(server: RunningServer, status: int) -> dict[str, Any]:
                 checks: dict[str, Any] = told["checks"]
                 return checks
             await asyncio.sleep(0.05)
+
+
+def test_the_version_told_is_that_of_the_package() -> None:
+    package = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert package["project"]["version"] == VERSION
 
 
 async def test_a_server_that_started_is_alive_and_ready(server: RunningServer) -> None:
