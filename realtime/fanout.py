@@ -51,6 +51,7 @@ class Fanout:
         self._gaps = gaps
         self._logs = logs
         self._push_ids = PushIds()
+        self._hearers: dict[str, Callable[[bytes], None]] = {}
         self._on_revoked = on_revoked
         self._on_orders_missed = on_orders_missed
         self._on_delivered = on_delivered
@@ -106,7 +107,20 @@ class Fanout:
             if (local := [user_id for user_id in user_ids if user_id in part])
         ]
 
+    async def hear(self, channel: str, hearer: Callable[[bytes], None]) -> None:
+        """Gives the messages of a channel to somebody else, from now on; it carries no pushes."""
+        self._hearers[channel] = hearer
+        await self._backplane.subscribe(channel)
+
+    async def ignore(self, channel: str) -> None:
+        if self._hearers.pop(channel, None) is not None:
+            await self._backplane.unsubscribe(channel)
+
     def _on_message(self, channel: str, body: bytes) -> None:
+        hearer = self._hearers.get(channel)
+        if hearer is not None:
+            hearer(body)
+            return
         self._deliver(channel, envelope.unpack(body))
 
     def _deliver(self, channel: str, content: Envelope) -> None:

@@ -124,15 +124,21 @@ class ReplayLogs:
         self._evict()
         return tuple(self._entries)
 
-    def restore(self, entries: Sequence[tuple[int, str, PushFrames | None, bytes | None]], *, evicted: int) -> None:
+    def empty_like(self) -> ReplayLogs:
+        """Logs with the same bounds, for what another node has kept."""
+        return ReplayLogs(keep_s=self._keep_s, max_bytes=self._max_bytes, now_s=self._now_s)
+
+    def restore(
+        self, entries: Sequence[tuple[int, str, PushFrames | None, bytes | None]], *, evicted: int, last: int
+    ) -> None:
         """Fills empty logs with what another node kept: number, key, push and people of each, oldest first."""
         self.evicted = evicted
-        self.last = evicted
         for number, key, push, people in entries:
             self.last = number - 1
             self._add(key, push, people)
             if push is not None and push.push_id is not None:
                 self._numbers[push.push_id] = number
+        self.last = last
 
     def _add(self, key: str, push: PushFrames | None, people: bytes | None) -> None:
         self.last += 1

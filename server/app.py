@@ -25,6 +25,7 @@ from realtime.membership import Membership
 from realtime.packed_lists import PackedLists
 from realtime.redis_client import open_redis
 from realtime.replay_log import ReplayLogs
+from realtime.session_holders import SessionHolders
 from realtime.streams import FactStreams
 from server.auth import Tokens
 from server.clock import SystemClock
@@ -151,6 +152,8 @@ class Node:
             limiter=limiter,
             metrics=metrics,
         )
+        holders = SessionHolders(redis, self.node_id)
+        stack.push_async_callback(holders.stop)
         gate = Gate(tokens, revocations, clock)
         streams = FactStreams(redis)
         stack.push_async_callback(streams.stop)
@@ -197,6 +200,9 @@ class Node:
                 node_id=self.node_id,
                 hub=self.hub,
                 logs=logs,
+                fanout=fanout,
+                backplane=backplane,
+                holders=holders,
                 registry=self.registry,
                 dispatcher=self.dispatcher,
                 gate=gate,

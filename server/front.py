@@ -8,19 +8,23 @@ from functools import partial
 
 from aiohttp import web
 
+from realtime.backplane import Backplane
 from realtime.engine import msgpack_packets
 from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
 from realtime.engine.peer import peer_address
 from realtime.engine.recovery import Recovery
 from realtime.engine.server import SocketEngine
-from realtime.errors import CLOSE_DRAINING
+from realtime.fanout import Fanout
 from realtime.limits import Limiter
 from realtime.membership import Membership
 from realtime.replay_log import ReplayLogs
+from realtime.session_exchange import SessionExchange
+from realtime.session_holders import SessionHolders
 from server.config import Settings
 from server.cors import share_api_with_pages
 from server.dispatch import Dispatcher
+from server.drain import drain
 from server.events_http import LongPolling
 from server.gate import Gate
 from server.health import Health
@@ -44,6 +48,9 @@ class Front:
     node_id: str
     hub: Hub
     logs: ReplayLogs
+    fanout: Fanout
+    backplane: Backplane
+    holders: SessionHolders
     registry: Registry
     dispatcher: Dispatcher
     gate: Gate
@@ -81,6 +88,14 @@ class Front:
             max_replay_bytes=settings.max_unread_bytes // 2,
         )
         stack.callback(recovery.stop)
+        exchange = SessionExchange(
+            recovery=recovery,
+            policy=sockets,
+            membership=self.membership,
+            fanout=self.fanout,
+            backplane=self.backplane,
+            holders=self.holders,
+        )
         engines = [
             SocketEngine(policy=sockets, hub=self.hub, options=options, recovery=recovery)
             for options in self._engine_options()
@@ -110,6 +125,8 @@ class Front:
             body_timeout_s=settings.body_timeout_s,
         ).attach(app)
         polling.start()
+        await exchange.start()
+        stack.push_async_callback(exchange.stop)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -122,8 +139,15 @@ class Front:
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(polling.stop)
         await web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_address=True).start()
-        for engine in engines:
-            stack.push_async_callback(engine.close, CLOSE_DRAINING, deadline_s=settings.drain_timeout_s)
+        stack.push_async_callback(
+            drain,
+            hub=self.hub,
+            namespaces=self.registry.namespaces,
+            exchange=exchange,
+            recovery=recovery,
+            engines=engines,
+            deadline_s=settings.drain_timeout_s,
+        )
         stack.callback(setattr, sockets, "draining", True)
         return int(runner.addresses[0][1])
 

@@ -71,10 +71,12 @@ class Recovery:
         self._kept_until_s: dict[str, float] = {}
         self._stalled: dict[str, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._retired = False
         self.other_nodes: OtherNodes | None = None
 
     def stop(self) -> None:
-        """Forgets all sessions that are kept."""
+        """Forgets all sessions that are kept, and keeps none any more."""
+        self._retired = True
         for pid in tuple(self._kept_until_s):
             self._expire(pid)
         if self._timer is not None:
@@ -105,15 +107,16 @@ class Recovery:
             session.namespace != namespace or not await self._policy.resume(session, connection, auth)
         ):
             return None
-        if session is None or self._sessions.get(pid) is not session:
+        if session is None or session.trail is None or self._sessions.get(pid) is not session:
             return None
         self.detach(session)
-        missed = self._missed(session, offset)
+        missed = self.missed(session, offset)
         if missed is None:
             self._expire(pid)
             return None
         del self._kept_until_s[pid]
         self._stalled.pop(pid, None)
+        session.trail.came_back(offset)
         session.resume(connection, missed)
         return session
 
@@ -148,12 +151,14 @@ class Recovery:
         trail = session.trail
         if trail is None or self._sessions.get(trail.pid) is not session:
             return
-        if reason in RESUMABLE and trail.answered:
+        if reason in RESUMABLE and trail.answered and not self._retired:
             if reason == CLOSE_SLOW_CONSUMER.reason:
                 self._stalled[trail.pid] = None
                 if len(self._stalled) > MAX_STALLED:
                     del self._stalled[next(iter(self._stalled))]
             self.keep(session)
+            if self.other_nodes is not None and not trail.pid.startswith(f"{self._node_id}."):
+                self.other_nodes.holds(trail.pid)
         else:
             self.forget(session)
 
@@ -164,8 +169,6 @@ class Recovery:
         session.kept = True
         self._sessions[pid] = session
         self._kept_until_s[pid] = asyncio.get_running_loop().time() + self._window_s
-        if self.other_nodes is not None:
-            self.other_nodes.holds(pid)
         if len(self._kept_until_s) > self._max_kept:
             self._expire(next(iter(self._kept_until_s)))
         self._wait_for_the_oldest()
@@ -195,7 +198,8 @@ class Recovery:
         finally:
             self._hub.leave_all(session)
 
-    def _missed(self, session: Session, offset: str | None) -> list[PushFrames] | None:
+    def missed(self, session: Session, offset: str | None) -> list[PushFrames] | None:
+        """What a client has not got whose last push was `offset`; None when that is not known, or is too much."""
         assert session.trail is not None
         missed = session.trail.missed(offset)
         if missed is None or sum(len(push.data) for push in missed) > self._max_replay_bytes:

@@ -32,7 +32,8 @@ from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
 __all__ = ["EngineOptions", "SocketEngine"]
 
 _UPGRADE_TIMEOUT_S = 10.0
-_CLOSES_PER_TURN = 100
+_CLOSES_PER_TURN = 50
+_SPREAD_PART = 0.4
 _CANCEL_WAIT_S = 1.0
 _DRAINING = Refusal(503, "draining", 1.0)
 
@@ -56,14 +57,17 @@ class SocketEngine:
     async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
         """Refuses new connections, closes all others, and returns when nothing of them is left.
 
+        They are closed in batches, spread over a part of the time, so that clients do not all come back at once.
         Answers that are being made leave first. What has not ended after `deadline_s` is cut off and cancelled.
         """
         self._closing = reason
         give_up = asyncio.get_running_loop().time() + deadline_s
-        for number, link in enumerate(self._links.all(), 1):
+        links = self._links.all()
+        pause_s = deadline_s * _SPREAD_PART * _CLOSES_PER_TURN / max(1, len(links))
+        for number, link in enumerate(links, 1):
             link.connection.close(reason)
             if number % _CLOSES_PER_TURN == 0:
-                await asyncio.sleep(0)
+                await asyncio.sleep(pause_s)
         # The closes happen in the next turn of the loop; polls that wait are answered by them.
         await asyncio.sleep(0)
         while (tasks := self._links.tasks()) and (left_s := give_up - asyncio.get_running_loop().time()) > 0:

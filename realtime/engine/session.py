@@ -264,7 +264,7 @@ class Session:
         self._open = True
         private_id: str | None = None
         if self.trail is not None:
-            self.trail.answered = True
+            self.trail.found_client()
             private_id = self.trail.pid
         self.connection.write(self.connection.codec.encode_connect(self.namespace, self.id, private_id))
         held, self._held = self._held, None

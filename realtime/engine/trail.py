@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from realtime.engine.push_frames import PushFrames
 from realtime.replay_log import LogEntry, ReplayLogs, family_key, is_among, pack_people
 
 NOTHING_WRITTEN = object()
+TOLD_BEFORE_S = 10.0
+TOLD_BEFORE_MAX = 500
+"""How far back a session that changes its node remembers what it was told; no node hears that much later."""
 
 
 class Past(Protocol):
@@ -24,23 +27,32 @@ class Past(Protocol):
 class Carried:
     """What another node had for the session after the push `base`, in its order; `told` it had got before."""
 
-    __slots__ = ("_base", "_known", "pushes")
+    __slots__ = ("_base", "_known", "_pushes")
 
     def __init__(self, base: str | None, pushes: Sequence[PushFrames], told: Iterable[str]) -> None:
         self._base = base
-        self.pushes = pushes
+        self._pushes = pushes
         self._known = frozenset(told).union(push.push_id for push in pushes if push.push_id is not None)
 
     def missed(self, offset: str | None) -> Sequence[PushFrames] | None:
         if offset == self._base:
-            return self.pushes
-        for index, push in enumerate(self.pushes):
+            return self._pushes
+        for index, push in enumerate(self._pushes):
             if push.push_id == offset:
-                return self.pushes[index + 1 :]
+                return self._pushes[index + 1 :]
         return None
 
     def knows(self, push_id: str) -> bool:
         return push_id in self._known
+
+    def export(self) -> list[Any]:
+        told = [[push.event, push.data, push.push_id] for push in self._pushes]
+        return [self._base, told, list(self._known)]
+
+    @staticmethod
+    def restore(namespace: str, exported: Sequence[Any]) -> Carried:
+        base, told, known = exported
+        return Carried(base, [PushFrames(namespace, *parts) for parts in told], known)
 
 
 class Trail:
@@ -51,7 +63,7 @@ class Trail:
     client was lost. `past` is None for a session that began here. `answered` tells whether the client knows `pid`.
     """
 
-    __slots__ = ("_logs", "answered", "last", "left_at", "namespace", "past", "pid", "positions", "start")
+    __slots__ = ("_logs", "answered", "away", "last", "left_at", "namespace", "past", "pid", "positions", "start")
 
     def __init__(self, pid: str, namespace: str, logs: ReplayLogs) -> None:
         self.pid = pid
@@ -62,6 +74,7 @@ class Trail:
         self.left_at = logs.last
         self.past: Past | None = None
         self.answered = False
+        self.away = True
         self._logs = logs
         logs.hold()
 
@@ -83,8 +96,11 @@ class Trail:
     def wrote(self, push: PushFrames) -> bool:
         """Notes that a push is written now. False: the client had it on another node already."""
         if push.push_id is not None:
-            if self.past is not None and self.past.knows(push.push_id):
-                return False
+            if self.past is not None:
+                if self._logs.evicted > self.start:
+                    self.past = None
+                elif self.past.knows(push.push_id):
+                    return False
             self.last = push.push_id
         return True
 
@@ -94,9 +110,52 @@ class Trail:
         self._logs.append(self.own_key, push)
         return push
 
+    def came_with(self, past: Past) -> None:
+        """The session was on another node before."""
+        self.past = past
+        self.last = NOTHING_WRITTEN
+
+    def came_back(self, offset: str | None) -> None:
+        """The client is about to get what it missed: of the past only so much is kept as it may ask for again."""
+        if isinstance(self.past, Trail):
+            told = self.past.told_since(offset)
+            self.past = Carried(offset, self.past.missed(offset) or (), told)
+
+    def export(self) -> dict[str, Any]:
+        """Where the session stands in this node's logs, for the node that gets a copy of them; see `restore`."""
+        carried = self.past.export() if isinstance(self.past, Carried) else None
+        last = self.last if self.last is not NOTHING_WRITTEN else False
+        left_at = max(self.left_at, self._logs.last) if self.answered and not self.away else self.left_at
+        return {
+            "pid": self.pid,
+            "positions": self.positions,
+            "start": self.start,
+            "last": last,
+            "left_at": left_at,
+            "carried": carried,
+        }
+
+    @staticmethod
+    def restore(namespace: str, logs: ReplayLogs, exported: Mapping[str, Any]) -> Trail:
+        """What another node exported, over the copy of that node's logs."""
+        trail = Trail(exported["pid"], namespace, logs)
+        trail.positions = dict(exported["positions"])
+        trail.start = exported["start"]
+        trail.last = NOTHING_WRITTEN if exported["last"] is False else exported["last"]
+        trail.left_at = exported["left_at"]
+        if exported["carried"] is not None:
+            trail.past = Carried.restore(namespace, exported["carried"])
+        return trail
+
     def lost_client(self) -> None:
         """Whatever comes from now on is missed."""
         self.left_at = self._logs.last
+        self.away = True
+
+    def found_client(self) -> None:
+        """The client has got what it missed and hears everything again."""
+        self.answered = True
+        self.away = False
 
     def missed(self, offset: str | None) -> list[PushFrames] | None:
         """All that the client has not got, in order, when the last push that it got is `offset` (None: none at all).
@@ -114,7 +173,9 @@ class Trail:
         number = self._number_of(offset)
         return None if number is None else self._since(number)
 
-    def told_since(self, offset: str | None, *, seconds: float, at_most: int) -> list[str]:
+    def told_since(
+        self, offset: str | None, *, seconds: float = TOLD_BEFORE_S, at_most: int = TOLD_BEFORE_MAX
+    ) -> list[str]:
         """Ids of the pushes that the client got shortly before this one and with it, as far as they are known."""
         number = self._number_of(offset)
         told = [] if offset is None else [offset]

@@ -84,7 +84,7 @@ async def recovering_device(
     msgpack: bool = False,
     **auth: object,
 ) -> AsyncIterator[RecoveringDevice]:
-    """A client that has joined its namespaces, on the mount of its encoding; it asks for recovery unless told not to."""
+    """A client that has joined its namespaces, on the mount of its encoding; it asks for recovery."""
     device = RecoveringDevice(clients, namespaces)
     await device.ask(
         "connect",
