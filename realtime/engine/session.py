@@ -251,11 +251,8 @@ class Session:
     def take(self, push: PushFrames) -> None:
         """Sends a push in the form that this client needs, or holds it back until the CONNECT was answered."""
         if self._open:
-            trail, connection = self.trail, self.connection
-            if trail is None:
-                connection.write(push.packet(connection.codec, with_offset=False))
-            elif trail.wrote(push):
-                connection.write(push.packet(connection.codec, with_offset=True))
+            if self.trail is None or not self.trail.told_elsewhere(push):
+                self._write(push)
         elif self._held is not None:
             self._held.append(push)
 
@@ -269,7 +266,7 @@ class Session:
         self.connection.write(self.connection.codec.encode_connect(self.namespace, self.id, private_id))
         held, self._held = self._held, None
         for push in held or ():
-            self.take(push)
+            self._write(push)
 
     def resume(self, connection: Connection, missed: list[PushFrames]) -> None:
         """Gives a kept session another connection; whatever comes before it is opened there is in the logs."""
@@ -284,6 +281,12 @@ class Session:
         self._open = False
         self._shut = True
         self._held = None
+
+    def _write(self, push: PushFrames) -> None:
+        trail, connection = self.trail, self.connection
+        if trail is not None and push.push_id is not None:
+            trail.last = push.push_id
+        connection.write(push.packet(connection.codec, with_offset=trail is not None))
 
     def _disconnect(self) -> None:
         if self.connection.sessions.get(self.namespace) is self:

@@ -93,16 +93,14 @@ class Trail:
     def left(self, room: str) -> None:
         self.positions.pop(room, None)
 
-    def wrote(self, push: PushFrames) -> bool:
-        """Notes that a push is written now. False: the client had it on another node already."""
-        if push.push_id is not None:
-            if self.past is not None:
-                if self._logs.evicted > self.start:
-                    self.past = None
-                elif self.past.knows(push.push_id):
-                    return False
-            self.last = push.push_id
-        return True
+    def told_elsewhere(self, push: PushFrames) -> bool:
+        """Whether the client had this push on another node already, or gets it as one that it missed there."""
+        if self.past is None or push.push_id is None:
+            return False
+        if self._logs.evicted > self.start:
+            self.past = None
+            return False
+        return self.past.knows(push.push_id)
 
     def push(self, event: str, data: bytes) -> PushFrames:
         """Makes and logs a push for this one session."""
