@@ -52,6 +52,11 @@ const verbs = {
     old._onClose("transport close");
   },
 
+  // Reads nothing any more, and says nothing about it.
+  stall({ device }) {
+    devices.get(device).manager.engine.transport.ws._socket.pause();
+  },
+
   aim({ device, url }) {
     devices.get(device).manager.uri = url;
   },
