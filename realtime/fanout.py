@@ -16,6 +16,7 @@ from realtime.engine.hub import Hub, Member
 from realtime.engine.push_frames import PushFrames
 from realtime.envelope import EnterOrder, Envelope, ListenersPush, RevokeOrder, RoomPush
 from realtime.gaps import Gaps
+from realtime.last_positions import LastPositions
 from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.outgoing import Emission, Enter, Revoke, Signal, ToRoom
@@ -51,6 +52,7 @@ class Fanout:
         self._gaps = gaps
         self._logs = logs
         self._push_ids = PushIds()
+        self._positions = LastPositions(self.publish)
         self._hearers: dict[str, Callable[[bytes], None]] = {}
         self._on_revoked = on_revoked
         self._on_orders_missed = on_orders_missed
@@ -62,8 +64,10 @@ class Fanout:
         await self._backplane.start(on_message=self._on_message, on_gap=self._on_gap)
         await self._backplane.subscribe(rooms.EVERY_LISTENER_CHANNEL)
         await self._listeners.start(on_lost=self._topic_missed)
+        self._positions.start()
 
     async def stop(self) -> None:
+        await self._positions.stop()
         await self._membership.stop()  # first: its chores need the others
         await self._listeners.stop()
         await self._backplane.stop()
@@ -75,6 +79,7 @@ class Fanout:
         """
         messages: list[tuple[str, Envelope]] = []
         for emission in emissions:
+            self._positions.note(emission)
             messages += await self._address(emission)
         for signal in signals:
             messages += _order(signal)
