@@ -7,7 +7,7 @@ the registry-wide tests are derived from it; nothing about a command is written 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -93,6 +93,19 @@ class Command(Generic[PayloadT, AckT]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LastPosition(Generic[ModelT]):
+    """What is told again within 10 s after a numbered push to a room: how far its numbers go.
+
+    Whoever has missed the last push notices it by that. `push` is volatile; `of` makes its data, and `number` tells the
+    number, from the data of the numbered push.
+    """
+
+    push: Push[Any]
+    of: Callable[[ModelT], BaseModel]
+    number: Callable[[ModelT], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Push(Generic[ModelT]):
     """A hint from server to client, delivered at most once; the same bytes for everybody who gets it.
 
@@ -104,6 +117,7 @@ class Push(Generic[ModelT]):
     model: type[ModelT]
     audience: str
     volatile: bool = False
+    then: LastPosition[ModelT] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,11 +18,12 @@ _ROOM, _LISTENERS, _ENTER, _REVOKE = range(4)
 
 @dataclass(frozen=True, slots=True)
 class RoomPush:
-    """For the members of the room whose channel carries it."""
+    """For the members of the room whose channel carries it. `push_id` is None for a push that is never replayed."""
 
     namespace: str
     event: str
     data: bytes
+    push_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class ListenersPush:
     data: bytes
     topic: str
     user_ids: Sequence[int]
+    push_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,10 @@ Envelope = RoomPush | ListenersPush | EnterOrder | RevokeOrder
 
 def pack(envelope: Envelope) -> bytes:
     match envelope:
-        case RoomPush(namespace, event, data):
-            parts: list[object] = [_ROOM, namespace, event, data]
-        case ListenersPush(namespace, event, data, topic, user_ids):
-            parts = [_LISTENERS, namespace, event, data, topic, _pack_ids(user_ids)]
+        case RoomPush(namespace, event, data, push_id):
+            parts: list[object] = [_ROOM, namespace, event, data, push_id]
+        case ListenersPush(namespace, event, data, topic, user_ids, push_id):
+            parts = [_LISTENERS, namespace, event, data, topic, _pack_ids(user_ids), push_id]
         case EnterOrder(namespace, room, user_id):
             parts = [_ENTER, namespace, room, user_id]
         case RevokeOrder(login_session_ids):
@@ -70,10 +72,10 @@ def unpack(body: bytes) -> Envelope:
     """Raises ValueError for a body that no version of this module made."""
     parts = msgpack.unpackb(body)
     match parts:
-        case [0, str(namespace), str(event), bytes(data)]:
-            return RoomPush(namespace, event, data)
-        case [1, str(namespace), str(event), bytes(data), str(topic), bytes(ids)]:
-            return ListenersPush(namespace, event, data, topic, _unpack_ids(ids))
+        case [0, str(namespace), str(event), bytes(data), str() | None as push_id]:
+            return RoomPush(namespace, event, data, push_id)
+        case [1, str(namespace), str(event), bytes(data), str(topic), bytes(ids), str() | None as push_id]:
+            return ListenersPush(namespace, event, data, topic, _unpack_ids(ids), push_id)
         case [2, str(namespace), str(room), int(user_id)]:
             return EnterOrder(namespace, room, user_id)
         case [3, bytes(ids)]:

@@ -13,12 +13,16 @@ from functools import partial
 from realtime import envelope, rooms
 from realtime.backplane import Backplane
 from realtime.engine.hub import Hub, Member
+from realtime.engine.push_frames import PushFrames
 from realtime.envelope import EnterOrder, Envelope, ListenersPush, RevokeOrder, RoomPush
 from realtime.gaps import Gaps
+from realtime.last_positions import LastPositions
 from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.outgoing import Emission, Enter, Revoke, Signal, ToRoom
+from realtime.push_ids import PushIds
 from realtime.redis_client import StoreUnavailable
+from realtime.replay_log import ReplayLogs, family_key, pack_people
 from realtime.wire import encode_model
 
 
@@ -35,6 +39,7 @@ class Fanout:
         listeners: Listeners,
         membership: Membership,
         gaps: Gaps,
+        logs: ReplayLogs,
         *,
         on_revoked: Callable[[Sequence[int]], None],
         on_orders_missed: Callable[[int], None],
@@ -45,6 +50,10 @@ class Fanout:
         self._listeners = listeners
         self._membership = membership
         self._gaps = gaps
+        self._logs = logs
+        self._push_ids = PushIds()
+        self._positions = LastPositions(self.publish)
+        self._hearers: dict[str, Callable[[bytes], None]] = {}
         self._on_revoked = on_revoked
         self._on_orders_missed = on_orders_missed
         self._on_delivered = on_delivered
@@ -54,9 +63,11 @@ class Fanout:
         self._membership.start()
         await self._backplane.start(on_message=self._on_message, on_gap=self._on_gap)
         await self._backplane.subscribe(rooms.EVERY_LISTENER_CHANNEL)
-        await self._listeners.start(on_lost=self._gaps.topic_missed)
+        await self._listeners.start(on_lost=self._topic_missed)
+        self._positions.start()
 
     async def stop(self) -> None:
+        await self._positions.stop()
         await self._membership.stop()  # first: its chores need the others
         await self._listeners.stop()
         await self._backplane.stop()
@@ -68,6 +79,7 @@ class Fanout:
         """
         messages: list[tuple[str, Envelope]] = []
         for emission in emissions:
+            self._positions.note(emission)
             messages += await self._address(emission)
         for signal in signals:
             messages += _order(signal)
@@ -83,31 +95,50 @@ class Fanout:
         push, to = emission.push, emission.to
         data = encode_model(emission.data)
         if isinstance(to, ToRoom):
-            return [(rooms.room_channel(to.room), RoomPush(push.namespace, push.name, data))]
+            push_id = None if push.volatile else self._push_ids.make()
+            return [(rooms.room_channel(to.room), RoomPush(push.namespace, push.name, data, push_id))]
         by_channel: dict[str, Sequence[int]]
         try:
             by_node = await self._listeners.on_nodes(to.topic, to.user_ids)
             by_channel = {rooms.node_channel(node_id): user_ids for node_id, user_ids in by_node.items()}
         except StoreUnavailable:
             by_channel = {rooms.EVERY_LISTENER_CHANNEL: to.user_ids}
+        # An id goes with the same people on all nodes: whoever changes the node meanwhile hears the push once.
+        parts = [(set(part), None if push.volatile else self._push_ids.make()) for part in envelope.chunks(to.user_ids)]
         return [
-            (channel, ListenersPush(push.namespace, push.name, data, to.topic, part))
+            (channel, ListenersPush(push.namespace, push.name, data, to.topic, local, push_id))
             for channel, user_ids in by_channel.items()
-            for part in envelope.chunks(user_ids)
+            for part, push_id in parts
+            if (local := [user_id for user_id in user_ids if user_id in part])
         ]
 
+    async def hear(self, channel: str, hearer: Callable[[bytes], None]) -> None:
+        """Gives the messages of a channel to somebody else, from now on; it carries no pushes."""
+        self._hearers[channel] = hearer
+        await self._backplane.subscribe(channel)
+
+    async def ignore(self, channel: str) -> None:
+        if self._hearers.pop(channel, None) is not None:
+            await self._backplane.unsubscribe(channel)
+
     def _on_message(self, channel: str, body: bytes) -> None:
+        hearer = self._hearers.get(channel)
+        if hearer is not None:
+            hearer(body)
+            return
         self._deliver(channel, envelope.unpack(body))
 
     def _deliver(self, channel: str, content: Envelope) -> None:
         match content:
-            case RoomPush(namespace, event, data):
+            case RoomPush(namespace, event, data, push_id):
                 room = rooms.room_of_channel(channel)
-                if room is not None:
-                    self._on_delivered(self._hub.broadcast(namespace, (room,), event, data))
-            case ListenersPush(namespace, event, data, topic, user_ids):
-                local = [rooms.topic_room(topic, user_id) for user_id in user_ids]
-                self._on_delivered(self._hub.broadcast(namespace, local, event, data))
+                push = PushFrames(namespace, event, data, push_id)
+                if room is not None and self._logs.append(room, push):
+                    self._on_delivered(self._hub.push(push, (room,)))
+            case ListenersPush(namespace, event, data, topic, user_ids, push_id):
+                push = PushFrames(namespace, event, data, push_id)
+                if self._logs.append(family_key(topic), push, pack_people(user_ids)):
+                    self._on_delivered(self._hub.push(push, [rooms.topic_room(topic, user_id) for user_id in user_ids]))
             case EnterOrder(namespace, room, user_id):
                 self._membership.later(partial(self._let_enter, namespace, room, user_id))
             case RevokeOrder(login_session_ids):
@@ -126,12 +157,20 @@ class Fanout:
     def _on_gap(self, channel: str) -> None:
         room = rooms.room_of_channel(channel)
         if room is not None:
+            self._logs.interrupt(room)
             self._gaps.room_missed(room)
             user_id = rooms.person_of_room(room)
             if user_id is not None:
                 self._on_orders_missed(user_id)
         elif channel in (self._own_channel, rooms.EVERY_LISTENER_CHANNEL):
-            self._gaps.topic_missed(None)
+            self._topic_missed(None)
+
+    def _topic_missed(self, topic: str | None) -> None:
+        if topic is None:
+            self._logs.interrupt_families()
+        else:
+            self._logs.interrupt(family_key(topic))
+        self._gaps.topic_missed(topic)
 
 
 def _order(signal: Signal) -> list[tuple[str, Envelope]]:

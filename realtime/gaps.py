@@ -8,6 +8,7 @@ import orjson
 
 from realtime import rooms
 from realtime.engine.hub import Hub, Member
+from realtime.engine.session import Session
 from realtime.membership import Membership
 
 RESYNC_EVENT = "resync"
@@ -53,4 +54,8 @@ class Gaps:
         for member, scopes in missed.items():
             if member in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
-                member.send(RESYNC_EVENT, orjson.dumps({"scope": scope}))
+                data = orjson.dumps({"scope": scope})
+                if isinstance(member, Session):
+                    member.tell(RESYNC_EVENT, data)
+                else:
+                    member.send(RESYNC_EVENT, data)

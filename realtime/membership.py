@@ -59,17 +59,18 @@ class Membership:
     def __contains__(self, member: Member) -> bool:
         return member in self._topics
 
-    async def enter(self, member: Member, *entered: str) -> None:
-        """Puts a session into rooms; when it returns, whatever is published from then on arrives.
+    async def enter(self, member: Member, *entered: str) -> bool:
+        """Puts a session into rooms; when it returns True, whatever is published from then on arrives.
 
-        While the backplane is away the session hears its own node only, and a `resync` when the backplane is back.
+        False: the backplane is away. Then the session hears its own node only, and a `resync` when the backplane is
+        back. False too for a session that is gone.
         """
         if member not in self._topics:
-            return
+            return False
         new = [room for room in dict.fromkeys(entered) if room not in member.rooms]
         for room in new:
             self._hub.join(member, room)
-        await self._backplane.subscribe(*(rooms.room_channel(room) for room in new))
+        return await self._backplane.subscribe(*(rooms.room_channel(room) for room in new))
 
     async def leave(self, member: Member, room: str) -> None:
         if member not in self._topics or room not in member.rooms:
@@ -77,20 +78,29 @@ class Membership:
         self._hub.leave(member, room)
         await self._backplane.unsubscribe(rooms.room_channel(room))
 
-    async def listen(self, member: Member, topic: str, user_id: int) -> None:
-        """Lets a session hear a topic as this person; when it returns, senders on all nodes know of it.
+    async def listen(self, member: Member, topic: str, user_id: int) -> bool:
+        """Lets a session hear a topic as this person; when it returns True, senders on all nodes know of it.
 
-        While the registry is away this node alone knows; it tells the others, and the session to `resync`, afterwards.
+        False: the registry is away and this node alone knows; it tells the others, and the session to `resync`,
+        afterwards. False too for a session that is gone.
         """
         topics = self._topics.get(member)
-        if topics is None or (topic, user_id) in topics:
-            return
+        if topics is None:
+            return False
+        if (topic, user_id) in topics:
+            return True
         topics.add((topic, user_id))
         self._hub.join(member, rooms.topic_room(topic, user_id))
         try:
             await self._listeners.add(topic, user_id)
         except StoreUnavailable as error:
             log.warning("listener_known_here_only", topic=topic, error=str(error))
+            return False
+        return True
+
+    def topics(self, member: Member) -> Collection[tuple[str, int]]:
+        """What a session hears, and as whom."""
+        return tuple(self._topics.get(member, ()))
 
     async def unlisten(self, member: Member, topic: str, user_id: int) -> None:
         topics = self._topics.get(member)

@@ -24,6 +24,8 @@ from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.packed_lists import PackedLists
 from realtime.redis_client import open_redis
+from realtime.replay_log import ReplayLogs
+from realtime.session_holders import SessionHolders
 from realtime.streams import FactStreams
 from server.auth import Tokens
 from server.clock import SystemClock
@@ -102,6 +104,13 @@ class Node:
         listeners = Listeners(redis, self.node_id)
         membership = Membership(self.hub, backplane, listeners)
         gaps = Gaps(self.hub, membership, self.registry.namespaces)
+        ping_ms = settings.ping_interval_ms + settings.ping_timeout_ms
+        logs = ReplayLogs(
+            # What was written before a lost client was noticed has to be there too.
+            keep_s=ping_ms / 1000 + settings.recovery_window_s,
+            max_bytes=settings.recovery_log_max_bytes,
+            now_s=asyncio.get_running_loop().time,
+        )
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations = Revocations(revocation_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
@@ -112,6 +121,7 @@ class Node:
             listeners,
             membership,
             gaps,
+            logs,
             on_revoked=revocations.learn,
             on_orders_missed=reentry.missed,
             on_delivered=metrics.delivered,
@@ -142,6 +152,8 @@ class Node:
             limiter=limiter,
             metrics=metrics,
         )
+        holders = SessionHolders(redis, self.node_id)
+        stack.push_async_callback(holders.stop)
         gate = Gate(tokens, revocations, clock)
         streams = FactStreams(redis)
         stack.push_async_callback(streams.stop)
@@ -187,6 +199,10 @@ class Node:
                 settings=settings,
                 node_id=self.node_id,
                 hub=self.hub,
+                logs=logs,
+                fanout=fanout,
+                backplane=backplane,
+                holders=holders,
                 registry=self.registry,
                 dispatcher=self.dispatcher,
                 gate=gate,

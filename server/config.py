@@ -112,6 +112,14 @@ class Settings(BaseSettings):
     max_frames_per_s: int = Field(
         5_000, ge=100, description="WebSocket frames that a client may send; over it it is closed as a flood."
     )
+    recovery_window_s: float = Field(
+        120.0, gt=0, description="How long a lost client may come back to its session and be told what it missed."
+    )
+    recovery_log_max_bytes: int = Field(
+        67_108_864,
+        ge=65_536,
+        description="Pushes that a node remembers for that; who missed more than is there re-syncs.",
+    )
     drain_timeout_s: float = Field(
         4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."
     )

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from aiohttp import web
 
+from realtime.backplane import Backplane
+from realtime.engine import msgpack_packets
 from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
 from realtime.engine.peer import peer_address
+from realtime.engine.recovery import Recovery
 from realtime.engine.server import SocketEngine
-from realtime.errors import CLOSE_DRAINING
+from realtime.fanout import Fanout
 from realtime.limits import Limiter
 from realtime.membership import Membership
+from realtime.replay_log import ReplayLogs
+from realtime.session_exchange import SessionExchange
+from realtime.session_holders import SessionHolders
 from server.config import Settings
 from server.cors import share_api_with_pages
 from server.dispatch import Dispatcher
+from server.drain import drain
 from server.events_http import LongPolling
 from server.gate import Gate
 from server.health import Health
@@ -28,6 +35,7 @@ from server.revocations import Revocations
 from server.sockets import Sockets
 from server.token_watch import TokenWatch
 
+MSGPACK_PATH = "/socket.io-msgpack/"
 LINGERING_S = 2.0
 """How long the rest of a refused body is still read: a client that is cut off while it sends sees no answer."""
 
@@ -39,6 +47,10 @@ class Front:
     settings: Settings
     node_id: str
     hub: Hub
+    logs: ReplayLogs
+    fanout: Fanout
+    backplane: Backplane
+    holders: SessionHolders
     registry: Registry
     dispatcher: Dispatcher
     gate: Gate
@@ -67,8 +79,29 @@ class Front:
             token_watch=self.token_watch,
             rate_limit_factor=settings.rate_limit_factor,
         )
-        engine = SocketEngine(policy=sockets, hub=self.hub, options=self._engine_options())
-        engine.attach(app)
+        recovery = Recovery(
+            hub=self.hub,
+            logs=self.logs,
+            policy=sockets,
+            node_id=self.node_id,
+            window_s=settings.recovery_window_s,
+            max_replay_bytes=settings.max_unread_bytes // 2,
+        )
+        stack.callback(recovery.stop)
+        exchange = SessionExchange(
+            recovery=recovery,
+            policy=sockets,
+            membership=self.membership,
+            fanout=self.fanout,
+            backplane=self.backplane,
+            holders=self.holders,
+        )
+        engines = [
+            SocketEngine(policy=sockets, hub=self.hub, options=options, recovery=recovery)
+            for options in self._engine_options()
+        ]
+        for engine in engines:
+            engine.attach(app)
         self.health.attach(app)
         attach_page(app)
         polling = LongPolling(
@@ -92,6 +125,8 @@ class Front:
             body_timeout_s=settings.body_timeout_s,
         ).attach(app)
         polling.start()
+        await exchange.start()
+        stack.push_async_callback(exchange.stop)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -104,13 +139,22 @@ class Front:
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(polling.stop)
         await web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_address=True).start()
-        stack.push_async_callback(engine.close, CLOSE_DRAINING, deadline_s=settings.drain_timeout_s)
+        stack.push_async_callback(
+            drain,
+            hub=self.hub,
+            namespaces=self.registry.namespaces,
+            exchange=exchange,
+            recovery=recovery,
+            engines=engines,
+            deadline_s=settings.drain_timeout_s,
+        )
         stack.callback(setattr, sockets, "draining", True)
         return int(runner.addresses[0][1])
 
-    def _engine_options(self) -> EngineOptions:
+    def _engine_options(self) -> list[EngineOptions]:
+        """Of each mount: the same rooms and rules for JSON and for msgpack."""
         settings = self.settings
-        return EngineOptions(
+        json_options = EngineOptions(
             ping_interval_ms=settings.ping_interval_ms,
             ping_timeout_ms=settings.ping_timeout_ms,
             max_packet_bytes=settings.max_packet_bytes,
@@ -121,3 +165,4 @@ class Front:
             trusted_proxies=settings.trusted_proxies,
             namespaces=self.registry.namespaces,
         )
+        return [json_options, replace(json_options, path=MSGPACK_PATH, codec=msgpack_packets)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
 import structlog
 
 from handlers.context import Caller
@@ -13,6 +14,7 @@ from realtime.contract import AUTH_NAMESPACE
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
 from realtime.engine.session import Connection, Session
 from realtime.errors import CLOSE_UNAVAILABLE, FORBIDDEN, UNAUTHENTICATED, CommandError
+from realtime.gaps import RESYNC_EVENT
 from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
 from realtime.membership import Membership
@@ -88,7 +90,8 @@ class Sockets:
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
         """Binds the connection at its first token; puts the session into its person's rooms before it is answered."""
-        identity = self._authenticate(session, auth.get("token"))
+        identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
+        session.state = identity.user_id if identity is not None else None
         self._membership.admit(session)
         try:
             if identity is not None:
@@ -119,18 +122,38 @@ class Sockets:
         return answer.body
 
     def disconnected(self, session: Session, reason: str) -> None:
-        self._membership.release(session)
+        if not session.kept:
+            self._membership.release(session)
         if not session.connection.sessions:
             self._token_watch.disarm(session.connection)
 
-    def _authenticate(self, session: Session, token: object) -> Identity | None:
-        if token is None and session.namespace == AUTH_NAMESPACE:
+    async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
+        """A session goes back to its person, whichever of their login sessions is not revoked."""
+        identity = self._authenticate(connection, session.namespace, auth.get("token"))
+        if session.state != (identity.user_id if identity is not None else None):
+            return False
+        if identity is not None:
+            bind(connection, identity, self._token_watch)
+        return True
+
+    def not_recovered(self, session: Session, code: int | None) -> None:
+        """Whatever the lost session was to hear has to be read again."""
+        told: dict[str, object] = {"scope": rooms.RESYNC_ALL}
+        if code is not None:
+            told["code"] = code
+        session.tell(RESYNC_EVENT, orjson.dumps(told))
+
+    def expired(self, session: Session) -> None:
+        self._membership.release(session)
+
+    def _authenticate(self, connection: Connection, namespace: str, token: object) -> Identity | None:
+        if token is None and namespace == AUTH_NAMESPACE:
             return None
         try:
             if not isinstance(token, str):
                 raise CommandError(UNAUTHENTICATED)
             identity = self._gate.identify(token)
-            bound = identity_of(session.connection)
+            bound = identity_of(connection)
             if identity is not None and bound is not None and not _same_login(bound, identity):
                 raise CommandError(FORBIDDEN, "This connection belongs to another login session.")
         except CommandError as error:

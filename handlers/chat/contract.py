@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from handlers.chat.models import Conversation, Message
 from handlers.limits import MESSAGE_CHARS
-from realtime.contract import Command, Push, RateLimit, Repeat, Route
+from realtime.contract import Command, LastPosition, Push, RateLimit, Repeat, Route
 from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
@@ -240,11 +240,32 @@ SYNC = Command(
     routes=(Route("POST", "/chat/sync"),),
 )
 
+
+class LastSeq(Model):
+    """`last_seq` never moves back: of two the larger holds. Whoever has less reads on with `after_seq`."""
+
+    conversation_id: WireId
+    last_seq: int
+
+
+CONVERSATION_POSITION = Push(
+    name="conversation:position",
+    namespace=NAMESPACE,
+    model=LastSeq,
+    audience="All devices of the members of the conversation, within 10 s after a message, in case they missed it.",
+    volatile=True,
+)
+
 MESSAGE_CREATED = Push(
     name="message:created",
     namespace=NAMESPACE,
     model=MessageAck,
     audience="All devices of the members of the conversation, the sender's too.",
+    then=LastPosition(
+        push=CONVERSATION_POSITION,
+        of=lambda ack: LastSeq(conversation_id=ack.message.conversation_id, last_seq=ack.message.seq),
+        number=lambda ack: ack.message.seq,
+    ),
 )
 
 RECEIPT_UPDATED = Push(

@@ -20,6 +20,11 @@ FEATURE: Final = Feature(
         bind(contract.DELIVERED, positions.mark_delivered),
         bind(contract.SYNC, sync.sync_chat),
     ),
-    pushes=(contract.MESSAGE_CREATED, contract.RECEIPT_UPDATED, contract.CONVERSATION_UPDATED),
+    pushes=(
+        contract.MESSAGE_CREATED,
+        contract.CONVERSATION_POSITION,
+        contract.RECEIPT_UPDATED,
+        contract.CONVERSATION_UPDATED,
+    ),
     entry_rooms={contract.NAMESPACE: rooms_at_entry},
 )

@@ -21,7 +21,7 @@ PROBE_ANSWER = b"3probe"
 _SEPARATOR = b"\x1e"
 _KINDS = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
 _FIN = 0x80
-_TEXT_OPCODE, _CLOSE_OPCODE = 0x1, 0x8
+_TEXT_OPCODE, _BINARY_OPCODE, _CLOSE_OPCODE = 0x1, 0x2, 0x8
 
 
 class MalformedPacket(Exception):
@@ -36,19 +36,27 @@ class EnginePacket(NamedTuple):
 
 
 class Outgoing:
-    """One Engine.IO text packet on its way to any number of clients; framed once, however many get it."""
+    """One Engine.IO packet on its way to any number of clients; framed once, however many get it.
+
+    `payload` is its form in a polling payload; `frame` the WebSocket frame where that is not the same bytes in text.
+    """
 
     __slots__ = ("_frame", "payload")
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, frame: bytes | None = None) -> None:
         self.payload = payload
-        self._frame: bytes | None = None
+        self._frame = frame
 
     @property
     def frame(self) -> bytes:
         if self._frame is None:
             self._frame = text_frame(self.payload)
         return self._frame
+
+
+def binary_message(data: bytes) -> Outgoing:
+    """A message that is not text: a binary frame on a WebSocket, base64 in a polling payload."""
+    return Outgoing(BINARY + base64.b64encode(data), websocket_frame(_BINARY_OPCODE, data))
 
 
 def text_frame(payload: bytes) -> bytes:

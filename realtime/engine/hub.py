@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from realtime.engine.frames import Outgoing
-from realtime.engine.packets import encode_event
+from realtime.engine.push_frames import PushFrames
 from realtime.engine.session import Connection, Session
 
 
@@ -41,6 +40,8 @@ class Hub:
         if room in session.rooms:
             return False
         session.rooms.add(room)
+        if isinstance(session, Session) and session.trail is not None:
+            session.trail.joined(room)
         self._rooms.setdefault((session.namespace, room), set()).add(session)
         count = self._members_by_name.get(room, 0)
         self._members_by_name[room] = count + 1
@@ -51,6 +52,8 @@ class Hub:
         if room not in session.rooms:
             return False
         session.rooms.remove(room)
+        if isinstance(session, Session) and session.trail is not None:
+            session.trail.left(room)
         key = (session.namespace, room)
         members = self._rooms[key]
         members.remove(session)
@@ -95,21 +98,23 @@ class Hub:
         *,
         skip: Callable[[Member], bool] | None = None,
     ) -> int:
+        """Delivers a push that is never replayed; `data` is encoded JSON. Otherwise as `push`."""
+        return self.push(PushFrames(namespace, event, data), rooms, skip=skip)
+
+    def push(self, push: PushFrames, rooms: Iterable[str], *, skip: Callable[[Member], bool] | None = None) -> int:
         """Delivers a push to all members of these rooms but those that `skip` is true for; returns to how many.
 
-        A member of several of the rooms gets it once. `data` is encoded JSON; the packet is encoded and framed once.
+        A member of several of the rooms gets it once. Each form of it is encoded and framed once. Sessions whose
+        clients are away are counted too.
         """
-        packet: Outgoing | None = None
         delivered = 0
-        for member in self._members_of_any(namespace, rooms):
+        for member in self._members_of_any(push.namespace, rooms):
             if skip is not None and skip(member):
                 continue
             if isinstance(member, Session):
-                if packet is None:
-                    packet = encode_event(namespace, event, data)
-                member.deliver(packet)
+                member.take(push)
             else:
-                member.send(event, data)
+                member.send(push.event, push.data)
             delivered += 1
         return delivered
 
@@ -131,7 +136,11 @@ class Hub:
         self._sessions.setdefault(session.namespace, {})[session.id] = session
 
     def remove_session(self, session: Session) -> None:
-        """For the engine: a session has ended, or was never accepted; it leaves what rooms it is still in."""
-        self.leave_all(session)
+        """For the engine: a session has ended, or was never accepted; it leaves what rooms it is still in.
+
+        One that is kept stays in them.
+        """
+        if not session.kept:
+            self.leave_all(session)
         sessions = self._sessions.get(session.namespace, {})
         sessions.pop(session.id, None)

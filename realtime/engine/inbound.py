@@ -6,20 +6,16 @@ import asyncio
 import logging
 import secrets
 from collections import deque
+from collections.abc import Mapping
 
 import orjson
 
+from realtime.engine import msgpack_packets
 from realtime.engine.frames import BINARY, CLOSE, MESSAGE, EnginePacket, MalformedPacket
 from realtime.engine.hub import Hub
-from realtime.engine.packets import (
-    Kind,
-    Packet,
-    attach,
-    decode_packet,
-    encode_ack,
-    encode_connect_error,
-)
+from realtime.engine.packets import Kind, Packet, attach, decode_packet
 from realtime.engine.policy import ConnectRefused, SessionPolicy
+from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session
 from realtime.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
 from realtime.wire import answer_error
@@ -46,25 +42,36 @@ class Inbound:
         "_max_bytes",
         "_namespaces",
         "_policy",
+        "_recovery",
+        "_speaks_msgpack",
         "_waiting",
         "_waiting_bytes",
         "task",
     )
 
     def __init__(
-        self, connection: Connection, *, policy: SessionPolicy, hub: Hub, namespaces: frozenset[str], max_bytes: int
+        self,
+        connection: Connection,
+        *,
+        policy: SessionPolicy,
+        hub: Hub,
+        namespaces: frozenset[str],
+        max_bytes: int,
+        recovery: Recovery | None = None,
     ) -> None:
         self._connection = connection
         self._policy = policy
         self._hub = hub
         self._namespaces = namespaces
         self._max_bytes = max_bytes
+        self._recovery = recovery
         self._incomplete: Packet | None = None
         self._attachments: list[bytes] | None = None
         self._waiting: deque[EnginePacket] | None = None
         self._waiting_bytes = 0
         self._holding = False
         self.task: asyncio.Task[None] | None = None
+        self._speaks_msgpack = connection.codec.CODEC == msgpack_packets.CODEC
 
     def take(self, packet: EnginePacket) -> None:
         """Handles a packet after all that were taken before; none is handled once the connection is closing."""
@@ -133,6 +140,8 @@ class Inbound:
             connection.end_work()
 
     async def _take_text(self, text: bytes) -> None:
+        if self._speaks_msgpack:
+            raise MalformedPacket("text where all packets are msgpack")
         if self._incomplete is not None:
             raise MalformedPacket("a packet before all attachments of the last one")
         packet = decode_packet(text)
@@ -142,6 +151,9 @@ class Inbound:
             await self._handle(packet)
 
     async def _take_binary(self, data: bytes) -> None:
+        if self._speaks_msgpack:
+            await self._handle(msgpack_packets.decode_packet(data))
+            return
         packet = self._incomplete
         if packet is None:
             raise MalformedPacket("a binary message that no packet announced")
@@ -175,28 +187,48 @@ class Inbound:
         if namespace in connection.sessions:
             raise MalformedPacket("a second CONNECT to the same namespace")
         if namespace not in self._namespaces:
-            connection.write(encode_connect_error(namespace, "Invalid namespace"))
+            connection.write(connection.codec.encode_connect_error(namespace, "Invalid namespace"))
             return
-        session = Session(id=secrets.token_urlsafe(15), namespace=namespace, connection=connection)
-        accepted = False
+        session: Session | None = None
         try:
-            await self._policy.connect(session, packet.auth or {})
-            accepted = True
+            session = await self._open_session(namespace, packet.auth or {})
         except ConnectRefused as refused:
             connection.write(
-                encode_connect_error(namespace, refused.message, {"code": refused.code, "message": refused.message})
+                connection.codec.encode_connect_error(
+                    namespace, refused.message, {"code": refused.code, "message": refused.message}
+                )
             )
         except Exception:
             error_id = _log_failure("connect")
             message = f"{INTERNAL.message} ({error_id})"
-            connection.write(encode_connect_error(namespace, message, {"code": INTERNAL.code, "message": message}))
-        finally:
-            if accepted:
-                self._hub.add_session(session)
-                connection.accept(session)
-            else:
-                session.shut()
-                self._hub.remove_session(session)
+            connection.write(
+                connection.codec.encode_connect_error(namespace, message, {"code": INTERNAL.code, "message": message})
+            )
+        if session is not None:
+            self._hub.add_session(session)
+            connection.accept(session)
+
+    async def _open_session(self, namespace: str, auth: Mapping[str, object]) -> Session:
+        """A session that is to be accepted at once: the one that the client comes back to, or a fresh one."""
+        resumed: Session | None = None
+        if self._recovery is not None:
+            resumed = await self._recovery.resume(self._connection, namespace, auth)
+        if resumed is not None:
+            return resumed
+        session = Session(id=secrets.token_urlsafe(15), namespace=namespace, connection=self._connection)
+        if self._recovery is not None:
+            self._recovery.follow(session, auth)
+        try:
+            await self._policy.connect(session, auth)
+        except BaseException:
+            session.shut()
+            self._hub.remove_session(session)
+            if self._recovery is not None:
+                self._recovery.forget(session)
+            raise
+        if self._recovery is not None:
+            self._recovery.begun(session, auth)
+        return session
 
     async def _event(self, session: Session, packet: Packet) -> None:
         answer: bytes | None = None
@@ -211,7 +243,7 @@ class Inbound:
             answer = answer_error(CommandError(INTERNAL, f"{INTERNAL.message} ({error_id})"))
         finally:
             if packet.ack_id is not None and answer is not None:
-                self._connection.write(encode_ack(session.namespace, packet.ack_id, answer))
+                self._connection.write(self._connection.codec.encode_ack(session.namespace, packet.ack_id, answer))
 
 
 def _log_failure(what: str) -> str:

@@ -16,6 +16,7 @@ from realtime.engine.link import Link
 from realtime.engine.options import EngineOptions
 from realtime.engine.policy import SessionPolicy
 from realtime.engine.polling import PollingTransport
+from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session, Transport
 from realtime.engine.turn_queue import TurnQueue
 from realtime.errors import CLOSE_PROTOCOL_ERROR
@@ -30,12 +31,19 @@ class Links:
     """Opens connections, finds them by Engine.IO sid, and forgets them when they have ended."""
 
     def __init__(
-        self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions, inbound: type[Inbound] = Inbound
+        self,
+        *,
+        policy: SessionPolicy,
+        hub: Hub,
+        options: EngineOptions,
+        recovery: Recovery | None = None,
+        inbound: type[Inbound] = Inbound,
     ) -> None:
         self._policy = policy
         self._hub = hub
         self._options = options
         self._inbound = inbound
+        self._recovery = recovery
         self._namespaces = frozenset(options.namespaces)
         self._links: dict[str, Link] = {}
         self._requests: set[asyncio.Task[None]] = set()
@@ -73,6 +81,7 @@ class Links:
             on_session_end=self._on_session_end,
             on_end=self._on_end,
             later=self._later,
+            codec=self._options.codec,
         )
         inbound = self._inbound(
             connection,
@@ -80,6 +89,7 @@ class Links:
             hub=self._hub,
             namespaces=self._namespaces,
             max_bytes=self._options.max_packet_bytes,
+            recovery=self._recovery,
         )
         link = Link(connection, inbound, self._heartbeat, polling)
         self._links[connection.id] = link
@@ -115,6 +125,8 @@ class Links:
             link.connection.close(CLOSE_PROTOCOL_ERROR)
 
     def _session_ended(self, session: Session, reason: str) -> None:
+        if self._recovery is not None:
+            self._recovery.ended(session, reason)
         try:
             self._policy.disconnected(session, reason)
         except Exception:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from realtime.engine import packets
+from realtime.engine.codec import Codec
 from realtime.engine.peer import Network
 
 
@@ -15,10 +17,12 @@ class EngineOptions:
     leave unread before it is cut off as a slow consumer. A client that has no session `connect_timeout_ms` after it
     opened a connection is closed. `max_frames_per_s` bounds the WebSocket frames of one client, whatever is in them;
     one that sends more is closed as a flood. `allowed_origins` are those of foreign pages; pages of the same host are
-    always allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only.
+    always allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only. `codec` is the encoding
+    of all packets on this path.
     """
 
     path: str = "/socket.io/"
+    codec: Codec = packets
     ping_interval_ms: int = 25_000
     ping_timeout_ms: int = 20_000
     max_packet_bytes: int = 1_000_000

@@ -13,6 +13,8 @@ from realtime.engine.frames import MalformedPacket, Outgoing
 from realtime.engine.json_values import NestedTooDeep, parse_json
 from realtime.engine.policy import Unparseable
 
+CODEC = 0
+"""The number of this encoding among the engine's."""
 MAX_ATTACHMENTS = 10
 RESERVED_EVENTS = frozenset(
     ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
@@ -140,9 +142,10 @@ def _fill(value: object, attachments: Sequence[bytes]) -> object:
     return {key: _fill(item, attachments) for key, item in value.items()}
 
 
-def encode_event(namespace: str, event: str, data: bytes) -> Outgoing:
-    """An EVENT with one argument; `data` is encoded JSON."""
-    return Outgoing(b"42" + _address(namespace) + b"[" + orjson.dumps(event) + b"," + data + b"]")
+def encode_event(namespace: str, event: str, data: bytes, push_id: str | None = None) -> Outgoing:
+    """An EVENT with one argument; `data` is encoded JSON. A push id follows as the last argument."""
+    offset = b"" if push_id is None else b"," + orjson.dumps(push_id)
+    return Outgoing(b"42" + _address(namespace) + b"[" + orjson.dumps(event) + b"," + data + offset + b"]")
 
 
 def encode_ack(namespace: str, ack_id: bytes, data: bytes) -> Outgoing:
@@ -150,8 +153,10 @@ def encode_ack(namespace: str, ack_id: bytes, data: bytes) -> Outgoing:
     return Outgoing(b"43" + _address(namespace) + ack_id + b"[" + data + b"]")
 
 
-def encode_connect(namespace: str, session_id: str) -> Outgoing:
-    return Outgoing(b"40" + _address(namespace) + orjson.dumps({"sid": session_id}))
+def encode_connect(namespace: str, session_id: str, private_id: str | None = None) -> Outgoing:
+    """The answer to a CONNECT; the private id is for clients that asked for recovery."""
+    body = {"sid": session_id} if private_id is None else {"sid": session_id, "pid": private_id}
+    return Outgoing(b"40" + _address(namespace) + orjson.dumps(body))
 
 
 def encode_connect_error(namespace: str, message: str, data: Mapping[str, object] | None = None) -> Outgoing:

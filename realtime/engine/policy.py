@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from realtime.engine.session import Session
+    from realtime.engine.session import Connection, Session
 
 TransportName = Literal["websocket", "polling"]
 
@@ -71,4 +71,23 @@ class SessionPolicy(Protocol):
         """
 
     def disconnected(self, session: Session, reason: str) -> None:
-        """Forgets a session that `connect` accepted; called exactly once. It is in its rooms still."""
+        """Forgets a session that `connect` accepted, unless it is `kept`; called once for each connection it had.
+
+        It is in its rooms still.
+        """
+
+
+class RecoveryPolicy(Protocol):
+    """What the recovery of sessions asks of the server behind the engine."""
+
+    async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
+        """Whether this caller may have this session back; binds the connection then. Raises ConnectRefused."""
+
+    def not_recovered(self, session: Session, code: int | None) -> None:
+        """A client asked for a session that cannot be given back and got this new one, which is not answered yet.
+
+        `code` says why the lost session was closed where its client could not be told.
+        """
+
+    def expired(self, session: Session) -> None:
+        """Forgets a kept session: its client did not come back. It is in its rooms still."""

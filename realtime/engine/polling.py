@@ -22,7 +22,7 @@ class PollingTransport:
     def __init__(self, *, max_unread_bytes: int) -> None:
         self._max_unread_bytes = max_unread_bytes
         self._on_stalled: Callable[[], None] | None = None
-        self._unread: deque[bytes] = deque()
+        self._unread: deque[Outgoing] = deque()
         self._unread_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
@@ -49,14 +49,14 @@ class PollingTransport:
             if self._on_stalled is not None:
                 self._on_stalled()
             return
-        self._unread.append(packet.payload)
+        self._unread.append(packet)
         self._unread_bytes += size_bytes
         self._wake()
 
     def close(self, reason: CloseReason) -> None:
         """The client gets a close packet after what is unread; the reason cannot be told on this transport."""
         if not self._ended:
-            self._unread.append(CLOSE)
+            self._unread.append(Outgoing(CLOSE))
             self._ended = True
             self._wake()
 
@@ -82,7 +82,7 @@ class PollingTransport:
     def cancel_upgrade(self) -> None:
         self._upgrading = False
 
-    def end_by_upgrade(self) -> list[bytes]:
+    def end_by_upgrade(self) -> list[Outgoing]:
         """Ends polling in favour of another transport; returns what the client has not fetched."""
         unread = self._take_all()
         self._ended = True
@@ -99,11 +99,11 @@ class PollingTransport:
                 self._waiter = None
         if not self._unread:
             return NOOP
-        packets = [self._unread.popleft() for _ in range(min(len(self._unread), MAX_PACKETS_PER_ANSWER))]
+        packets = [self._unread.popleft().payload for _ in range(min(len(self._unread), MAX_PACKETS_PER_ANSWER))]
         self._unread_bytes -= sum(map(len, packets))
         return encode_payload(packets)
 
-    def _take_all(self) -> list[bytes]:
+    def _take_all(self) -> list[Outgoing]:
         unread = list(self._unread)
         self._unread.clear()
         self._unread_bytes = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from realtime.engine.frames import PROBE_ANSWER, PROBE_QUESTION, UPGRADE, Outgoing, text_frame
+from realtime.engine.frames import PROBE_ANSWER, PROBE_QUESTION, UPGRADE, Outgoing
 from realtime.engine.link import Link
 from realtime.engine.polling import PollingTransport
 from realtime.engine.websocket_protocol import WebSocketProtocol
@@ -55,8 +55,8 @@ class Probe:
 
     def _move(self) -> None:
         self._end()
-        for payload in self._polling.end_by_upgrade():
-            self._socket.write_frame(text_frame(payload))
+        for packet in self._polling.end_by_upgrade():
+            self._socket.write(packet)
         self._link.connection.use_transport(self._socket)
         self._socket.listen(self._link)
 

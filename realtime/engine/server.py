@@ -26,12 +26,14 @@ from realtime.engine.peer import origin_allowed, peer_address
 from realtime.engine.policy import HandshakeRequest, Refusal, SessionPolicy, TransportName
 from realtime.engine.polling import PollingTransport
 from realtime.engine.probe import Probe
+from realtime.engine.recovery import Recovery
 from realtime.engine.socket_group import SocketGroup
 from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
 
 __all__ = ["EngineOptions", "SocketEngine"]
 
-_CLOSES_PER_TURN = 100
+_CLOSES_PER_TURN = 50
+_SPREAD_PART = 0.4
 _CANCEL_WAIT_S = 1.0
 _DRAINING = Refusal(503, "draining", 1.0)
 
@@ -43,11 +45,17 @@ class SocketEngine:
     """
 
     def __init__(
-        self, *, policy: SessionPolicy, hub: Hub, options: EngineOptions, inbound: type[Inbound] = Inbound
+        self,
+        *,
+        policy: SessionPolicy,
+        hub: Hub,
+        options: EngineOptions,
+        recovery: Recovery | None = None,
+        inbound: type[Inbound] = Inbound,
     ) -> None:
         self._policy = policy
         self._options = options
-        self._links = Links(policy=policy, hub=hub, options=options, inbound=inbound)
+        self._links = Links(policy=policy, hub=hub, options=options, recovery=recovery, inbound=inbound)
         self._sockets = SocketGroup(
             max_message_bytes=options.max_packet_bytes,
             max_unread_bytes=options.max_unread_bytes,
@@ -62,14 +70,17 @@ class SocketEngine:
     async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
         """Refuses new connections, closes all others, and returns when nothing of them is left.
 
+        They are closed in batches, spread over a part of the time, so that clients do not all come back at once.
         Answers that are being made leave first. What has not ended after `deadline_s` is cut off and cancelled.
         """
         self._closing = reason
         give_up = asyncio.get_running_loop().time() + deadline_s
-        for number, link in enumerate(self._links.all(), 1):
+        links = self._links.all()
+        pause_s = deadline_s * _SPREAD_PART * _CLOSES_PER_TURN / max(1, len(links))
+        for number, link in enumerate(links, 1):
             link.connection.close(reason)
             if number % _CLOSES_PER_TURN == 0:
-                await asyncio.sleep(0)
+                await asyncio.sleep(pause_s)
         # The closes happen in the next turns of the loop; polls that wait are answered by them.
         await self._links.settled()
         while (tasks := self._links.tasks()) and (left_s := give_up - asyncio.get_running_loop().time()) > 0:

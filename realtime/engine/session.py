@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from realtime.engine import packets
+from realtime.engine.codec import Codec
 from realtime.engine.frames import Outgoing
-from realtime.engine.packets import encode_connect, encode_disconnect, encode_event
 from realtime.engine.policy import TransportName
+from realtime.engine.push_frames import PushFrames
+from realtime.engine.trail import Trail
 from realtime.errors import CLOSE_SLOW_CONSUMER, CloseReason
 
 GRACE_S = 1.0
@@ -67,6 +70,7 @@ class Connection:
         "_when_idle",
         "_why",
         "busy",
+        "codec",
         "dismissed",
         "id",
         "identity",
@@ -84,10 +88,12 @@ class Connection:
         on_session_end: Callable[[Session, str], None],
         on_end: Callable[[Connection], None],
         later: Callable[[Callable[[], None]], object] | None = None,
+        codec: Codec = packets,
     ) -> None:
         self.id = id
         self.peer_address = peer_address
         self.user_agent = user_agent
+        self.codec = codec
         self.identity: object | None = None
         self._loop = asyncio.get_running_loop()
         self._later = later or self._loop.call_soon
@@ -248,26 +254,37 @@ class Connection:
 
 
 class Session:
-    """One namespace on a connection. `state` is the policy's own; `rooms` are changed by the hub only."""
+    """One namespace on a connection. `state` is the policy's own; `rooms` are changed by the hub only.
 
-    __slots__ = ("_held", "_open", "_shut", "connection", "id", "namespace", "rooms", "state")
+    `trail` is None for a client that did not ask for recovery. `kept` is true while the client is away and may come
+    back: the session stays in its rooms then, and gets another connection when it is resumed.
+    """
 
-    def __init__(self, *, id: str, namespace: str, connection: Connection) -> None:
+    __slots__ = ("_held", "_open", "_shut", "connection", "id", "kept", "namespace", "rooms", "state", "trail")
+
+    def __init__(self, *, id: str, namespace: str, connection: Connection, trail: Trail | None = None) -> None:
         self.id = id
         self.namespace = namespace
         self.connection = connection
         self.rooms: set[str] = set()
         self.state: object | None = None
-        self._held: list[Outgoing] | None = None
+        self.trail = trail
+        self.kept = False
+        self._held: list[PushFrames] | None = None
         self._open = False
         self._shut = False
 
     def send(self, event: str, data: bytes) -> None:
         """Sends a push with one argument, encoded JSON; never blocks. Pushes of one session keep their order.
 
-        At most once: a client that has gone, or that reads too slowly, does not get it.
+        At most once: a client that has gone, or that reads too slowly, does not get it, also when it comes back.
         """
-        self.deliver(encode_event(self.namespace, event, data))
+        self.take(PushFrames(self.namespace, event, data))
+
+    def tell(self, event: str, data: bytes) -> None:
+        """Like send, and a client that is away gets it when it resumes the session."""
+        trail = self.trail
+        self.take(PushFrames(self.namespace, event, data) if trail is None else trail.push(event, data))
 
     def disconnect(self) -> None:
         """Ends this session and tells the client, which will not come back by itself; the connection stays."""
@@ -282,29 +299,50 @@ class Session:
         """True as soon as nothing of the client is handled for this session any more."""
         return self._shut
 
-    def deliver(self, packet: Outgoing) -> None:
-        """Sends an encoded packet, or holds it back until the CONNECT was answered."""
+    def take(self, push: PushFrames) -> None:
+        """Sends a push in the form that this client needs, or holds it back until the CONNECT was answered."""
         if self._open:
-            self.connection.write(packet)
+            if self.trail is None or not self.trail.told_elsewhere(push):
+                self._write(push)
         elif not self._shut:
             if self._held is None:
                 self._held = []
-            self._held.append(packet)
+            self._held.append(push)
 
     def open(self) -> None:
+        """Answers the CONNECT; then comes what was held back, or what a resumed client has missed."""
         self._open = True
-        self.connection.write(encode_connect(self.namespace, self.id))
-        for packet in self._held or ():
-            self.connection.write(packet)
-        self._held = None
+        private_id: str | None = None
+        if self.trail is not None:
+            self.trail.found_client()
+            private_id = self.trail.pid
+        self.connection.write(self.connection.codec.encode_connect(self.namespace, self.id, private_id))
+        held, self._held = self._held, None
+        for push in held or ():
+            self._write(push)
+
+    def resume(self, connection: Connection, missed: list[PushFrames]) -> None:
+        """Gives a kept session another connection; whatever comes before it is opened there is in the logs."""
+        self.connection = connection
+        self.kept = False
+        self._shut = False
+        self._held = missed
 
     def shut(self) -> None:
+        if self._open and self.trail is not None:
+            self.trail.lost_client()
         self._open = False
         self._shut = True
         self._held = None
 
+    def _write(self, push: PushFrames) -> None:
+        trail, connection = self.trail, self.connection
+        if trail is not None and push.push_id is not None:
+            trail.last = push.push_id
+        connection.write(push.packet(connection.codec, with_offset=trail is not None))
+
     def _disconnect(self) -> None:
         if self.connection.sessions.get(self.namespace) is self:
-            self.connection.write(encode_disconnect(self.namespace))
+            self.connection.write(self.connection.codec.encode_disconnect(self.namespace))
             self.connection.dismissed |= {self.namespace}
             self.connection.drop(self, "server namespace disconnect")

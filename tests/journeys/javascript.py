@@ -8,7 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import pytest
@@ -21,6 +21,11 @@ _LINE_BYTES_MAX = 16 * 1024 * 1024
 
 class JavaScriptError(Exception):
     """What the JavaScript client threw."""
+
+
+class Hearer(Protocol):
+    async def hear(self, line: Mapping[str, Any]) -> None:
+        """Takes what the Node process told about this device."""
 
 
 class JavaScriptDevice(Hearing):
@@ -86,13 +91,18 @@ class JavaScript:
         self._stdin, self._stdout = process.stdin, process.stdout
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
-        self._devices: list[JavaScriptDevice] = []
+        self._devices: list[Hearer] = []
 
     def device(self) -> JavaScriptDevice:
         """A device that is still to be connected."""
         device = JavaScriptDevice(self, len(self._devices))
-        self._devices.append(device)
+        self.add(device)
         return device
+
+    def add(self, device: Hearer) -> int:
+        """The number of a device that hears from now on what the process tells about it."""
+        self._devices.append(device)
+        return len(self._devices) - 1
 
     async def ask(self, verb: str, **arguments: object) -> Any:
         """Raises JavaScriptError."""
@@ -130,11 +140,11 @@ def node_with_packages() -> str:
 
 
 @asynccontextmanager
-async def javascript() -> AsyncIterator[JavaScript]:
+async def javascript(script: str = "devices.mjs") -> AsyncIterator[JavaScript]:
     """A Node process for as long as the block lasts; what it complains about fails the test."""
     process = await asyncio.create_subprocess_exec(
         node_with_packages(),
-        str(FOLDER / "devices.mjs"),
+        str(FOLDER / script),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, get_args
@@ -14,11 +13,11 @@ import uvloop
 from aiohttp import web
 
 from realtime.engine.frame_parser import BINARY, TEXT
-from realtime.engine.frames import Outgoing, websocket_frame
+from realtime.engine.frames import Outgoing, binary_message, websocket_frame
 from realtime.engine.handover import HandedOver, refuse_upgrade, take_over
 from realtime.engine.hub import Hub
 from realtime.engine.inbound import Inbound
-from realtime.engine.packets import Packet, encode_event
+from realtime.engine.packets import Packet
 from realtime.engine.policy import HandshakeRequest, Refusal
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session import Session
@@ -32,16 +31,6 @@ _LARGEST_ECHO_BYTES = 64 * 1024 * 1024
 _FRAMES_PER_S = 10_000_000  # suites measure speed with the smallest of frames
 
 
-class BinaryOutgoing(Outgoing):
-    """A binary message, as either transport carries it."""
-
-    __slots__ = ()
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(b"b" + base64.b64encode(data))
-        self._frame = websocket_frame(BINARY, data)
-
-
 class EngineEcho(Inbound):
     """Sends every Engine.IO message back."""
 
@@ -51,7 +40,7 @@ class EngineEcho(Inbound):
         self._connection.write(Outgoing(b"4" + text))
 
     async def _take_binary(self, data: bytes) -> None:
-        self._connection.write(BinaryOutgoing(data))
+        self._connection.write(binary_message(data))
 
 
 class SocketEcho(Inbound):
@@ -70,9 +59,9 @@ class SocketEcho(Inbound):
         body = orjson.dumps(_take_out(list(values), parts))
         kind = binary + b"%d-" % len(parts) if parts else text
         address = b"" if session.namespace == "/" else session.namespace.encode() + b","
-        session.deliver(Outgoing(b"4" + kind + address + ack_id + body))
+        session.connection.write(Outgoing(b"4" + kind + address + ack_id + body))
         for part in parts:
-            session.deliver(BinaryOutgoing(part))
+            session.connection.write(binary_message(part))
 
 
 def _take_out(value: object, parts: list[bytes]) -> object:
@@ -94,7 +83,7 @@ class AuthEcho:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        session.deliver(encode_event(session.namespace, "auth", orjson.dumps(auth)))
+        session.send("auth", orjson.dumps(auth))
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         raise AssertionError("events do not come as far as this")

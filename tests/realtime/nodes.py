@@ -19,6 +19,7 @@ from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.outgoing import Emission, ToListeners, ToRoom, emission
 from realtime.redis_client import open_redis
+from realtime.replay_log import ReplayLogs
 from realtime.wire import Model
 
 NAMESPACES = ("/one", "/two")
@@ -79,6 +80,7 @@ class LabNode:
         self.listeners = Listeners(registry or redis, node_id)
         self.membership = Membership(self.hub, self.backplane, self.listeners)
         self.gaps = Gaps(self.hub, self.membership, NAMESPACES)
+        self.logs = ReplayLogs(keep_s=60, max_bytes=1_000_000, now_s=asyncio.get_running_loop().time)
         self.revoked: list[int] = []
         self.unordered: list[int] = []
         self.delivered = 0
@@ -88,6 +90,7 @@ class LabNode:
             self.listeners,
             self.membership,
             self.gaps,
+            self.logs,
             on_revoked=self.revoked.extend,
             on_orders_missed=self.unordered.append,
             on_delivered=self._count,

@@ -156,7 +156,7 @@ class Crowd:
         if chance.random() < 0.05:
             await asyncio.sleep(0.002)
 
-    def _begin(self, call: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, call: Coroutine[Any, Any, object]) -> None:
         self._running.append(asyncio.create_task(call))
 
     async def rests(self) -> None:

@@ -77,5 +77,5 @@ async def test_during_an_upgrade_a_fetch_does_not_wait() -> None:
 
 async def test_an_upgrade_takes_over_what_is_unread() -> None:
     transport = _transport(b"4a", b"4b")
-    assert transport.end_by_upgrade() == [b"4a", b"4b"]
+    assert [packet.payload for packet in transport.end_by_upgrade()] == [b"4a", b"4b"]
     assert transport.drained

@@ -1,0 +1,42 @@
+"""A connection for sessions that are kept for clients who were never on this node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from realtime.engine.frames import Outgoing
+from realtime.engine.session import Connection
+from realtime.errors import CloseReason
+
+
+class _NoTransport:
+    name: Literal["websocket"] = "websocket"
+
+    def watch(self, on_stalled: Callable[[], None]) -> None: ...
+
+    def write(self, packet: Outgoing) -> None: ...
+
+    def close(self, reason: CloseReason) -> None: ...
+
+    def release(self) -> None: ...
+
+    def hold(self) -> None: ...
+
+    def go_on(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+def connection_to_nobody() -> Connection:
+    """A connection that has ended; whatever is written to it is lost."""
+    connection = Connection(
+        id="",
+        peer_address="",
+        user_agent=None,
+        transport=_NoTransport(),
+        on_session_end=lambda _session, _why: None,
+        on_end=lambda _connection: None,
+    )
+    connection.lost("transport close")
+    return connection

@@ -1,0 +1,237 @@
+"""Connection state recovery: sessions of lost clients are kept for a while, and given back with what was missed."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from realtime.engine.hub import Hub
+from realtime.engine.policy import RecoveryPolicy
+from realtime.engine.push_frames import PushFrames
+from realtime.engine.session import Connection, Session
+from realtime.engine.trail import Trail
+from realtime.errors import CLOSE_REASONS, CLOSE_SLOW_CONSUMER
+from realtime.replay_log import ReplayLogs
+
+MAX_ID_CHARS = 64
+MAX_STALLED = 10_000
+"""So many stalled clients are remembered until they come back and can be told."""
+TRANSPORT_LOST = ("transport close", "transport error", "ping timeout")
+RESUMABLE = frozenset((*TRANSPORT_LOST, *(reason.reason for reason in CLOSE_REASONS if reason.resumable)))
+"""Why a session may have ended that can be resumed."""
+
+log = structlog.get_logger(__name__)
+
+
+class OtherNodes(Protocol):
+    """Where sessions are looked for that this node does not know."""
+
+    async def fetch(
+        self, connection: Connection, namespace: str, pid: str, offset: str | None, auth: Mapping[str, object]
+    ) -> Session | None:
+        """Takes a session over from the node that holds it, with its rooms and what it missed in its trail.
+
+        None: it cannot be recovered. Raises ConnectRefused.
+        """
+
+    def holds(self, pid: str) -> None:
+        """This node keeps a session that others may be asked for."""
+
+
+class Recovery:
+    """The sessions of one node that asked for recovery. They are kept for `window_s` after their client was lost.
+
+    A client that missed more than `max_replay_bytes` gets a fresh session, for it could not read so much at once. At
+    most `max_kept` sessions are kept; the oldest go first.
+    """
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        logs: ReplayLogs,
+        policy: RecoveryPolicy,
+        node_id: str,
+        window_s: float = 120.0,
+        max_replay_bytes: int = 512 * 1024,
+        max_kept: int = 50_000,
+    ) -> None:
+        self._hub = hub
+        self.logs = logs
+        self._policy = policy
+        self._node_id = node_id
+        self._window_s = window_s
+        self._max_replay_bytes = max_replay_bytes
+        self._max_kept = max_kept
+        self._sessions: dict[str, Session] = {}
+        self._kept_until_s: dict[str, float] = {}
+        self._stalled: dict[str, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._retired = False
+        self.other_nodes: OtherNodes | None = None
+
+    def stop(self) -> None:
+        """Forgets all sessions that are kept, and keeps none any more."""
+        self._retired = True
+        for pid in tuple(self._kept_until_s):
+            self._expire(pid)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def find(self, pid: str) -> Session | None:
+        """The session of this private id, live or kept."""
+        return self._sessions.get(pid)
+
+    def sessions(self) -> Sequence[Session]:
+        """A snapshot of all sessions that asked for recovery, live and kept."""
+        return tuple(self._sessions.values())
+
+    async def resume(self, connection: Connection, namespace: str, auth: Mapping[str, object]) -> Session | None:
+        """The session that a CONNECT asks for, on its new connection and with all that it missed; to be opened at once.
+
+        None: the client did not ask, or cannot have it back. Raises ConnectRefused.
+        """
+        asked = _asked_for(auth)
+        if asked is None:
+            return None
+        pid, offset = asked
+        session = self._sessions.get(pid)
+        if session is None and self.other_nodes is not None:
+            session = await self.other_nodes.fetch(connection, namespace, pid, offset, auth)
+        elif session is not None and (
+            session.namespace != namespace or not await self._policy.resume(session, connection, auth)
+        ):
+            return None
+        if session is None or session.trail is None or self._sessions.get(pid) is not session:
+            return None
+        self.detach(session)
+        missed = self.missed(session, offset)
+        if missed is None:
+            self._expire(pid)
+            return None
+        del self._kept_until_s[pid]
+        self._stalled.pop(pid, None)
+        session.trail.came_back(offset)
+        session.resume(connection, missed)
+        return session
+
+    def detach(self, session: Session) -> None:
+        """Takes a session from a connection that has not noticed yet that its client is gone."""
+        if not session.kept:
+            connection = session.connection
+            connection.drop(session, TRANSPORT_LOST[0])
+            connection.lost(TRANSPORT_LOST[0])
+
+    def follow(self, session: Session, auth: Mapping[str, object]) -> None:
+        """Begins to follow a fresh session if its client asked for that."""
+        if auth.get("recovery") is True:
+            self.add(session, self.make_pid())
+
+    def make_pid(self) -> str:
+        """A private id that names this node as the holder."""
+        return f"{self._node_id}.{secrets.token_urlsafe(15)}"
+
+    def add(self, session: Session, pid: str) -> None:
+        session.trail = Trail(pid, session.namespace, self.logs)
+        self._sessions[pid] = session
+
+    def begun(self, session: Session, auth: Mapping[str, object]) -> None:
+        """A fresh session was accepted: one that stands for a lost one is told so."""
+        asked = _asked_for(auth)
+        if asked is not None:
+            self._policy.not_recovered(session, self._why(asked[0]))
+
+    def ended(self, session: Session, reason: str) -> None:
+        """A session has lost its connection: it is kept if it may be resumed."""
+        trail = session.trail
+        if trail is None or self._sessions.get(trail.pid) is not session:
+            return
+        if reason in RESUMABLE and trail.answered and not self._retired:
+            if reason == CLOSE_SLOW_CONSUMER.reason:
+                self._stalled[trail.pid] = None
+                if len(self._stalled) > MAX_STALLED:
+                    del self._stalled[next(iter(self._stalled))]
+            self.keep(session)
+            if self.other_nodes is not None and not trail.pid.startswith(f"{self._node_id}."):
+                self.other_nodes.holds(trail.pid)
+        else:
+            self.forget(session)
+
+    def keep(self, session: Session) -> None:
+        """Keeps a session without a client from now on, for as long as the window is."""
+        assert session.trail is not None
+        pid = session.trail.pid
+        session.kept = True
+        self._sessions[pid] = session
+        self._kept_until_s[pid] = asyncio.get_running_loop().time() + self._window_s
+        if len(self._kept_until_s) > self._max_kept:
+            self._expire(next(iter(self._kept_until_s)))
+        self._wait_for_the_oldest()
+
+    def forget(self, session: Session) -> None:
+        """Nobody can come back to this session any more."""
+        trail = session.trail
+        if trail is not None and self._sessions.get(trail.pid) is session:
+            del self._sessions[trail.pid]
+            trail.end()
+
+    def release(self, session: Session) -> None:
+        """Gives up a kept session, since another node has it now or nobody came."""
+        if session.trail is not None:
+            self._expire(session.trail.pid)
+
+    def _expire(self, pid: str) -> None:
+        if self._kept_until_s.pop(pid, None) is None:
+            return
+        session = self._sessions[pid]
+        self.forget(session)
+        session.kept = False
+        try:
+            self._policy.expired(session)
+        except Exception:
+            log.exception("session_not_forgotten", session=session.id)
+        finally:
+            self._hub.leave_all(session)
+
+    def missed(self, session: Session, offset: str | None) -> list[PushFrames] | None:
+        """What a client has not got whose last push was `offset`; None when that is not known, or is too much."""
+        assert session.trail is not None
+        missed = session.trail.missed(offset)
+        if missed is None or sum(len(push.data) for push in missed) > self._max_replay_bytes:
+            return None
+        return missed
+
+    def _why(self, pid: str) -> int | None:
+        if pid not in self._stalled:
+            return None
+        del self._stalled[pid]
+        return CLOSE_SLOW_CONSUMER.code
+
+    def _wait_for_the_oldest(self) -> None:
+        if self._timer is None and self._kept_until_s:
+            at_s = next(iter(self._kept_until_s.values()))
+            self._timer = asyncio.get_running_loop().call_at(at_s, self._expire_old)
+
+    def _expire_old(self) -> None:
+        self._timer = None
+        now_s = asyncio.get_running_loop().time()
+        for pid, until_s in tuple(self._kept_until_s.items()):
+            if until_s > now_s:
+                break
+            self._expire(pid)
+        self._wait_for_the_oldest()
+
+
+def _asked_for(auth: Mapping[str, object]) -> tuple[str, str | None] | None:
+    """The private id and the offset in a CONNECT that asks for an earlier session; None for one that does not."""
+    pid, offset = auth.get("pid"), auth.get("offset")
+    if auth.get("recovery") is not True or not isinstance(pid, str):
+        return None
+    if not isinstance(offset, str) or len(offset) > MAX_ID_CHARS:
+        offset = None if offset is None else ""
+    return pid, offset

@@ -1,0 +1,101 @@
+// Official JavaScript clients that lose their connections, move between servers and come back by themselves, driven by
+// lines of JSON: commands come on standard input; answers and what the clients notice go to standard output.
+import { createInterface } from "node:readline";
+import { Manager } from "socket.io-client";
+import msgpackParser from "socket.io-msgpack-parser";
+
+const devices = new Map();
+
+function tell(line) {
+  process.stdout.write(JSON.stringify(line) + "\n");
+}
+
+const verbs = {
+  connect({ device, url, path, auth, namespaces, transports, msgpack }) {
+    const parser = msgpack ? { parser: msgpackParser } : {};
+    const manager = new Manager(url, {
+      path,
+      transports,
+      reconnectionDelay: 50,
+      reconnectionDelayMax: 200,
+      ...parser,
+    });
+    const sockets = new Map();
+    for (const namespace of namespaces) {
+      const socket = manager.socket(namespace, { auth });
+      socket.onAny((...args) => tell({ device, namespace, args }));
+      socket.on("connect", () => tell({ device, namespace, connected: socket.id, recovered: !!socket.recovered }));
+      socket.on("connect_error", (error) => tell({ device, namespace, refused: error.data ?? error.message }));
+      sockets.set(namespace, socket);
+    }
+    manager.on("close", (reason) => tell({ device, closed: reason }));
+    devices.set(device, { manager, sockets });
+  },
+
+  call({ device, namespace, name, payload }) {
+    return devices.get(device).sockets.get(namespace).timeout(20_000).emitWithAck(name, payload);
+  },
+
+  // Loses the connection without a word to the server's Socket.IO; the client comes back by itself.
+  drop({ device }) {
+    devices.get(device).manager.engine.close();
+  },
+
+  // Leaves the old connection as it is, unread, and comes back on a new one: as after a change of network.
+  slip({ device, url }) {
+    const { manager } = devices.get(device);
+    manager.uri = url ?? manager.uri;
+    const old = manager.engine;
+    old.transport.ws?._socket?.pause();
+    old.transport.removeAllListeners();
+    old.transport.close = () => {};
+    old._onClose("transport close");
+  },
+
+  // Reads nothing any more, and says nothing about it.
+  stall({ device }) {
+    devices.get(device).manager.engine.transport.ws._socket.pause();
+  },
+
+  aim({ device, url }) {
+    devices.get(device).manager.uri = url;
+  },
+
+  // What the client will say when it comes back.
+  pretend({ device, namespace, pid, offset }) {
+    const socket = devices.get(device).sockets.get(namespace);
+    socket._pid = pid ?? socket._pid;
+    socket._lastOffset = offset ?? socket._lastOffset;
+  },
+
+  known({ device, namespace }) {
+    const socket = devices.get(device).sockets.get(namespace);
+    return { pid: socket._pid ?? null, offset: socket._lastOffset ?? null, id: socket.id ?? null };
+  },
+
+  auth({ device, auth }) {
+    for (const socket of devices.get(device).sockets.values()) {
+      socket.auth = auth;
+    }
+  },
+
+  close({ device }) {
+    const { manager, sockets } = devices.get(device);
+    manager.reconnection(false);
+    for (const socket of sockets.values()) {
+      socket.disconnect();
+    }
+    manager._close();
+  },
+};
+
+createInterface({ input: process.stdin })
+  .on("line", async (line) => {
+    const { id, verb, ...rest } = JSON.parse(line);
+    try {
+      tell({ answer: id, value: (await verbs[verb](rest)) ?? null });
+    } catch (error) {
+      tell({ answer: id, error: error.message });
+    }
+  })
+  .on("close", () => process.exit(0));

@@ -1,0 +1,46 @@
+"""Somebody who writes, and what the other's devices should hear of it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from tests.handlers.chat.talk import CHAT, open_conversation, send
+from tests.kit.recovering import RecoveringDevice
+from tests.kit.server import Person, RunningServer
+
+CREATED = "message:created"
+
+
+async def two(server: RunningServer) -> tuple[Person, Person]:
+    """Two people whom no other test of the module knows."""
+    mark = secrets.token_hex(4)
+    writer, reader = await server.people(f"writer_{mark}", f"reader_{mark}")
+    return writer, reader
+
+
+async def two_who_talk(server: RunningServer) -> tuple[Person, Person, str]:
+    """Writer, reader, and their conversation."""
+    writer, reader = await two(server)
+    return writer, reader, await open_conversation(writer, reader)
+
+
+async def say(writer: Person, conversation_id: str, *texts: str) -> None:
+    for text in texts:
+        await send(writer, conversation_id, text)
+
+
+def texts(device: RecoveringDevice) -> list[str]:
+    """Of the messages that the device was told, in its order."""
+    return [args[0]["message"]["text"] for args in device.told(CHAT, CREATED)]
+
+
+def offsets(device: RecoveringDevice, event: str = CREATED) -> list[Any]:
+    """What came after the data in each of these pushes; None where nothing did."""
+    return [args[1] if len(args) > 1 else None for args in device.told(CHAT, event)]
+
+
+async def until_texts(device: RecoveringDevice, *expected: str) -> None:
+    """Waits for the last of these, and checks that the device heard exactly all of them, in order."""
+    await device.until(lambda: bool(expected) and expected[-1] in texts(device))
+    assert texts(device) == list(expected)

@@ -1,0 +1,136 @@
+"""The official JavaScript client comes back to another node than the one that it left."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.handlers.chat.talk import CHAT, hear
+from tests.journeys.javascript import JavaScript
+from tests.kit.recovering import recovering_device
+from tests.kit.server import RunningServer
+from tests.recovery.talk import CREATED, offsets, say, texts, two_who_talk, until_texts
+
+WAYS = pytest.mark.parametrize("way", ["drop", "slip"])
+
+
+@WAYS
+@pytest.mark.parametrize("msgpack", [False, True], ids=["json", "msgpack"])
+async def test_what_was_missed_comes_once_and_in_order(
+    nodes: list[RunningServer], clients: JavaScript, way: str, msgpack: bool
+) -> None:
+    writer, reader, conversation = await two_who_talk(nodes[0])
+    async with recovering_device(clients, nodes[1].url, token=reader.access_token, msgpack=msgpack) as device:
+        first = await device.joins(1)
+        await say(writer, conversation, "one")
+        await until_texts(device, "one")
+        known = await device.ask("known", namespace=CHAT)
+        await device.ask("aim", url=nodes[2].url)
+        await device.ask(way)
+        await say(writer, conversation, "two", "three")
+        back = await device.joins(2)
+        await say(writer, conversation, "four")
+        await until_texts(device, "one", "two", "three", "four")
+        assert (back.recovered, back.sid) == (True, first.sid)
+        assert (await device.ask("known", namespace=CHAT))["pid"] == known["pid"]
+        assert len(set(offsets(device))) == 4 and device.told(CHAT, "resync") == []
+        # The node that it left knows nothing of it any more.
+        assert nodes[1].node.hub.members(CHAT, f"user:{reader.id}") == ()
+
+
+@WAYS
+async def test_it_may_go_round_all_nodes_and_home_again(
+    nodes: list[RunningServer], clients: JavaScript, way: str
+) -> None:
+    writer, reader, conversation = await two_who_talk(nodes[0])
+    async with recovering_device(clients, nodes[0].url, token=reader.access_token) as device:
+        said = []
+        for number in range(7):
+            await device.ask("aim", url=nodes[number % 3].url)
+            await device.ask(way)
+            # Nothing is said in some rounds: then the client comes with the offset that it had before.
+            if number % 3:
+                said.append(str(number))
+                await say(writer, conversation, said[-1])
+            assert (await device.joins(number + 2)).recovered
+        await until_texts(device, *said)
+
+
+async def test_topics_go_along(nodes: list[RunningServer], clients: JavaScript) -> None:
+    writer, reader, _ = await two_who_talk(nodes[0])
+    assert (await reader.rest("POST", f"/users/{writer.id}/follow"))[0] == 200
+    async with recovering_device(clients, nodes[1].url, token=reader.access_token, namespaces=["/feed"]) as device:
+        await device.ask("call", namespace="/feed", name="feed:subscribe", payload={})
+        await device.ask("aim", url=nodes[2].url)
+        await device.ask("drop")
+        assert (await writer.rest("POST", "/posts", {"text": "posted"}))[0] == 201
+        assert (await device.joins(2)).recovered
+        assert (await writer.rest("POST", "/posts", {"text": "and another"}))[0] == 201
+        told = await device.until_told("/feed", "feed:new", 2)
+        assert [push["post"]["text"] for push, _ in told] == ["posted", "and another"]
+
+
+async def test_a_session_is_given_to_its_person_only(nodes: list[RunningServer], clients: JavaScript) -> None:
+    writer, reader, _ = await two_who_talk(nodes[0])
+    async with (
+        recovering_device(clients, nodes[1].url, token=reader.access_token) as device,
+        recovering_device(clients, nodes[2].url, token=writer.access_token) as thief,
+    ):
+        known = await device.ask("known", namespace=CHAT)
+        await thief.ask("pretend", namespace=CHAT, pid=known["pid"])
+        await thief.ask("drop")
+        assert not (await thief.joins(2)).recovered
+        await thief.until_told(CHAT, "resync")
+
+
+@pytest.mark.parametrize("wrong", [{"offset": "AAAAAAAA.1"}, {"pid": "0000.nobody"}])
+async def test_what_cannot_be_followed_up_is_a_fresh_session_and_a_resync(
+    nodes: list[RunningServer], clients: JavaScript, wrong: dict[str, str]
+) -> None:
+    writer, reader, conversation = await two_who_talk(nodes[0])
+    async with recovering_device(clients, nodes[1].url, token=reader.access_token) as device:
+        await say(writer, conversation, "one")
+        await until_texts(device, "one")
+        await device.ask("pretend", namespace=CHAT, **wrong)
+        await device.ask("aim", url=nodes[2].url)
+        await device.ask("drop")
+        assert not (await device.joins(2)).recovered
+        ((resync, _),) = await device.until_told(CHAT, "resync")
+        assert resync == {"scope": "all"}
+        await say(writer, conversation, "two")
+        await until_texts(device, "one", "two")
+
+
+async def test_nothing_is_lost_or_doubled_while_many_write(nodes: list[RunningServer], clients: JavaScript) -> None:
+    writer, reader, conversation = await two_who_talk(nodes[0])
+    authors = [await node.device(writer.access_token) for node in nodes]
+    watcher = await reader.device()
+    each = 60
+    async with (
+        recovering_device(clients, nodes[0].url, token=reader.access_token) as device,
+        recovering_device(clients, nodes[1].url, token=reader.access_token, transports=["polling"]) as polling,
+        recovering_device(clients, nodes[2].url, token=reader.access_token, msgpack=True) as packed,
+    ):
+        restless = [device, polling, packed]
+
+        async def write(author: int) -> None:
+            for number in range(each):
+                payload = {"conversation_id": conversation, "text": f"{author}.{number}"}
+                await authors[author].do(CHAT, "message:send", payload)
+
+        writing = asyncio.gather(*(write(author) for author in range(len(authors))))
+        lost = 0
+        while not writing.done():
+            lost += 1
+            for index, one in enumerate(restless):
+                await one.ask("aim", url=nodes[(lost + index) % 3].url)
+                await one.ask("slip" if lost % 2 and one is not polling else "drop")
+            await asyncio.gather(*(one.joins(lost + 1) for one in restless))
+        await writing
+        steady = await hear(watcher, CREATED, each * len(authors))
+        for one in restless:
+            await one.until_told(CHAT, CREATED, each * len(authors))
+            assert texts(one) == [push["message"]["text"] for push in steady]
+            assert all(joined.recovered for joined in one.joined[1:])
+        assert lost > 3
