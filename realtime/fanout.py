@@ -6,8 +6,9 @@ order to all members. Delivery is at most once. Where a message may have been mi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 from realtime import envelope, rooms
 from realtime.backplane import Backplane
@@ -19,6 +20,16 @@ from realtime.membership import Membership
 from realtime.outgoing import Emission, Enter, Revoke, Signal, ToRoom
 from realtime.redis_client import StoreUnavailable
 from realtime.wire import encode_model
+
+
+class ChannelHearer(Protocol):
+    """Whoever else hears a channel of its own over the backplane."""
+
+    def hear(self, body: bytes) -> None: ...
+
+    def missed(self) -> None:
+        """Messages of the channel may have been lost."""
+        ...
 
 
 class Fanout:
@@ -34,6 +45,7 @@ class Fanout:
         *,
         on_revoked: Callable[[Sequence[int]], None],
         on_delivered: Callable[[int], None],
+        hearers: Mapping[str, ChannelHearer],
     ) -> None:
         self._hub = hub
         self._backplane = backplane
@@ -42,6 +54,7 @@ class Fanout:
         self._gaps = gaps
         self._on_revoked = on_revoked
         self._on_delivered = on_delivered
+        self._hearers = hearers
 
     async def start(self) -> None:
         self._membership.start()
@@ -86,7 +99,10 @@ class Fanout:
         ]
 
     def _on_message(self, channel: str, body: bytes) -> None:
-        self._deliver(channel, envelope.unpack(body))
+        if (hearer := self._hearers.get(channel)) is not None:
+            hearer.hear(body)
+        else:
+            self._deliver(channel, envelope.unpack(body))
 
     def _deliver(self, channel: str, content: Envelope) -> None:
         match content:
@@ -112,6 +128,8 @@ class Fanout:
         room = rooms.room_of_channel(channel)
         if room is not None:
             self._gaps.room_missed(room)
+        elif (hearer := self._hearers.get(channel)) is not None:
+            hearer.missed()
         elif channel == rooms.node_channel(self._backplane.node_id):
             self._gaps.topic_missed(None)
 

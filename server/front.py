@@ -15,6 +15,8 @@ from realtime.engine.server import SocketEngine
 from realtime.errors import CLOSE_DRAINING
 from realtime.limits import Limiter
 from realtime.membership import Membership
+from realtime.presence import Presence
+from realtime.presence_watches import PresenceWatches
 from server.config import Settings
 from server.cors import share_api_with_pages
 from server.dispatch import Dispatcher
@@ -43,6 +45,8 @@ class Front:
     dispatcher: Dispatcher
     gate: Gate
     membership: Membership
+    presence: Presence
+    watches: PresenceWatches
     limiter: Limiter
     token_watch: TokenWatch
     revocations: Revocations
@@ -65,6 +69,8 @@ class Front:
             membership=self.membership,
             limiter=self.limiter,
             token_watch=self.token_watch,
+            presence=self.presence,
+            watches=self.watches,
             rate_limit_factor=settings.rate_limit_factor,
         )
         engine = SocketEngine(policy=sockets, hub=self.hub, options=self._engine_options())
@@ -76,6 +82,7 @@ class Front:
             dispatcher=self.dispatcher,
             gate=self.gate,
             membership=self.membership,
+            presence=self.presence,
             limiter=self.limiter,
             peer_address=address_of,
             node_id=self.node_id,
@@ -119,4 +126,5 @@ class Front:
             allowed_origins=settings.allowed_origins,
             trusted_proxies=settings.trusted_proxies,
             namespaces=self.registry.namespaces,
+            sid_prefix=f"{self.node_id}.",
         )

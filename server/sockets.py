@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,6 +17,8 @@ from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
 from realtime.membership import Membership
 from realtime.networks import network_of
+from realtime.presence import Presence
+from realtime.presence_watches import PresenceWatches
 from server.dispatch import Dispatcher, Request
 from server.gate import Gate
 from server.registry import Registry
@@ -37,6 +39,7 @@ class SocketListener:
     session: Session
     membership: Membership
     token_watch: TokenWatch
+    watches: PresenceWatches
     is_live: bool = True
 
     async def listen(self, topic: str) -> None:
@@ -44,6 +47,12 @@ class SocketListener:
 
     async def unlisten(self, topic: str) -> None:
         await self.membership.unlisten(self.session, topic, self._user_id())
+
+    async def watch(self, user_ids: Collection[int]) -> set[int]:
+        return await self.watches.watch(self.session, self._user_id(), user_ids)
+
+    async def unwatch(self, user_ids: Collection[int] | None) -> None:
+        self.watches.unwatch(self.session, user_ids)
 
     async def renew(self, identity: Identity) -> None:
         bind(self.session.connection, identity, self.token_watch)
@@ -67,6 +76,8 @@ class Sockets:
         membership: Membership,
         limiter: Limiter,
         token_watch: TokenWatch,
+        presence: Presence,
+        watches: PresenceWatches,
         rate_limit_factor: float,
     ) -> None:
         self._dispatcher = dispatcher
@@ -74,6 +85,8 @@ class Sockets:
         self._membership = membership
         self._limiter = limiter
         self._token_watch = token_watch
+        self._presence = presence
+        self._watches = watches
         self._handshakes = Rate(max(1, round(HANDSHAKES.count * rate_limit_factor)), HANDSHAKES.per_s)
         self._entry_rooms = {name: registry.entry_rooms(name) for name in registry.namespaces}
         self.draining = False
@@ -93,6 +106,7 @@ class Sockets:
         try:
             if identity is not None:
                 bind(session.connection, identity, self._token_watch)
+                self._presence.arrive(session.connection.id, identity.user_id)
                 await self._enter_rooms(session, identity)
         except Unavailable as error:
             # A connect_error would keep official clients away for good; after a lost transport they come back.
@@ -113,14 +127,16 @@ class Sockets:
                 credentials=identity_of(session.connection),
                 address=session.connection.peer_address,
                 user_agent=session.connection.user_agent,
-                listener=SocketListener(session, self._membership, self._token_watch),
+                listener=SocketListener(session, self._membership, self._token_watch, self._watches),
             )
         )
         return answer.body
 
     def disconnected(self, session: Session, reason: str) -> None:
+        self._watches.unwatch(session)
         self._membership.release(session)
         if not session.connection.sessions:
+            self._presence.depart(session.connection.id)
             self._token_watch.disarm(session.connection)
 
     def _authenticate(self, session: Session, token: object) -> Identity | None:

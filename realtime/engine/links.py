@@ -75,7 +75,7 @@ class Links:
     ) -> Link:
         options = self._options
         connection = Connection(
-            id=secrets.token_urlsafe(15),
+            id=options.sid_prefix + secrets.token_urlsafe(15),
             peer_address=peer_address,
             user_agent=user_agent,
             transport=transport,

@@ -14,7 +14,8 @@ class EngineOptions:
     `max_packet_bytes` bounds a packet, a WebSocket message and a polling body; `max_unread_bytes` what a client may
     leave unread before it is cut off as a slow consumer. A client that has no session `connect_timeout_ms` after it
     opened a connection is closed. `allowed_origins` are those of foreign pages; pages of the same host are always
-    allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only.
+    allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only. Every sid begins with
+    `sid_prefix`, by which a load balancer finds the node of a polling client again.
     """
 
     path: str = "/socket.io/"
@@ -26,3 +27,4 @@ class EngineOptions:
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     namespaces: tuple[str, ...] = ()
+    sid_prefix: str = ""
