@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import gevent
-from locust import constant_throughput
+from gevent.event import Event
 from locust.env import Environment
 
 from loadtest.journeys import Journey, PollingJourney, SocketJourney
 from loadtest.mix import PROFILES
+from loadtest.own_lag import OwnLag
 from loadtest.people import People
 from loadtest.report import lines, store, table
 from loadtest.target import NotALoopbackAddress, Target, given, started
@@ -63,13 +64,21 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
     PollingJourney.fixed_count, SocketJourney.fixed_count = polling, max(1, options.users - polling)
     environment = Environment(user_classes=[SocketJourney, PollingJourney], host=target.url, stop_timeout=10)
     runner = environment.create_local_runner()
-    runner.start(options.users, spawn_rate=SPAWN_PER_S, wait=True)
+    runner.start(options.users, spawn_rate=SPAWN_PER_S)
+    if runner.spawning_greenlet is not None:
+        runner.spawning_greenlet.join()
+    Journey.everybody_is_there.set()
     gevent.sleep(SETTLE_S)
     environment.stats.reset_all()
+    lag = OwnLag()
+    lag.start()
     gevent.sleep(options.duration_s)
+    lag.stop()
     measured = lines(environment.stats)
     runner.quit()
     print(table(measured))
+    late_ms = [f"{lag.percentile_ms(part):.0f} ms" for part in (0.5, 0.99)]
+    print(f"the load generator itself was late by {late_ms[0]} P50, {late_ms[1]} P99")
     path = RESULTS / f"{options.profile}.json"
     store(
         path,
@@ -85,9 +94,8 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
 
 def _prepare(people: People, options: argparse.Namespace) -> None:
     Journey.people, Journey.profile = people, options.profile
-    Journey.wait_time = constant_throughput(options.rate / options.users)
-    for journey in (SocketJourney, PollingJourney):
-        journey.wait_time = Journey.wait_time
+    Journey.pause_s = options.users / options.rate
+    Journey.everybody_is_there = Event()
 
 
 if __name__ == "__main__":

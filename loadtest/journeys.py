@@ -8,7 +8,8 @@ from typing import Any
 
 import gevent
 import socketio
-from locust import User, constant_throughput, task
+from gevent.event import Event
+from locust import User, constant_pacing, task
 from locust.contrib.fasthttp import FastHttpUser
 
 from loadtest.mix import choose
@@ -17,6 +18,8 @@ from loadtest.stamp import age_ms, stamped
 
 NAMESPACES = ["/users", "/posts", "/feed", "/chat"]
 CALL_TIMEOUT_S = 30
+FAST_SOCKET = {"skip_utf8_validation": True}
+"""The client checks UTF-8 byte by byte in Python: that was half of the load generator's CPU."""
 POLL_TIMEOUT_S = 50
 DELIVERED = "PUSH"
 
@@ -28,13 +31,18 @@ class CommandFailed(Exception):
 class Journey(User):
     """Somebody who reads the feed, posts, likes, follows and writes, at a steady pace.
 
-    `people` and `profile` are set on the class before the run. How a command is called is the subclass's.
+    `people`, `profile`, `pause_s` (the time between two commands) and `everybody_is_there` (from when on they act) are
+    set on the class before the run. How a command is called is the subclass's.
     """
 
     abstract = True
     people: People
     profile: str
-    wait_time = constant_throughput(1)
+    pause_s: float
+    everybody_is_there: Event
+
+    def wait_time(self) -> float:
+        return self._pacing(self)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,10 +51,18 @@ class Journey(User):
         self._seen: list[str] = []
         self._conversations: list[str] = []
         self._follows = False
+        self._pacing = constant_pacing(self.pause_s)
 
     def command(self, namespace: str, name: str, payload: dict[str, Any]) -> dict[str, Any]:
         """The data of a command; raises CommandFailed."""
         raise NotImplementedError
+
+    def wait_for_the_others(self) -> None:
+        """Begins when everybody is there, and not in step: connecting blocks the generator, and whoever waited
+        meanwhile would act in the same moment of each second from then on.
+        """
+        self.everybody_is_there.wait()
+        gevent.sleep(self._chooser.random() * self.pause_s)
 
     @task
     def act(self) -> None:
@@ -99,7 +115,7 @@ class SocketJourney(Journey):
     """On one WebSocket, with the official Python client."""
 
     def on_start(self) -> None:
-        self._client = socketio.Client(reconnection=False)
+        self._client = socketio.Client(reconnection=False, websocket_extra_options=FAST_SOCKET)
         for namespace in NAMESPACES:
             self._client.on("*", self._hear, namespace=namespace)
         self._client.connect(
@@ -110,6 +126,7 @@ class SocketJourney(Journey):
             wait_timeout=CALL_TIMEOUT_S,
         )
         self.command("/feed", "feed:subscribe", {})
+        self.wait_for_the_others()
 
     def on_stop(self) -> None:
         self._client.disconnect()
@@ -143,6 +160,7 @@ class PollingJourney(Journey, FastHttpUser):
             ),
         }
         self._polls = gevent.spawn(self._poll_for_ever)
+        self.wait_for_the_others()
 
     def on_stop(self) -> None:
         self._polls.kill()

@@ -44,10 +44,11 @@ class Backplane(Protocol):
     async def stop(self) -> None:
         """Hears nothing more; leaves no task."""
 
-    async def subscribe(self, channel: str) -> bool:
-        """Adds one reference; True: whatever is published from now on arrives.
+    async def subscribe(self, *channels: str) -> bool:
+        """Adds one reference to each channel, in one round trip; True: whatever is published from now on arrives.
 
-        False: the broker is away. The wish stays, and when it is fulfilled a gap is reported first.
+        False: the broker is away. The wishes stay, and when one is fulfilled a gap of its channel is reported first.
+        The references stand as soon as this is called, before anything is awaited, and also where it is cancelled.
         """
 
     async def unsubscribe(self, channel: str) -> None:

@@ -55,8 +55,7 @@ class MemoryBackplane:
     async def start(self, *, on_message: Callable[[str, bytes], None], on_gap: Callable[[str], None]) -> None:
         self._on_message = on_message
         self._started = True
-        await self.subscribe(node_channel(self._node_id))
-        await self.subscribe(EVERY_NODE_CHANNEL)
+        await self.subscribe(node_channel(self._node_id), EVERY_NODE_CHANNEL)
 
     async def stop(self) -> None:
         self._started = False
@@ -64,11 +63,12 @@ class MemoryBackplane:
             self._broker.detach(channel, self)
         self._references.clear()
 
-    async def subscribe(self, channel: str) -> bool:
-        references = self._references.get(channel, 0)
-        if not references:
-            self._broker.attach(channel, self)
-        self._references[channel] = references + 1
+    async def subscribe(self, *channels: str) -> bool:
+        for channel in channels:
+            references = self._references.get(channel, 0)
+            if not references:
+                self._broker.attach(channel, self)
+            self._references[channel] = references + 1
         return True
 
     async def unsubscribe(self, channel: str) -> None:

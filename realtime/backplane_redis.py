@@ -57,11 +57,9 @@ class RedisBackplane:
         self._on_message = on_message
         self._on_gap = on_gap
         self._subscriptions.start(on_message=self._hear, on_gap=on_gap)
-        confirmed = await asyncio.gather(
-            *(self._subscriptions.subscribe(channel) for channel in (self._own_channel, EVERY_NODE_CHANNEL))
-        )
+        confirmed = await self._subscriptions.subscribe(self._own_channel, EVERY_NODE_CHANNEL)
         self._probing = asyncio.create_task(self._probe(), name="backplane-probe")
-        if all(confirmed):
+        if confirmed:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._first_heard.wait(), 1.0)
 
@@ -75,8 +73,8 @@ class RedisBackplane:
         await self._publisher.stop()
         self._heard_at_s = None
 
-    async def subscribe(self, channel: str) -> bool:
-        return await self._subscriptions.subscribe(channel)
+    async def subscribe(self, *channels: str) -> bool:
+        return await self._subscriptions.subscribe(*channels)
 
     async def unsubscribe(self, channel: str) -> None:
         self._subscriptions.unsubscribe(channel)

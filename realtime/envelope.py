@@ -92,4 +92,6 @@ def _pack_ids(ids: Sequence[int]) -> bytes:
 
 
 def _unpack_ids(packed: bytes) -> tuple[int, ...]:
+    if len(packed) % 8:
+        raise ValueError("half an id")
     return struct.unpack(f">{len(packed) // 8}Q", packed)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from realtime import envelope, rooms
 from realtime.backplane import Backplane
-from realtime.engine.hub import Hub
+from realtime.engine.hub import Hub, Member
 from realtime.envelope import EnterOrder, Envelope, ListenersPush, RevokeOrder, RoomPush
 from realtime.gaps import Gaps
 from realtime.listeners import Listeners
@@ -33,7 +33,10 @@ class ChannelHearer(Protocol):
 
 
 class Fanout:
-    """The way of a push from its publisher to the sessions of all nodes."""
+    """The way of a push from its publisher to the sessions of all nodes.
+
+    `on_orders_missed(user_id)` hears of people whose sessions may have been ordered into a room unheard.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Fanout:
         gaps: Gaps,
         *,
         on_revoked: Callable[[Sequence[int]], None],
+        on_orders_missed: Callable[[int], None],
         on_delivered: Callable[[int], None],
         hearers: Mapping[str, ChannelHearer],
     ) -> None:
@@ -53,19 +57,22 @@ class Fanout:
         self._membership = membership
         self._gaps = gaps
         self._on_revoked = on_revoked
+        self._on_orders_missed = on_orders_missed
         self._on_delivered = on_delivered
         self._hearers = hearers
+        self._own_channel = rooms.node_channel(backplane.node_id)
 
     async def start(self) -> None:
         self._membership.start()
         await self._backplane.start(on_message=self._on_message, on_gap=self._on_gap)
+        await self._backplane.subscribe(rooms.EVERY_LISTENER_CHANNEL)
         await self._listeners.start(on_lost=self._gaps.topic_missed)
 
     async def stop(self) -> None:
+        await self._membership.stop()  # first: its chores need the others
         await self._listeners.stop()
         await self._backplane.stop()
         self._gaps.stop()
-        await self._membership.stop()
 
     async def publish(self, emissions: Sequence[Emission], signals: Sequence[Signal] = ()) -> None:
         """Sends what a committed change has to say, in the given order for each room. A lost backplane is no error:
@@ -81,20 +88,23 @@ class Fanout:
         packed = [(channel, envelope.pack(content)) for channel, content in messages]
         if not await self._backplane.publish_many(packed):
             for channel, content in messages:
-                self._deliver(channel, content)
+                if not rooms.is_node_channel(channel) or channel == self._own_channel:
+                    self._deliver(channel, content)
 
     async def _address(self, emission: Emission) -> list[tuple[str, Envelope]]:
         push, to = emission.push, emission.to
         data = encode_model(emission.data)
         if isinstance(to, ToRoom):
             return [(rooms.room_channel(to.room), RoomPush(push.namespace, push.name, data))]
+        by_channel: dict[str, Sequence[int]]
         try:
             by_node = await self._listeners.on_nodes(to.topic, to.user_ids)
+            by_channel = {rooms.node_channel(node_id): user_ids for node_id, user_ids in by_node.items()}
         except StoreUnavailable:
-            by_node = {self._backplane.node_id: list(to.user_ids)}
+            by_channel = {rooms.EVERY_LISTENER_CHANNEL: to.user_ids}
         return [
-            (rooms.node_channel(node_id), ListenersPush(push.namespace, push.name, data, to.topic, part))
-            for node_id, user_ids in by_node.items()
+            (channel, ListenersPush(push.namespace, push.name, data, to.topic, part))
+            for channel, user_ids in by_channel.items()
             for part in envelope.chunks(user_ids)
         ]
 
@@ -118,19 +128,26 @@ class Fanout:
             case RevokeOrder(login_session_ids):
                 self._on_revoked(login_session_ids)
 
+    async def bring_in(self, member: Member, room: str) -> None:
+        """Puts a session into a room that came to be after it connected; whoever was not in it is told to `resync`."""
+        if room not in member.rooms:
+            await self._membership.enter(member, room)
+            self._gaps.missed(member, rooms.resync_scope(room))
+
     async def _let_enter(self, namespace: str, room: str, user_id: int) -> None:
         for member in self._hub.members(namespace, rooms.person_room(user_id)):
-            if room not in member.rooms:
-                await self._membership.enter(member, room)
-                self._gaps.missed(member, rooms.resync_scope(room))
+            await self.bring_in(member, room)
 
     def _on_gap(self, channel: str) -> None:
         room = rooms.room_of_channel(channel)
         if room is not None:
             self._gaps.room_missed(room)
+            user_id = rooms.person_of_room(room)
+            if user_id is not None:
+                self._on_orders_missed(user_id)
         elif (hearer := self._hearers.get(channel)) is not None:
             hearer.missed()
-        elif channel == rooms.node_channel(self._backplane.node_id):
+        elif channel in (self._own_channel, rooms.EVERY_LISTENER_CHANNEL):
             self._gaps.topic_missed(None)
 
 

@@ -69,8 +69,7 @@ class Membership:
         new = [room for room in dict.fromkeys(entered) if room not in member.rooms]
         for room in new:
             self._hub.join(member, room)
-        # Asked for together, a thousand rooms take one round trip.
-        await asyncio.gather(*(self._backplane.subscribe(rooms.room_channel(room)) for room in new))
+        await self._backplane.subscribe(*(rooms.room_channel(room) for room in new))
 
     async def leave(self, member: Member, room: str) -> None:
         if member not in self._topics or room not in member.rooms:

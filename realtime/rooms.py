@@ -7,15 +7,24 @@ read again; a person's own room stands for everything.
 from __future__ import annotations
 
 EVERY_NODE_CHANNEL = "all"
+EVERY_LISTENER_CHANNEL = "listeners"
+"""Heard by all nodes: for listeners of whom nobody can say at this moment on which node they are."""
 RESYNC_ALL = "all"
 
 _ROOM_PREFIX = "room:"
+_NODE_PREFIX = "node:"
 _PERSON = "user"
 
 
 def person_room(user_id: int) -> str:
     """The room of everything that concerns one person, on all of their devices."""
     return f"{_PERSON}:{user_id}"
+
+
+def person_of_room(room: str) -> int | None:
+    """Whose own room it is; None for the rooms of many."""
+    kind, _, rest = room.partition(":")
+    return int(rest) if kind == _PERSON else None
 
 
 def topic_room(topic: str, user_id: int) -> str:
@@ -33,7 +42,12 @@ def room_of_channel(channel: str) -> str | None:
 
 
 def node_channel(node_id: str) -> str:
-    return f"node:{node_id}"
+    return _NODE_PREFIX + node_id
+
+
+def is_node_channel(channel: str) -> bool:
+    """Whether a channel is that of one node, be it this one or another."""
+    return channel.startswith(_NODE_PREFIX)
 
 
 def resync_scope(room: str) -> str:

@@ -78,24 +78,24 @@ class Subscriptions:
         for channel in self._channels.values():
             channel.settle()
 
-    async def subscribe(self, name: str) -> bool:
-        """Adds a reference; True when the server has confirmed that it sends what is published from now on."""
-        channel = self._channels.setdefault(name.encode(), _Channel(name))
-        channel.references += 1
-        if channel.confirmed:
-            return True
-        self._note(channel)
-        if not self._away:
-            if channel.confirmation is None:
-                channel.confirmation = asyncio.get_running_loop().create_future()
-            try:
-                await asyncio.wait([channel.confirmation], timeout=self._confirm_within_s)
-            except asyncio.CancelledError:
-                self._release(channel)
-                raise
-        if not channel.confirmed:
-            channel.owes_gap = True
-        return channel.confirmed
+    async def subscribe(self, *names: str) -> bool:
+        """Adds a reference to each; True when the server has confirmed that it sends what is published from now on.
+
+        The references stand from the call on, until `unsubscribe`, also where the caller does not wait for the end.
+        """
+        channels = [self._channels.setdefault(name.encode(), _Channel(name)) for name in names]
+        for channel in channels:
+            channel.references += 1
+        unconfirmed = [channel for channel in channels if not channel.confirmed]
+        for channel in unconfirmed:
+            self._note(channel)
+        if unconfirmed and not self._away:
+            confirmations = [self._confirmation(channel) for channel in unconfirmed]
+            await asyncio.wait(confirmations, timeout=self._confirm_within_s)
+        for channel in unconfirmed:
+            if not channel.confirmed:
+                channel.owes_gap = True
+        return all(channel.confirmed for channel in channels)
 
     def unsubscribe(self, name: str) -> None:
         """Takes a reference back; the server is told when the last one is gone."""
@@ -112,6 +112,12 @@ class Subscriptions:
         if self._connection is not None:
             self._is_given_up = True
             self._has_changed.set()
+
+    @staticmethod
+    def _confirmation(channel: _Channel) -> asyncio.Future[None]:
+        if channel.confirmation is None:
+            channel.confirmation = asyncio.get_running_loop().create_future()
+        return channel.confirmation
 
     def _release(self, channel: _Channel) -> None:
         channel.references -= 1

@@ -58,7 +58,7 @@ def _parse_id(value: object) -> int:
 Id = Annotated[
     int,
     BeforeValidator(_parse_id),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["185604284416000001"]}),
+    WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["185604284416000001"]}),
 ]
 """An id that a client sends: a decimal string on the wire, an int inside."""
 

@@ -39,6 +39,7 @@ from server.health import Check, Health
 from server.metrics import Metrics
 from server.passwords import Passwords
 from server.presence_rows import PresenceRows
+from server.reentry import Reentry
 from server.registry import Registry
 from server.relay import Relay
 from server.revocations import Revocations
@@ -55,6 +56,9 @@ from sql.unit import Units
 
 RESEND_AFTER_S = 30.0
 """A Fact that was not confirmed by every consumer within this time goes on the stream again."""
+
+CANCELLED_TASKS_END_WITHIN_S = 0.1
+"""A task that was cancelled last needs some rounds of the loop."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,18 +96,11 @@ class Node:
 
     async def _start(self) -> None:
         settings, stack, clock, metrics, queries = self._settings, self._stack, SystemClock(), Metrics(), load_queries()
-        pool = await open_pool(
-            settings.database_url,
-            min_size=settings.pool_min,
-            max_size=settings.pool_max,
-            connect_timeout_s=settings.connect_timeout_s,
-            statement_timeout_ms=settings.statement_timeout_ms,
-            idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
-        )
-        stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
+        units = await self._open_units(min_size=settings.pool_min, max_size=settings.pool_max)
+        # A connection of its own: that a login has ended must be known in time, also while others use all of theirs.
+        revocation_units = await self._open_units(min_size=1, max_size=1)
         redis = open_redis(settings.redis_url, client_name=f"rookery-{self.node_id}")
         stack.push_async_callback(redis.aclose)
-        units = Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
 
         backplane = RedisBackplane(redis, self.node_id)
         listeners = Listeners(redis, self.node_id)
@@ -114,7 +111,8 @@ class Node:
         gaps = Gaps(self.hub, membership, self.registry.namespaces)
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
-        revocations = Revocations(units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
+        revocations = Revocations(revocation_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
+        reentry = Reentry(self.hub, self.registry)
         fanout = Fanout(
             self.hub,
             backplane,
@@ -122,6 +120,7 @@ class Node:
             membership,
             gaps,
             on_revoked=revocations.learn,
+            on_orders_missed=reentry.missed,
             on_delivered=metrics.delivered,
             hearers={PRESENCE_CHANNEL: watches},
         )
@@ -168,6 +167,8 @@ class Node:
         )
         await fanout.start()
         stack.push_async_callback(fanout.stop)
+        reentry.start(self.dispatcher, fanout)
+        stack.push_async_callback(reentry.stop)
         token_watch = TokenWatch(clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations.tell(token_watch.revoke)
         await revocations.start()
@@ -183,6 +184,7 @@ class Node:
                 queries=queries,
                 metrics=metrics,
                 worker_id=self.node_id,
+                concurrency=max(1, settings.pool_max // 2),
             )
             worker.start()
             stack.push_async_callback(worker.stop)
@@ -210,6 +212,19 @@ class Node:
                 health=Health(self._checks(units, queries, backplane), metrics, VERSION),
             )
             self.port = await front.open(stack)
+
+    async def _open_units(self, *, min_size: int, max_size: int) -> Units:
+        settings = self._settings
+        pool = await open_pool(
+            settings.database_url,
+            min_size=min_size,
+            max_size=max_size,
+            connect_timeout_s=settings.connect_timeout_s,
+            statement_timeout_ms=settings.statement_timeout_ms,
+            idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+        )
+        self._stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
+        return Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
 
     def _checks(self, units: Units, queries: Queries, backplane: Backplane) -> dict[str, Check]:
         async def database() -> str | None:
@@ -249,3 +264,13 @@ async def run(settings: Settings, *, serve: bool, work: bool, on_ready: Callable
     await stopping.wait()
     log.info("node_stopping", node_id=node.node_id)
     await node.stop()
+    await _tell_of_tasks_left_over()
+
+
+async def _tell_of_tasks_left_over() -> None:
+    """What still runs when all is stopped belongs to nobody: it will be cut off in the middle of its work."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=CANCELLED_TASKS_END_WITHIN_S)
+    if left:
+        log.error("tasks_left_over", tasks=[f"{task.get_name()}: {task.get_coro()}" for task in left])

@@ -57,7 +57,10 @@ class Settings(BaseSettings):
     )
     pool_min: int = Field(2, ge=0, description="Connections to PostgreSQL that a process keeps open when idle.")
     pool_max: int = Field(
-        10, ge=1, description="Connections to PostgreSQL that a process opens at most; more only help with more cores."
+        10,
+        ge=1,
+        description="Connections to PostgreSQL that a process opens at most, beside one for revocations; "
+        "more only help with more cores.",
     )
     connect_timeout_s: float = Field(5.0, gt=0, description="How long connecting to PostgreSQL may take.")
     acquire_timeout_s: float = Field(

@@ -50,12 +50,16 @@ class DemoNetwork:
 
 def read_edges(path: Path) -> list[Edge]:
     """The friendships of an edge list: two numbers a line, `#` begins a comment. Raises CommandFailed."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise CommandFailed(f"cannot read {path}: {error.strerror}") from error
     edges = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition("#")[0].split()
         if not words:
             continue
-        if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
+        if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words):
             raise CommandFailed(f"{path}, line {number}: expected two numbers, one friendship a line")
         one, other = int(words[0]), int(words[1])
         if one != other:
@@ -188,12 +192,14 @@ class NetworkMaker:
         count = self._random.randint(1, 12)
         moments = sorted((self._moment(self._random.random() * 7) for _ in range(count)), key=lambda pair: pair[1])
         _, conversation_id = self._moment(8)
+        own_last_seq = {low: 0, high: 0}
         for seq, (created_at, message_id) in enumerate(moments, start=1):
             sender, text = self._random.choice((low, high)), self._random.choice(self._phrases)
             self._network.messages.append(MessageRecord(conversation_id, seq, message_id, sender, text, created_at))
+            own_last_seq[sender] = seq
         self._network.conversations.append(
             ConversationRecord(conversation_id, "direct", low, high, count, moments[-1][1], moments[0][0])
         )
-        for user_id in (low, high):
-            read_seq = self._random.randint(max(0, count - 3), count)
+        for user_id, written_seq in own_last_seq.items():
+            read_seq = self._random.randint(max(written_seq, count - 3), count)
             self._network.members.append(MemberRecord(conversation_id, user_id, read_seq, count))

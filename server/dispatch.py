@@ -227,7 +227,11 @@ class Dispatcher:
         if outcome.facts:
             self._wake_relay()
         if pushes or signals:
-            await self._fanout.publish(pushes, signals)
+            try:
+                await self._fanout.publish(pushes, signals)
+            except Exception:
+                # The change is committed, and that is what the caller asked about.
+                log.exception("pushes_failed", pushes=[emission.push.name for emission in pushes])
 
     @staticmethod
     def _report_undeclared(bound: BoundCommand | None, error: CommandError) -> None:

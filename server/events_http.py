@@ -71,7 +71,6 @@ class LongPolling:
         self._entry_rooms = {name: registry.entry_rooms(name) for name in self._namespaces}
         self._idle_s = idle_s
         self._streams = EventStreams()
-        self._stopped = False
         self._cleaner: asyncio.Task[None] | None = None
 
     def attach(self, app: web.Application) -> None:
@@ -81,8 +80,7 @@ class LongPolling:
         self._cleaner = asyncio.create_task(self._clean_up(), name="event-streams")
 
     async def stop(self) -> None:
-        """Lets all polls that wait answer at once and refuses new ones; no other node knows their cursors."""
-        self._stopped = True
+        """Lets all polls that wait answer at once; their cursors are unknown to every other node."""
         if self._cleaner is not None:
             self._cleaner.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -106,8 +104,6 @@ class LongPolling:
             return response(Answer(answer_error(refusal), refusal), 200)
 
     async def _answer(self, request: web.Request) -> bytes:
-        if self._stopped:
-            raise CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
         address = self._peer_address(request)
         identity = self._gate.identify(bearer_token(request))
         if identity is None:

@@ -62,6 +62,10 @@ class Relay:
                 log.warning("relay_waits", error=str(error))
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue
+            except Exception:
+                log.exception("relay_failed")
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+                continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), IDLE_POLL_S)
 

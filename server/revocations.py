@@ -36,6 +36,7 @@ class Revocations:
         self._keep_s = access_token_ttl_s + OVERLAP_S
         self._revoked: dict[int, float] = {}
         self._hearers: list[Callable[[Sequence[int]], None]] = []
+        self._complete_until: datetime.datetime | None = None
         self._task: asyncio.Task[None] | None = None
 
     def __contains__(self, login_session_id: int) -> bool:
@@ -47,7 +48,7 @@ class Revocations:
 
     async def start(self) -> None:
         """Reads what was revoked before this node came up, and keeps reading."""
-        await self._read(since_s=self._keep_s)
+        await self._read()
         self._task = asyncio.create_task(self._poll(), name="revocations")
 
     async def stop(self) -> None:
@@ -66,19 +67,26 @@ class Revocations:
             for hearer in self._hearers:
                 hearer(fresh)
 
-    async def _read(self, since_s: float) -> None:
-        since = self._clock.now() - datetime.timedelta(seconds=since_s)
+    async def _read(self) -> None:
+        """Reads on from the last time that it could, however long ago: SQL may have been away for a while."""
+        now = self._clock.now()
+        since = now - datetime.timedelta(seconds=self._keep_s)
+        if self._complete_until is not None:
+            since = max(since, self._complete_until - datetime.timedelta(seconds=OVERLAP_S))
         async with self._units.read() as connection:
             rows = await self._queries.accounts.sessions_revoked_since(connection, since=since)
         self.learn([row.id for row in rows])
+        self._complete_until = now
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(self._poll_s)
             try:
-                await self._read(since_s=OVERLAP_S)
+                await self._read()
             except Unavailable as error:
                 log.warning("revocations_unreadable", error=str(error))
+            except Exception:
+                log.exception("revocations_failed")
             self._forget_old()
 
     def _forget_old(self) -> None:

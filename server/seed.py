@@ -13,6 +13,7 @@ import orjson
 
 from server.auth import Tokens
 from server.clock import SystemClock
+from server.commands.failure import CommandFailed
 from server.config import Settings
 from server.demo_network import DEMO_USERNAME, DemoNetwork, NetworkMaker, read_edges
 from server.passwords import Passwords
@@ -70,9 +71,11 @@ async def seed(
     """Writes people who follow each other and have posted; `graph` is an edge list whose people come instead.
 
     `tokens` gets a line of JSON for each of them, in the graph's order: `user_id`, `username`, `access_token`,
-    `refresh_token`. All have the demo's password. Nothing is written when anything fails.
+    `refresh_token`. All have the demo's password. The network is stored as a whole or not at all. Raises CommandFailed.
     """
     edges = read_edges(graph) if graph is not None else None
+    if tokens is not None:
+        _make_private(tokens)
     async with _Seeding(settings) as seeding:
         maker = await seeding.maker(seed=secrets.randbits(32), prefix=f"s{secrets.token_hex(2)}.")
         tell("making up the network")
@@ -176,5 +179,12 @@ class _Seeding:
         async with self._units.write() as connection:
             await copy_records(connection, LoginSessionRecord, sessions)
             await copy_records(connection, RefreshTokenRecord, refreshes)
-        path.touch(mode=0o600)
         path.write_bytes(b"".join(lines))
+
+
+def _make_private(path: Path) -> None:
+    """Makes a file that nobody else may read, before the work whose end is written into it."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise CommandFailed(f"cannot write {path}: {error.strerror}") from error

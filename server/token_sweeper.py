@@ -43,4 +43,6 @@ class TokenSweeper:
                     await self._queries.accounts.delete_expired_tokens(connection, expired_before=self._clock.now())
             except (Unavailable, Retry) as error:
                 log.warning("token_sweep_waits", error=str(error))
+            except Exception:
+                log.exception("token_sweep_failed")
             await asyncio.sleep(self._every_s)

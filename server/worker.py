@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -15,7 +14,7 @@ from server.dispatch import Dispatcher
 from server.metrics import Metrics
 from server.registry import Registry
 from sql.catalogue import Queries
-from sql.errors import Retry, Unavailable
+from sql.errors import DatabaseError, Retry, Unavailable
 from sql.unit import Units
 
 BATCH = 32
@@ -25,12 +24,18 @@ RECLAIM_IDLE_MS = 10_000
 SWEEP_EVERY_S = 5.0
 TRIES_BEFORE_PARKING = 5
 PAUSE_AFTER_FAILURE_S = 0.5
+FINISH_WITHIN_S = 0.5
+"""How long a worker that stops waits for what it has begun."""
 
 log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """All consumers of this process. Any number of processes share the work: each Fact goes to one of them."""
+    """All consumers of this process. Any number of processes share the work: each Fact goes to one of them.
+
+    At most `concurrency` reactions are under way at a time, over all consumers: each holds a connection to PostgreSQL,
+    and those who serve clients in this process need some too.
+    """
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class Worker:
         queries: Queries,
         metrics: Metrics,
         worker_id: str,
+        concurrency: int,
     ) -> None:
         self._dispatcher = dispatcher
         self._registry = registry
@@ -50,7 +56,9 @@ class Worker:
         self._queries = queries
         self._metrics = metrics
         self._worker_id = worker_id
+        self._places = asyncio.Semaphore(concurrency)
         self._tasks: list[asyncio.Task[None]] = []
+        self._batches: set[asyncio.Task[None]] = set()
         self._lag = metrics.settable_gauge("rookery_consumer_lag", "Facts that wait for a consumer.", "consumer")
 
     def start(self) -> None:
@@ -61,12 +69,18 @@ class Worker:
         self._tasks.append(asyncio.create_task(self._sweep(), name="outbox-sweeper"))
 
     async def stop(self) -> None:
-        """Ends the loops. A reaction under way is committed or rolled back as a whole, and delivered again if so."""
+        """Takes on nothing new and lets what is under way be done and told; what takes longer is rolled back as a whole
+        and delivered again.
+        """
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        batches = tuple(self._batches)
+        if batches:
+            await asyncio.wait(batches, timeout=FINISH_WITHIN_S)
+        for batch in batches:
+            batch.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
 
     async def _consume(self, consumer: Consumer) -> None:
         names = [handler.fact.name for handler in consumer.handlers]
@@ -84,18 +98,29 @@ class Worker:
                     entries = await self._streams.read(
                         consumer.name, self._worker_id, names, count=BATCH, block_ms=BLOCK_MS
                     )
-                done = await asyncio.gather(*(self._handle(consumer, entry) for entry in entries))
-                settled = [entry for entry, is_done in zip(entries, done, strict=True) if is_done]
-                if settled:
-                    await self._streams.ack(consumer.name, settled)
+                batch = asyncio.create_task(self._settle(consumer, entries), name=f"batch-{consumer.name}")
+                self._batches.add(batch)
+                batch.add_done_callback(self._batches.discard)
+                # Between its commit and its pushes a reaction must not be cut off: nobody would repeat the pushes.
+                await asyncio.shield(batch)
             except StoreUnavailable as error:
                 log.warning("consumer_waits", consumer=consumer.name, error=str(error))
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+            except Exception:
+                log.exception("consumer_failed", consumer=consumer.name)
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+
+    async def _settle(self, consumer: Consumer, entries: Sequence[Entry]) -> None:
+        done = await asyncio.gather(*(self._handle(consumer, entry) for entry in entries))
+        settled = [entry for entry, is_done in zip(entries, done, strict=True) if is_done]
+        if settled:
+            await self._streams.ack(consumer.name, settled)
 
     async def _handle(self, consumer: Consumer, entry: Entry) -> bool:
         """Whether the entry is settled: done now, done before, or parked with its error for somebody to look at."""
         try:
-            is_new = await self._dispatcher.react(consumer, entry.fact_id, entry.stream, entry.body)
+            async with self._places:
+                is_new = await self._dispatcher.react(consumer, entry.fact_id, entry.stream, entry.body)
         except (Unavailable, Retry, StoreUnavailable) as error:
             log.warning("reaction_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(error))
             self._metrics.reaction(consumer.name, "waits")
@@ -111,10 +136,14 @@ class Worker:
         if entry.deliveries < TRIES_BEFORE_PARKING:
             self._metrics.reaction(consumer.name, "failed")
             return False
-        async with self._units.write() as connection:
-            await self._queries.facts.park(
-                connection, fact_id=entry.fact_id, consumer=consumer.name, error=f"{type(error).__name__}: {error}"
-            )
+        # PostgreSQL takes neither NUL nor lone surrogates, and an error may quote anything.
+        told = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode().replace("\0", "\\0")
+        try:
+            async with self._places, self._units.write() as connection:
+                await self._queries.facts.park(connection, fact_id=entry.fact_id, consumer=consumer.name, error=told)
+        except DatabaseError as unparked:
+            log.warning("parking_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(unparked))
+            return False
         self._metrics.reaction(consumer.name, "parked")
         return True
 
@@ -129,4 +158,6 @@ class Worker:
                     )
             except (Unavailable, Retry) as error:
                 log.warning("sweep_waits", error=str(error))
+            except Exception:
+                log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY_S)

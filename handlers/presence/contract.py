@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from realtime.contract import Command, Push, RateLimit, Repeat, Route
-from realtime.errors import FORBIDDEN
 from realtime.wire import Id, Model, Nothing, Payload, WireId
 
 NAMESPACE = "/chat"
@@ -70,7 +69,6 @@ UNWATCH = Command(
     repeat=Repeat.READ,
     rate=_RATE,
     example={"user_ids": [EXAMPLE_ID]},
-    errors=(FORBIDDEN,),
 )
 
 PRESENCE_CHANGED = Push(

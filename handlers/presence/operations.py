@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from handlers.context import Beforehand, Context, Outcome
 from handlers.presence.contract import PresenceAck, UnwatchPresence, WatchPresence
-from realtime.errors import FORBIDDEN, CommandError
 from realtime.redis_client import StoreUnavailable
 from realtime.wire import Nothing, unix_ms
 from sql.ids import UserId
@@ -35,8 +34,6 @@ async def watch(ctx: Context, command: WatchPresence, online: set[int]) -> Outco
 
 
 async def stop_watching(beforehand: Beforehand, command: UnwatchPresence) -> None:
-    if not beforehand.listener.is_live:
-        raise CommandError(FORBIDDEN, "Only a live connection watches anybody.")
     await beforehand.listener.unwatch(command.user_ids)
 
 

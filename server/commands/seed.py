@@ -12,6 +12,6 @@ def seed(settings: Settings, *, people: int, posts: int, graph: Path | None, tok
     from server.seed import seed as write
     from sql.migrate import migrate
 
-    with dependencies(settings) as reached:
+    with dependencies(settings, redis=False) as reached:
         asyncio.run(migrate(reached.database_url))
         asyncio.run(write(reached, people=people, posts=posts, graph=graph, tokens=tokens, tell=tell))

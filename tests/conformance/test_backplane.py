@@ -36,6 +36,28 @@ async def test_a_subscriber_hears_what_is_published_after_subscribe_returned(mak
         assert a.heard == []
 
 
+async def test_several_channels_are_subscribed_together(make: Make) -> None:
+    channels = [f"room:{number}" for number in range(1_200)]
+    async with listening(make("a")) as (a,):
+        assert await a.backplane.subscribe(*channels, channels[0])
+        assert await a.backplane.subscribe()
+        await a.backplane.unsubscribe(channels[0])
+        assert await a.backplane.publish_many([(channel, b"1") for channel in channels])
+        await a.until(lambda: len(a.heard) == len(channels))
+
+
+async def test_a_subscription_that_nobody_waits_for_stands(make: Make) -> None:
+    async with listening(make("a")) as (a,):
+        asking = asyncio.create_task(a.backplane.subscribe("room:1"))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await a.backplane.subscribe("room:1")
+        await a.backplane.unsubscribe("room:1")
+        assert await a.backplane.publish("room:1", b"heard")
+        await a.until(lambda: a.heard == [("room:1", b"heard")])
+
+
 async def test_the_publisher_hears_its_own_message_if_subscribed(make: Make) -> None:
     async with listening(make("a")) as (a,):
         await a.backplane.subscribe("room:1")

@@ -11,10 +11,12 @@ operation goes through the models and views of its feature."""
 TESTED_ELSEWHERE = {
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_entering.py",
     "handlers/context.py": "tests/contract/test_callers.py",
+    "handlers/feature.py": "tests/server/test_dispatch.py",
     "realtime/backplane.py": "tests/conformance/test_backplane.py",
     "realtime/backplane_memory.py": "tests/conformance/test_backplane.py",
     "realtime/engine/options.py": "tests/protocol/test_handshake.py",
     "realtime/engine/policy.py": "tests/protocol/test_connect.py",
+    "realtime/identity.py": "tests/server/test_auth.py",
     "server/__main__.py": "tests/server/test_main.py",
     "server/commands/dependencies.py": "tests/server/test_main.py",
     "server/commands/failure.py": "tests/server/test_main.py",
@@ -22,7 +24,11 @@ TESTED_ELSEWHERE = {
     "server/commands/process.py": "tests/server/test_main.py",
     "server/commands/reset.py": "tests/server/test_main.py",
     "server/commands/up.py": "tests/server/test_main.py",
+    "server/clock.py": "tests/handlers/accounts/test_live_connections.py",
     "server/features.py": "tests/contract/test_callers.py",
+    "server/front.py": "tests/server/test_sockets.py",
+    "server/services.py": "tests/handlers/feed/test_consumers.py",
+    "server/version.py": "tests/server/test_health.py",
     "sql/ledger.py": "tests/sql/test_migrate.py",
 }
 """A module whose promises are kept only together with others."""

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import socketio
 
+from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
+
 CALL_TIMEOUT_S = 20
-PUSH_TIMEOUT_S = 10.0
 
 
-class HeardPush(NamedTuple):
-    namespace: str
-    name: str
-    data: Any
-
-
-class Device:
-    """One connection. `pushes` holds everything heard and not yet expected, in order."""
+class Device(Hearing):
+    """One connection."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._client = socketio.AsyncClient(reconnection=False)
-        self._arrived = asyncio.Condition()
-        self.pushes: list[HeardPush] = []
-        self.heard: list[HeardPush] = []
         self._loops: list[asyncio.Task[None]] = []
 
     async def connect(
@@ -49,35 +42,10 @@ class Device:
         return bool(self._client.connected)
 
     async def call(self, namespace: str, name: str, payload: object = None) -> dict[str, Any]:
-        """The whole answer of a command, ok or not."""
         data = {} if payload is None else payload
         answer = await self._client.call(name, data, namespace=namespace, timeout=CALL_TIMEOUT_S)
         assert isinstance(answer, dict), f"{name} answered {answer!r}"
         return answer
-
-    async def do(self, namespace: str, name: str, payload: object = None) -> dict[str, Any]:
-        """The data of a command that must succeed."""
-        answer = await self.call(namespace, name, payload)
-        assert answer["ok"], f"{name} failed: {answer['error']}"
-        data: dict[str, Any] = answer["data"]
-        return data
-
-    async def expect_push(self, name: str, *, timeout_s: float = PUSH_TIMEOUT_S) -> Any:
-        """The data of the earliest push of this name not yet expected; waits for it."""
-        async with asyncio.timeout(timeout_s):
-            async with self._arrived:
-                while True:
-                    for index, push in enumerate(self.pushes):
-                        if push.name == name:
-                            del self.pushes[index]
-                            return push.data
-                    await self._arrived.wait()
-
-    async def expect_silence(self, name: str, *, within_s: float = 0.3) -> None:
-        """Fails when a push of this name arrives within the time, or has arrived already and was not expected."""
-        await asyncio.sleep(within_s)
-        heard = [push for push in self.pushes if push.name == name]
-        assert not heard, f"expected no {name}, heard {heard}"
 
     async def expect_closed(self, *, timeout_s: float = PUSH_TIMEOUT_S) -> None:
         """Waits until the server has ended the connection."""
@@ -94,10 +62,6 @@ class Device:
 
     def _hearer(self, namespace: str) -> Any:
         async def hear(event: str, data: Any = None) -> None:
-            push = HeardPush(namespace, event, data)
-            async with self._arrived:
-                self.pushes.append(push)
-                self.heard.append(push)
-                self._arrived.notify_all()
+            await self._hear(namespace, event, data)
 
         return hear

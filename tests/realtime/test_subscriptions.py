@@ -153,14 +153,19 @@ async def test_flapping_wishes_end_as_the_last_one(hearing: Hearing, redis: Redi
     assert hearing.heard == [("a", b"1")]
 
 
-async def test_a_caller_that_gives_up_leaves_no_reference(hearing: Hearing, redis: Redis) -> None:
+async def test_a_caller_that_gives_up_waiting_has_its_reference_until_it_gives_it_back(
+    hearing: Hearing, redis: Redis
+) -> None:
     joining = asyncio.create_task(hearing.subscriptions.subscribe("a"))
     await asyncio.sleep(0)
     joining.cancel()
     with pytest.raises(asyncio.CancelledError):
         await joining
     assert await hearing.subscriptions.subscribe("b")
-    assert hearing.subscriptions.channels() == ["b"]
+    assert hearing.subscriptions.channels() == ["a", "b"]
+    assert await subscribers(redis, "a") == 1
+    hearing.subscriptions.unsubscribe("a")
+    assert await hearing.subscriptions.subscribe("c")
     assert await subscribers(redis, "a") == 0
 
 

@@ -1,8 +1,16 @@
-"""What the composition root alone decides: which setting goes where."""
+"""What the composition root alone decides: which setting goes where, and how a process ends."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
+import pytest
+from structlog.testing import capture_logs
+
 from realtime.redis_client import open_redis
+from server.app import run
 from tests.kit.server import running_server, settings_for_tests
 
 
@@ -16,3 +24,21 @@ async def test_home_feeds_leave_redis_after_the_days_that_are_set(database_url: 
             assert 3 * 86_400 - 60 < await redis.ttl(key) <= 3 * 86_400
         finally:
             await redis.aclose()
+
+
+@pytest.mark.parametrize("is_left_over", [False, True])
+async def test_a_task_that_outlives_the_node_is_told(database_url: str, redis_url: str, is_left_over: bool) -> None:
+    forgotten: list[asyncio.Task[None]] = []
+
+    def when_ready(port: int) -> None:
+        if is_left_over:
+            forgotten.append(asyncio.create_task(asyncio.sleep(3600), name="forgotten"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with capture_logs() as lines:
+        await run(settings_for_tests(database_url, redis_url), serve=True, work=True, on_ready=when_ready)
+    told = [line for line in lines if line["log_level"] == "error"]
+    assert [line["event"] for line in told] == ["tasks_left_over"] * is_left_over
+    assert all("forgotten: <coroutine object sleep" in task for line in told for task in line["tasks"])
+    for task in forgotten:
+        task.cancel()

@@ -1,0 +1,136 @@
+"""The least that a client has to do to stay up to date: read once, then apply what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.kit.server import Person
+
+COUNTS = ("follower_count", "following_count", "post_count")
+"""Of people; no push tells when they change."""
+
+
+class ReferenceClient:
+    """What one person knows of their conversations and their home feed. `state` and `order` are to be compared."""
+
+    def __init__(self, user_id: str) -> None:
+        self._user_id = user_id
+        self._conversations: dict[str, dict[str, Any]] = {}
+        self._order: list[str] = []
+        self._messages: dict[str, dict[int, dict[str, Any]]] = {}
+        self._posts: dict[str, dict[str, Any]] = {}
+        self._appliers: Mapping[str, Callable[[dict[str, Any]], None]] = {
+            "message:created": self._message_created,
+            "receipt:updated": self._receipt_updated,
+            "conversation:updated": self._conversation_updated,
+            "feed:new": self._feed_new,
+        }
+
+    @classmethod
+    async def read(cls, person: Person) -> ReferenceClient:
+        """A client that has just read everything."""
+        client = cls(person.id)
+        for conversation in await _read_all(person, "/conversations"):
+            client._order.append(conversation["id"])
+            client._keep(conversation)
+            path = f"/conversations/{conversation['id']}/messages"
+            for message in await _read_all(person, path):
+                client._messages[conversation["id"]][message["seq"]] = _shown(message)
+        for post in await _read_all(person, "/feed"):
+            client._posts[post["id"]] = _shown(post)
+        return client
+
+    @property
+    def order(self) -> list[str]:
+        """The conversations, the last active first. Exact only where they become active one after the other: pushes of
+        different rooms come in any order.
+        """
+        return list(self._order)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return {
+            "conversations": self._conversations,
+            "messages": {name: [found[seq] for seq in sorted(found)] for name, found in self._messages.items()},
+            "feed": sorted(self._posts.values(), key=lambda post: int(post["id"]), reverse=True),
+        }
+
+    def knows(self, name: str, data: dict[str, Any]) -> bool:
+        """Whether it has the message or the post of this push already."""
+        if name == "message:created":
+            message = data["message"]
+            return message["seq"] in self._messages.get(message["conversation_id"], {})
+        return name == "feed:new" and data["post"]["id"] in self._posts
+
+    def apply(self, name: str, data: dict[str, Any]) -> None:
+        """Takes in a push. One that it has had already changes nothing."""
+        self._appliers[name](data)
+
+    def _message_created(self, data: dict[str, Any]) -> None:
+        message = _shown(data["message"])
+        conversation = self._conversations[message["conversation_id"]]
+        seq = message["seq"]
+        if seq <= conversation["last_seq"]:
+            return
+        assert seq == conversation["last_seq"] + 1, f"a gap: {seq} after {conversation['last_seq']}"
+        self._messages[conversation["id"]][seq] = message
+        conversation["last_seq"], conversation["last_message"] = seq, message
+        self._move(conversation, message["sender"]["id"], seq, seq)  # whoever wrote it has read it
+        self._order.remove(conversation["id"])
+        self._order.insert(0, conversation["id"])
+
+    def _receipt_updated(self, data: dict[str, Any]) -> None:
+        conversation = self._conversations[data["conversation_id"]]
+        self._move(conversation, data["user_id"], data["delivered_seq"], data["read_seq"])
+
+    def _conversation_updated(self, data: dict[str, Any]) -> None:
+        conversation = data["conversation"]
+        if conversation["id"] not in self._conversations:
+            self._order.insert(0, conversation["id"])
+        own = next(member for member in conversation["members"] if member["user"]["id"] == self._user_id)
+        unread = conversation["last_seq"] - own["read_seq"]
+        self._keep({**conversation, "viewer": {"unread_count": unread, "muted": False}})
+
+    def _feed_new(self, data: dict[str, Any]) -> None:
+        self._posts.setdefault(data["post"]["id"], _shown({**data["post"], "viewer": {"liked": False}}))
+
+    def _keep(self, conversation: dict[str, Any]) -> None:
+        self._conversations[conversation["id"]] = _shown(conversation)
+        self._messages.setdefault(conversation["id"], {})
+
+    def _move(self, conversation: dict[str, Any], user_id: str, delivered_seq: int, read_seq: int) -> None:
+        for member in conversation["members"]:
+            if member["user"]["id"] == user_id:
+                member["delivered_seq"] = max(member["delivered_seq"], delivered_seq)
+                member["read_seq"] = max(member["read_seq"], read_seq)
+            if member["user"]["id"] == self._user_id:
+                conversation["viewer"]["unread_count"] = conversation["last_seq"] - member["read_seq"]
+
+
+async def _read_all(person: Person, path: str) -> list[dict[str, Any]]:
+    """All items of a list, page by page."""
+    items: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    before = "before_seq" if path.endswith("/messages") else "before"
+    while True:
+        status, answer = await person.rest("GET", path, query={"limit": "3", **cursor})
+        assert status == 200, answer
+        items += answer["data"]["items"]
+        if "next_cursor" not in answer["data"]:
+            return items
+        cursor = {before: answer["data"]["next_cursor"]}
+
+
+def _shown(value: Any) -> Any:
+    """A copy, with people as every push tells of them."""
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    is_person = "username" in value
+    return {
+        name: _shown(content)
+        for name, content in value.items()
+        if not (is_person and (name in COUNTS or name == "viewer"))
+    }

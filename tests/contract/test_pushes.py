@@ -1,0 +1,131 @@
+"""Every push that is declared is heard, as it was declared, and tells nobody anything about who hears it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
+import pytest
+
+from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, LINK_CHARS, MESSAGE_CHARS, POST_CHARS
+from realtime.contract import AUTH_NAMESPACE
+from realtime.wire import encode_model
+from server.features import FEATURES
+from server.registry import Registry
+from tests.contract.world import World, make_world
+from tests.kit.server import NAMESPACES, RunningServer, running_server, settings_for_tests
+
+PUSHES = Registry(FEATURES).pushes
+SETTINGS: Mapping[str, Mapping[str, object]] = {"token:expiring": {"access_token_ttl_s": 4}}
+CONNECTED = (*NAMESPACES, AUTH_NAMESPACE)
+FOUR_BYTES = "\U0001f600"
+
+Cause = Callable[[RunningServer, World], Awaitable[object]]
+
+
+async def time_passes(server: RunningServer, world: World) -> None:
+    pass
+
+
+async def the_login_is_ended(server: RunningServer, world: World) -> None:
+    for person in (world.me, world.friend):
+        payload = {"refresh_token": person.refresh_token, "everywhere": True}
+        await server.rest("POST", "/auth/logout", payload)
+
+
+async def a_friend_posts(server: RunningServer, world: World) -> None:
+    author = await server.person(f"author.{world.me.username}")
+    for follower in (world.me, world.friend):
+        await follower.do("/users", "user:follow", {"user_id": author.id})
+    await author.do("/posts", "post:create", {"text": "News", "link": "https://example.org/"})
+
+
+async def somebody_writes(server: RunningServer, world: World) -> None:
+    payload = {"conversation_id": world.values["conversation_id"], "text": "Hello", "client_id": "a1"}
+    await world.me.do("/chat", "message:send", {**payload, "reply_to_seq": 1})
+
+
+async def somebody_reads(server: RunningServer, world: World) -> None:
+    await world.me.do("/chat", "message:read", {"conversation_id": world.values["conversation_id"], "seq": 1})
+
+
+async def a_conversation_is_opened(server: RunningServer, world: World) -> None:
+    other = await server.person(f"other.{world.me.username}")
+    for person in (world.me, world.friend):
+        await other.do("/chat", "conversation:open", {"user_id": person.id})
+
+
+CAUSES: Mapping[str, Cause] = {
+    "token:expiring": time_passes,
+    "session:revoked": the_login_is_ended,
+    "feed:new": a_friend_posts,
+    "message:created": somebody_writes,
+    "receipt:updated": somebody_reads,
+    "conversation:updated": a_conversation_is_opened,
+}
+
+
+def test_every_push_has_a_cause() -> None:
+    assert set(CAUSES) == set(PUSHES)
+
+
+@pytest.mark.parametrize("name", sorted(CAUSES))
+async def test_a_push_is_as_it_was_declared(database_url: str, redis_url: str, name: str) -> None:
+    push = PUSHES[name]
+    settings = settings_for_tests(database_url, redis_url, **SETTINGS.get(name, {}))
+    async with running_server(settings) as server:
+        world = await make_world(server, f"push.{sorted(CAUSES).index(name)}")
+        devices = [await person.device(namespaces=CONNECTED) for person in (world.me, world.friend)]
+        for device in devices:
+            await device.do("/feed", "feed:subscribe")
+        await CAUSES[name](server, world)
+        for device in devices:
+            namespaces = CONNECTED if push.namespace == AUTH_NAMESPACE else (push.namespace,)
+            for _ in namespaces:
+                data = await device.expect_push(name)
+                assert orjson.loads(encode_model(push.model.model_validate(data))) == data
+                assert "viewer" not in set(fields_of(data))
+            assert {heard.namespace for heard in device.heard if heard.name == name} == set(namespaces)
+        if name in ("feed:new", "message:created", "receipt:updated"):
+            one, other = ([heard.data for heard in device.heard if heard.name == name] for device in devices)
+            assert one == other
+
+
+@pytest.mark.parametrize("name", sorted(PUSHES))
+def test_no_push_must_tell_of_who_hears_it(name: str) -> None:
+    for schema in objects_of(PUSHES[name].model.model_json_schema(mode="serialization")):
+        assert "viewer" not in schema.get("required", [])
+
+
+async def test_the_largest_things_are_pushed_whole(server: RunningServer) -> None:
+    """A message between nodes is bounded: what does not fit is lost after it was committed."""
+    world = await make_world(server, "largest")
+    profile = {"display_name": FOUR_BYTES * DISPLAY_NAME_CHARS, "bio": FOUR_BYTES * BIO_CHARS}
+    await world.me.do("/users", "user:update", profile)
+    hearer = await world.friend.device()
+    await hearer.do("/feed", "feed:subscribe")
+    link = "https://example.org/"
+    post = {"text": FOUR_BYTES * POST_CHARS, "link": link + "x" * (LINK_CHARS - len(link))}
+    made = await world.me.do("/posts", "post:create", post)
+    heard = await hearer.expect_push("feed:new")
+    assert heard["post"]["text"] == made["post"]["text"] == post["text"]
+    assert heard["post"]["link"] == post["link"]
+    message = {"conversation_id": world.values["conversation_id"], "text": FOUR_BYTES * MESSAGE_CHARS}
+    await world.me.do("/chat", "message:send", message)
+    assert (await hearer.expect_push("message:created"))["message"]["text"] == message["text"]
+
+
+def fields_of(value: Any) -> Iterator[str]:
+    """The names of all fields, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+        for content in value.values():
+            yield from fields_of(content)
+    elif isinstance(value, list):
+        for content in value:
+            yield from fields_of(content)
+
+
+def objects_of(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [schema, *schema.get("$defs", {}).values()]

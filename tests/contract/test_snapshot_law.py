@@ -1,0 +1,242 @@
+"""What was read before, with the pushes since then applied to it, is what is read now."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import pytest
+
+from server.features import FEATURES
+from server.registry import Registry
+from tests.contract.reference_client import ReferenceClient
+from tests.contract.world import World, make_world
+from tests.kit.device import Device
+from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
+
+WITHIN_S = 10.0
+LAWFUL_NAMESPACES = ("/chat", "/feed")
+ALSO_LAWFUL = frozenset({"post:create"})
+SIGNS_OF_CAUTION = frozenset({"resync"})
+"""They ask to read again; the law holds without it where nothing was lost."""
+
+
+class Watcher:
+    """A device, and what its person knows from what it heard."""
+
+    def __init__(self, person: Person, device: Device, client: ReferenceClient) -> None:
+        self.person = person
+        self.device = device
+        self._client = client
+        self._applied = len(device.heard)
+
+    @classmethod
+    async def begin(cls, person: Person, server: RunningServer) -> Watcher:
+        """Listens first and reads then: what comes in between is told twice rather than never."""
+        device = await server.device(person.access_token)
+        await device.do("/feed", "feed:subscribe")
+        watcher = cls(person, device, await ReferenceClient.read(person))
+        watcher._applied = 0
+        return watcher
+
+    @property
+    def state(self) -> dict[str, Any]:
+        heard, self._applied = self.device.heard[self._applied :], len(self.device.heard)
+        for push in heard:
+            if push.name not in SIGNS_OF_CAUTION:
+                self._client.apply(push.name, push.data)
+        return self._client.state
+
+    @property
+    def order(self) -> list[str]:
+        return self._client.order
+
+    def names_of_news(self) -> list[str]:
+        """What it heard and did not take in yet. What was under way when it read is no news."""
+        heard = [push for push in self.device.heard[self._applied :] if push.name not in SIGNS_OF_CAUTION]
+        return sorted(push.name for push in heard if not self._client.knows(push.name, push.data))
+
+    async def until_told(self, count: int) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while len(self.names_of_news()) < count:
+                await asyncio.sleep(0.005)
+
+    async def catches_up(self) -> None:
+        """Waits until what it knows is what is so; says what differs where it never is."""
+        give_up_s = asyncio.get_running_loop().time() + WITHIN_S
+        while self.state != (fresh := await ReferenceClient.read(self.person)).state:
+            if asyncio.get_running_loop().time() > give_up_s:
+                assert self.state == fresh.state
+            await asyncio.sleep(0.02)
+
+
+class Stage(NamedTuple):
+    world: World
+    conversation: dict[str, str]
+    newcomer: Person
+    watchers: list[Watcher]
+    """Two devices of `me`, then one each of the friend and the newcomer."""
+
+
+Act = Callable[[Stage], Awaitable[object]]
+Pushes = tuple[str, ...]
+
+
+class Deed(NamedTuple):
+    """What is done, and what each watcher hears of it."""
+
+    do: Act
+    me: Pushes
+    friend: Pushes
+    newcomer: Pushes = ()
+
+
+async def send(stage: Stage) -> None:
+    await stage.world.me.do("/chat", "message:send", {**stage.conversation, "text": "A message", "reply_to_seq": 1})
+
+
+async def send_twice(stage: Stage) -> None:
+    payload = {**stage.conversation, "text": "A message", "client_id": "once"}
+    for _ in range(2):
+        await stage.world.friend.do("/chat", "message:send", payload)
+
+
+async def read(stage: Stage) -> None:
+    await stage.world.me.do("/chat", "message:read", {**stage.conversation, "seq": 2})
+
+
+async def read_less(stage: Stage) -> None:
+    for seq in (3, 1):
+        await stage.world.me.do("/chat", "message:read", {**stage.conversation, "seq": seq})
+
+
+async def deliver(stage: Stage) -> None:
+    await stage.world.me.do("/chat", "message:delivered", {**stage.conversation, "seq": 2})
+
+
+async def open_new(stage: Stage) -> None:
+    await stage.newcomer.do("/chat", "conversation:open", {"user_id": stage.world.me.id})
+
+
+async def open_and_write(stage: Stage) -> None:
+    opened = await stage.newcomer.do("/chat", "conversation:open", {"user_id": stage.world.me.id})
+    for watcher in (stage.watchers[0], stage.watchers[1], stage.watchers[3]):
+        await watcher.device.expect_push("resync")
+    payload = {"conversation_id": opened["conversation"]["id"], "text": "Hello"}
+    for person in (stage.world.me, stage.newcomer):
+        await person.do("/chat", "message:send", payload)
+
+
+async def open_known(stage: Stage) -> None:
+    await stage.world.me.do("/chat", "conversation:open", {"user_id": stage.world.friend.id})
+
+
+async def post(stage: Stage) -> None:
+    await stage.world.me.do("/posts", "post:create", {"text": "News", "visibility": "followers"})
+
+
+async def post_twice(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.world.me.do("/posts", "post:create", {"link": "https://example.org/", "client_id": "once"})
+
+
+SENT, RECEIPT, OPENED, POSTED = "message:created", "receipt:updated", "conversation:updated", "feed:new"
+DEEDS: Mapping[str, Mapping[str, Deed]] = {
+    "message:send": {"once": Deed(send, (SENT,), (SENT,)), "twice": Deed(send_twice, (SENT,), (SENT,))},
+    "message:read": {
+        "further": Deed(read, (RECEIPT,), (RECEIPT,)),
+        "and back": Deed(read_less, (RECEIPT,), (RECEIPT,)),
+    },
+    "message:delivered": {"further": Deed(deliver, (RECEIPT,), (RECEIPT,))},
+    "conversation:open": {
+        "new": Deed(open_new, (OPENED,), (), (OPENED,)),
+        "and write": Deed(open_and_write, (OPENED, SENT, SENT), (), (OPENED, SENT, SENT)),
+        "known": Deed(open_known, (), ()),
+    },
+    "post:create": {
+        "once": Deed(post, (), (POSTED,), (POSTED,)),
+        "twice": Deed(post_twice, (), (POSTED,), (POSTED,)),
+    },
+}
+CASES = [(name, way) for name, ways in DEEDS.items() for way in ways]
+
+
+def test_every_command_that_changes_chat_or_feed_is_under_the_law() -> None:
+    commands = [bound.command for bound in Registry(FEATURES).commands()]
+    changing = {
+        command.name for command in commands if command.writes and command.namespace in LAWFUL_NAMESPACES
+    } | ALSO_LAWFUL
+    assert set(DEEDS) == changing
+
+
+@pytest.mark.parametrize(("name", "way"), CASES)
+async def test_what_was_known_and_what_was_told_is_what_is(server: RunningServer, name: str, way: str) -> None:
+    deed = DEEDS[name][way]
+    stage = await set_stage(server, server, f"law.{CASES.index((name, way))}")
+    before = [watcher.state for watcher in stage.watchers]
+    assert all(state["feed"] or state["conversations"] for state in before)
+    await deed.do(stage)
+    expected = [deed.me, deed.me, deed.friend, deed.newcomer]
+    for watcher, names in zip(stage.watchers, expected, strict=True):
+        await watcher.until_told(len(names))
+        assert watcher.names_of_news() == sorted(names)
+        fresh = await ReferenceClient.read(watcher.person)
+        assert (watcher.state, watcher.order) == (fresh.state, fresh.order)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_is_done_on_two_nodes(database_url: str, redis_url: str, seed: int) -> None:
+    chance = random.Random(seed)
+    async with two_nodes(database_url, redis_url) as (one, other):
+        stage = await set_stage(one, other, f"many.{seed}")
+        people = [stage.world.me, stage.world.friend, stage.newcomer]
+
+        async def act(person: Person) -> None:
+            seq = chance.randrange(4)
+            somebody = chance.choice([one for one in people if one is not person])
+            match chance.randrange(5):
+                case 0:
+                    await person.do("/posts", "post:create", {"text": f"News {chance.random()}"})
+                case 1 if person is not stage.newcomer:
+                    await person.do("/chat", "message:read", {**stage.conversation, "seq": seq})
+                case 2 if person is not stage.newcomer:
+                    await person.do("/chat", "message:delivered", {**stage.conversation, "seq": seq})
+                case 3:
+                    await person.do("/chat", "conversation:open", {"user_id": somebody.id})
+                case _ if person is not stage.newcomer:
+                    await person.do("/chat", "message:send", {**stage.conversation, "text": f"{chance.random()}"})
+
+        for _ in range(15):
+            await asyncio.gather(*(act(person) for person in people))
+        for watcher in stage.watchers:
+            await watcher.catches_up()
+
+
+@asynccontextmanager
+async def two_nodes(database_url: str, redis_url: str) -> AsyncIterator[tuple[RunningServer, RunningServer]]:
+    settings = settings_for_tests(database_url, redis_url)
+    async with running_server(settings) as one, running_server(settings) as other:
+        yield one, other
+
+
+async def set_stage(server: RunningServer, elsewhere: RunningServer, prefix: str) -> Stage:
+    """Everybody follows everybody; `me` and the friend have talked; posts stand in all feeds."""
+    world = await make_world(server, prefix)
+    newcomer = await server.person(f"{prefix}.newcomer")
+    people = [world.me, world.friend, newcomer]
+    for person in people:
+        for other in people:
+            if other is not person:
+                await person.do("/users", "user:follow", {"user_id": other.id})
+        await person.do("/posts", "post:create", {"text": "Before"})
+    conversation = {"conversation_id": world.values["conversation_id"]}
+    for text in ("One", "Two", "Three"):
+        await world.friend.do("/chat", "message:send", {**conversation, "text": text})
+    places = [(world.me, server), (world.me, elsewhere), (world.friend, elsewhere), (newcomer, server)]
+    watchers = [await Watcher.begin(person, place) for person, place in places]
+    for watcher in watchers:
+        await watcher.catches_up()
+    return Stage(world, conversation, newcomer, watchers)

@@ -1,0 +1,154 @@
+"""What must hold after a journey. Pure functions: each answers its complaints, none when all is well."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import orjson
+
+from tests.journeys.relations import Relations
+
+_TOLD_FOR_PEOPLE = "rookery: "
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An accepted post."""
+
+    id: str
+    author: str
+    text: str
+    sent_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A post that came to somebody who listens."""
+
+    post_id: str
+    reader: str
+    author: str
+    text: str
+    at_s: float
+
+
+@dataclass(slots=True)
+class DeliveryReport:
+    """`may`: deliveries that the relation, changing at that moment, leaves open."""
+
+    must: int = 0
+    must_not: int = 0
+    may: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+
+def check_deliveries(
+    posts: Collection[Published],
+    deliveries: Sequence[Delivery],
+    relations: Relations,
+    readers: Collection[str],
+    ended_at_s: float,
+) -> DeliveryReport:
+    """Every post reached every reader who followed its author exactly once, and nobody else.
+
+    Who follows is looked up by the server after the post was sent and before the first of its deliveries: only a
+    change of the relation within that time leaves open whether the post comes.
+    """
+    report = DeliveryReport()
+    by_post: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in deliveries:
+        by_post[delivery.post_id].append(delivery)
+    for post_id in by_post.keys() - {post.id for post in posts}:
+        report.complaints.append(f"post {post_id} was delivered, and never accepted")
+    for post in posts:
+        heard = by_post[post.id]
+        counts = Counter(delivery.reader for delivery in heard)
+        looked_up_by_s = min((delivery.at_s for delivery in heard), default=ended_at_s)
+        for delivery in heard:
+            if (delivery.author, delivery.text) != (post.author, post.text):
+                report.complaints.append(f"post {post.id} came to {delivery.reader} with other content")
+        for reader in readers:
+            count = counts[reader]
+            if count > 1:
+                report.complaints.append(f"post {post.id} came {count} times to {reader}")
+            hears = relations.hears(reader, post.author, post.sent_at_s, looked_up_by_s)
+            if len(hears) > 1:
+                report.may += 1
+            elif True in hears:
+                report.must += 1
+                if count == 0:
+                    report.complaints.append(f"post {post.id} of {post.author} did not come to {reader}")
+            else:
+                report.must_not += 1
+                if count > 0:
+                    report.complaints.append(f"post {post.id} of {post.author} came to {reader}, who does not follow")
+    return report
+
+
+def check_equal(what: str, shown: object, rows: object) -> list[str]:
+    """Clients are shown what the rows say."""
+    return [] if shown == rows else [f"{what}: shown {_difference(shown, rows)}"]
+
+
+def _difference(shown: object, rows: object) -> str:
+    if isinstance(shown, Mapping) and isinstance(rows, Mapping):
+        keys = [key for key in {**shown, **rows} if shown.get(key) != rows.get(key)]
+        return "; ".join(f"{key}: {shown.get(key)!r}, rows say {rows.get(key)!r}" for key in keys[:5])
+    if isinstance(shown, set) and isinstance(rows, set):
+        return f"too much {sorted(shown - rows)[:5]}, too little {sorted(rows - shown)[:5]}"
+    if isinstance(shown, Sequence) and isinstance(rows, Sequence) and not isinstance(shown, str):
+        at = next((i for i, (a, b) in enumerate(zip(shown, rows, strict=False)) if a != b), min(len(shown), len(rows)))
+        return (
+            f"{len(shown)} items, rows say {len(rows)}; from place {at}: {shown[at : at + 2]!r}, {rows[at : at + 2]!r}"
+        )
+    return f"{shown!r}, rows say {rows!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as anybody sees it."""
+
+    seq: int
+    sender: str
+    text: str
+
+
+def check_conversation(name: str, rows: Sequence[Said], views: Mapping[str, Sequence[Said]]) -> list[str]:
+    """The rows are numbered from 1 without a hole, and every view of the conversation is the rows."""
+    complaints = []
+    if [message.seq for message in rows] != list(range(1, len(rows) + 1)):
+        complaints.append(f"conversation {name} has the numbers {[message.seq for message in rows]}")
+    for viewer, view in views.items():
+        complaints += check_equal(f"conversation {name} as {viewer} has it", list(view), list(rows))
+    return complaints
+
+
+def check_live(
+    name: str, heard: Sequence[int], *, after_seq: int, last_seq: int, missing_allowed: Collection[int]
+) -> list[str]:
+    """The pushes of a conversation came in order, once each, and none was missing but those that a `resync` told of."""
+    complaints = []
+    if any(later <= earlier for earlier, later in pairwise(heard)):
+        complaints.append(f"{name} heard messages out of order or twice: {heard}")
+    missing = set(range(after_seq + 1, last_seq + 1)) - set(heard) - set(missing_allowed)
+    if missing:
+        complaints.append(f"{name} did not hear messages {sorted(missing)}, and no resync")
+    return complaints
+
+
+def log_complaints(log: str) -> list[str]:
+    """The lines of a server's log that nobody should see: warnings, errors, and what is no line of a log at all."""
+    complaints = []
+    for line in log.splitlines():
+        if line.startswith(_TOLD_FOR_PEOPLE):
+            continue
+        try:
+            level = orjson.loads(line)["level"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            level = "none"
+        if level not in ("debug", "info"):
+            complaints.append(line)
+    return complaints

@@ -1,0 +1,109 @@
+"""People of the facebook graph who know each other, each with a device."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from tests.journeys.javascript import JavaScriptDevice, javascript
+from tests.kit.device import Device
+from tests.kit.server import NAMESPACES
+
+HUB = 1684
+"""Has 792 friends, who know each other well: the feed is longer than the list that is kept of it."""
+PYTHON_DEVICES = 200
+JAVASCRIPT_DEVICES = 20
+_CONNECTING_AT_ONCE = 20
+
+Friends = Mapping[int, set[int]]
+
+
+def read_friends(graph: Path) -> Friends:
+    """Whom each person of an edge list knows."""
+    friends: dict[int, set[int]] = defaultdict(set)
+    for line in graph.read_text().splitlines():
+        one, other = map(int, line.split())
+        friends[one].add(other)
+        friends[other].add(one)
+    return friends
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One line of what `seed --tokens` wrote; `number` is the person's in the graph."""
+
+    number: int
+    user_id: str
+    token: str
+
+
+def read_logins(tokens: Path, friends: Friends) -> dict[int, Login]:
+    """By number in the graph; the file has its people in the order of the numbers."""
+    lines = [orjson.loads(line) for line in tokens.read_bytes().splitlines()]
+    return {
+        number: Login(number, line["user_id"], line["access_token"])
+        for number, line in zip(sorted(friends), lines, strict=True)
+    }
+
+
+def choose_numbers(friends: Friends) -> list[int]:
+    """The hub, and those of its friends who have most friends among them."""
+    known = friends[HUB]
+    by_density = sorted(known, key=lambda number: (-len(friends[number] & known), number))
+    return [HUB, *by_density[: PYTHON_DEVICES + JAVASCRIPT_DEVICES - 1]]
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """Somebody who takes part in a journey."""
+
+    id: str
+    number: int
+    device: Device | JavaScriptDevice
+    is_polling: bool
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a client comes to a server."""
+
+    url: str
+    transports: tuple[str, ...]
+
+
+def every_nth_javascript(place: int) -> bool:
+    """Spreads the JavaScript clients evenly among the Python ones."""
+    return place % ((PYTHON_DEVICES + JAVASCRIPT_DEVICES) // JAVASCRIPT_DEVICES) == 0
+
+
+@asynccontextmanager
+async def connected_crowd(logins: Sequence[Login], ways: Sequence[Way]) -> AsyncIterator[list[Member]]:
+    """Everybody is connected to all namespaces, by each of the ways in turn; afterwards nobody is."""
+    gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+
+    async def connect(login: Login, device: Device | JavaScriptDevice, way: Way) -> Member:
+        async with gate:
+            await device.connect(way.url, {"token": login.token}, NAMESPACES, transports=way.transports)
+        return Member(login.user_id, login.number, device, way.transports == ("polling",))
+
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(javascript())
+        devices = [node.device() if every_nth_javascript(place) else Device() for place in range(len(logins))]
+
+        async def leave() -> None:
+            await asyncio.gather(*(device.close() for device in devices if device.connected))
+
+        stack.push_async_callback(leave)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(connect(login, device, ways[(place // 2) % len(ways)]))
+                for place, (login, device) in enumerate(zip(logins, devices, strict=True))
+            ]
+        yield [task.result() for task in tasks]

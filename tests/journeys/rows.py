@@ -1,0 +1,131 @@
+"""What the tables say, asked without the product's own queries. Ids as on the wire."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+
+import asyncpg
+
+from tests.journeys.checks import Said
+
+Counts = dict[str, tuple[int, ...]]
+
+
+class Rows:
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._connection = connection
+
+    async def follows(self, among: Collection[str]) -> set[tuple[str, str]]:
+        rows = await self._connection.fetch(
+            "SELECT follower_id, followed_id FROM follows WHERE follower_id = ANY($1) AND followed_id = ANY($1)",
+            list(map(int, among)),
+        )
+        return {(str(row[0]), str(row[1])) for row in rows}
+
+    async def follow_count(self) -> int:
+        return int(await self._connection.fetchval("SELECT count(*) FROM follows"))
+
+    async def blocks(self) -> set[tuple[str, str]]:
+        rows = await self._connection.fetch("SELECT blocker_id, blocked_id FROM blocks")
+        return {(str(row[0]), str(row[1])) for row in rows}
+
+    async def feed(self, reader: str) -> list[str]:
+        """The ids of the whole home feed, newest first."""
+        rows = await self._connection.fetch(
+            """
+            SELECT p.id FROM posts p
+            WHERE p.author_id IN (SELECT followed_id FROM follows WHERE follower_id = $1)
+            AND p.author_id NOT IN (SELECT blocked_id FROM blocks WHERE blocker_id = $1)
+            AND p.author_id NOT IN (SELECT blocker_id FROM blocks WHERE blocked_id = $1)
+            AND p.deleted_at IS NULL AND p.visibility <> 'private'
+            ORDER BY p.id DESC
+            """,
+            int(reader),
+        )
+        return [str(row[0]) for row in rows]
+
+    async def posts(self) -> dict[str, tuple[str, str, int, int]]:
+        """Author, text, and likes and comments as counted row by row."""
+        rows = await self._connection.fetch(
+            """
+            SELECT p.id, p.author_id, p.text, coalesce(l.count, 0), coalesce(c.count, 0) FROM posts p
+            LEFT JOIN (SELECT post_id, count(*) FROM post_likes GROUP BY 1) l ON l.post_id = p.id
+            LEFT JOIN (SELECT post_id, count(*) FROM comments WHERE deleted_at IS NULL GROUP BY 1) c ON c.post_id = p.id
+            WHERE p.deleted_at IS NULL
+            """
+        )
+        return {str(row[0]): (str(row[1]), row[2], row[3], row[4]) for row in rows}
+
+    async def post_counters(self) -> Counts:
+        """Likes and comments as the post's own row has them."""
+        rows = await self._connection.fetch("SELECT id, like_count, comment_count FROM posts WHERE deleted_at IS NULL")
+        return {str(row[0]): (row[1], row[2]) for row in rows}
+
+    async def people(self) -> Counts:
+        """Followers, followed and posts of everybody, counted row by row."""
+        rows = await self._connection.fetch(
+            """
+            SELECT u.id, coalesce(r.count, 0), coalesce(d.count, 0), coalesce(p.count, 0) FROM users u
+            LEFT JOIN (SELECT followed_id AS id, count(*) FROM follows GROUP BY 1) r ON r.id = u.id
+            LEFT JOIN (SELECT follower_id AS id, count(*) FROM follows GROUP BY 1) d ON d.id = u.id
+            LEFT JOIN (SELECT author_id AS id, count(*) FROM posts WHERE deleted_at IS NULL GROUP BY 1) p ON p.id = u.id
+            """
+        )
+        return {str(row[0]): (row[1], row[2], row[3]) for row in rows}
+
+    async def people_counters(self) -> Counts:
+        """The same as the person's own row has them."""
+        rows = await self._connection.fetch("SELECT id, follower_count, following_count, post_count FROM users")
+        return {str(row[0]): (row[1], row[2], row[3]) for row in rows}
+
+    async def liked(self, post_ids: Collection[str]) -> set[tuple[str, str]]:
+        rows = await self._connection.fetch(
+            "SELECT post_id, user_id FROM post_likes WHERE post_id = ANY($1)", list(map(int, post_ids))
+        )
+        return {(str(row[0]), str(row[1])) for row in rows}
+
+    async def comments(self, post_ids: Collection[str]) -> dict[str, tuple[str, str, str]]:
+        rows = await self._connection.fetch(
+            "SELECT id, post_id, author_id, text FROM comments WHERE post_id = ANY($1)", list(map(int, post_ids))
+        )
+        return {str(row[0]): (str(row[1]), str(row[2]), row[3]) for row in rows}
+
+    async def conversations(self, of: Collection[str]) -> dict[str, list[Said]]:
+        """All messages of the conversations that any of these people is in, by number."""
+        rows = await self._connection.fetch(
+            """
+            SELECT c.id, m.seq, m.sender_id, m.text FROM conversations c
+            LEFT JOIN messages m ON m.conversation_id = c.id
+            WHERE c.direct_low = ANY($1) OR c.direct_high = ANY($1) ORDER BY c.id, m.seq
+            """,
+            list(map(int, of)),
+        )
+        found: dict[str, list[Said]] = defaultdict(list)
+        for row in rows:
+            found[str(row[0])] += [] if row[1] is None else [Said(row[1], str(row[2]), row[3])]
+        return dict(found)
+
+    async def positions(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """(conversation, person): up to where they have read, and how many messages of others lie above that."""
+        rows = await self._connection.fetch(
+            """
+            SELECT r.conversation_id, r.user_id, r.read_seq, count(m.seq) FROM conversation_members r
+            LEFT JOIN messages m
+            ON m.conversation_id = r.conversation_id AND m.seq > r.read_seq AND m.sender_id <> r.user_id
+            GROUP BY 1, 2, 3
+            """
+        )
+        return {(str(row[0]), str(row[1])): (row[2], row[3]) for row in rows}
+
+    async def undone_facts(self) -> int:
+        """Facts that no consumer has confirmed yet."""
+        return int(
+            await self._connection.fetchval(
+                "SELECT count(*) FROM outbox o WHERE NOT EXISTS (SELECT FROM fact_done d WHERE d.fact_id = o.id)"
+            )
+        )
+
+    async def given_up_facts(self) -> list[str]:
+        rows = await self._connection.fetch("SELECT consumer, error FROM fact_done WHERE error IS NOT NULL")
+        return [f"{row[0]} gave up: {row[1]}" for row in rows]

@@ -1,0 +1,27 @@
+"""Sees what the log is told, without keeping it from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+
+@contextmanager
+def watched_log(*events: str) -> Iterator[list[EventDict]]:
+    """What is logged meanwhile under these names, as it was given to the log."""
+    seen: list[EventDict] = []
+
+    def watch(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if event["event"] in events:
+            seen.append(dict(event))
+        return event
+
+    processors = structlog.get_config()["processors"]
+    processors.insert(0, watch)  # in place: loggers that are bound already share this list
+    try:
+        yield seen
+    finally:
+        processors.remove(watch)

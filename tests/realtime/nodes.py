@@ -1,0 +1,149 @@
+"""Nodes that reach each other over a real Valkey, with sessions that write down what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from realtime.backplane_redis import RedisBackplane
+from realtime.contract import Push
+from realtime.engine.hub import Hub
+from realtime.fanout import Fanout
+from realtime.gaps import RESYNC_EVENT, Gaps
+from realtime.listeners import Listeners
+from realtime.membership import Membership
+from realtime.outgoing import Emission, ToListeners, ToRoom, emission
+from realtime.redis_client import open_redis
+from realtime.wire import Model
+
+OWN_CHANNEL = "hearer"
+NAMESPACES = ("/one", "/two")
+TOPIC = "news"
+
+
+class Said(Model):
+    text: str
+
+
+SAID = Push(name="said", namespace="/one", model=Said, audience="Whoever is there.")
+
+
+class RecordingMember:
+    """A session of no transport."""
+
+    def __init__(self, namespace: str = "/one") -> None:
+        self.namespace = namespace
+        self.rooms: set[str] = set()
+        self.heard: list[tuple[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def send(self, event: str, data: bytes) -> None:
+        self.heard.append((event, json.loads(data)))
+        self._news.set()
+
+    @property
+    def texts(self) -> list[str]:
+        return [data["text"] for event, data in self.heard if event == SAID.name]
+
+    @property
+    def scopes(self) -> list[str]:
+        return [data["scope"] for event, data in self.heard if event == RESYNC_EVENT]
+
+    async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
+        """Waits for something to become true through what is heard."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    async def until_text(self, text: str) -> None:
+        await self.until(lambda: text in self.texts)
+
+    async def until_count(self, texts: int) -> None:
+        await self.until(lambda: len(self.texts) >= texts)
+
+    async def until_resync(self) -> None:
+        await self.until(lambda: bool(self.scopes))
+
+
+class LabNode:
+    """All of a node between its publishers and its sessions."""
+
+    def __init__(self, redis: Redis, node_id: str, *, registry: Redis | None = None) -> None:
+        self.hub = Hub()
+        self.backplane = RedisBackplane(redis, node_id, probe_every_s=0.1)
+        self.listeners = Listeners(registry or redis, node_id)
+        self.membership = Membership(self.hub, self.backplane, self.listeners)
+        self.gaps = Gaps(self.hub, self.membership, NAMESPACES)
+        self.revoked: list[int] = []
+        self.unordered: list[int] = []
+        self.heard_apart: list[bytes | None] = []
+        self.delivered = 0
+        self.fanout = Fanout(
+            self.hub,
+            self.backplane,
+            self.listeners,
+            self.membership,
+            self.gaps,
+            on_revoked=self.revoked.extend,
+            on_orders_missed=self.unordered.append,
+            on_delivered=self._count,
+            hearers={OWN_CHANNEL: self},
+        )
+
+    def hear(self, body: bytes) -> None:
+        self.heard_apart.append(body)
+
+    def missed(self) -> None:
+        self.heard_apart.append(None)
+
+    def _count(self, sessions: int) -> None:
+        self.delivered += sessions
+
+    async def session(self, *rooms: str, namespace: str = "/one", hears: Sequence[int] = ()) -> RecordingMember:
+        """A new one, in these rooms, that hears the topic as these people."""
+        member = RecordingMember(namespace)
+        self.membership.admit(member)
+        for room in rooms:
+            await self.membership.enter(member, room)
+        for user_id in hears:
+            await self.membership.listen(member, TOPIC, user_id)
+        return member
+
+    async def say(self, text: str, to: str | Sequence[int]) -> None:
+        """To a room, or to those of these people who hear the topic."""
+        await self.fanout.publish([said(text, to)])
+
+    async def chores_are_done(self) -> None:
+        done = asyncio.Event()
+
+        async def tell() -> None:
+            done.set()
+
+        self.membership.later(tell)
+        async with asyncio.timeout(10):
+            await done.wait()
+
+
+def said(text: str, to: str | Sequence[int]) -> Emission:
+    return emission(SAID, Said(text=text), ToRoom(to) if isinstance(to, str) else ToListeners(TOPIC, to))
+
+
+@asynccontextmanager
+async def running_nodes(redis_url: str, *node_ids: str) -> AsyncIterator[list[LabNode]]:
+    """Started nodes, each with connections of its own; stopped afterwards."""
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for node_id in node_ids:
+            redis = open_redis(redis_url, client_name=node_id)
+            stack.push_async_callback(redis.aclose)
+            node = LabNode(redis, node_id)
+            await node.fanout.start()
+            stack.push_async_callback(node.fanout.stop)
+            nodes.append(node)
+        yield nodes

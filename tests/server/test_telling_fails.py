@@ -1,0 +1,47 @@
+"""What is committed is answered as done, even where nobody can be told of it."""
+
+from __future__ import annotations
+
+from handlers.context import Context, Outcome
+from handlers.feature import Feature, bind
+from realtime.contract import Command, Push, RateLimit, Repeat, Route
+from realtime.outgoing import ToRoom, emission
+from realtime.rooms import person_room
+from realtime.wire import Empty, Model, Nothing
+from server.features import FEATURES
+from tests.kit.server import running_server, settings_for_tests
+
+
+class Text(Model):
+    text: str
+
+
+TOO_MUCH = Push(name="much:said", namespace="/much", model=Text, audience="The caller's devices.")
+SAY = Command(
+    name="much:say",
+    namespace="/much",
+    payload=Empty,
+    ack=Nothing,
+    effect="Renames the caller and says more than nodes can tell each other.",
+    repeat=Repeat.ACTS,
+    rate=RateLimit(1_000, 60),
+    routes=(Route("POST", "/much"),),
+)
+
+
+async def _say(ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+    await ctx.sql.people.update_profile(
+        ctx.connection, user_id=ctx.user_id, display_name="Committed", bio=None, profile=None, settings=None
+    )
+    to = ToRoom(person_room(ctx.user_id))
+    return Outcome(Nothing(), pushes=(emission(TOO_MUCH, Text(text="x" * 100_000), to),))
+
+
+async def test_a_push_that_cannot_be_sent_does_not_make_a_failure_of_the_command(
+    database_url: str, redis_url: str
+) -> None:
+    feature = Feature(name="much", commands=(bind(SAY, _say),), pushes=(TOO_MUCH,))
+    async with running_server(settings_for_tests(database_url, redis_url), features=(*FEATURES, feature)) as server:
+        me = await server.person("talker")
+        assert await me.rest("POST", "/much", {}) == (200, {"ok": True, "data": {}})
+        assert (await me.rest("GET", "/users/me"))[1]["data"]["user"]["display_name"] == "Committed"
