@@ -12,9 +12,10 @@ from realtime import rooms
 from realtime.contract import AUTH_NAMESPACE
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
 from realtime.engine.session import Connection, Session
-from realtime.errors import CLOSE_UNAVAILABLE, FORBIDDEN, UNAUTHENTICATED, CommandError
+from realtime.errors import CLOSE_FLOOD, CLOSE_UNAVAILABLE, FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, CommandError
 from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
+from realtime.limits_memory import MemoryLimiter
 from realtime.membership import Membership
 from realtime.networks import network_of
 from realtime.presence import Presence
@@ -27,6 +28,10 @@ from sql.errors import Unavailable
 
 HANDSHAKES = Rate(count=600, per_s=60)
 """Per address: a whole office behind one address may come back at once."""
+JOINS = Rate(count=120, per_s=60)
+"""Per connection: each CONNECT reads what its person belongs to."""
+REFUSALS = Rate(count=300, per_s=60)
+"""Per connection: calls over their limits that are still answered; whoever goes on after that is cut off."""
 RETRY_DRAINING_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -87,7 +92,10 @@ class Sockets:
         self._token_watch = token_watch
         self._presence = presence
         self._watches = watches
-        self._handshakes = Rate(max(1, round(HANDSHAKES.count * rate_limit_factor)), HANDSHAKES.per_s)
+        self._handshakes, self._joins, self._refusals = (
+            Rate(max(1, round(rate.count * rate_limit_factor)), rate.per_s) for rate in (HANDSHAKES, JOINS, REFUSALS)
+        )
+        self._patience = MemoryLimiter()
         self._entry_rooms = {name: registry.entry_rooms(name) for name in registry.namespaces}
         self.draining = False
 
@@ -101,6 +109,8 @@ class Sockets:
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
         """Binds the connection at its first token; puts the session into its person's rooms before it is answered."""
+        if await self._is_flood("joins", session.connection, self._joins):
+            return
         identity = self._authenticate(session, auth.get("token"))
         self._membership.admit(session)
         try:
@@ -130,6 +140,8 @@ class Sockets:
                 listener=SocketListener(session, self._membership, self._token_watch, self._watches),
             )
         )
+        if answer.error is not None and answer.error.code is RATE_LIMITED:
+            await self._is_flood("refusals", session.connection, self._refusals)
         return answer.body
 
     def disconnected(self, session: Session, reason: str) -> None:
@@ -138,6 +150,14 @@ class Sockets:
         if not session.connection.sessions:
             self._presence.depart(session.connection.id)
             self._token_watch.disarm(session.connection)
+
+    async def _is_flood(self, kind: str, connection: Connection, rate: Rate) -> bool:
+        """Counts, and closes a connection that is over its limit."""
+        decision = await self._patience.hit([(f"{kind}:{connection.id}", rate, 1)])
+        if not decision.allowed:
+            log.warning("flood", kind=kind, peer_address=connection.peer_address)
+            connection.close(CLOSE_FLOOD)
+        return not decision.allowed
 
     def _authenticate(self, session: Session, token: object) -> Identity | None:
         if token is None and session.namespace == AUTH_NAMESPACE:

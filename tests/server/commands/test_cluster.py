@@ -169,7 +169,7 @@ async def until(condition: Any, *, within_s: float = 20) -> None:
 
 
 def test_ports_stand_one_after_the_other_where_they_are_free() -> None:
-    first, taken, *_ = ports = _free_ports(0, 4)
+    first, *_ = ports = _free_ports(0, 4)
     assert len(set(ports)) == 4 and all(ports)
     assert _free_ports(first, 1) == [first]
     assert len(set(_free_ports(65_535, 3))) == 3
