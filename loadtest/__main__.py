@@ -49,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="basic", help="what the users do")
     parser.add_argument("--url", help="a server that runs already, on this machine; default: one of its own")
     parser.add_argument("--tokens", type=Path, help="with --url: the file of `./run seed --tokens FILE`")
+    parser.add_argument("--results", type=Path, metavar="DIR", default=RESULTS, help="where the figures are kept")
     options = parser.parse_args()
     if options.url and not options.tokens:
         parser.error("--url needs --tokens: the file that `./run seed --tokens FILE` wrote")
@@ -79,7 +80,7 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
     print(table(measured))
     late_ms = [f"{lag.percentile_ms(part):.0f} ms" for part in (0.5, 0.99)]
     print(f"the load generator itself was late by {late_ms[0]} P50, {late_ms[1]} P99")
-    path = RESULTS / f"{options.profile}.json"
+    path = options.results / f"{options.profile}.json"
     store(
         path,
         measured,

@@ -38,8 +38,8 @@ class Target:
 
 def given(url: str, tokens: Path) -> Target:
     """A server that runs already. Raises NotALoopbackAddress."""
-    host = urlsplit(url).hostname or ""
-    addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    host = urlsplit(url).hostname
+    addresses = {info[4][0] for info in socket.getaddrinfo(host, None)} if host else set()
     if not addresses or not all(ipaddress.ip_address(address).is_loopback for address in addresses):
         raise NotALoopbackAddress(f"{url} is not on this machine: load tests are for loopback only")
     return Target(url.rstrip("/"), People.from_file(tokens))

@@ -1,7 +1,8 @@
 """Brings pushes to the clients that should hear them, on every node.
 
 A push to a room is delivered everywhere, at the publisher too, when it comes back on the room's channel: that gives one
-order to all members. Delivery is at most once. Where a message may have been missed, the members are told to `resync`.
+order to all members. Delivery is at most once; only where Redis hangs in the middle of a publish, and does it yet, may
+the publisher's own sessions hear it twice. Where a message may have been missed, the members are told to `resync`.
 """
 
 from __future__ import annotations

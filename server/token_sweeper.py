@@ -1,4 +1,4 @@
-"""Forgets refresh tokens that have run out, so that their table stays as small as the number of logins in use."""
+"""Forgets refresh tokens that have run out, so that their table does not grow for ever."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
 SWEEP_EVERY_S = 600.0
+BATCH = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +40,16 @@ class TokenSweeper:
     async def _run(self) -> None:
         while True:
             try:
-                async with self._units.write() as connection:
-                    await self._queries.accounts.delete_expired_tokens(connection, expired_before=self._clock.now())
+                while await self._sweep() == BATCH:
+                    pass
             except (Unavailable, Retry) as error:
                 log.warning("token_sweep_waits", error=str(error))
             except Exception:
                 log.exception("token_sweep_failed")
             await asyncio.sleep(self._every_s)
+
+    async def _sweep(self) -> int:
+        async with self._units.write() as connection:
+            return await self._queries.accounts.delete_expired_tokens(
+                connection, expired_before=self._clock.now(), batch_size=BATCH
+            )

@@ -22,6 +22,7 @@ BLOCK_MS = 2_000
 RECLAIM_EVERY_S = 5.0
 RECLAIM_IDLE_MS = 10_000
 SWEEP_EVERY_S = 5.0
+SWEEP_BATCH = 5_000
 TRIES_BEFORE_PARKING = 5
 PAUSE_AFTER_FAILURE_S = 0.5
 FINISH_WITHIN_S = 0.5
@@ -149,15 +150,22 @@ class Worker:
 
     async def _sweep(self) -> None:
         """Removes the outbox rows that every registered consumer has confirmed."""
-        expected = self._registry.consumers_by_fact()
         while True:
             try:
-                async with self._units.write() as connection:
-                    await self._queries.facts.sweep_confirmed(
-                        connection, facts=list(expected), consumer_counts=[len(names) for names in expected.values()]
-                    )
+                while await self._sweep_batch() == SWEEP_BATCH:
+                    pass
             except (Unavailable, Retry) as error:
                 log.warning("sweep_waits", error=str(error))
             except Exception:
                 log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def _sweep_batch(self) -> int:
+        expected = self._registry.consumers_by_fact()
+        async with self._units.write() as connection:
+            return await self._queries.facts.sweep_confirmed(
+                connection,
+                facts=list(expected),
+                consumer_counts=[len(names) for names in expected.values()],
+                batch_size=SWEEP_BATCH,
+            )

@@ -126,4 +126,8 @@ class AccountQueries(Protocol):
         """True: the old one is used up and its successor stands. None: it was used before, or is not there."""
         ...
 
-    async def delete_expired_tokens(self, connection: Connection, *, expired_before: datetime.datetime) -> None: ...
+    async def delete_expired_tokens(
+        self, connection: Connection, *, expired_before: datetime.datetime, batch_size: int
+    ) -> int:
+        """How many there were; more may be left when it is the batch size."""
+        ...

@@ -52,6 +52,7 @@ _UNAVAILABLE_STATES: Final = frozenset(
         "3D000",  # no such database
         "25006",  # read-only: a standby, or the primary that this node has not found yet
         "25P03",  # idle in transaction for too long
+        "55000",  # the database takes no connections at present
         "57014",  # statement timeout
         "57P01",  # administrator's shutdown
         "57P02",  # crash of another backend

@@ -57,7 +57,9 @@ class FactQueries(Protocol):
         """Takes the parking back, so that the Fact is sent again; None when it was not parked."""
         ...
 
-    async def sweep_confirmed(self, connection: Connection, *, facts: list[str], consumer_counts: list[int]) -> int:
+    async def sweep_confirmed(
+        self, connection: Connection, *, facts: list[str], consumer_counts: list[int], batch_size: int
+    ) -> int:
         """Ends the way of rows that all consumers of their fact (parallel lists) have confirmed; how many.
 
         Rows of facts not named here stay: a newer node may know them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from handlers.access import may_message
 from handlers.chat.contract import (
     MESSAGE_CREATED,
+    NAMESPACE,
     ListMessages,
     MessageAck,
     SendMessage,
@@ -15,7 +16,7 @@ from handlers.chat.views import message_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
 from realtime.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
-from realtime.outgoing import ToRoom, emission
+from realtime.outgoing import Enter, ToRoom, emission
 from realtime.wire import Page
 from sql.chat import DirectRow, MessageView
 from sql.errors import Retry, UniqueViolated
@@ -32,7 +33,11 @@ async def send_message(ctx: Context, cmd: SendMessage) -> Outcome[MessageAck]:
     written = None if refusal else await _write(ctx, cmd)
     if written is not None:
         ack = MessageAck(message=message_view(written))
-        return Outcome(ack, pushes=(emission(MESSAGE_CREATED, ack, ToRoom(conversation_room(conversation_id))),))
+        room = conversation_room(conversation_id)
+        # The node that opened the conversation may have died before it let anybody in.
+        both = (ctx.user_id, place.other_id)
+        signals = (Enter(NAMESPACE, room, both),) if written.seq == 1 else ()
+        return Outcome(ack, pushes=(emission(MESSAGE_CREATED, ack, ToRoom(room)),), signals=signals)
     earlier = await _earlier_try(ctx, cmd)
     if earlier is None:
         raise refusal or CommandError(NOT_FOUND)

@@ -110,13 +110,17 @@ SELECT :successor_hash, used.session_id, :now, :expires_at
 FROM used
 RETURNING true;
 
--- name: delete_expired_tokens(expired_before)!
--- Forgets tokens that nobody can use any more. refresh_tokens_expiry_idx; at most 10,000 rows a call.
-DELETE FROM refresh_tokens
-WHERE token_hash IN (
-    SELECT t.token_hash
-    FROM refresh_tokens t
-    WHERE t.expires_at < :expired_before
-    LIMIT 10000
-    FOR UPDATE SKIP LOCKED
-);
+-- name: delete_expired_tokens(expired_before, batch_size)$
+-- Forgets tokens that nobody can use any more. refresh_tokens_expiry_idx; one row, the number of tokens.
+WITH forgotten AS (
+    DELETE FROM refresh_tokens
+    WHERE token_hash IN (
+        SELECT t.token_hash
+        FROM refresh_tokens t
+        WHERE t.expires_at < :expired_before
+        LIMIT :batch_size
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING token_hash
+)
+SELECT count(*) FROM forgotten;

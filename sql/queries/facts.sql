@@ -74,9 +74,9 @@ SET sent_at = NULL
 WHERE id IN (SELECT fact_id FROM unparked)
 RETURNING true;
 
--- name: sweep_confirmed(facts, consumer_counts)$
+-- name: sweep_confirmed(facts, consumer_counts, batch_size)$
 -- Removes what all consumers have confirmed; what one of them has parked stays, but is not sent again.
--- outbox_sent_idx, fact_done_pkey; one row, at most 5,000 Facts a call.
+-- outbox_sent_idx, fact_done_pkey; one row, the number of Facts.
 WITH expected AS (
     SELECT * FROM unnest(:facts::text[], :consumer_counts::integer[]) AS item (fact, consumer_count)
 ), settled AS (
@@ -89,7 +89,7 @@ WITH expected AS (
         WHERE d.fact_id = o.id
     ) done
     WHERE o.sent_at < 'infinity' AND done.done_count >= expected.consumer_count
-    LIMIT 5000
+    LIMIT :batch_size
     FOR UPDATE OF o SKIP LOCKED
 ), kept AS (
     UPDATE outbox

@@ -222,7 +222,7 @@ async def test_expired_tokens_are_forgotten_and_others_kept(world: World) -> Non
     await world.execute("UPDATE refresh_tokens SET expires_at = $1 WHERE token_hash = $2", NOW, b"old")
     await world.write(
         lambda connection: world.sql.accounts.delete_expired_tokens(
-            connection, expired_before=NOW + datetime.timedelta(seconds=1)
+            connection, expired_before=NOW + datetime.timedelta(seconds=1), batch_size=10
         )
     )
     assert await token_of(world, b"old") is None

@@ -48,7 +48,7 @@ async def park(world: World, fact_id: FactId, consumer: str, error: str = "Value
 async def sweep(world: World) -> int:
     return await world.write(
         lambda connection: world.sql.facts.sweep_confirmed(
-            connection, facts=list(CONSUMERS), consumer_counts=list(CONSUMERS.values())
+            connection, facts=list(CONSUMERS), consumer_counts=list(CONSUMERS.values()), batch_size=100
         )
     )
 

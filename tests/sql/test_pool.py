@@ -8,6 +8,8 @@ import pytest_asyncio
 
 from sql.errors import Unavailable
 from sql.pool import Pool, close_pool, open_pool, plain_url
+from sql.unit import Units
+from tests.kit.services import execute
 
 
 async def opened(database_url: str) -> Pool:
@@ -72,3 +74,16 @@ async def test_closing_waits_no_longer_than_it_may(database_url: str) -> None:
         await close_pool(made, timeout_s=0.05)
     with pytest.raises(asyncpg.InterfaceError):
         await connection.fetchval("SELECT 1")
+
+
+async def test_a_database_that_takes_no_connections_is_unavailable(postgres_admin_url: str, database_url: str) -> None:
+    name = database_url.split("?")[0].rsplit("/", 1)[1]
+    pool = await opened(database_url)
+    await execute(postgres_admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    try:
+        with pytest.raises(Unavailable, match="not currently accepting connections"):
+            async with Units(pool, acquire_timeout_s=5).read():
+                pass
+    finally:
+        await execute(postgres_admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await close_pool(pool, timeout_s=5)
