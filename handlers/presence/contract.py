@@ -1,6 +1,7 @@
 """What presence takes and says.
 
-Watch people, then apply `presence:changed`. A watch lasts as long as the socket; after a reconnect, watch again.
+Watch people, then apply `presence:changed`. A watch lasts as long as the socket: after a reconnect, recovered or not,
+watch again: the answer is the present, and presence is never replayed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
+import orjson
 import pytest_asyncio
 
 from tests.kit.device import Device
@@ -57,6 +60,25 @@ async def test_a_reconnect_to_another_node_is_not_told(nodes: list[RunningServer
         await device.close()
         device = await node.device(bea.access_token)
     await watcher.expect_silence("presence:changed", within_s=GRACE_S + 3)
+
+
+async def test_a_session_that_is_recovered_is_online(nodes: list[RunningServer]) -> None:
+    one, _ = nodes
+    ada, bea = await one.people("rec.ada", "rec.bea")
+    auth: dict[str, object] = {"token": bea.access_token, "recovery": True}
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.aclose()
+            websocket = await stack.enter_async_context(
+                one.http.ws_connect(f"{one.url}/socket.io/?EIO=4&transport=websocket")
+            )
+            await websocket.receive_str()
+            await websocket.send_str(f"40{CHAT},{orjson.dumps(auth).decode()}")
+            answer = await websocket.receive_str(timeout=20)
+            assert answer.startswith(f"40{CHAT},"), answer
+            auth |= {name: value for name, value in orjson.loads(answer.partition(",")[2]).items() if name == "pid"}
+        await asyncio.sleep(GRACE_S + 2)
+        assert await watch(ada, bea) == {bea.id: True}
 
 
 async def test_a_stopped_node_is_no_event_for_those_who_move(database_url: str, redis_url: str) -> None:

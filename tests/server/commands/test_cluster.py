@@ -79,12 +79,36 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 class Client:
     """An official client that comes back by itself, and reads what it missed when it does."""
 
-    def __init__(self) -> None:
-        self.socket = socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=0.5)
+    def __init__(self, url: str, token: str, transports: list[str]) -> None:
+        self.transports = transports
         self.heard: list[str] = []
         self.nodes: list[str] = []
+        self._url = url
+        self._token = token
+
+    async def connect(self) -> None:
+        self.socket = socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=0.5)
         self.socket.on("message:created", self._hear, namespace="/chat")
         self.socket.on("connect", self._connected, namespace="/chat")
+        await self.socket.connect(
+            self._url,
+            auth={"token": self._token},
+            namespaces=["/chat"],
+            transports=self.transports,
+            wait_timeout=20,
+        )
+        self._loops = [self.socket.eio.read_loop_task, self.socket.eio.write_loop_task]
+
+    async def connect_anew(self) -> None:
+        """The Python client does not come back by itself from a close packet, which is how polling is told to."""
+        await until(lambda: not self.socket.connected)
+        for loop in self._loops:  # they would stay for a quarter of a minute
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.connect()
+
+    async def close(self) -> None:
+        await self.socket.shutdown()
 
     async def _hear(self, data: dict[str, Any]) -> None:
         self.heard.append(data["message"]["text"])
@@ -103,7 +127,7 @@ async def rest(http: aiohttp.ClientSession, url: str, path: str, body: object, t
 
 
 @pytest.mark.timeout(150)
-async def test_twelve_clients_of_all_transports_outlive_a_killed_node(cluster: Cluster) -> None:
+async def test_twelve_clients_of_all_transports_outlive_a_killed_and_a_stopped_node(cluster: Cluster) -> None:
     assert list(cluster.nodes) == ["n1", "n2", "n3"]
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -119,16 +143,10 @@ async def test_twelve_clients_of_all_transports_outlive_a_killed_node(cluster: C
         tokens = [person["access_token"] for person in people]
         opened = await rest(http, cluster.url, "/conversations", {"user_id": people[1]["user"]["id"]}, tokens[0])
         path = f"/conversations/{opened['conversation']['id']}/messages"
-        clients = [Client() for _ in range(12)]
-        for number, client in enumerate(clients):
-            stack.push_async_callback(client.socket.shutdown)
-            await client.socket.connect(
-                cluster.url,
-                auth={"token": tokens[number % 2]},
-                namespaces=["/chat"],
-                transports=TRANSPORTS[number % 3],
-                wait_timeout=20,
-            )
+        clients = [Client(cluster.url, tokens[number % 2], TRANSPORTS[number % 3]) for number in range(12)]
+        for client in clients:
+            await client.connect()
+            stack.push_async_callback(client.close)
         await until(lambda: all(client.nodes for client in clients))
         used = {client.nodes[0] for client in clients}
         assert used == {"n1", "n2", "n3"}, "the load is not spread"
@@ -150,6 +168,20 @@ async def test_twelve_clients_of_all_transports_outlive_a_killed_node(cluster: C
         await rest(http, cluster.url, path, {"text": "polled"}, tokens[0])
         events = await poll(http, cluster.url, cursor, tokens[1])
         assert [event["data"]["message"]["text"] for event in events] == ["polled"]
+
+        # One that drains answers 503 for a while: nobody is led there.
+        counts = [len(client.nodes) for client in clients]
+        leaving = [client for client in clients if client.nodes[-1] == "n3"]
+        os.kill(cluster.nodes["n3"], signal.SIGTERM)
+        for client in leaving:
+            if client.transports == ["polling"]:
+                await client.connect_anew()
+        await until(lambda: all(client.nodes[-1] == "n1" for client in clients), within_s=60)
+        assert [len(client.nodes) for client in clients] == [
+            count + (client in leaving) for count, client in zip(counts, clients, strict=True)
+        ]
+        await rest(http, cluster.url, path, {"text": "alone"}, tokens[0])
+        await until(lambda: all(client.heard[-1] == "alone" for client in clients))
 
 
 async def poll(http: aiohttp.ClientSession, url: str, cursor: str, token: str) -> list[dict[str, Any]]:
