@@ -4,6 +4,7 @@ import grp
 import importlib.util
 import os
 import pwd
+import resource
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,10 @@ SILENCE_MAX_S = 75
 """Above the longest wait of a poll (50 s) and the pings of a socket (45 s)."""
 BODY_MAX_BYTES = 16 * 1024 * 1024
 """Nodes have limits of their own, told as typed errors; this one only bounds what nginx keeps."""
+
+OPEN_FILES_MAX = 65_536
+FILES_OF_ITS_OWN = 64
+"""Listening sockets, logs, and what the library opens."""
 
 
 def nginx_binary() -> Path:
@@ -42,13 +47,14 @@ def nginx_config(nodes: Mapping[str, str], *, listen: str) -> str:
     pools = "\n".join(_pool(name, nodes) for name in nodes)
     routes = "\n".join(f"        ~^{name}- node_{name};" for name in nodes)
     everywhere = "\n".join(f"        server {address} max_fails=1 fail_timeout=2s;" for address in nodes.values())
+    files = _open_files()
     return f"""{_user()}worker_processes 1;
-worker_rlimit_nofile 65536;
+worker_rlimit_nofile {files};
 daemon off;
 pid nginx.pid;
 error_log nginx.log warn;
 events {{
-    worker_connections 30000;
+    worker_connections {files - FILES_OF_ITS_OWN};
 }}
 http {{
     access_log off;
@@ -105,6 +111,12 @@ def _pool(name: str, nodes: Mapping[str, str]) -> str:
         f"    upstream node_{name} {{\n        server {nodes[name]} max_fails=1 fail_timeout=2s;\n{others}"
         "        keepalive 64;\n    }"
     )
+
+
+def _open_files() -> int:
+    """As many as this user may have open, within reason; each client takes two, its own and the one to the node."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
 
 
 def _user() -> str:

@@ -79,6 +79,17 @@ async def test_all_who_came_within_a_second_are_told_of_in_one_message(nodes: tu
     assert await one.tell() == []
 
 
+async def test_any_number_of_changes_keeps_to_the_size_of_a_message(nodes: tuple[LabNode, LabNode]) -> None:
+    one, other = nodes
+    everybody = set(range(1, 2 * IDS_PER_MESSAGE + 2))
+    for user_id in everybody:
+        one.presence.arrive(f"device{user_id}", user_id)
+    said = await one.tell()
+    assert [len(ids) for ids in said] == [IDS_PER_MESSAGE, IDS_PER_MESSAGE, 1]
+    assert set().union(*said) == everybody
+    assert await other.presence.online(sorted(everybody)) == everybody
+
+
 async def test_somebody_is_gone_when_the_last_device_has_been_gone_for_the_grace(
     nodes: tuple[LabNode, LabNode],
 ) -> None:
