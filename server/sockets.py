@@ -92,8 +92,10 @@ class Sockets:
         self._token_watch = token_watch
         self._presence = presence
         self._watches = watches
-        self._handshakes, self._joins, self._refusals = (
-            Rate(max(1, round(rate.count * rate_limit_factor)), rate.per_s) for rate in (HANDSHAKES, JOINS, REFUSALS)
+        self._handshakes = Rate(max(1, round(HANDSHAKES.count * rate_limit_factor)), HANDSHAKES.per_s)
+        # Stricter limits of commands do not make one CONNECT to each namespace a flood.
+        self._joins, self._refusals = (
+            Rate(round(rate.count * max(1.0, rate_limit_factor)), rate.per_s) for rate in (JOINS, REFUSALS)
         )
         self._patience = MemoryLimiter()
         self._entry_rooms = {name: registry.entry_rooms(name) for name in registry.namespaces}
