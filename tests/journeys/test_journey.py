@@ -34,11 +34,8 @@ WEBSOCKET = ("websocket",)
 UPGRADING = ("polling", "websocket")
 POLLING = ("polling",)
 
-pytestmark = [
-    # Each keeps two cores busy: one after the other, on one worker, which also loads the graph once.
-    pytest.mark.xdist_group("journeys"),
-    pytest.mark.timeout(240),
-]
+# Each keeps two cores busy: they stand in one file, so that one worker does one after the other.
+pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass(frozen=True, slots=True)
