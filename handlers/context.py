@@ -6,7 +6,7 @@ The Protocols are what operations need from outside SQL; `server/app.py` fills t
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -120,6 +120,12 @@ class Attendance(Protocol):
     async def listening(self, topic: str) -> Sequence[int]: ...
 
 
+class Presence(Protocol):
+    """Who is online at this moment, on any node. Raises StoreUnavailable when away."""
+
+    async def online(self, user_ids: Sequence[int]) -> set[int]: ...
+
+
 class Meter(Protocol):
     """Counts what operations and consumers did, for those who run the system."""
 
@@ -146,6 +152,17 @@ class Listener(Protocol):
     async def listen(self, topic: str) -> None: ...
 
     async def unlisten(self, topic: str) -> None: ...
+
+    async def watch(self, user_ids: Collection[int]) -> set[int]:
+        """Lets the caller hear when these people come and go; returns those of them who are online.
+
+        Blocks are looked at whenever there is something to hear. Raises CommandError `too_large` over 1,000 people.
+        """
+        ...
+
+    async def unwatch(self, user_ids: Collection[int] | None) -> None:
+        """The caller hears of these people no more; None: of nobody."""
+        ...
 
     async def renew(self, identity: Identity) -> None:
         """Lets the connection live as long as this newer token of the same person and login session does."""
@@ -174,6 +191,7 @@ class Services:
     passwords: PasswordHasher
     feeds: FeedStore
     attendance: Attendance
+    presence: Presence
     limiter: Limiter
     meter: Meter
     policy: Policy

@@ -7,8 +7,9 @@ the publisher's own sessions hear it twice. Where a message may have been missed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 from realtime import envelope, rooms
 from realtime.backplane import Backplane
@@ -24,6 +25,16 @@ from realtime.push_ids import PushIds
 from realtime.redis_client import StoreUnavailable
 from realtime.replay_log import ReplayLogs, family_key, pack_people
 from realtime.wire import encode_model
+
+
+class ChannelHearer(Protocol):
+    """Whoever else hears a channel of its own over the backplane."""
+
+    def hear(self, body: bytes) -> None: ...
+
+    def missed(self) -> None:
+        """Messages of the channel may have been lost."""
+        ...
 
 
 class Fanout:
@@ -44,6 +55,7 @@ class Fanout:
         on_revoked: Callable[[Sequence[int]], None],
         on_orders_missed: Callable[[int], None],
         on_delivered: Callable[[int], None],
+        hearers: Mapping[str, ChannelHearer],
     ) -> None:
         self._hub = hub
         self._backplane = backplane
@@ -53,10 +65,10 @@ class Fanout:
         self._logs = logs
         self._push_ids = PushIds()
         self._positions = LastPositions(self.publish)
-        self._hearers: dict[str, Callable[[bytes], None]] = {}
         self._on_revoked = on_revoked
         self._on_orders_missed = on_orders_missed
         self._on_delivered = on_delivered
+        self._hearers = dict(hearers)
         self._own_channel = rooms.node_channel(backplane.node_id)
 
     async def start(self) -> None:
@@ -112,7 +124,7 @@ class Fanout:
             if (local := [user_id for user_id in user_ids if user_id in part])
         ]
 
-    async def hear(self, channel: str, hearer: Callable[[bytes], None]) -> None:
+    async def hear(self, channel: str, hearer: ChannelHearer) -> None:
         """Gives the messages of a channel to somebody else, from now on; it carries no pushes."""
         self._hearers[channel] = hearer
         await self._backplane.subscribe(channel)
@@ -122,11 +134,10 @@ class Fanout:
             await self._backplane.unsubscribe(channel)
 
     def _on_message(self, channel: str, body: bytes) -> None:
-        hearer = self._hearers.get(channel)
-        if hearer is not None:
-            hearer(body)
-            return
-        self._deliver(channel, envelope.unpack(body))
+        if (hearer := self._hearers.get(channel)) is not None:
+            hearer.hear(body)
+        else:
+            self._deliver(channel, envelope.unpack(body))
 
     def _deliver(self, channel: str, content: Envelope) -> None:
         match content:
@@ -162,6 +173,8 @@ class Fanout:
             user_id = rooms.person_of_room(room)
             if user_id is not None:
                 self._on_orders_missed(user_id)
+        elif (hearer := self._hearers.get(channel)) is not None:
+            hearer.missed()
         elif channel in (self._own_channel, rooms.EVERY_LISTENER_CHANNEL):
             self._topic_missed(None)
 

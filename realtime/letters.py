@@ -58,6 +58,9 @@ class Letters:
         finally:
             del self._asked[number]
 
+    def missed(self) -> None:
+        """Letters may have been lost: whoever waits for an answer gives up in time."""
+
     def hear(self, body: bytes) -> None:
         """Takes a message from this node's channel."""
         sender, is_answer, number, index, is_last, part = msgpack.unpackb(body)

@@ -15,7 +15,7 @@ from realtime.lua_script import LuaScript
 from realtime.pipelined import Argument, PipelinedConnection
 from realtime.redis_client import StoreUnavailable
 
-TTL_S = 30
+TTL_S = 60
 """How long a node that died is still taken for alive."""
 CHECK_EVERY_S = 1.0
 IDS_PER_CALL = 1_000
@@ -79,24 +79,32 @@ class Listeners:
         self._topics.clear()
         await self._connection.stop()
 
-    async def add(self, topic: str, user_id: int) -> None:
-        """Adds one reference; when it returns, senders on all nodes know of the listener.
+    async def add(self, topic: str, *user_ids: int) -> None:
+        """Adds one reference for each; when it returns, senders on all nodes know of the listeners.
 
-        After StoreUnavailable the reference stands, and is told as soon as Redis is back.
+        After StoreUnavailable the references stand, and are told as soon as Redis is back.
         """
         entry = self._topics.setdefault(topic, _Topic(topic))
-        entry.users[user_id] += 1
-        await self._tell(entry, "SADD", user_id)
+        entry.users.update(user_ids)
+        await self._tell(entry, "SADD", user_ids)
 
-    async def remove(self, topic: str, user_id: int) -> None:
-        """Takes one reference back; with the last one the person listens no more on this node."""
+    async def remove(self, topic: str, *user_ids: int) -> None:
+        """Takes one reference of each back; with the last one the person listens no more on this node."""
         entry = self._topics.get(topic)
-        if entry is None or user_id not in entry.users:
+        if entry is None:
             return
-        entry.users[user_id] -= 1
-        if not entry.users[user_id]:
+        known = [user_id for user_id in user_ids if user_id in entry.users]
+        entry.users.subtract(known)
+        gone = [user_id for user_id in known if not entry.users[user_id]]
+        for user_id in gone:
             del entry.users[user_id]
-            await self._tell(entry, "SREM", user_id)
+        await self._tell(entry, "SREM", gone)
+
+    async def leave_behind(self, topic: str, for_s: float) -> None:
+        """Forgets a topic here; the others take its people for listening for so long still, if Redis can be reached."""
+        if self._topics.pop(topic, None) is not None:
+            with contextlib.suppress(StoreUnavailable):  # then the entries expire by themselves
+                await self._connection.send("PEXPIRE", self._own_key(topic), max(1, round(for_s * 1000)))
 
     async def on_nodes(self, topic: str, user_ids: Sequence[int]) -> dict[str, list[int]]:
         """Those of these people who listen now, by node; nodes without any are absent."""
@@ -119,13 +127,18 @@ class Listeners:
         }
         return {node_id: members for node_id, members in everybody.items() if members}
 
-    async def _tell(self, topic: _Topic, verb: str, user_id: int) -> None:
+    async def _tell(self, topic: _Topic, verb: str, user_ids: Sequence[int]) -> None:
         """Changes this node's set. One connection carries all changes: they take effect in the order of the calls."""
+        if not user_ids:
+            return
         try:
             while topic.is_registered:
                 registrations = topic.registrations
                 key = self._own_key(topic.name)
-                _, is_marked = await self._connection.send_many([(verb, key, user_id), ("SISMEMBER", key, _MARK)])
+                changes: list[tuple[Argument, ...]] = [
+                    (verb, key, *user_ids[at : at + IDS_PER_CALL]) for at in range(0, len(user_ids), IDS_PER_CALL)
+                ]
+                *_, is_marked = await self._connection.send_many([*changes, ("SISMEMBER", key, _MARK)])
                 if is_marked:
                     return
                 if registrations == topic.registrations:

@@ -59,7 +59,7 @@ class SessionExchange:
 
     async def start(self) -> None:
         """From now on other nodes may ask this one."""
-        await self._fanout.hear(self._channel, self._letters.hear)
+        await self._fanout.hear(self._channel, self._letters)
         self._recovery.other_nodes = self
 
     async def stop(self) -> None:

@@ -44,6 +44,19 @@ def worker() -> None:
 
 
 @cli.command()
+def cluster(
+    nodes: Annotated[int, typer.Option(help="How many servers.", min=1, max=16)] = 3,
+    workers: Annotated[int, typer.Option(help="How many workers.", min=1, max=16)] = 1,
+    port: Port = None,
+    host: Host = None,
+) -> None:
+    """Start several servers behind nginx, as a big installation has them."""
+    from server.commands.cluster import cluster
+
+    cluster(_settings(port=port, host=host), nodes=nodes, workers=workers)
+
+
+@cli.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
     from server.commands.migrate import migrate

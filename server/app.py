@@ -23,6 +23,9 @@ from realtime.limits_redis import RedisLimiter
 from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.packed_lists import PackedLists
+from realtime.presence import CHANNEL as PRESENCE_CHANNEL
+from realtime.presence import Presence
+from realtime.presence_watches import PresenceWatches
 from realtime.redis_client import open_redis
 from realtime.replay_log import ReplayLogs
 from realtime.session_holders import SessionHolders
@@ -37,6 +40,7 @@ from server.gate import Gate
 from server.health import Check, Health
 from server.metrics import Metrics
 from server.passwords import Passwords
+from server.presence_rows import PresenceRows
 from server.reentry import Reentry
 from server.registry import Registry
 from server.relay import Relay
@@ -73,7 +77,7 @@ class Node:
         self._serve = serve
         self._work = work
         self._stack = AsyncExitStack()
-        self.node_id = secrets.token_hex(4)
+        self.node_id = _new_node_id(settings.node_name)
         self.port = settings.port
         self.hub = Hub()
         self.registry = Registry(features)
@@ -103,6 +107,9 @@ class Node:
         backplane = RedisBackplane(redis, self.node_id)
         listeners = Listeners(redis, self.node_id)
         membership = Membership(self.hub, backplane, listeners)
+        presence_rows = PresenceRows(units, queries, clock)
+        presence = Presence(listeners, backplane, grace_s=settings.presence_grace_s, note_left=presence_rows.note_left)
+        watches = PresenceWatches(presence, backplane, tell=presence_rows.tell)
         gaps = Gaps(self.hub, membership, self.registry.namespaces)
         ping_ms = settings.ping_interval_ms + settings.ping_timeout_ms
         logs = ReplayLogs(
@@ -125,6 +132,7 @@ class Node:
             on_revoked=revocations.learn,
             on_orders_missed=reentry.missed,
             on_delivered=metrics.delivered,
+            hearers={PRESENCE_CHANNEL: watches},
         )
         passwords = Passwords(
             concurrency=settings.password_hash_concurrency, waiting_max=settings.password_hash_waiting_max
@@ -149,6 +157,7 @@ class Node:
             passwords=passwords,
             feeds=feeds,
             listeners=listeners,
+            presence=presence,
             limiter=limiter,
             metrics=metrics,
         )
@@ -195,6 +204,10 @@ class Node:
             token_sweeper.start()
             stack.push_async_callback(token_sweeper.stop)
         if self._serve:
+            presence.start()
+            stack.push_async_callback(presence.stop)
+            watches.start()
+            stack.push_async_callback(watches.stop)
             front = Front(
                 settings=settings,
                 node_id=self.node_id,
@@ -207,6 +220,8 @@ class Node:
                 dispatcher=self.dispatcher,
                 gate=gate,
                 membership=membership,
+                presence=presence,
+                watches=watches,
                 limiter=limiter,
                 token_watch=token_watch,
                 revocations=revocations,
@@ -243,6 +258,12 @@ class Node:
             return "draining" if self.draining else None
 
         return {"database": database, "backplane": backplane_heard, "traffic": traffic}
+
+
+def _new_node_id(name: str) -> str:
+    """Unique to this run: what an earlier process of the same name has given out must not be taken for ours."""
+    unique = secrets.token_hex(4)
+    return f"{name}-{unique}" if name else unique
 
 
 async def run(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[int], None] | None = None) -> None:

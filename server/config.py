@@ -32,6 +32,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 to be reached from other machines.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    node_name: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9]{1,16})?$",
+        description="What the ids of this process begin with (then `-`), so that a load balancer can lead polling "
+        "clients back to it; empty: one process alone, or nobody polls.",
+    )
     debug: bool = Field(False, description="Tell more in the log, and check the event loop; slow.")
     data_dir: Path = Field(
         CHECKOUT / ".data",
@@ -119,6 +125,9 @@ class Settings(BaseSettings):
         67_108_864,
         ge=65_536,
         description="Pushes that a node remembers for that; who missed more than is there re-syncs.",
+    )
+    presence_grace_s: float = Field(
+        30.0, gt=0, description="How long somebody without a connection still counts as online: reconnects are silent."
     )
     drain_timeout_s: float = Field(
         4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."

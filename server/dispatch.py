@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -263,6 +263,12 @@ class _NobodyListens:
         raise RuntimeError("there is no live connection")
 
     async def unlisten(self, topic: str) -> None:
+        raise RuntimeError("there is no live connection")
+
+    async def watch(self, user_ids: Collection[int]) -> set[int]:
+        raise RuntimeError("there is no live connection")
+
+    async def unwatch(self, user_ids: Collection[int] | None) -> None:
         raise RuntimeError("there is no live connection")
 
     async def renew(self, identity: Identity) -> None:

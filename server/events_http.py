@@ -26,6 +26,7 @@ from realtime.errors import (
 from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
 from realtime.membership import Membership
+from realtime.presence import Presence
 from realtime.wire import answer_error, answer_ok
 from server.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer, Dispatcher
 from server.event_streams import EventStream, EventStreams, KeptEvent
@@ -51,6 +52,7 @@ class LongPolling:
         dispatcher: Dispatcher,
         gate: Gate,
         membership: Membership,
+        presence: Presence,
         limiter: Limiter,
         peer_address: PeerAddress,
         node_id: str,
@@ -60,6 +62,7 @@ class LongPolling:
         self._dispatcher = dispatcher
         self._gate = gate
         self._membership = membership
+        self._presence = presence
         self._limiter = limiter
         self._peer_address = peer_address
         self._node_id = node_id
@@ -140,6 +143,7 @@ class LongPolling:
         for displaced in self._streams.add(stream):
             self._end(displaced)
         try:
+            self._presence.arrive(stream.key, identity.user_id)
             # All at once: a stream may be ended at any await below, and its members must not be admitted after that.
             for member in stream.members:
                 self._membership.admit(member)
@@ -165,6 +169,7 @@ class LongPolling:
 
     def _end(self, stream: EventStream) -> None:
         self._streams.remove(stream)
+        self._presence.depart(stream.key)
         for member in stream.members:
             self._membership.release(member)
 

@@ -9,5 +9,6 @@ from handlers.feature import Feature
 from handlers.feed.feature import FEATURE as FEED
 from handlers.people.feature import FEATURE as PEOPLE
 from handlers.posts.feature import FEATURE as POSTS
+from handlers.presence.feature import FEATURE as PRESENCE
 
-FEATURES: tuple[Feature, ...] = (ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT)
+FEATURES: tuple[Feature, ...] = (ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)

@@ -18,6 +18,8 @@ from realtime.engine.server import SocketEngine
 from realtime.fanout import Fanout
 from realtime.limits import Limiter
 from realtime.membership import Membership
+from realtime.presence import Presence
+from realtime.presence_watches import PresenceWatches
 from realtime.replay_log import ReplayLogs
 from realtime.session_exchange import SessionExchange
 from realtime.session_holders import SessionHolders
@@ -55,6 +57,8 @@ class Front:
     dispatcher: Dispatcher
     gate: Gate
     membership: Membership
+    presence: Presence
+    watches: PresenceWatches
     limiter: Limiter
     token_watch: TokenWatch
     revocations: Revocations
@@ -77,6 +81,8 @@ class Front:
             membership=self.membership,
             limiter=self.limiter,
             token_watch=self.token_watch,
+            presence=self.presence,
+            watches=self.watches,
             rate_limit_factor=settings.rate_limit_factor,
         )
         recovery = Recovery(
@@ -109,6 +115,7 @@ class Front:
             dispatcher=self.dispatcher,
             gate=self.gate,
             membership=self.membership,
+            presence=self.presence,
             limiter=self.limiter,
             peer_address=address_of,
             node_id=self.node_id,
@@ -164,5 +171,6 @@ class Front:
             allowed_origins=settings.allowed_origins,
             trusted_proxies=settings.trusted_proxies,
             namespaces=self.registry.namespaces,
+            sid_prefix=f"{self.node_id}.",
         )
         return [json_options, replace(json_options, path=MSGPACK_PATH, codec=msgpack_packets)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.context import Clock, FeedStore, Limiter, PasswordHasher, Policy, Services, TokenIssuer
+from handlers.context import Clock, FeedStore, Limiter, PasswordHasher, Policy, Presence, Services, TokenIssuer
 from realtime.listeners import Listeners
 from server.config import Settings
 from server.metrics import Metrics
@@ -30,6 +30,7 @@ def make_services(
     passwords: PasswordHasher,
     feeds: FeedStore,
     listeners: Listeners,
+    presence: Presence,
     limiter: Limiter,
     metrics: Metrics,
 ) -> Services:
@@ -39,6 +40,7 @@ def make_services(
         passwords=passwords,
         feeds=feeds,
         attendance=ListenerAttendance(listeners),
+        presence=presence,
         limiter=limiter,
         meter=metrics,
         policy=Policy(

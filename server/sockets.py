@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -13,12 +13,15 @@ from realtime import rooms
 from realtime.contract import AUTH_NAMESPACE
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
 from realtime.engine.session import Connection, Session
-from realtime.errors import CLOSE_UNAVAILABLE, FORBIDDEN, UNAUTHENTICATED, CommandError
+from realtime.errors import CLOSE_FLOOD, CLOSE_UNAVAILABLE, FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, CommandError
 from realtime.gaps import RESYNC_EVENT
 from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
+from realtime.limits_memory import MemoryLimiter
 from realtime.membership import Membership
 from realtime.networks import network_of
+from realtime.presence import Presence
+from realtime.presence_watches import PresenceWatches
 from server.dispatch import Dispatcher, Request
 from server.gate import Gate
 from server.registry import Registry
@@ -27,6 +30,10 @@ from sql.errors import Unavailable
 
 HANDSHAKES = Rate(count=600, per_s=60)
 """Per address: a whole office behind one address may come back at once."""
+JOINS = Rate(count=120, per_s=60)
+"""Per connection: each CONNECT reads what its person belongs to."""
+REFUSALS = Rate(count=300, per_s=60)
+"""Per connection: calls over their limits that are still answered; whoever goes on after that is cut off."""
 RETRY_DRAINING_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -39,6 +46,7 @@ class SocketListener:
     session: Session
     membership: Membership
     token_watch: TokenWatch
+    watches: PresenceWatches
     is_live: bool = True
 
     async def listen(self, topic: str) -> None:
@@ -46,6 +54,12 @@ class SocketListener:
 
     async def unlisten(self, topic: str) -> None:
         await self.membership.unlisten(self.session, topic, self._user_id())
+
+    async def watch(self, user_ids: Collection[int]) -> set[int]:
+        return await self.watches.watch(self.session, self._user_id(), user_ids)
+
+    async def unwatch(self, user_ids: Collection[int] | None) -> None:
+        self.watches.unwatch(self.session, user_ids)
 
     async def renew(self, identity: Identity) -> None:
         bind(self.session.connection, identity, self.token_watch)
@@ -69,6 +83,8 @@ class Sockets:
         membership: Membership,
         limiter: Limiter,
         token_watch: TokenWatch,
+        presence: Presence,
+        watches: PresenceWatches,
         rate_limit_factor: float,
     ) -> None:
         self._dispatcher = dispatcher
@@ -76,7 +92,14 @@ class Sockets:
         self._membership = membership
         self._limiter = limiter
         self._token_watch = token_watch
+        self._presence = presence
+        self._watches = watches
         self._handshakes = Rate(max(1, round(HANDSHAKES.count * rate_limit_factor)), HANDSHAKES.per_s)
+        # Stricter limits of commands do not make one CONNECT to each namespace a flood.
+        self._joins, self._refusals = (
+            Rate(round(rate.count * max(1.0, rate_limit_factor)), rate.per_s) for rate in (JOINS, REFUSALS)
+        )
+        self._patience = MemoryLimiter()
         self._entry_rooms = {name: registry.entry_rooms(name) for name in registry.namespaces}
         self.draining = False
 
@@ -90,12 +113,15 @@ class Sockets:
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
         """Binds the connection at its first token; puts the session into its person's rooms before it is answered."""
+        if await self._is_flood("joins", session.connection, self._joins):
+            return
         identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
         session.state = identity.user_id if identity is not None else None
         self._membership.admit(session)
         try:
             if identity is not None:
                 bind(session.connection, identity, self._token_watch)
+                self._presence.arrive(session.connection.id, identity.user_id)
                 await self._enter_rooms(session, identity)
         except Unavailable as error:
             # A connect_error would keep official clients away for good; after a lost transport they come back.
@@ -116,15 +142,18 @@ class Sockets:
                 credentials=identity_of(session.connection),
                 address=session.connection.peer_address,
                 user_agent=session.connection.user_agent,
-                listener=SocketListener(session, self._membership, self._token_watch),
+                listener=SocketListener(session, self._membership, self._token_watch, self._watches),
             )
         )
+        if answer.error is not None and answer.error.code is RATE_LIMITED:
+            await self._is_flood("refusals", session.connection, self._refusals)
         return answer.body
 
     def disconnected(self, session: Session, reason: str) -> None:
         if not session.kept:
-            self._membership.release(session)
+            self._forget(session)
         if not session.connection.sessions:
+            self._presence.depart(session.connection.id)
             self._token_watch.disarm(session.connection)
 
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
@@ -134,6 +163,7 @@ class Sockets:
             return False
         if identity is not None:
             bind(connection, identity, self._token_watch)
+            self._presence.arrive(connection.id, identity.user_id)
         return True
 
     def not_recovered(self, session: Session, code: int | None) -> None:
@@ -144,7 +174,19 @@ class Sockets:
         session.tell(RESYNC_EVENT, orjson.dumps(told))
 
     def expired(self, session: Session) -> None:
+        self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        self._watches.unwatch(session)
         self._membership.release(session)
+
+    async def _is_flood(self, kind: str, connection: Connection, rate: Rate) -> bool:
+        """Counts, and closes a connection that is over its limit."""
+        decision = await self._patience.hit([(f"{kind}:{connection.id}", rate, 1)])
+        if not decision.allowed:
+            log.warning("flood", kind=kind, peer_address=connection.peer_address)
+            connection.close(CLOSE_FLOOD)
+        return not decision.allowed
 
     def _authenticate(self, connection: Connection, namespace: str, token: object) -> Identity | None:
         if token is None and namespace == AUTH_NAMESPACE:

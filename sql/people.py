@@ -51,6 +51,12 @@ class OwnProfileRow(NamedTuple):
     created_at: datetime.datetime
 
 
+class LastSeenRow(NamedTuple):
+    viewer_id: UserId
+    user_id: UserId
+    last_active_at: datetime.datetime
+
+
 class PeopleQueries(Protocol):
     async def read_person(self, connection: Connection, *, viewer_id: UserId, user_id: UserId) -> PersonPage | None: ...
 
@@ -79,6 +85,18 @@ class PeopleQueries(Protocol):
 
     async def lock_users(self, connection: Connection, *, user_ids: list[UserId]) -> list[UserId]:
         """Those that exist, in id order. Statements after it see all that others did to these people's graph before."""
+        ...
+
+    async def list_last_seen(
+        self, connection: Connection, *, viewer_ids: list[UserId], user_ids: list[UserId]
+    ) -> list[LastSeenRow]:
+        """Of pairs (viewer, person), in no order; pairs with a block and people who do not exist are absent."""
+        ...
+
+    async def note_last_seen(
+        self, connection: Connection, *, user_ids: list[UserId], seen_at: list[datetime.datetime]
+    ) -> None:
+        """Pairs (person, time); never moves back."""
         ...
 
     async def mark_active(self, connection: Connection, *, user_ids: list[UserId]) -> None:

@@ -74,7 +74,7 @@ class Links:
         self, *, peer_address: str, user_agent: str | None, transport: Transport, polling: PollingTransport | None
     ) -> Link:
         connection = Connection(
-            id=secrets.token_urlsafe(15),
+            id=self._options.sid_prefix + secrets.token_urlsafe(15),
             peer_address=peer_address,
             user_agent=user_agent,
             transport=transport,

@@ -18,7 +18,8 @@ class EngineOptions:
     opened a connection is closed. `max_frames_per_s` bounds the WebSocket frames of one client, whatever is in them;
     one that sends more is closed as a flood. `allowed_origins` are those of foreign pages; pages of the same host are
     always allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only. `codec` is the encoding
-    of all packets on this path.
+    of all packets on this path. Every sid begins with `sid_prefix`, by which a load balancer finds the node of a
+    polling client again.
     """
 
     path: str = "/socket.io/"
@@ -32,3 +33,4 @@ class EngineOptions:
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     namespaces: tuple[str, ...] = ()
+    sid_prefix: str = ""

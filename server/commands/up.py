@@ -14,7 +14,7 @@ def up(settings: Settings) -> None:
     """A whole Rookery runs until Ctrl-C: its database is migrated, and filled with a demo network when it was empty."""
     refuse_busy_port(settings)
     with dependencies(settings) as reached:
-        login = asyncio.run(_prepare(reached))
+        login = asyncio.run(prepare(reached))
         tell("starting the server")
         run_process(
             reached, serve=True, work=True, on_ready=lambda port: print(box(_told(reached, port, login)), flush=True)
@@ -23,7 +23,8 @@ def up(settings: Settings) -> None:
     tell("stopped")
 
 
-async def _prepare(settings: Settings) -> DemoLogin | None:
+async def prepare(settings: Settings) -> DemoLogin | None:
+    """The database is migrated, and filled with a demo network when it was empty; who may log in to look around."""
     if applied := await migrate(settings.database_url):
         tell(f"brought the database up to date ({applied} migrations)")
     return await seed_if_empty(settings, tell=tell)

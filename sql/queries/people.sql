@@ -77,3 +77,27 @@ WHERE id IN (
     ORDER BY u.id
     FOR NO KEY UPDATE SKIP LOCKED
 );
+
+-- name: list_last_seen(viewer_ids, user_ids)
+-- When people were last here, for each pair (viewer, person) without a block in either direction.
+-- users_pkey, blocks_pkey; at most one row a pair.
+SELECT pair.viewer_id, u.id AS user_id, u.last_active_at
+FROM unnest(:viewer_ids::bigint[], :user_ids::bigint[]) AS pair (viewer_id, user_id)
+JOIN users u ON u.id = pair.user_id
+WHERE
+    NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.viewer_id AND b.blocked_id = pair.user_id)
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.user_id AND b.blocked_id = pair.viewer_id);
+
+-- name: note_last_seen(user_ids, seen_at)!
+-- Notes when people were last here; what is newer stays, people locked just now are left alone. users_pkey.
+UPDATE users
+SET last_active_at = seen.seen_at
+FROM (
+    SELECT u.id, noted.seen_at
+    FROM unnest(:user_ids::bigint[], :seen_at::timestamptz[]) AS noted (id, seen_at)
+    JOIN users u ON u.id = noted.id
+    WHERE u.last_active_at < noted.seen_at
+    ORDER BY u.id
+    FOR NO KEY UPDATE OF u SKIP LOCKED
+) seen
+WHERE users.id = seen.id;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 
 from realtime.contract import Command
@@ -40,7 +41,7 @@ class Cast(NamedTuple):
     conversation_id: str
 
 
-Thing = Callable[[RunningServer, Cast], Awaitable[dict[str, str]]]
+Thing = Callable[[RunningServer, Cast], Awaitable[Mapping[str, Any]]]
 
 
 async def make_cast(server: RunningServer, prefix: str) -> Cast:
@@ -72,6 +73,10 @@ async def comment(author: Person, post: dict[str, str]) -> str:
 
 async def person(server: RunningServer, cast: Cast) -> dict[str, str]:
     return {"user_id": cast.owner.id}
+
+
+async def several_people(server: RunningServer, cast: Cast) -> dict[str, list[str]]:
+    return {"user_ids": [cast.owner.id, cast.other.id]}
 
 
 async def login_session(server: RunningServer, cast: Cast) -> dict[str, str]:
@@ -138,6 +143,7 @@ async def person_who_talked_with_blocked(server: RunningServer, cast: Cast) -> d
 
 THINGS: Mapping[str, Thing] = {
     "person": person,
+    "people": several_people,
     "person who talked with the blocked before": person_who_talked_with_blocked,
     "login session": login_session,
     "public post": public_post,
@@ -153,7 +159,7 @@ THINGS: Mapping[str, Thing] = {
 }
 
 
-def payload_of(command: Command[Any, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+def payload_of(command: Command[Any, Any], ids: Mapping[str, Any]) -> dict[str, Any]:
     """The command's example, naming this object and no other."""
     payload = {**command.example, **ids}
     payload.pop("client_id", None)
@@ -164,8 +170,10 @@ def payload_of(command: Command[Any, Any], ids: Mapping[str, str]) -> dict[str, 
 async def call(
     server: RunningServer, cast: Cast, caller: str, command: Command[Any, Any], payload: dict[str, Any]
 ) -> dict[str, Any]:
-    """The answer over a socket; an anonymous caller, who gets none, asks by REST."""
+    """The answer over a socket; an anonymous caller, who gets none, asks by REST where that is possible."""
     if caller == "anonymous":
+        if not command.routes:
+            return await connect_error(server, command.namespace)
         (route, *_) = command.routes
         rest = {field: value for field, value in payload.items() if f"{{{field}}}" not in route.path}
         has_body = route.method not in ("GET", "DELETE")
@@ -179,6 +187,16 @@ async def call(
         return await somebody.call(command.namespace, command.name, payload)
     device = await somebody.device(namespaces=[command.namespace])
     return await device.call(command.namespace, command.name, payload)
+
+
+async def connect_error(server: RunningServer, namespace: str) -> dict[str, Any]:
+    """Why a namespace does not take a socket without a token, as an answer."""
+    async with server.http.ws_connect(f"{server.url}/socket.io/?EIO=4&transport=websocket") as websocket:
+        await websocket.receive_str()
+        await websocket.send_str(f"40{namespace},{{}}")
+        told = await websocket.receive_str(timeout=20)
+    assert told.startswith(f"44{namespace},"), told
+    return {"ok": False, "error": orjson.loads(told.partition(",")[2])["data"]}
 
 
 def test_every_command_that_names_an_object_has_a_row() -> None:

@@ -14,7 +14,7 @@ from realtime.wire import encode_model
 from server.features import FEATURES
 from server.registry import Registry
 from tests.contract.world import World, make_world
-from tests.kit.server import NAMESPACES, RunningServer, running_server, settings_for_tests
+from tests.kit.server import NAMESPACES, PASSWORD, RunningServer, running_server, settings_for_tests
 
 PUSHES = Registry(FEATURES).pushes
 SETTINGS: Mapping[str, Mapping[str, object]] = {"token:expiring": {"access_token_ttl_s": 4}}
@@ -56,6 +56,12 @@ async def a_conversation_is_opened(server: RunningServer, world: World) -> None:
         await other.do("/chat", "conversation:open", {"user_id": person.id})
 
 
+async def somebody_comes(server: RunningServer, world: World) -> None:
+    payload = {"login": f"comer.{world.me.username}", "password": PASSWORD}
+    _, login = await server.rest("POST", "/auth/login", payload)
+    await server.device(login["data"]["access_token"])
+
+
 CAUSES: Mapping[str, Cause] = {
     "token:expiring": time_passes,
     "session:revoked": the_login_is_ended,
@@ -63,6 +69,7 @@ CAUSES: Mapping[str, Cause] = {
     "message:created": somebody_writes,
     "receipt:updated": somebody_reads,
     "conversation:updated": a_conversation_is_opened,
+    "presence:changed": somebody_comes,
 }
 
 
@@ -77,8 +84,10 @@ async def test_a_push_is_as_it_was_declared(database_url: str, redis_url: str, n
     async with running_server(settings) as server:
         world = await make_world(server, f"push.{sorted(CAUSES).index(name)}")
         devices = [await person.device(namespaces=CONNECTED) for person in (world.me, world.friend)]
+        comer = await server.person(f"comer.{world.me.username}")
         for device in devices:
             await device.do("/feed", "feed:subscribe")
+            await device.do("/chat", "presence:watch", {"user_ids": [comer.id]})
         await CAUSES[name](server, world)
         for device in devices:
             namespaces = CONNECTED if push.namespace == AUTH_NAMESPACE else (push.namespace,)

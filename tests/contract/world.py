@@ -44,6 +44,7 @@ async def make_world(server: RunningServer, prefix: str) -> World:
     await friend.rest("POST", f"/conversations/{conversation_id}/messages", {"text": "Hello"})
     values = {
         "user_id": friend.id,
+        "user_ids": [friend.id],
         "username": f"{prefix}.new",
         "email": f"{prefix}.new@example.org",
         "password": PASSWORD,

@@ -22,6 +22,7 @@ from realtime.redis_client import open_redis
 from realtime.replay_log import ReplayLogs
 from realtime.wire import Model
 
+OWN_CHANNEL = "hearer"
 NAMESPACES = ("/one", "/two")
 TOPIC = "news"
 
@@ -83,6 +84,7 @@ class LabNode:
         self.logs = ReplayLogs(keep_s=60, max_bytes=1_000_000, now_s=asyncio.get_running_loop().time)
         self.revoked: list[int] = []
         self.unordered: list[int] = []
+        self.heard_apart: list[bytes | None] = []
         self.delivered = 0
         self.fanout = Fanout(
             self.hub,
@@ -94,7 +96,14 @@ class LabNode:
             on_revoked=self.revoked.extend,
             on_orders_missed=self.unordered.append,
             on_delivered=self._count,
+            hearers={OWN_CHANNEL: self},
         )
+
+    def hear(self, body: bytes) -> None:
+        self.heard_apart.append(body)
+
+    def missed(self) -> None:
+        self.heard_apart.append(None)
 
     def _count(self, sessions: int) -> None:
         self.delivered += sessions

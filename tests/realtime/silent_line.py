@@ -16,15 +16,24 @@ class SilentLine:
         self.url = f"unix://{path}"
         self._server_path = server_path
         self._silenced: set[asyncio.StreamWriter] = set()
+        self._is_silent = False
         self._open: set[asyncio.StreamWriter] = set()
         self._carrying: set[asyncio.Task[None]] = set()
 
-    def fall_silent(self) -> None:
+    def fall_silent(self, *, for_good: bool = False) -> None:
+        """`for_good`: connections that are opened later carry nothing either, until `speak`."""
         self._silenced |= self._open
+        self._is_silent = for_good
+
+    def speak(self) -> None:
+        """Connections that are opened from now on carry again."""
+        self._is_silent = False
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_unix_connection(self._server_path)
         self._open |= {writer, server_writer}
+        if self._is_silent:
+            self._silenced |= {writer, server_writer}
         for source, target in ((reader, server_writer), (server_reader, writer)):
             carrying = asyncio.create_task(self._carry(source, target))
             self._carrying.add(carrying)

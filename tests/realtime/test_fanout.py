@@ -16,7 +16,7 @@ from realtime.outgoing import Enter, Revoke
 from realtime.redis_client import StoreUnavailable, open_redis
 from realtime.rooms import person_room
 from tests.kit.services import Valkey
-from tests.realtime.nodes import TOPIC, LabNode, RecordingMember, running_nodes, said
+from tests.realtime.nodes import OWN_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said
 from tests.realtime.silent_line import silent_line
 
 Pair = list[LabNode]
@@ -228,3 +228,17 @@ async def test_who_may_have_missed_an_order_is_told_of(pair: Pair, valkey: Valke
     await asyncio.to_thread(valkey.start)
     await heals(pair[0], member)
     assert (pair[0].unordered, pair[1].unordered) == ([7], [])
+
+
+async def test_a_channel_with_a_hearer_of_its_own_is_handed_over_with_its_gaps(pair: Pair, valkey: Valkey) -> None:
+    a, b = pair
+    assert await b.backplane.subscribe(OWN_CHANNEL)
+    await a.backplane.publish(OWN_CHANNEL, b"no envelope")
+    async with asyncio.timeout(5):
+        while not b.heard_apart:
+            await asyncio.sleep(0.01)
+    await asyncio.to_thread(valkey.restart)
+    async with asyncio.timeout(5):
+        while len(b.heard_apart) < 2:
+            await asyncio.sleep(0.01)
+    assert b.heard_apart == [b"no envelope", None] and a.heard_apart == []

@@ -76,6 +76,29 @@ async def test_somebody_listens_until_the_last_socket_has_gone(make: Make) -> No
     assert await a.all_on_nodes("feed") == {}
 
 
+async def test_many_are_added_and_removed_in_one_call(make: Make) -> None:
+    a = make("a")
+    await a.add("feed", *range(5_000))
+    await a.add("feed", 1, 2)
+    await a.remove("feed", *range(4_999), 6_000)
+    assert await a.all_on_nodes("feed") == {"a": {1, 2, 4_999}}
+    await a.add("feed")
+    await a.remove("feed")
+    await a.remove("unknown", 1)
+
+
+async def test_what_is_left_behind_stays_for_a_while(make: Make, redis: Redis) -> None:
+    a, b = make("a"), make("b")
+    await a.add("feed", 1)
+    await a.add("presence", 1)
+    await a.leave_behind("presence", 20)
+    await a.leave_behind("unknown", 20)
+    await a.stop()
+    assert await b.on_nodes("presence", [1]) == {"a": [1]}
+    assert await b.on_nodes("feed", [1]) == {}
+    assert 0 < await redis.ttl("listen:{presence}:a") <= 20
+
+
 async def test_overlapping_changes_end_as_the_last_one(make: Make) -> None:
     a = make("a")
     changes = []

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
@@ -24,6 +25,22 @@ async def test_home_feeds_leave_redis_after_the_days_that_are_set(database_url: 
             assert 3 * 86_400 - 60 < await redis.ttl(key) <= 3 * 86_400
         finally:
             await redis.aclose()
+
+
+async def test_ids_begin_with_the_node_s_name_and_differ_from_run_to_run(database_url: str, redis_url: str) -> None:
+    settings = settings_for_tests(database_url, redis_url, node_name="n1")
+    node_ids = []
+    for _ in range(2):
+        async with running_server(settings) as server:
+            node_ids.append(server.node.node_id)
+            async with server.http.get(f"{server.url}/socket.io/?EIO=4&transport=polling") as response:
+                sid = orjson.loads((await response.read())[1:])["sid"]
+            assert sid.startswith(f"{server.node.node_id}.")
+            person = await server.person(f"app.named{len(node_ids)}")
+            _, polled = await person.rest("GET", "/events")
+            assert polled["data"]["cursor"].startswith(f"{server.node.node_id}.")
+    assert all(node_id.startswith("n1-") for node_id in node_ids)
+    assert len(set(node_ids)) == 2
 
 
 @pytest.mark.parametrize("is_left_over", [False, True])

@@ -1,3 +1,5 @@
+import datetime
+
 from sql.ids import UserId
 from sql.people import Relation, UserCard
 from tests.sql.world import World
@@ -94,3 +96,30 @@ async def test_activity_is_noted_at_most_once_a_minute(world: World) -> None:
     assert await world.value("SELECT last_active_at < now() - interval '1 minute' FROM users WHERE id = $1", ann)
     await seen()
     assert not await world.value("SELECT last_active_at < now() - interval '1 minute' FROM users WHERE id = $1", ann)
+
+
+async def test_when_people_were_last_seen_is_told_without_those_blocked_in_either_direction(world: World) -> None:
+    ann, bob, cat, dan = await world.people("ann", "bob", "cat", "dan")
+    await world.block(ann, cat)
+    await world.block(dan, ann)
+    rows = await world.read(
+        lambda connection: world.sql.people.list_last_seen(
+            connection, viewer_ids=[ann, ann, ann, ann, ann, bob], user_ids=[ann, bob, cat, dan, NOBODY, cat]
+        )
+    )
+    assert {(row.viewer_id, row.user_id) for row in rows} == {(ann, ann), (ann, bob), (bob, cat)}
+
+
+async def test_last_seen_moves_forward_only(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    times = {ann: later, bob: later - datetime.timedelta(days=1)}
+    for seen_at in (times, {ann: later - datetime.timedelta(minutes=1), NOBODY: later}):
+        async with world.units.write() as connection:
+            await world.sql.people.note_last_seen(connection, user_ids=list(seen_at), seen_at=list(seen_at.values()))
+    rows = await world.read(
+        lambda connection: world.sql.people.list_last_seen(connection, viewer_ids=[ann, ann], user_ids=[ann, bob])
+    )
+    seen = {row.user_id: row.last_active_at for row in rows}
+    assert seen[ann] == later
+    assert seen[bob] > times[bob]

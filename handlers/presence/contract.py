@@ -1,0 +1,84 @@
+"""What presence takes and says.
+
+Watch people, then apply `presence:changed`. A watch lasts as long as the socket: after a reconnect, recovered or not,
+watch again: the answer is the present, and presence is never replayed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from realtime.contract import Command, Push, RateLimit, Repeat, Route
+from realtime.wire import Id, Model, Nothing, Payload, WireId
+
+NAMESPACE = "/chat"
+WATCH_MAX = 1_000
+"""People in one call, and watched by one socket."""
+
+_RATE = RateLimit(120, 60)
+EXAMPLE_ID = "185604284416000001"
+
+
+class WatchPresence(Payload):
+    user_ids: Annotated[list[Id], Field(min_length=1, max_length=WATCH_MAX)]
+
+
+class UnwatchPresence(Payload):
+    """Without `user_ids`: everybody."""
+
+    user_ids: Annotated[list[Id], Field(max_length=WATCH_MAX)] | None = None
+
+
+class PresenceAck(Model):
+    """For each person `true` while online, else when they were last active, in milliseconds.
+
+    People who do not exist, and those with a block between them and the caller, are left out.
+    """
+
+    online: dict[WireId, int | Literal[True]]
+
+
+class PresenceChanged(Model):
+    user_id: WireId
+    online: bool
+    last_active_ms: int
+
+
+WATCH = Command(
+    name="presence:watch",
+    namespace=NAMESPACE,
+    payload=WatchPresence,
+    ack=PresenceAck,
+    effect=(
+        "This socket hears `presence:changed` of these people from here on, beside those that it watches already, "
+        "1,000 at most; answers who of them is online. By REST it only answers."
+    ),
+    repeat=Repeat.READ,
+    rate=_RATE,
+    example={"user_ids": [EXAMPLE_ID]},
+    routes=(Route("POST", "/presence"),),
+)
+
+UNWATCH = Command(
+    name="presence:unwatch",
+    namespace=NAMESPACE,
+    payload=UnwatchPresence,
+    ack=Nothing,
+    effect="This socket hears `presence:changed` of these people no more; without `user_ids`, of nobody.",
+    repeat=Repeat.READ,
+    rate=_RATE,
+    example={"user_ids": [EXAMPLE_ID]},
+)
+
+PRESENCE_CHANGED = Push(
+    name="presence:changed",
+    namespace=NAMESPACE,
+    model=PresenceChanged,
+    audience=(
+        "Sockets that watch the person, where no block is in between: at most once a second, and nothing when somebody "
+        "is back within 30 seconds."
+    ),
+    volatile=True,
+)

@@ -1,0 +1,41 @@
+"""The use cases of presence. Redis is asked before the unit opens: one statement is left."""
+
+from __future__ import annotations
+
+from handlers.context import Beforehand, Context, Outcome
+from handlers.presence.contract import PresenceAck, UnwatchPresence, WatchPresence
+from realtime.redis_client import StoreUnavailable
+from realtime.wire import Nothing, unix_ms
+from sql.ids import UserId
+
+
+async def start_watching(beforehand: Beforehand, command: WatchPresence) -> set[int]:
+    """Those who are online. Whoever may not be seen is watched until the unit finds it out; nothing is told of them."""
+    user_ids = list(dict.fromkeys(command.user_ids))
+    if beforehand.listener.is_live:
+        return await beforehand.listener.watch(user_ids)
+    try:
+        return await beforehand.services.presence.online(user_ids)
+    except StoreUnavailable:
+        return set()
+
+
+async def watch(ctx: Context, command: WatchPresence, online: set[int]) -> Outcome[PresenceAck]:
+    user_ids = [UserId(user_id) for user_id in dict.fromkeys(command.user_ids)]
+    rows = await ctx.sql.people.list_last_seen(
+        ctx.connection, viewer_ids=[ctx.user_id] * len(user_ids), user_ids=user_ids
+    )
+    seen = {row.user_id: row.last_active_at for row in rows}
+    if ctx.listener.is_live:
+        await ctx.listener.unwatch([user_id for user_id in user_ids if user_id not in seen])
+    return Outcome(
+        PresenceAck(online={user_id: True if user_id in online else unix_ms(at) for user_id, at in seen.items()})
+    )
+
+
+async def stop_watching(beforehand: Beforehand, command: UnwatchPresence) -> None:
+    await beforehand.listener.unwatch(command.user_ids)
+
+
+async def unwatch(ctx: Context, command: UnwatchPresence, stopped: None) -> Outcome[Nothing]:
+    return Outcome(Nothing())

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from realtime.backplane_memory import MemoryBackplane
+from realtime.errors import CommandError
+from realtime.presence import CHANNEL, pack_ids
+from realtime.presence_watches import (
+    BELIEVED_GONE_AFTER_S,
+    LOOK_EVERY_S,
+    MAX_WATCHED,
+    PresenceChange,
+    PresenceWatches,
+)
+from realtime.redis_client import StoreUnavailable
+
+ADA, BEA, CID = 1, 2, 3
+
+
+class Registry:
+    """Who is online, as the test says."""
+
+    def __init__(self) -> None:
+        self.people: set[int] = set()
+        self.is_away = False
+        self.asked = 0
+
+    async def online(self, user_ids: Sequence[int]) -> set[int]:
+        self.asked += 1
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return self.people & set(user_ids)
+
+
+class Socket:
+    namespace = "/chat"
+
+    def __init__(self) -> None:
+        self.rooms: set[str] = set()
+
+    def send(self, event: str, data: bytes) -> None:
+        raise AssertionError("what is sent is told to the one who tells")
+
+
+class Lab:
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.backplane = MemoryBackplane("node")
+        self.time_s = 0.0
+        self.can_tell = True
+        self.told: list[tuple[int, bool, int]] = []
+        self.watches = PresenceWatches(self.registry, self.backplane, tell=self._tell, now_s=lambda: self.time_s)
+
+    async def _tell(self, changes: Sequence[PresenceChange]) -> bool:
+        if self.can_tell:
+            self.told += [(change.user_id, change.is_online, len(change.watchers)) for change in changes]
+        return self.can_tell
+
+    async def level(self, *, after_s: float = 1.0) -> list[tuple[int, bool, int]]:
+        """Who was told of, whether they are online, and how many watchers heard it."""
+        self.time_s += after_s
+        await self.watches.level()
+        told, self.told = self.told, []
+        return told
+
+    def hear(self, *user_ids: int) -> None:
+        self.watches.hear(pack_ids(user_ids))
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+async def test_watchers_are_told_of_changes_of_those_they_watch_and_of_no_others(lab: Lab) -> None:
+    lab.registry.people = {BEA}
+    assert await lab.watches.watch(Socket(), ADA, [BEA, CID]) == {BEA}
+    lab.registry.people = {BEA, CID, 4}
+    lab.hear(CID, 4)
+    assert await lab.level() == [(CID, True, 1)]
+    assert await lab.level() == []
+
+
+async def test_a_flap_between_two_messages_is_not_told(lab: Lab) -> None:
+    lab.registry.people = {BEA}
+    await lab.watches.watch(Socket(), ADA, [BEA])
+    for _ in range(3):
+        lab.registry.people = set()
+        lab.hear(BEA)
+        assert await lab.level() == []
+        lab.registry.people = {BEA}
+        lab.hear(BEA)
+        assert await lab.level() == []
+    assert await lab.level(after_s=LOOK_EVERY_S) == []
+
+
+async def test_who_is_missing_is_gone_only_when_the_registry_had_time_to_heal(lab: Lab) -> None:
+    lab.registry.people = {BEA}
+    await lab.watches.watch(Socket(), ADA, [BEA])
+    lab.registry.people = set()
+    lab.hear(BEA)
+    assert await lab.level() == []
+    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S - 0.1) == []
+    assert await lab.level(after_s=0.1) == [(BEA, False, 1)]
+
+
+async def test_the_death_of_a_node_is_noticed_though_nobody_says_so(lab: Lab) -> None:
+    lab.registry.people = {BEA}
+    await lab.watches.watch(Socket(), ADA, [BEA])
+    lab.registry.people = set()
+    assert await lab.level(after_s=LOOK_EVERY_S) == []
+    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 1)]
+
+
+async def test_all_is_looked_up_again_after_a_gap(lab: Lab) -> None:
+    await lab.watches.watch(Socket(), ADA, [BEA])
+    lab.registry.people = {BEA}
+    lab.watches.missed()
+    assert await lab.level() == [(BEA, True, 1)]
+
+
+async def test_nothing_is_told_while_redis_is_away_and_the_truth_afterwards(lab: Lab) -> None:
+    lab.registry.people = {BEA}
+    await lab.watches.watch(Socket(), ADA, [BEA])
+    lab.registry.is_away = True
+    assert await lab.watches.watch(Socket(), ADA, [CID]) == set()
+    lab.hear(BEA)
+    assert await lab.level(after_s=LOOK_EVERY_S) == []
+    lab.registry.is_away, lab.registry.people = False, {BEA, CID}
+    assert await lab.level() == [(CID, True, 1)]
+
+
+async def test_what_could_not_be_told_is_told_later_as_it_is_then(lab: Lab) -> None:
+    await lab.watches.watch(Socket(), ADA, [BEA, CID])
+    lab.registry.people = {BEA, CID}
+    lab.hear(BEA, CID)
+    lab.can_tell = False
+    assert await lab.level() == []
+    lab.can_tell, lab.registry.people = True, {BEA}
+    assert await lab.level() == [(BEA, True, 1)]
+
+
+async def test_who_watches_later_is_answered_what_the_others_were_told(lab: Lab) -> None:
+    lab.registry.people = {BEA}
+    await lab.watches.watch(Socket(), ADA, [BEA])
+    lab.registry.people = set()
+    assert await lab.watches.watch(Socket(), CID, [BEA]) == {BEA}
+    assert await lab.level() == []
+    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 2)]
+
+
+async def test_who_stopped_to_watch_hears_nothing_and_nobody_asks_for_nobody(lab: Lab) -> None:
+    first, second = Socket(), Socket()
+    await lab.watches.watch(first, ADA, [BEA, CID])
+    await lab.watches.watch(second, ADA, [CID])
+    lab.watches.unwatch(first, [BEA, 99])
+    assert lab.watches.watched_by(first) == {CID}
+    lab.watches.unwatch(first)
+    lab.watches.unwatch(first)
+    lab.registry.people = {BEA, CID}
+    lab.hear(BEA, CID)
+    assert await lab.level() == [(CID, True, 1)]
+    lab.watches.unwatch(second)
+    asked = lab.registry.asked
+    assert await lab.level(after_s=LOOK_EVERY_S) == [] and lab.registry.asked == asked
+
+
+async def test_the_channel_is_heard_only_while_somebody_watches(lab: Lab) -> None:
+    heard: list[bytes] = []
+    await lab.backplane.start(on_message=lambda channel, body: heard.append(body), on_gap=lambda channel: None)
+
+    def deliver() -> bool:
+        heard.clear()
+        lab.backplane.deliver(CHANNEL, b"x")
+        return bool(heard)
+
+    assert not deliver()
+    socket = Socket()
+    await lab.watches.watch(socket, ADA, [BEA])
+    assert deliver()
+    lab.watches.unwatch(socket)
+    await lab.level()
+    assert not deliver()
+    await lab.watches.watch(socket, ADA, [BEA])
+    assert deliver()
+    await lab.backplane.stop()
+
+
+async def test_a_flood_of_watches_is_refused_and_changes_nothing(lab: Lab) -> None:
+    socket = Socket()
+    await lab.watches.watch(socket, ADA, range(MAX_WATCHED))
+    with pytest.raises(CommandError, match="1000"):
+        await lab.watches.watch(socket, ADA, [MAX_WATCHED])
+    assert lab.watches.watched_by(socket) == set(range(MAX_WATCHED))
+    await lab.watches.watch(socket, ADA, [0])
