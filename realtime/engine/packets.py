@@ -34,6 +34,9 @@ class Kind(Enum):
     BINARY_ACK = b"6"
 
 
+_KINDS = {kind.value: kind for kind in Kind}
+
+
 @dataclass(slots=True)
 class Packet:
     """One Socket.IO packet of a client.
@@ -57,7 +60,7 @@ def decode_packet(text: bytes) -> Packet:
     head = _HEAD.match(text)
     if head is None:
         raise MalformedPacket("unknown Socket.IO packet type")
-    kind = Kind(head[1])
+    kind = _KINDS[head[1]]
     binary = kind in (Kind.BINARY_EVENT, Kind.BINARY_ACK)
     if binary is not (head[2] is not None):
         raise MalformedPacket("attachment count and packet type disagree")
