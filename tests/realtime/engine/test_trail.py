@@ -40,6 +40,7 @@ def test_only_what_was_for_the_session_is_told_in_order() -> None:
     told = trail.push("told", b"1")
     logs.append("room:1", _push("3"))
     _written(trail, _push("3"))
+    trail.lost_client()
     assert _ids(trail.missed(None)) == ["1", "2", told.push_id, "3"]
     assert _ids(trail.missed("2")) == [told.push_id, "3"]
     assert _ids(trail.missed("3")) == []
@@ -140,6 +141,7 @@ def test_two_nodes_tell_all_once(own: list[bool], left: int, received: int, says
     offset = ids[received - 1] if received else None
     if offset is None:
         before.last = "something unread" if left else None
+    before.lost_client()
     missed = before.missed(offset)
     assert missed is not None
     after = Trail("p", "/chat", new)
