@@ -73,7 +73,7 @@ def test_what_is_not_known_is_not_followed_up() -> None:
 
 
 def test_a_gap_forbids_to_go_on_from_before_it() -> None:
-    for interrupt in (lambda logs: logs.interrupt("room:1"), lambda logs: logs.interrupt_families()):
+    for whole_node in (False, True):
         logs = _logs()
         trail = Trail("p", "/chat", logs)
         trail.joined("room:1")
@@ -82,7 +82,10 @@ def test_a_gap_forbids_to_go_on_from_before_it() -> None:
         logs.append("room:1", _push("1"))
         _written(trail, _push("1"))
         trail.lost_client()
-        interrupt(logs)
+        if whole_node:
+            logs.interrupt_families()
+        else:
+            logs.interrupt("room:1")
         assert trail.missed("1") is None
         # From after it there is nothing missing.
         logs.append("room:1", _push("2"))
