@@ -94,6 +94,9 @@ class Fanout:
             self._positions.note(emission)
             messages += await self._address(emission)
         for signal in signals:
+            if isinstance(signal, Revoke):
+                # This node knows when it answers; the others hear of it.
+                self._on_revoked(signal.login_session_ids)
             messages += _order(signal)
         if not messages:
             return

@@ -40,7 +40,7 @@ def pack_people(ids: Sequence[int]) -> bytes:
 def is_among(packed: bytes, person: bytes) -> bool:
     """Whether an id, packed too, stands in packed ids."""
     at = packed.find(person)
-    while at % 8 > 0:
+    while at > 0 and at % 8:
         at = packed.find(person, at + 1)
     return at >= 0
 

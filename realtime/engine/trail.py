@@ -123,13 +123,12 @@ class Trail:
         """Where the session stands in this node's logs, for the node that gets a copy of them; see `restore`."""
         carried = self.past.export() if isinstance(self.past, Carried) else None
         last = self.last if self.last is not NOTHING_WRITTEN else False
-        left_at = max(self.left_at, self._logs.last) if self.answered and not self.away else self.left_at
         return {
             "pid": self.pid,
             "positions": self.positions,
             "start": self.start,
             "last": last,
-            "left_at": left_at,
+            "left_at": self.left_at if self.away else self._logs.last,
             "carried": carried,
         }
 
@@ -196,7 +195,7 @@ class Trail:
     def _number_of(self, offset: str | None) -> int | None:
         """After which entry the client's knowledge ends."""
         if offset == self.last:
-            return self.left_at
+            return self.left_at if self.away else self._logs.last
         if offset is None:
             return self.start if self.past is None else None
         number = self._logs.number_of(offset)

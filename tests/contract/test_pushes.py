@@ -68,6 +68,7 @@ CAUSES: Mapping[str, Cause] = {
     "feed:new": a_friend_posts,
     "message:created": somebody_writes,
     "receipt:updated": somebody_reads,
+    "conversation:position": somebody_writes,
     "conversation:updated": a_conversation_is_opened,
     "presence:changed": somebody_comes,
 }

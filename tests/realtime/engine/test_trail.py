@@ -1,0 +1,183 @@
+"""What a session missed is told wholly or not at all."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.engine.push_frames import PushFrames
+from realtime.engine.trail import Carried, Trail
+from realtime.replay_log import ReplayLogs, family_key, pack_people
+
+
+def _logs(max_bytes: int = 10**6) -> ReplayLogs:
+    return ReplayLogs(keep_s=100, max_bytes=max_bytes, now_s=lambda: 0.0)
+
+
+def _push(push_id: str, namespace: str = "/chat") -> PushFrames:
+    return PushFrames(namespace, "said", b"1", push_id)
+
+
+def _ids(pushes: list[PushFrames] | None) -> list[str | None] | None:
+    return None if pushes is None else [push.push_id for push in pushes]
+
+
+def _written(trail: Trail, push: PushFrames) -> None:
+    trail.last = push.push_id
+
+
+def test_only_what_was_for_the_session_is_told_in_order() -> None:
+    logs = _logs()
+    trail = Trail("p", "/chat", logs)
+    logs.append("room:1", _push("before"))
+    trail.joined("room:1")
+    trail.joined("feed:7")
+    logs.append("room:1", _push("1"))
+    logs.append("room:2", _push("elsewhere"))
+    logs.append(family_key("feed"), _push("2"), pack_people([5, 7]))
+    logs.append(family_key("feed"), _push("not mine"), pack_people([5]))
+    logs.append("room:1", _push("other namespace", "/feed"))
+    told = trail.push("told", b"1")
+    logs.append("room:1", _push("3"))
+    _written(trail, _push("3"))
+    trail.lost_client()
+    assert _ids(trail.missed(None)) == ["1", "2", told.push_id, "3"]
+    assert _ids(trail.missed("2")) == [told.push_id, "3"]
+    assert _ids(trail.missed("3")) == []
+
+
+def test_a_room_that_was_left_is_not_told() -> None:
+    logs = _logs()
+    trail = Trail("p", "/chat", logs)
+    trail.joined("room:1")
+    logs.append("room:1", _push("1"))
+    _written(trail, _push("1"))
+    trail.lost_client()
+    logs.append("room:1", _push("2"))
+    trail.left("room:1")
+    assert _ids(trail.missed("1")) == []
+
+
+def test_what_is_not_known_is_not_followed_up() -> None:
+    logs = _logs()
+    first = Trail("earlier", "/chat", logs)
+    first.joined("room:1")
+    logs.append("room:1", _push("stale"))
+    trail = Trail("p", "/chat", logs)
+    trail.joined("room:1")
+    logs.append("room:1", _push("1"))
+    _written(trail, _push("1"))
+    assert trail.missed("stale") is None
+    assert trail.missed("unheard") is None
+    assert trail.missed("") is None
+
+
+def test_a_gap_forbids_to_go_on_from_before_it() -> None:
+    for whole_node in (False, True):
+        logs = _logs()
+        trail = Trail("p", "/chat", logs)
+        trail.joined("room:1")
+        trail.joined("feed:7")
+        logs.append("room:9", _push("0"))
+        logs.append("room:1", _push("1"))
+        _written(trail, _push("1"))
+        trail.lost_client()
+        if whole_node:
+            logs.interrupt_families()
+        else:
+            logs.interrupt("room:1")
+        assert trail.missed("1") is None
+        # From after it there is nothing missing.
+        logs.append("room:1", _push("2"))
+        assert _ids(trail.missed("2")) == []
+
+
+def test_the_gap_of_a_strange_room_is_no_matter() -> None:
+    logs = _logs()
+    trail = Trail("p", "/chat", logs)
+    trail.joined("room:1")
+    logs.append("room:1", _push("1"))
+    logs.interrupt("room:2")
+    assert _ids(trail.missed(None)) is None or trail.last is None
+    _written(trail, _push("1"))
+    assert _ids(trail.missed(None)) == ["1"]
+
+
+def test_a_quiet_client_goes_on_from_what_it_heard_long_ago() -> None:
+    """Its last push may have left the logs meanwhile; nothing was for it since."""
+    logs = _logs(max_bytes=3_000)
+    trail = Trail("p", "/chat", logs)
+    trail.joined("room:1")
+    logs.append("room:1", _push("1"))
+    _written(trail, _push("1"))
+    for number in range(20):
+        logs.append("room:2", _push(f"other {number}"))
+    assert logs.number_of("1") is None
+    trail.lost_client()
+    logs.append("room:1", _push("2"))
+    assert _ids(trail.missed("1")) == ["2"]
+
+
+def test_who_missed_more_than_is_kept_gets_nothing() -> None:
+    logs = _logs(max_bytes=3_000)
+    trail = Trail("p", "/chat", logs)
+    trail.joined("room:1")
+    logs.append("room:1", _push("0"))
+    _written(trail, _push("0"))
+    trail.lost_client()
+    for number in range(20):
+        logs.append("room:1", _push(f"missed {number}"))
+    assert trail.missed("0") is None
+
+
+@given(st.lists(st.booleans(), max_size=12), st.integers(0, 6), st.integers(0, 6), st.booleans())
+def test_two_nodes_tell_all_once(own: list[bool], left: int, received: int, says_before: bool) -> None:
+    """The old node heard the first pushes, the new one overlaps; the client got some of the old one's."""
+    received = min(received, left)
+    ids = [str(number) for number in range(left + len(own))]
+    old, new = _logs(), _logs()
+    before = Trail("p", "/chat", old)
+    before.joined("room:1")
+    for push_id in ids[:left]:
+        old.append("room:1", _push(push_id))
+        _written(before, _push(push_id))
+    offset = ids[received - 1] if received else None
+    if offset is None:
+        before.last = "something unread" if left else None
+    before.lost_client()
+    missed = before.missed(offset)
+    assert missed is not None
+    after = Trail("p", "/chat", new)
+    after.joined("room:1")
+    if says_before:
+        for push_id in ids[max(0, left - 3) : left]:
+            new.append("room:1", _push(push_id))
+    after.came_with(Carried(offset, missed, before.told_since(offset)))
+    for push_id in ids[left:]:
+        new.append("room:1", _push(push_id))
+    assert _ids(after.missed(offset)) == ids[received:]
+    # What it was told then is not told again.
+    for at, push_id in enumerate(ids[received:], received + 1):
+        assert _ids(after.missed(push_id)) == ids[at:]
+
+
+def test_a_trail_can_be_left_to_another_node() -> None:
+    old, new = _logs(), _logs()
+    trail = Trail("p", "/chat", old)
+    trail.joined("room:1")
+    trail.found_client()
+    for number in range(4):
+        old.append("room:1", _push(str(number)))
+        _written(trail, _push(str(number)))
+    copy = old.empty_like()
+    copy.restore([(e.number, e.key, e.push, e.people) for e in old.entries()], evicted=old.evicted, last=old.last)
+    heir = Trail("p", "/chat", new)
+    heir.joined("room:1")
+    new.append("room:1", _push("3"))
+    heir.came_with(Trail.restore("/chat", copy, trail.export()))
+    new.append("room:1", _push("4"))
+    assert _ids(heir.missed("1")) == ["2", "3", "4"]
+    assert _ids(heir.missed("3")) == ["4"]
+    heir.came_back("1")
+    assert _ids(heir.missed("2")) == ["3", "4"]
+    assert heir.missed("unheard") is None
