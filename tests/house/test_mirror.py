@@ -31,7 +31,6 @@ TESTED_ELSEWHERE = {
     "server/commands/reset.py": "tests/server/test_main.py",
     "server/commands/up.py": "tests/server/test_main.py",
     "server/clock.py": "tests/handlers/accounts/test_live_connections.py",
-    "server/drain.py": "tests/recovery/test_stopping.py",
     "server/features.py": "tests/contract/test_callers.py",
     "server/front.py": "tests/server/test_sockets.py",
     "server/services.py": "tests/handlers/feed/test_consumers.py",

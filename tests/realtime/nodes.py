@@ -93,7 +93,7 @@ class LabNode:
             self.membership,
             self.gaps,
             self.logs,
-            on_revoked=self.revoked.extend,
+            on_revoked=self._note_revoked,
             on_orders_missed=self.unordered.append,
             on_delivered=self._count,
             hearers={OWN_CHANNEL: self},
@@ -107,6 +107,11 @@ class LabNode:
 
     def _count(self, sessions: int) -> None:
         self.delivered += sessions
+
+    def _note_revoked(self, login_session_ids: Sequence[int]) -> None:
+        """Each may be heard more than once: by the node that ends a login, and when the order comes back to it."""
+        known = set(self.revoked)
+        self.revoked += [one for one in login_session_ids if one not in known]
 
     async def session(self, *rooms: str, namespace: str = "/one", hears: Sequence[int] = ()) -> RecordingMember:
         """A new one, in these rooms, that hears the topic as these people."""
