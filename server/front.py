@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +40,9 @@ from server.sockets import Sockets
 from server.token_watch import TokenWatch
 
 MSGPACK_PATH = "/socket.io-msgpack/"
+BACKLOG = 1024
+ACCEPTING_S = 0.02
+"""In which the loop makes a connection of a socket that it has accepted."""
 LINGERING_S = 2.0
 """How long the rest of a refused body is still read: a client that is cut off while it sends sees no answer."""
 
@@ -145,7 +150,10 @@ class Front:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(polling.stop)
-        await web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_address=True).start()
+        listening = _listen(settings.host, settings.port)
+        site = web.SockSite(runner, listening, backlog=BACKLOG)
+        await site.start()
+        stack.push_async_callback(_stop_listening, site, listening)
         stack.push_async_callback(
             drain,
             hub=self.hub,
@@ -174,3 +182,18 @@ class Front:
             sid_prefix=f"{self.node_id}.",
         )
         return [json_options, replace(json_options, path=MSGPACK_PATH, codec=msgpack_packets)]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+async def _stop_listening(site: web.SockSite, listening: socket.socket) -> None:
+    """Accepts nobody any more, and gives whoever was accepted just now the time to become known to the runner.
+
+    asyncio loses a connection that it accepted in the very turn in which its server is closed: nobody would close it.
+    """
+    asyncio.get_running_loop().remove_reader(listening)
+    await asyncio.sleep(ACCEPTING_S)
+    await site.stop()
