@@ -1,1 +1,1 @@
-"""Measures single mechanisms in this process, without the wire."""
+"""Measures single mechanisms of the product: in this process, or as small servers made of a part of it."""

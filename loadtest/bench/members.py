@@ -1,0 +1,146 @@
+"""The sockets of a load client: how they get in, and how they count what they hear without reading it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from loadtest.bench.frames import connect, frame_size, split, upgrade_request
+
+
+class Refused(Exception):
+    """A server did not let a client in, or closed it, or said something unexpected."""
+
+
+class Entering(asyncio.Protocol):
+    """Opens a WebSocket and a session in each namespace; then hands the transport to what comes next."""
+
+    def __init__(self, port: int, namespaces: Sequence[str], token: str | None, ready: asyncio.Future[None]) -> None:
+        self._port = port
+        self._connects = b"".join(connect(namespace, token) for namespace in namespaces)
+        self._missing = len(namespaces)
+        self._ready = ready
+        self._unread = b""
+        self._upgraded = False
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(upgrade_request(self._port))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(f"closed while it entered: {error}")
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        if not self._upgraded:
+            head, end, rest = self._unread.partition(b"\r\n\r\n")
+            if not end:
+                return
+            if b" 101 " not in head.partition(b"\r\n")[0] + b" ":
+                self._fail(head.decode("latin-1"))
+                return
+            self._upgraded, self._unread = True, rest
+        payloads, self._unread = split(self._unread)
+        for payload in payloads:
+            self._packet(payload)
+
+    def _packet(self, payload: bytes) -> None:
+        if payload.startswith(b"0"):
+            self.transport.write(self._connects)
+        elif payload.startswith(b"40"):
+            self._missing -= 1
+            if not self._missing and not self._ready.done():
+                self._ready.set_result(None)
+        else:
+            self._fail(f"said {payload!r} to a client that enters")
+
+    def _fail(self, why: str) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(Refused(why))
+
+
+class Tally:
+    """What all members together have heard. Servers write equal frames to all, so that counting bytes is enough."""
+
+    def __init__(self) -> None:
+        self.frame_bytes = 0
+        self.lost = 0
+        self.heard_at_s: list[float] = []
+        self._bytes = 0
+        self._frames_wanted = 0
+        self._done: asyncio.Future[None] | None = None
+
+    def expect(self, frames: int) -> asyncio.Future[None]:
+        """Begins to count; done as soon as so many frames have come."""
+        self.heard_at_s = []
+        self._bytes = 0
+        self._frames_wanted = frames
+        self._done = asyncio.get_running_loop().create_future()
+        return self._done
+
+    def hear(self, data: bytes) -> None:
+        self.heard_at_s.append(time.perf_counter())
+        if not self.frame_bytes:
+            self.frame_bytes = frame_size(data)
+        self._bytes += len(data)
+        wanted_bytes = self._frames_wanted * self.frame_bytes
+        if self._bytes >= wanted_bytes and self._done is not None and not self._done.done():
+            if self._bytes > wanted_bytes:
+                self._done.set_exception(Refused(f"{self._bytes - wanted_bytes} bytes more than expected"))
+            else:
+                self._done.set_result(None)
+
+    def lose(self) -> None:
+        self.lost += 1
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(Refused("a client was closed"))
+
+
+class Listening(asyncio.Protocol):
+    """Counts what comes."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.data_received = tally.hear  # type: ignore[method-assign]  # one call less for each delivery
+        self._tally = tally
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._tally.lose()
+
+
+class Echoing(asyncio.Protocol):
+    """Asks again as soon as it is answered, until `again` says no; then calls `on_end`."""
+
+    def __init__(
+        self, transport: asyncio.Transport, question: bytes, *, again: Callable[[], bool], on_end: Callable[[], None]
+    ) -> None:
+        self._transport = transport
+        self._question = question
+        self._again = again
+        self._on_end = on_end
+        self._expected_bytes = 0
+        self._bytes = 0
+        self.answers = 0
+        self.last_answer = b""
+
+    def ask(self) -> None:
+        self._transport.write(self._question)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_end()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._expected_bytes:
+            self._expected_bytes = frame_size(data)
+        self._bytes += len(data)
+        if self._bytes < self._expected_bytes:
+            return
+        self._bytes = 0
+        self.answers += 1
+        self.last_answer = data
+        if self._again():
+            self._transport.write(self._question)
+        else:
+            self._on_end()

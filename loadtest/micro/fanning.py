@@ -1,0 +1,50 @@
+"""The product's way of a push to everybody, within one process: fan-out, memory backplane, hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from realtime.backplane_memory import MemoryBackplane
+from realtime.engine.hub import Hub
+from realtime.fanout import Fanout
+from realtime.gaps import Gaps
+from realtime.listeners import Listeners
+from realtime.membership import Membership
+from realtime.redis_client import open_redis
+
+EVERYBODY: Final = "everybody"
+_NODE: Final = "micro"
+_NOBODY_LISTENS_TO_TOPICS: Final = "redis://127.0.0.1:1"
+
+
+class Fanning:
+    """What a node needs to reach its own clients. The registry of listeners is there and never asked."""
+
+    def __init__(self, namespaces: tuple[str, ...]) -> None:
+        self.hub = Hub()
+        backplane = MemoryBackplane(_NODE)
+        listeners = Listeners(open_redis(_NOBODY_LISTENS_TO_TOPICS, client_name=_NODE), _NODE)
+        self.membership = Membership(self.hub, backplane, listeners)
+        self.fanout = Fanout(
+            self.hub,
+            backplane,
+            listeners,
+            self.membership,
+            Gaps(self.hub, self.membership, namespaces),
+            on_revoked=_nobody_is_revoked,
+            on_orders_missed=_nobody_is_ordered,
+            on_delivered=_nobody_counts,
+        )
+
+
+def _nobody_is_revoked(_login_session_ids: Sequence[int]) -> None:
+    return None
+
+
+def _nobody_is_ordered(_user_id: int) -> None:
+    return None
+
+
+def _nobody_counts(_count: int) -> None:
+    return None

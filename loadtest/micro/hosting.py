@@ -1,0 +1,49 @@
+"""Puts an engine on a port as the product does: on uvloop, inside aiohttp."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import uvloop
+from aiohttp import web
+
+from loadtest.lifetime import raise_file_limit, serve_until_told
+from realtime.engine.hub import Hub
+from realtime.engine.options import EngineOptions
+from realtime.engine.policy import SessionPolicy
+from realtime.engine.server import SocketEngine
+from realtime.errors import CLOSE_DRAINING
+
+PING_INTERVAL_MS: Final = 600_000
+"""Longer than any measurement, at all servers that are compared: heartbeats would blur what is measured."""
+BACKLOG: Final = 1_024
+_DEADLINE_S = 2.0
+
+
+def server_options(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--port", type=int, required=True, help="where to listen on the loopback address")
+    return parser
+
+
+async def host(policy: SessionPolicy, hub: Hub, port: int, namespaces: tuple[str, ...], **told: object) -> None:
+    """Serves clients until SIGTERM; `told` is what they need to know beside the port."""
+    options = EngineOptions(ping_interval_ms=PING_INTERVAL_MS, namespaces=namespaces)
+    engine = SocketEngine(policy=policy, hub=hub, options=options)
+    app = web.Application()
+    engine.attach(app)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=BACKLOG).start()
+    await serve_until_told(**told)
+    await engine.close(CLOSE_DRAINING, deadline_s=_DEADLINE_S)
+    await runner.cleanup()
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    raise_file_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)

@@ -1,0 +1,50 @@
+"""Stock python-socketio on aiohttp and uvloop: `python -m loadtest.peers.stock_socketio --port N`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Final
+
+import socketio
+import uvloop
+from aiohttp import web
+
+from loadtest.lifetime import raise_file_limit, serve_until_told
+
+NAMESPACES: Final = ("/", "/b", "/c", "/d", "/e", "/f")
+PING_INTERVAL_S: Final = 600
+BACKLOG: Final = 1_024
+
+
+async def serve(port: int) -> None:
+    server = socketio.AsyncServer(async_mode="aiohttp", namespaces=list(NAMESPACES), ping_interval=PING_INTERVAL_S)
+
+    async def publish(sid: str, data: object) -> None:
+        await server.emit("msg", data)
+
+    async def echo(sid: str, data: object) -> dict[str, bool]:
+        return {"ok": True}
+
+    server.on("pub", publish)
+    server.on("echo", echo)
+    app = web.Application()
+    server.attach(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=BACKLOG).start()
+    await serve_until_told()
+    await runner.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="where to listen on the loopback address")
+    options = parser.parse_args()
+    raise_file_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(options.port))
+
+
+if __name__ == "__main__":
+    main()
