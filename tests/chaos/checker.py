@@ -89,7 +89,11 @@ def check_rows(histories: Sequence[History], truth: Truth) -> Iterator[Complaint
     """Nothing that was sent is stored twice, and conversations are numbered from 1 without a hole."""
     sent = _sent(histories)
     stored = Counter(
-        text for room, rows in truth.rows.items() if is_conversation(room) or room == POSTS for _, text in rows.values()
+        text
+        for room, rows in truth.rows.items()
+        if is_conversation(room) or room == POSTS
+        for _, text in rows.values()
+        if text in sent
     )
     for text, count in stored.items():
         if count > 1:

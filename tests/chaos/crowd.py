@@ -45,14 +45,21 @@ _runs = count(1)
 class Crowd:
     """Messages and posts of one run, each with a text of its own."""
 
-    def __init__(self, logins: Sequence[Login], addresses: Callable[[], Sequence[str]], *, seed: int) -> None:
+    def __init__(
+        self, logins: Sequence[Login], addresses: Callable[[], Sequence[str]], *, seed: int, pace: float
+    ) -> None:
         self._run = next(_runs)
         self._chooser = random.Random(seed)
         self._numbers = count(1)
         self.logins = logins
         self.clients = [
             GoodClient(
-                f"{place}/{device}", login.user_id, login.token, addresses, random.Random(f"{seed} {place} {device}")
+                f"{place}/{device}",
+                login.user_id,
+                login.token,
+                addresses,
+                chooser=random.Random(f"{seed} {place} {device}"),
+                pace=pace,
             )
             for place, login in enumerate(logins)
             for device in range(DEVICES_EACH)

@@ -44,10 +44,17 @@ class _NotNow(Exception):
 
 
 class GoodClient:
-    """`addresses` answers where servers are to be found, living or not."""
+    """`addresses` answers where servers are to be found, living or not; `pace` stretches its own delays."""
 
     def __init__(
-        self, name: str, user_id: str, token: str, addresses: Callable[[], Sequence[str]], chooser: random.Random
+        self,
+        name: str,
+        user_id: str,
+        token: str,
+        addresses: Callable[[], Sequence[str]],
+        *,
+        chooser: random.Random,
+        pace: float,
     ) -> None:
         self.history = History(name, user_id)
         self.view = View(user_id)
@@ -55,6 +62,7 @@ class GoodClient:
         self._token = token
         self._addresses = addresses
         self._chooser = chooser
+        self._pace = pace
         self._socket: LightSocket | None = None
         self._connected = asyncio.Event()
         self._wanted: set[str] = set()
@@ -86,7 +94,8 @@ class GoodClient:
                     await self._stay()
                 attempt += 1
                 longest_s = min(_RECONNECT_MAX_S, _RECONNECT_S * 2 ** (attempt - 1))
-                await asyncio.sleep(longest_s * self._chooser.uniform(1 - _RANDOMIZATION, 1 + _RANDOMIZATION))
+                spread = self._chooser.uniform(1 - _RANDOMIZATION, 1 + _RANDOMIZATION)
+                await asyncio.sleep(longest_s * spread * self._pace)
         finally:
             self.drop()
 
@@ -193,7 +202,7 @@ class GoodClient:
 
     async def _read(self, scope: str) -> None:
         """What is wanted meanwhile is read again."""
-        await asyncio.sleep(_READ_JITTER_S * self._chooser.random())
+        await asyncio.sleep(_READ_JITTER_S * self._chooser.random() * self._pace)
         self._wanted.discard(scope)
         try:
             await (self._read_chat() if scope == CHAT else self._read_feed())

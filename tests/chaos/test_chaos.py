@@ -32,7 +32,7 @@ TRANSACTIONS_PER_RETURN_MAX = 16
 
 STALLED_SHARE = 0.01
 LONG_TEXT = "\N{WHITE CHESS ROOK}\N{BLACK CHESS ROOK}" * 2_400
-LONG_POSTS_PER_S = 8.0
+LONG_POSTS_PER_S = 16.0
 KERNEL_BYTES = 4_096
 STALL_TIMEOUT_S = 90.0
 RESIDENT_GROWTH_MAX_BYTES = 128 * 1024 * 1024
@@ -103,7 +103,7 @@ async def stage(
     while len(cluster.nodes) < 2:  # the scenario before has killed one
         await cluster.add_node()
     await cluster.healthy()
-    return Stage(cluster, Crowd(logins, cluster.addresses, seed=7), database, form)
+    return Stage(cluster, Crowd(logins, cluster.addresses, seed=7, pace=form.pace), database, form)
 
 
 async def test_a_node_is_killed(stage: Stage) -> None:

@@ -79,8 +79,8 @@ def sound_run() -> Run:
         Heard(5.2, 1, post(50, feed_room(CEM))),
     ]
     histories[cem.client] = cem
-    # A post from before this run, which a client need not have been shown.
-    posts = {id: (ADA, post(id).text) for id in (30, 40, 50)}
+    # Posts from before this run, two of the same words, which a client need not have been shown.
+    posts = {id: (ADA, post(id).text) for id in (30, 40, 50)} | {29: (ADA, post(30).text)}
     return Run(
         histories=histories,
         rows={TALK: {m.id: (m.author, m.text) for m in MESSAGES}, POSTS: posts, feed_room(CEM): dict(posts)},
@@ -237,7 +237,7 @@ def refuse(run: Run) -> None:
         (hear_what_is_not_theirs, {Fault.DIVERGED}, "of a room that is not theirs"),
         (read_other_content, {Fault.DIVERGED}, "not the post"),
         (keep_a_message_from_one, {Fault.LACKING}, "bea/2 lacks [4] of 4 in conversation:7, and was told nothing"),
-        (keep_a_post_from_one, {Fault.LACKING}, "cem/1 lacks [50] of 3 in feed:cem, and was told nothing"),
+        (keep_a_post_from_one, {Fault.LACKING}, "cem/1 lacks [50] of 4 in feed:cem, and was told nothing"),
         (tell_and_not_read, {Fault.LACKING}, "and has not read on since it was told to"),
         (leave_a_hole, {Fault.MISNUMBERED}, "has the numbers [1, 2, 3, 4, 6]"),
         (never_answer, {Fault.UNANSWERED}, "answered with nothing"),
