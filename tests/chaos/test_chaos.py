@@ -18,7 +18,7 @@ from tests.chaos.conftest import Form
 from tests.chaos.crowd import GROUP, Crowd, Login
 from tests.chaos.good_client import NAMESPACES
 from tests.chaos.history import Connected, Heard, Lost, Read, Told
-from tests.chaos.truth import Connection, DatabaseLoad, read_truth, watched_database
+from tests.chaos.truth import Connection, read_truth, watched_database
 from tests.journeys.servers import POOL_MAX
 from tests.kit.light_socket import LightSocket
 
@@ -173,21 +173,21 @@ async def test_half_of_all_connections_drop_at_once(stage: Stage) -> None:
     async with stage.crowd.present(), watched_database(stage.database) as load:
         victims = stage.crowd.clients[::2]
         async with stage.under_load():
-            usual = _rate(load)
+            usual = median(await load.seconds(3))
+            before = len(load.transactions)
             for client in victims:
                 client.drop()
             await _lost(stage, len(victims))
-            seconds = len(load.transactions)
             await stage.crowd.settled()
-            await asyncio.sleep(2.0)  # PostgreSQL's sessions tell what they did within a second or so
-        during = load.transactions[seconds:]
+            await load.seconds(2)
+        during = load.transactions[before:]
         extra = sum(max(0.0, transactions - usual) for transactions in during) / len(victims)
         print(
             f"transactions a second: usually {usual:.0f}, at most {max(during)} when {len(victims)} came back; "
-            f"{extra:.1f} for each of them; at most {load.peak_connections()} connections at work"
+            f"{extra:.1f} for each of them; at most {load.peak_connections} connections at work"
         )
-        assert extra < TRANSACTIONS_PER_RETURN_MAX
-        assert load.peak_connections() <= (POOL_MAX + 1) * 3
+        assert 0 < extra < TRANSACTIONS_PER_RETURN_MAX
+        assert 0 < load.peak_connections <= (POOL_MAX + 1) * 3
         assert stage.count(Lost) == len(victims), "others suffered"
         await stage.judge()
 
@@ -212,10 +212,6 @@ async def _stalled(stage: Stage, login: Login, stack: AsyncExitStack) -> LightSo
     await stalled.call("/feed", "feed:subscribe", {"limit": 1}, timeout_s=10.0)
     stalled.stall()
     return stalled
-
-
-def _rate(load: DatabaseLoad) -> float:
-    return median(load.transactions[-10:]) if load.transactions else 0.0
 
 
 def _told(complaints: Sequence[Complaint]) -> str:

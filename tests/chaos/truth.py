@@ -17,6 +17,9 @@ from tests.chaos.history import POSTS, conversation_room, feed_room
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
+_LOOK_EVERY_S = 0.05
+
+
 async def read_truth(connection: Connection, people: Collection[str]) -> Truth:
     """All conversations of these people, all posts, and everybody's feed."""
     ids = list(map(int, people))
@@ -50,35 +53,37 @@ async def read_truth(connection: Connection, people: Collection[str]) -> Truth:
 
 @dataclass(slots=True)
 class DatabaseLoad:
-    """How PostgreSQL was used, in samples of a second."""
+    """How PostgreSQL was used."""
 
     transactions: list[int] = field(default_factory=list)
-    connections: list[int] = field(default_factory=list)
+    """In each second."""
+    peak_connections: int = 0
+    """How many were at work at the same moment, at most."""
 
-    def peak_connections(self) -> int:
-        return max(self.connections, default=0)
+    async def seconds(self, count: int) -> list[int]:
+        """The transactions of the seconds to come."""
+        seen = len(self.transactions)
+        while len(self.transactions) < seen + count:
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return self.transactions[seen:]
 
 
 @asynccontextmanager
 async def watched_database(connection: Connection) -> AsyncIterator[DatabaseLoad]:
-    """Counts while the block lasts; `transactions` grows by one number a second."""
+    """Counts while the block lasts."""
     load = DatabaseLoad()
 
     async def watch() -> None:
-        known = await _transactions(connection)
+        loop = asyncio.get_running_loop()
+        known, second_at_s = await _transactions(connection), loop.time() + 1.0
         while True:
-            await asyncio.sleep(1.0)
-            count = await _transactions(connection)
-            load.transactions.append(count - known)
-            known = count
-            load.connections.append(
-                await connection.fetchval(
-                    """
-                    SELECT count(*) FROM pg_stat_activity
-                    WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()
-                    """
-                )
-            )
+            await asyncio.sleep(_LOOK_EVERY_S)
+            load.peak_connections = max(load.peak_connections, await _connections_at_work(connection))
+            if loop.time() >= second_at_s:
+                second_at_s += 1.0
+                count = await _transactions(connection)
+                load.transactions.append(count - known)
+                known = count
 
     task = asyncio.create_task(watch())
     try:
@@ -88,7 +93,19 @@ async def watched_database(connection: Connection) -> AsyncIterator[DatabaseLoad
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def _connections_at_work(connection: Connection) -> int:
+    return int(
+        await connection.fetchval(
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()
+            """
+        )
+    )
+
+
 async def _transactions(connection: Connection) -> int:
+    """Sessions tell what they did about once a second."""
     return int(
         await connection.fetchval(
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
