@@ -81,5 +81,3 @@ class Feature:
     facts: tuple[Fact[Any], ...] = ()
     consumers: tuple[Consumer, ...] = ()
     entry_rooms: Mapping[str, EntryRooms] = field(default_factory=dict)
-
-

@@ -94,7 +94,7 @@ def test_what_tests_need_is_installed_for_them_and_stays(checkout: Checkout) -> 
     checkout.run("test", "-x")
     calls = checkout.calls()
     assert installations(calls) == ["requirements-dev.lock"]
-    assert calls[-1] == "-P -m pytest -n 2 --dist loadgroup -x"
+    assert calls[-1] == "-P -m pytest -n 2 --dist loadfile --no-loadscope-reorder -x"
     checkout.run("serve")
     assert installations(checkout.calls()) == []
     with open(checkout.folder / "requirements.lock", "a") as lock:

@@ -18,8 +18,8 @@ from tests.journeys.relations import Kind
 POSTS, USERS, FEED = "/posts", "/users", "/feed"
 _AT_ONCE = 12
 _RECENT = 30
-_TALKS = 60
-_TURBULENT = 15
+_TALKS = 40
+_TURBULENT = 8
 _ATTEND_EVERY_S = 0.25
 _CHANGES: Mapping[str, Sequence[Kind]] = {
     "blocks": ("unblock", "unblock", "unblock", "follow"),
@@ -54,11 +54,15 @@ class Play:
             (self._like, 26),
             (self._unlike, 8),
             (self._comment, 12),
-            (self._relate, 12),
+            (self._relate, 15),
             (self._talk, 18),
             (self._read_messages, 6),
             (self._read_feed, 6),
         ]
+
+    def turbulent(self) -> list[Member]:
+        """The people whose relations changed."""
+        return list(dict.fromkeys(member for pair in self._turbulent for member in pair))
 
     async def act(self, *, seconds: float, actions_per_s: float) -> None:
         """Lets everybody act for so long, then waits for the last answers."""

@@ -51,3 +51,12 @@ def test_any_other_is_refused(tokens: Path, url: str) -> None:
 def test_an_address_is_refused_before_any_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(NotALoopbackAddress):
         given("http://192.0.2.1", tmp_path / "missing")
+
+
+def test_a_name_of_this_machine_and_another_is_refused(tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(host: str, port: None) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(2, 1, 6, "", (address, 0)) for address in ("127.0.0.1", "192.0.2.1")]
+
+    monkeypatch.setattr("loadtest.target.socket.getaddrinfo", look_up)
+    with pytest.raises(NotALoopbackAddress, match="not on this machine"):
+        given("http://both.example:8000", tokens)
