@@ -17,6 +17,7 @@ async def patience(timeout_s: float) -> AsyncIterator[None]:
     """
     loop = asyncio.get_running_loop()
     step_s = timeout_s / _LOOKS
+    timer: asyncio.TimerHandle
     async with asyncio.timeout(None) as limit:
 
         def look(due_s: float, looks_left: int) -> None:

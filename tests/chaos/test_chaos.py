@@ -39,8 +39,6 @@ RESIDENT_GROWTH_MAX_BYTES = 128 * 1024 * 1024
 
 pytestmark = [
     pytest.mark.chaos,
-    # They keep two cores busy, as the journeys do: one after the other, on one worker.
-    pytest.mark.xdist_group("journeys"),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(600),
 ]
