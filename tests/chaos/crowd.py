@@ -51,6 +51,7 @@ class Crowd:
         self._run = next(_runs)
         self._chooser = random.Random(seed)
         self._numbers = count(1)
+        self._sending: set[asyncio.Task[None]] = set()
         self.logins = logins
         self.clients = [
             GoodClient(
@@ -94,12 +95,10 @@ class Crowd:
     @asynccontextmanager
     async def load(self, *, messages_per_s: float, posts_per_s: float) -> AsyncIterator[None]:
         """Goes on during the block; afterwards everything sent was answered. Raises TimeoutError."""
-        sending: set[asyncio.Task[None]] = set()
-
         async def begin(per_s: float, send: Callable[[], asyncio.Task[None]]) -> None:
             while True:
                 await asyncio.sleep(self._chooser.expovariate(per_s))
-                sending.add(send())
+                self._sending.add(send())
 
         loads = [
             asyncio.create_task(begin(messages_per_s, self._send_message)),
@@ -111,12 +110,17 @@ class Crowd:
             for task in loads:
                 task.cancel()
             await asyncio.gather(*loads, return_exceptions=True)
-            _, unanswered = await asyncio.wait(sending, timeout=_ANSWERED_TIMEOUT_S)
+            sent, self._sending = self._sending, set()
+            _, unanswered = await asyncio.wait(sent, timeout=_ANSWERED_TIMEOUT_S)
             for task in unanswered:
                 task.cancel()  # the checker tells which they were
-            for task in sending - unanswered:
+            for task in sent - unanswered:
                 task.result()
             await asyncio.gather(*unanswered, return_exceptions=True)
+
+    def burst(self, messages: int) -> None:
+        """So many at once, so that some are under way in whatever moment comes next; while there is load."""
+        self._sending.update(self._send_message() for _ in range(messages))
 
     def _send_message(self) -> asyncio.Task[None]:
         client = self._chooser.choice([client for client in self.clients if client.view.positions])

@@ -30,6 +30,8 @@ SLOWER_AFTERWARDS_S = 0.5
 TRANSACTIONS_PER_RETURN_MAX = 16
 """Of a client that comes back: entering the rooms of three namespaces, reading its conversations and its feed."""
 
+BURST = 100
+"""Messages that are on their way when something breaks."""
 STALLED_SHARE = 0.01
 LONG_TEXT = "\N{WHITE CHESS ROOK}\N{BLACK CHESS ROOK}" * 2_400
 LONG_POSTS_PER_S = 16.0
@@ -136,6 +138,7 @@ async def test_subscribers_are_cut_off_from_valkey(stage: Stage) -> None:
     async with stage.crowd.present():
         async with stage.under_load():
             for _ in range(3):
+                stage.crowd.burst(BURST)
                 assert await stage.cluster.cut_subscribers() >= len(stage.cluster.nodes)
                 await asyncio.sleep(stage.form.away_s)
         assert all(any(history.of(Told)) for history in stage.crowd.histories), "somebody was not told to read again"
