@@ -95,6 +95,7 @@ class Crowd:
     @asynccontextmanager
     async def load(self, *, messages_per_s: float, posts_per_s: float) -> AsyncIterator[None]:
         """Goes on during the block; afterwards everything sent was answered. Raises TimeoutError."""
+
         async def begin(per_s: float, send: Callable[[], asyncio.Task[None]]) -> None:
             while True:
                 await asyncio.sleep(self._chooser.expovariate(per_s))
