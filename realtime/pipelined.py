@@ -14,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from realtime.patience import patience
 from realtime.redis_client import AWAY, StoreUnavailable
 
 Argument = str | bytes | int
@@ -111,7 +112,7 @@ class PipelinedConnection:
         while True:
             connection = private_connection(self._redis)
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with patience(self._timeout_s):
                     await connection.connect_check_health(retry_socket_connect=False)
                 self._away = False
                 reconnects.succeeded()
@@ -131,11 +132,11 @@ class PipelinedConnection:
             await self._arrived.wait()
             if await connection.can_read():  # nobody has asked: the server has closed it while it was idle
                 await connection.disconnect(nowait=True)
-                async with asyncio.timeout(self._timeout_s):
+                async with patience(self._timeout_s):
                     await connection.connect_check_health(retry_socket_connect=False)
             batches = self._take()
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with patience(self._timeout_s):
                     await self._exchange(connection, batches)
             except BaseException as error:
                 self._fail(batches, f"{type(error).__name__}: {error}")

@@ -28,6 +28,11 @@ _LoopScope = Literal["function", "class", "module", "package", "session"]
 _FOLDER = "ROOKERY_TEST_RUN_FOLDER"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # Here and not beside the scenarios: pytest asks for options before it looks into folders.
+    parser.addoption("--chaos-clients", type=int, help="how many clients live through the chaos scenarios")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the run itself, not one of its workers
         os.environ["ENV_FILE"] = os.devnull  # a developer's .env may name a database that is not for tests

@@ -18,6 +18,7 @@ from tests.journeys.checks import log_complaints
 
 _CHECKOUT = Path(__file__).parents[2]
 _START_TIMEOUT_S = 60.0
+POOL_MAX = 8
 _STOP_TIMEOUT_S = 10.0
 """The drain time of 4 s, and what a busy machine needs to end an interpreter."""
 
@@ -31,7 +32,7 @@ def settings_of_processes(database_url: str, redis_url: str, data_dir: Path) -> 
         "REDIS_URL": redis_url,
         "DATA_DIR": str(data_dir),
         "PORT": "0",
-        "POOL_MAX": "8",
+        "POOL_MAX": str(POOL_MAX),
         "LOG_FORMAT": "json",
         "RATE_LIMIT_FACTOR": "100000",
         "TOKEN_SECRETS": "journey:" + "s" * 40,
@@ -63,6 +64,10 @@ class ServerProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=file,
             )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     async def started(self) -> None:
         """Waits until it says so in its log."""

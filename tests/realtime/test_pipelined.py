@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -115,3 +116,22 @@ async def test_a_stopped_connection_stays_stopped(connection: PipelinedConnectio
     await connection.stop()
     with pytest.raises(StoreUnavailable):
         await connection.send("PING")
+
+
+async def test_a_process_that_is_busy_itself_does_not_take_redis_for_hanging(redis: Redis) -> None:
+    connection = PipelinedConnection(redis, timeout_s=0.04)
+    await until_it_answers(connection)
+
+    async def be_busy() -> None:
+        while True:
+            time.sleep(0.06)  # noqa: ASYNC251  # the loop stands still for longer than an answer may take
+            await asyncio.sleep(0)
+
+    busy = asyncio.create_task(be_busy())
+    try:
+        for _ in range(10):
+            assert await connection.send("PING") == b"PONG"
+    finally:
+        busy.cancel()
+        await asyncio.gather(busy, return_exceptions=True)
+        await connection.stop()

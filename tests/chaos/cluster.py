@@ -1,0 +1,125 @@
+"""Two nodes and a worker as processes, a Valkey that can be taken away, and what may befall them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import redis.asyncio
+
+from tests.journeys.servers import ServerProcess, settings_of_processes
+from tests.kit.services import Valkey
+
+NODES = 2
+PING_INTERVAL_MS, PING_TIMEOUT_MS = 2_000, 3_000
+"""Shorter than in production, so that clients notice within a run that their node has stopped."""
+MAX_UNREAD_BYTES = 262_144
+_HEALTHY_TIMEOUT_S = 60.0
+
+
+class Cluster:
+    """`addresses` holds the nodes that were started and not killed, stopped ones too."""
+
+    def __init__(self, environment: Mapping[str, str], valkey: Valkey, folder: Path) -> None:
+        self._environment = environment
+        self._valkey = valkey
+        self._folder = folder
+        self._started = 0
+        self.nodes: list[ServerProcess] = []
+        self.workers: list[ServerProcess] = []
+
+    def addresses(self) -> list[str]:
+        return [node.url for node in self.nodes]
+
+    async def start(self) -> None:
+        await asyncio.gather(*(self.add_node() for _ in range(NODES)), self._add_worker())
+
+    async def add_node(self) -> None:
+        node = self._process("serve")
+        try:
+            await node.started()
+        except BaseException:
+            node.kill()
+            raise
+        self.nodes.append(node)
+
+    async def _add_worker(self) -> None:
+        self.workers.append(self._process("worker"))
+        await self.workers[-1].started()
+
+    def _process(self, verb: str) -> ServerProcess:
+        self._started += 1
+        return ServerProcess(verb, self._environment, self._folder / f"{verb}-{self._started}.log")
+
+    def stop(self) -> None:
+        """Leaves nothing running."""
+        for process in (*self.nodes, *self.workers):
+            process.kill()
+
+    async def kill_node(self) -> None:
+        """As the kernel does when memory runs out."""
+        self.nodes.pop(0).kill()
+
+    async def halt_node(self, seconds: float) -> None:
+        """A node that does nothing for a while and does not know it, as on a machine that was suspended."""
+        pid = self.nodes[0].pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    async def restart_valkey(self, away_s: float) -> None:
+        """It forgets everything."""
+        await asyncio.to_thread(self._valkey.stop)
+        await asyncio.sleep(away_s)
+        await asyncio.to_thread(self._valkey.start)
+
+    async def cut_subscribers(self) -> int:
+        """How many there were."""
+        client = redis.asyncio.Redis.from_url(self._valkey.url)
+        try:
+            return int(await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))  # type: ignore[no-untyped-call]
+        finally:
+            await client.aclose()
+
+    async def healthy(self) -> None:
+        """Waits until every node says that it is ready. Raises TimeoutError."""
+        async with aiohttp.ClientSession() as http:
+            async with asyncio.timeout(_HEALTHY_TIMEOUT_S):
+                for url in self.addresses():
+                    while not await _is_ready(http, url):
+                        await asyncio.sleep(0.1)
+
+    def resident_bytes(self) -> int:
+        """What all nodes together hold in memory."""
+        pages = sum(int(Path(f"/proc/{node.pid}/statm").read_text().split()[1]) for node in self.nodes)
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def _is_ready(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(f"{url}/ready") as response:
+            return response.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
+
+
+@asynccontextmanager
+async def running_cluster(database_url: str, valkey: Valkey, folder: Path) -> AsyncIterator[Cluster]:
+    environment = settings_of_processes(database_url, valkey.url, folder / "data") | {
+        "PING_INTERVAL_MS": str(PING_INTERVAL_MS),
+        "PING_TIMEOUT_MS": str(PING_TIMEOUT_MS),
+        "MAX_UNREAD_BYTES": str(MAX_UNREAD_BYTES),
+    }
+    cluster = Cluster(environment, valkey, folder)
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()

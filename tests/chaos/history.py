@@ -1,0 +1,112 @@
+"""What one client did and what it was told, in the order in which it happened: all that the checker believes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+POSTS = "posts"
+"""The room of posts as their authors made them; nobody is expected to hear it."""
+
+
+def conversation_room(conversation_id: str) -> str:
+    return f"conversation:{conversation_id}"
+
+
+def feed_room(user_id: str) -> str:
+    return f"feed:{user_id}"
+
+
+def is_conversation(room: str) -> bool:
+    """Its items are numbered from 1 without a hole, and come in one order to everybody."""
+    return room.startswith("conversation:")
+
+
+class Item(NamedTuple):
+    """A message or a post as anybody sees it. `id` is a message's `seq`, or a post's id."""
+
+    room: str
+    id: int
+    author: str
+    text: str
+
+
+class Sent(NamedTuple):
+    """A client began to try; no two items of a run have the same text."""
+
+    at_s: float
+    room: str
+    text: str
+
+
+class Acked(NamedTuple):
+    at_s: float
+    text: str
+    item: Item
+
+
+class Refused(NamedTuple):
+    """A final answer that nothing was done."""
+
+    at_s: float
+    text: str
+    code: str
+
+
+class Heard(NamedTuple):
+    """A push; `connection` counts those of the client."""
+
+    at_s: float
+    connection: int
+    item: Item
+
+
+class Read(NamedTuple):
+    """An answer to a question of what is there; `room` is the conversations or the feed, as `resync` names scopes."""
+
+    at_s: float
+    scope: str
+    items: tuple[Item, ...]
+
+
+class Told(NamedTuple):
+    """`resync`."""
+
+    at_s: float
+    scope: str
+
+
+class Connected(NamedTuple):
+    at_s: float
+    connection: int
+    url: str
+
+
+class Lost(NamedTuple):
+    at_s: float
+    connection: int
+    why: str
+
+
+Event = Sent | Acked | Refused | Heard | Read | Told | Connected | Lost
+E = TypeVar("E", bound=Event)
+
+
+class History:
+    """Of one device of a person."""
+
+    def __init__(self, client: str, user_id: str) -> None:
+        self.client = client
+        self.user_id = user_id
+        self.events: list[Event] = []
+
+    def of(self, kind: type[E]) -> Iterator[E]:
+        return (event for event in self.events if isinstance(event, kind))
+
+    def items(self) -> Iterator[Item]:
+        """Everything the client was ever shown, again and again where it was shown several times."""
+        for event in self.events:
+            if isinstance(event, Heard | Acked):
+                yield event.item
+            elif isinstance(event, Read):
+                yield from event.items

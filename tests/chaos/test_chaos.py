@@ -1,0 +1,222 @@
+"""Things break while many people use the product, and nothing is lost, doubled, reordered or kept from anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from statistics import median
+
+import pytest
+
+from tests.chaos.checker import Complaint, check, check_converged
+from tests.chaos.cluster import MAX_UNREAD_BYTES, Cluster
+from tests.chaos.conftest import Form
+from tests.chaos.crowd import GROUP, Crowd, Login
+from tests.chaos.good_client import NAMESPACES
+from tests.chaos.history import Connected, Heard, Lost, Read, Told
+from tests.chaos.truth import Connection, read_truth, watched_database
+from tests.journeys.servers import POOL_MAX
+from tests.kit.light_socket import LightSocket
+
+CONVERGED_TIMEOUT_S = 60.0
+SLOWER_AFTERWARDS_MAX = 10
+"""How many times longer answers may take when all is over than before it began."""
+SLOWER_AFTERWARDS_S = 0.5
+"""... and what is no difference."""
+TRANSACTIONS_PER_RETURN_MAX = 16
+"""Of a client that comes back: entering the rooms of three namespaces, reading its conversations and its feed."""
+
+BURST = 100
+"""Messages that are on their way when something breaks."""
+STALLED_SHARE = 0.01
+LONG_TEXT = "\N{WHITE CHESS ROOK}\N{BLACK CHESS ROOK}" * 2_400
+LONG_POSTS_PER_S = 16.0
+KERNEL_BYTES = 4_096
+STALL_TIMEOUT_S = 90.0
+RESIDENT_GROWTH_MAX_BYTES = 128 * 1024 * 1024
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(600),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A crowd on a cluster, and the time on the loop's clock around the fault."""
+
+    cluster: Cluster
+    crowd: Crowd
+    database: Connection
+    form: Form
+
+    @asynccontextmanager
+    async def under_load(self) -> AsyncIterator[None]:
+        """The block is the fault. Before and after it there is quiet load; at the end all is well again."""
+        loop, crowd, form = asyncio.get_running_loop(), self.crowd, self.form
+        async with crowd.load(messages_per_s=form.messages_per_s, posts_per_s=form.posts_per_s):
+            began_at_s = loop.time()
+            await asyncio.sleep(form.before_s)
+            fault_at_s = loop.time()
+            yield
+            over_at_s = loop.time()
+            await self.cluster.healthy()
+            healthy_at_s = loop.time()
+            await crowd.settled()
+            settled_at_s = loop.time()
+            await asyncio.sleep(form.after_s)
+        before = crowd.answer_times_s(began_at_s, fault_at_s)
+        after = crowd.answer_times_s(settled_at_s, loop.time())
+        print(
+            f"ready {healthy_at_s - over_at_s:.1f} s and everybody back {settled_at_s - over_at_s:.1f} s after the "
+            f"fault; answers took {median(before) * 1000:.0f} ms before and {median(after) * 1000:.0f} ms after it"
+        )
+        assert median(after) < median(before) * SLOWER_AFTERWARDS_MAX + SLOWER_AFTERWARDS_S
+
+    async def judge(self, *, at_most_once: bool = True) -> None:
+        """Everybody comes to have everything, by pushes and by what they were told to read; then all is checked."""
+        histories = self.crowd.histories
+        truth = await read_truth(self.database, [login.user_id for login in self.crowd.logins])
+        loop = asyncio.get_running_loop()
+        give_up_at_s = loop.time() + CONVERGED_TIMEOUT_S
+        while any(check_converged(histories, truth)) and loop.time() < give_up_at_s:
+            await asyncio.sleep(0.5)
+        counts = Counter(type(event).__name__ for history in histories for event in history.events)
+        print(f"histories: {dict(counts)}")
+        complaints = check(histories, truth, at_most_once=at_most_once)
+        assert complaints == [], _told(complaints)
+        assert counts["Acked"] > 10 and counts["Heard"] > counts["Acked"]
+
+    def count(self, kind: type[Lost | Told | Connected | Read | Heard]) -> int:
+        return sum(1 for history in self.crowd.histories for _ in history.of(kind))
+
+
+@pytest.fixture
+async def stage(
+    cluster: Cluster, logins: list[Login], database: Connection, form: Form, request: pytest.FixtureRequest
+) -> Stage:
+    while len(cluster.nodes) < 2:  # the scenario before has killed one
+        await cluster.add_node()
+    await cluster.healthy()
+    return Stage(cluster, Crowd(logins, cluster.addresses, seed=7, pace=form.pace), database, form)
+
+
+async def test_a_node_is_killed(stage: Stage) -> None:
+    async with stage.crowd.present():
+        on_victim = sum(client.url == stage.cluster.addresses()[0] for client in stage.crowd.clients)
+        async with stage.under_load():
+            await stage.cluster.kill_node()
+            await _lost(stage, on_victim)
+            await stage.cluster.add_node()
+        await stage.judge()
+
+
+async def test_a_node_is_halted_and_goes_on(stage: Stage) -> None:
+    async with stage.crowd.present():
+        async with stage.under_load():
+            await stage.cluster.halt_node(stage.form.halted_s)
+        assert stage.count(Lost) > 0, "nobody noticed"
+        await stage.judge()
+
+
+async def test_valkey_is_restarted(stage: Stage) -> None:
+    async with stage.crowd.present():
+        async with stage.under_load():
+            await stage.cluster.restart_valkey(stage.form.away_s)
+        assert {history.client for history in stage.crowd.histories if any(history.of(Told))} == {
+            history.client for history in stage.crowd.histories
+        }, "somebody was not told to read again"
+        await stage.judge(at_most_once=False)
+
+
+async def test_subscribers_are_cut_off_from_valkey(stage: Stage) -> None:
+    async with stage.crowd.present():
+        async with stage.under_load():
+            for _ in range(3):
+                stage.crowd.burst(BURST)
+                assert await stage.cluster.cut_subscribers() >= len(stage.cluster.nodes)
+                await asyncio.sleep(stage.form.away_s)
+        assert all(any(history.of(Told)) for history in stage.crowd.histories), "somebody was not told to read again"
+        assert stage.count(Lost) == 0, "a client need not notice"
+        await stage.judge()
+
+
+async def test_some_never_read(stage: Stage) -> None:
+    """They say that they live, and their friends post a lot."""
+    count = max(2, round(len(stage.crowd.clients) * STALLED_SHARE))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(stage.crowd.present())
+        resident_bytes = stage.cluster.resident_bytes()
+        async with stage.under_load():
+            stalled = [await _stalled(stage, stage.crowd.logins[place % GROUP], stack) for place in range(count)]
+            posters = stage.crowd.clients[: GROUP * 2]
+            posts = 0
+            async with asyncio.timeout(STALL_TIMEOUT_S), asyncio.TaskGroup() as group:
+                while not all(socket.lost for socket in stalled):
+                    text = stage.crowd.text(LONG_TEXT)
+                    group.create_task(random.Random(posts).choice(posters).send_post(text))
+                    posts += 1
+                    await asyncio.sleep(1 / LONG_POSTS_PER_S)
+        grown_bytes = stage.cluster.resident_bytes() - resident_bytes
+        print(f"{count} were dropped after {posts} long posts; the nodes grew by {grown_bytes / 2**20:.1f} MiB")
+        assert posts * len(LONG_TEXT.encode()) > MAX_UNREAD_BYTES, "they were dropped for another reason"
+        assert grown_bytes < RESIDENT_GROWTH_MAX_BYTES
+        assert stage.count(Lost) == 0, "others suffered"
+        await stage.judge()
+
+
+async def test_half_of_all_connections_drop_at_once(stage: Stage) -> None:
+    async with stage.crowd.present(), watched_database(stage.database) as load:
+        victims = stage.crowd.clients[::2]
+        async with stage.under_load():
+            usual = median(await load.seconds(3))
+            before = len(load.transactions)
+            for client in victims:
+                client.drop()
+            await _lost(stage, len(victims))
+            await stage.crowd.settled()
+            await load.seconds(2)
+        during = load.transactions[before:]
+        extra = sum(max(0.0, transactions - usual) for transactions in during) / len(victims)
+        print(
+            f"transactions a second: usually {usual:.0f}, at most {max(during)} when {len(victims)} came back; "
+            f"{extra:.1f} for each of them; at most {load.peak_connections} connections at work"
+        )
+        assert 0 < extra < TRANSACTIONS_PER_RETURN_MAX
+        assert 0 < load.peak_connections <= (POOL_MAX + 1) * 3
+        assert stage.count(Lost) == len(victims), "others suffered"
+        await stage.judge()
+
+
+async def _lost(stage: Stage, count: int) -> None:
+    """Waits until so many have noticed."""
+    async with asyncio.timeout(30):
+        while stage.count(Lost) < count:
+            await asyncio.sleep(0.02)
+
+
+async def _stalled(stage: Stage, login: Login, stack: AsyncExitStack) -> LightSocket:
+    """Listens to everything and reads none of it."""
+    stalled = await LightSocket.open(
+        random.Random(login.user_id).choice(stage.cluster.addresses()),
+        {namespace: {"token": login.token} for namespace in NAMESPACES},
+        on_push=lambda namespace, name, data: None,
+        on_lost=lambda why: None,
+        receive_buffer_bytes=KERNEL_BYTES,
+    )
+    stack.callback(stalled.abort)
+    await stalled.call("/feed", "feed:subscribe", {"limit": 1}, timeout_s=10.0)
+    stalled.stall()
+    return stalled
+
+
+def _told(complaints: Sequence[Complaint]) -> str:
+    """The first ones of each kind."""
+    counts = Counter(complaint.fault for complaint in complaints)
+    lines = [complaint.what for fault in counts for complaint in [c for c in complaints if c.fault is fault][:5]]
+    return f"{dict(counts)}:\n" + "\n".join(lines)
