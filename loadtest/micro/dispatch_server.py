@@ -18,9 +18,10 @@ from loadtest.micro.fanning import EVERYBODY, Fanning
 from loadtest.micro.hosting import host, run, server_options
 from realtime.contract import Command, Push, RateLimit, Repeat
 from realtime.limits_memory import MemoryLimiter
-from realtime.listeners import Listeners
 from realtime.outgoing import ToRoom, emission
 from realtime.packed_lists import PackedLists
+from realtime.presence import Presence
+from realtime.presence_watches import PresenceWatches
 from realtime.redis_client import open_redis
 from realtime.wire import Model, Nothing, Payload
 from server.auth import Tokens
@@ -31,6 +32,7 @@ from server.embedded import embedded_servers
 from server.gate import Gate
 from server.metrics import Metrics
 from server.passwords import Passwords
+from server.presence_rows import PresenceRows
 from server.registry import Registry
 from server.revocations import Revocations
 from server.secrets_file import signing_keys
@@ -114,13 +116,18 @@ async def serve(settings: Settings, port: int) -> None:
     fanning = Fanning(registry.namespaces)
     passwords = Passwords(concurrency=1, waiting_max=0)
     redis = open_redis("redis://127.0.0.1:1", client_name="micro")
+    rows = PresenceRows(units, queries, clock)
+    presence = Presence(
+        fanning.listeners, fanning.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
+    )
     services = make_services(
         settings,
         clock=clock,
         tokens=tokens,
         passwords=passwords,
         feeds=PackedLists(redis, prefix="feed"),
-        listeners=Listeners(redis, "micro"),
+        listeners=fanning.listeners,
+        presence=presence,
         limiter=limiter,
         metrics=metrics,
     )
@@ -141,6 +148,8 @@ async def serve(settings: Settings, port: int) -> None:
         membership=fanning.membership,
         limiter=limiter,
         token_watch=TokenWatch(clock, access_token_ttl_s=TOKEN_TTL_S),
+        presence=presence,
+        watches=PresenceWatches(presence, fanning.backplane, tell=rows.tell),
         rate_limit_factor=NO_LIMIT,
     )
     await fanning.fanout.start()

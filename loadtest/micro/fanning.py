@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,9 +13,12 @@ from realtime.gaps import Gaps
 from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.redis_client import open_redis
+from realtime.replay_log import ReplayLogs
 
 EVERYBODY: Final = "everybody"
 _NODE: Final = "micro"
+_LOG_S: Final = 165.0
+_LOG_BYTES: Final = 67_108_864
 _NOBODY_LISTENS_TO_TOPICS: Final = "redis://127.0.0.1:1"
 
 
@@ -23,18 +27,20 @@ class Fanning:
 
     def __init__(self, namespaces: tuple[str, ...]) -> None:
         self.hub = Hub()
-        backplane = MemoryBackplane(_NODE)
-        listeners = Listeners(open_redis(_NOBODY_LISTENS_TO_TOPICS, client_name=_NODE), _NODE)
-        self.membership = Membership(self.hub, backplane, listeners)
+        self.backplane = MemoryBackplane(_NODE)
+        self.listeners = Listeners(open_redis(_NOBODY_LISTENS_TO_TOPICS, client_name=_NODE), _NODE)
+        self.membership = Membership(self.hub, self.backplane, self.listeners)
         self.fanout = Fanout(
             self.hub,
-            backplane,
-            listeners,
+            self.backplane,
+            self.listeners,
             self.membership,
             Gaps(self.hub, self.membership, namespaces),
+            ReplayLogs(keep_s=_LOG_S, max_bytes=_LOG_BYTES, now_s=time.monotonic),
             on_revoked=_nobody_is_revoked,
             on_orders_missed=_nobody_is_ordered,
             on_delivered=_nobody_counts,
+            hearers={},
         )
 
 
