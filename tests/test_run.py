@@ -181,6 +181,14 @@ def test_a_full_disk_is_told_so(checkout: Checkout) -> None:
     assert done.stderr.splitlines()[-1].startswith("run: the disk is full")
 
 
+def test_a_bench_is_given_what_it_needs(checkout: Checkout) -> None:
+    checkout.fake_venv()
+    checkout.run("bench", "engine", "--quick")
+    calls = checkout.calls()
+    assert installations(calls) == ["requirements-dev.lock"]
+    assert calls[-1] == "-P -m loadtest.bench engine --quick"
+
+
 def test_missing_npm_is_told_so(checkout: Checkout) -> None:
     checkout.fake_venv()
     (checkout.folder / "tests" / "js").mkdir(parents=True)

@@ -53,17 +53,17 @@ class Crowd:
         single publisher only, since with several nobody knows which message it was).
         """
         frame = event("pub", PAYLOAD)
-        clients, messages = len(self._transports), 0
+        publishing, clients, messages = self._transports[:publishers], len(self._transports), 0
         ages_s: list[float] = []
         began_s = time.perf_counter()
         while not messages or time.perf_counter() - began_s < for_s:
-            heard = self._tally.expect(publishers * clients)
+            heard = self._tally.expect(len(publishing) * clients)
             sent_s = time.perf_counter()
-            for transport in self._transports[:publishers]:
+            for transport in publishing:
                 transport.write(frame)
             await heard
-            messages += publishers
-            if publishers == 1:
+            messages += len(publishing)
+            if len(publishing) == 1:
                 ages_s += [at_s - sent_s for at_s in self._tally.heard_at_s]
         answer = {
             "messages": messages,

@@ -37,6 +37,7 @@ class _Child:
         except OSError as error:
             raise BenchFailed(f"{command[0]} cannot be started: {error.strerror}") from None
         self.pid = self._process.pid
+        self._told = False
 
     def __enter__(self) -> Self:
         return self
@@ -48,11 +49,14 @@ class _Child:
 
     def hang_up(self) -> None:
         """Tells it to end; several end sooner when all are told before the first is waited for."""
-        self._process.terminate()
+        # once: whoever cleans up may not be ready for a second signal
+        if not self._told:
+            self._told = True
+            self._process.terminate()
 
     def stop(self) -> None:
         """Ends it, by force where it does not go."""
-        self._process.terminate()
+        self.hang_up()
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -72,9 +76,11 @@ class _Child:
         assert output is not None
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
-            line = output.readline() if selector.select(timeout_s) else ""
+            if not selector.select(timeout_s):
+                raise BenchFailed(f"it says nothing for {timeout_s:.0f} s")
+        line = output.readline()
         if not line:
-            raise BenchFailed("it says nothing" if self._process.poll() is None else "it has ended")
+            raise BenchFailed("it has ended")
         told: dict[str, Any] = json.loads(line)
         return told
 

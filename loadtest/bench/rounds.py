@@ -171,18 +171,26 @@ class Bench:
     def _seats(self, contestants: Sequence[Contestant]) -> Iterator[list[Seat]]:
         """All of them at once: who has no turn costs nothing."""
         with ExitStack() as stack:
-            servers = [(contestant, stack.enter_context(ServerProcess(contestant))) for contestant in contestants]
-            seats = []
+            servers: list[tuple[Contestant, ServerProcess]] = []
+            seats: list[Seat] = []
+            for contestant in contestants:
+                with self._failing_alone(contestant):
+                    servers.append((contestant, stack.enter_context(ServerProcess(contestant))))
             for contestant, server in servers:
-                try:
+                with self._failing_alone(contestant):
                     server.ready()
                     seats.append(Seat(contestant, server, stack.enter_context(CrowdProcess(server))))
-                except BenchFailed as error:
-                    self._fail("start", contestant, error)
             yield seats
             for seat in seats:
                 seat.crowd.hang_up()
                 seat.server.hang_up()
+
+    @contextmanager
+    def _failing_alone(self, contestant: Contestant) -> Iterator[None]:
+        try:
+            yield
+        except BenchFailed as error:
+            self._fail("start", contestant, error)
 
     def _fail(self, metric: str, contestant: Contestant, error: BenchFailed) -> None:
         self._tell(f"{contestant.title} failed: {error}")

@@ -7,6 +7,8 @@ work for each command, so that there is a PostgreSQL behind it, which neither co
 from __future__ import annotations
 
 import secrets
+import signal
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,6 +167,7 @@ def _no_facts() -> None:
 
 def main() -> None:
     options = server_options(__doc__).parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # while it starts too, PostgreSQL is not left behind
     with tempfile.TemporaryDirectory() as folder:
         with embedded_servers(Path(folder), valkey=False, durable=False) as embedded:
             settings = load_settings(

@@ -1,0 +1,64 @@
+from dataclasses import fields
+
+import pytest
+
+from loadtest.bench.contestants import ALL
+from loadtest.bench.figures import FULL, QUICK, TARGETS, Figures, Sizes, Target, metrics, ratio, verdicts
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    # the machine halves its speed after the first round: the ratio stays
+    assert ratio([5, 10, 10], [10, 20, 20]) == 0.5
+    assert ratio([1, 2, 9], [1, 1, 1]) == 2
+
+
+def test_a_round_that_one_of_two_has_missed_is_left_out() -> None:
+    assert ratio([2, 4], [1]) == 2
+    assert ratio([], [1]) is None
+    assert ratio([1], [0]) is None
+
+
+def test_a_target_is_met_up_to_its_bound_and_missed_above_it() -> None:
+    figures = Figures()
+    figures.add("ack", "engine", 7)
+    figures.add("ack", "node", 10)
+    figures.add("close_block", "engine", 101)
+    targets = (
+        Target("ack", "engine", 0.7, "node"),
+        Target("ack", "engine", 0.69, "node"),
+        Target("close_block", "engine", 100),
+    )
+    assert [(verdict.reached, verdict.met) for verdict in verdicts(figures, targets)] == [
+        (0.7, True),
+        (0.7, False),
+        (101, False),
+    ]
+
+
+def test_a_target_may_compare_two_metrics() -> None:
+    figures = Figures()
+    figures.add("idle_full", "engine", 3)
+    figures.add("idle", "engine", 2)
+    figures.add("idle", "node", 12)
+    (verdict,) = verdicts(figures, [Target("idle_full", "engine", 0.35, "node", "idle")])
+    assert verdict.reached == 0.25
+
+
+def test_a_target_without_figures_has_no_verdict() -> None:
+    figures = Figures()
+    figures.add("ack", "engine", 7)
+    assert verdicts(figures) == []
+    assert figures.median("ack", "node") is None
+
+
+@pytest.mark.parametrize("sizes", [FULL, QUICK])
+def test_every_target_speaks_of_rows_and_servers_that_there_are(sizes: Sizes) -> None:
+    keys = {metric.key for metric in metrics(sizes)}
+    names = {contestant.name for contestant in ALL}
+    for target in TARGETS:
+        assert {target.metric, target.reference_metric or target.metric} <= keys
+        assert {target.name, target.reference or target.name} <= names
+
+
+def test_a_quick_run_does_less_of_everything() -> None:
+    assert all(getattr(QUICK, field.name) < getattr(FULL, field.name) for field in fields(Sizes))

@@ -1,0 +1,98 @@
+"""The bench itself, with a handful of sockets: every server is started and asked all that is measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loadtest.bench.__main__ import main
+from loadtest.bench.contestants import ALL, BARE, DISPATCH, ENGINE, NODE, STOCK, Contestant
+from loadtest.bench.figures import Sizes, metrics, verdicts
+from loadtest.bench.report import store, table
+from loadtest.bench.rounds import GROUPS, Bench
+from tests.house.checkout import CHECKOUT
+
+TINY = Sizes(small=8, large=40, entering=5, rounds=1, large_rounds=1, for_s=0.01, budget_s=40)
+RATES = ("accepts", "deliveries", "acks")
+
+
+def measured(contestants: list[Contestant], groups: tuple[str, ...], sizes: Sizes = TINY) -> Bench:
+    bench = Bench(contestants, sizes, groups, tell=lambda text: None)
+    bench.run()
+    return bench
+
+
+def test_every_figure_of_the_engine_is_there_and_is_told(tmp_path: Path) -> None:
+    figures = measured([ENGINE, BARE], GROUPS).figures
+    assert figures.failures == {}
+    for metric in metrics(TINY):
+        assert len(figures.samples[metric.key, "engine"]) == 1, metric
+        # what is read from a clock of the process is there even where it is small; memory may round to nothing
+        assert metric.unit == "KiB" or figures.samples[metric.key, "engine"][0] > 0, metric
+    reached = verdicts(figures)
+    text = table(figures, [ENGINE, BARE], TINY, reached)
+    assert all(metric.title in text for metric in metrics(TINY)) and "engine / bare" in text
+    document, picture = store(tmp_path / "new", "engine", figures, [ENGINE, BARE], TINY, reached)
+    kept = json.loads(document.read_text())
+    assert len(kept["figures"]) == len(figures.samples) and len(kept["targets"]) == len(reached)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("contestant", [DISPATCH, STOCK], ids=lambda contestant: contestant.name)
+def test_a_server_answers_all_that_is_measured(contestant: Contestant) -> None:
+    figures = measured([contestant], RATES).figures
+    assert figures.failures == {}
+    keys = {"accept_1", "deliver_small_1", "deliver_small_32", "ack"} | {f"accept_{contestant.namespaces}"}
+    assert {key for key, _ in figures.samples} == keys | {"p50_small", "p99_small"}
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not (CHECKOUT / "loadtest/peers/node/node_modules").exists(),
+    reason="the packages of loadtest/peers/node are not installed: ./run bench engine installs them",
+)
+def test_node_answers_all_that_is_measured() -> None:
+    figures = measured([NODE], GROUPS).figures
+    assert figures.failures == {}
+    assert {key for key, _ in figures.samples} == {metric.key for metric in metrics(TINY)} - {"idle_full"}
+
+
+def test_a_server_that_fails_is_told_and_the_others_are_measured() -> None:
+    silent = replace(BARE, name="silent", command=(sys.executable, "-c", "pass"))
+    missing = replace(BARE, name="missing", command=("no-such-program",))
+    deaf = replace(BARE, name="deaf", command=(sys.executable, "-c", _DEAF))
+    figures = measured([silent, missing, deaf, BARE], ("acks",)).figures
+    assert figures.failures[("start", "silent")] == "it has ended"
+    assert "cannot be started" in figures.failures[("start", "missing")]
+    assert ("deliver_small_1", "deaf") in figures.failures
+    assert list(figures.samples) == [("ack", "bare")]
+
+
+def test_a_run_ends_when_its_time_is_over() -> None:
+    figures = measured([BARE], GROUPS, replace(TINY, budget_s=0)).figures
+    assert figures.samples == {}
+    assert figures.failures == {("idle", "bare"): "there was no time left"}
+
+
+def test_the_command_tells_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["turbine"], ["engine", "--only", "everything"], ["engine", "--servers", "abacus"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+    assert "abacus" in capsys.readouterr().err
+
+
+def test_names_are_told_apart() -> None:
+    assert len({contestant.name for contestant in ALL}) == len(ALL)
+
+
+_DEAF = """
+import json, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+print(json.dumps({"ready": True}), flush=True)
+while True:
+    server.accept()[0].close()
+"""
