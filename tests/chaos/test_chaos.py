@@ -170,8 +170,8 @@ async def test_some_never_read(stage: Stage) -> None:
         await stage.judge()
 
 
-async def test_half_of_all_connections_drop_at_once(stage: Stage) -> None:
-    async with stage.crowd.present(), watched_database(stage.database) as load:
+async def test_half_of_all_connections_drop_at_once(stage: Stage, database_url: str) -> None:
+    async with stage.crowd.present(), watched_database(database_url) as load:
         victims = stage.crowd.clients[::2]
         async with stage.under_load():
             usual = median(await load.seconds(3))

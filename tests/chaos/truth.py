@@ -69,11 +69,11 @@ class DatabaseLoad:
 
 
 @asynccontextmanager
-async def watched_database(connection: Connection) -> AsyncIterator[DatabaseLoad]:
-    """Counts while the block lasts."""
+async def watched_database(database_url: str) -> AsyncIterator[DatabaseLoad]:
+    """Counts while the block lasts, over a connection of its own: another one may be in use at any moment."""
     load = DatabaseLoad()
 
-    async def watch() -> None:
+    async def watch(connection: Connection) -> None:
         loop = asyncio.get_running_loop()
         known, second_at_s = await _transactions(connection), loop.time() + 1.0
         while True:
@@ -85,12 +85,16 @@ async def watched_database(connection: Connection) -> AsyncIterator[DatabaseLoad
                 load.transactions.append(count - known)
                 known = count
 
-    task = asyncio.create_task(watch())
+    connection = await asyncpg.connect(database_url)
+    task = asyncio.create_task(watch(connection))
     try:
         yield load
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait([task])
+        await connection.close()
+    if not task.cancelled():
+        task.result()
 
 
 async def _connections_at_work(connection: Connection) -> int:
