@@ -213,46 +213,40 @@ class Caller:
         return UserId(self.identity.user_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Beforehand:
-    """What a command may do before its unit opens: work that must not hold a connection (hashing a password, asking
-    Redis).
+@dataclass(slots=True)
+class Call:
+    """One call: who calls, and all there is beside SQL."""
+
+    caller: Caller
+    listener: Listener
+    services: Services
+
+    @property
+    def user_id(self) -> UserId:
+        """The caller; only for commands that are not open to anonymous callers."""
+        return self.caller.user_id
+
+    def now(self) -> datetime.datetime:
+        return self.services.clock.now()
+
+
+@dataclass(slots=True)
+class Beforehand(Call):
+    """A call before its unit opens, for work that must not hold a connection (hashing a password, asking Redis).
 
     `read()` lends a connection without a transaction for as long as its block lasts.
     """
 
+    sql: Queries
     read: Callable[[], AbstractAsyncContextManager[Connection]]
+
+
+@dataclass(slots=True)
+class Context(Call):
+    """A call in its unit of work: a connection, in a transaction or without one as the command declares."""
+
     sql: Queries
-    caller: Caller
-    listener: Listener
-    services: Services
-
-    @property
-    def user_id(self) -> UserId:
-        """The caller; only for commands that are not open to anonymous callers."""
-        return self.caller.user_id
-
-    def now(self) -> datetime.datetime:
-        return self.services.clock.now()
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """One call: a connection (in a transaction for writes, without one for reads) and who calls with what."""
-
     connection: Connection
-    sql: Queries
-    caller: Caller
-    listener: Listener
-    services: Services
-
-    @property
-    def user_id(self) -> UserId:
-        """The caller; only for commands that are not open to anonymous callers."""
-        return self.caller.user_id
-
-    def now(self) -> datetime.datetime:
-        return self.services.clock.now()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from handlers.context import Beforehand, Context, Outcome, Reaction, Refusal
+from handlers.context import Beforehand, Call, Context, Outcome, Reaction, Refusal
 from realtime.contract import AckT, Command, Fact, ModelT, PayloadT, Push
 
-Operation = Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
-Preparation = Callable[[Beforehand, Any], Awaitable[Any]]
 Reactor = Callable[[Context, Any], Awaitable[Reaction]]
 EntryRooms = Callable[[Context], Awaitable[list[str]]]
 
@@ -18,12 +16,26 @@ PreparedT = TypeVar("PreparedT")
 
 
 @dataclass(frozen=True, slots=True)
+class WithSql:
+    """An operation in a unit of work. `before` is what is done before that opens; None: nothing."""
+
+    operate: Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
+    before: Callable[[Beforehand, Any], Awaitable[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutSql:
+    """An operation that gets no connection."""
+
+    operate: Callable[[Call, Any], Awaitable[Outcome[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
 class BoundCommand:
-    """A command, the operation that carries it out, and what is to be done before its unit of work opens."""
+    """A command and the operation that carries it out."""
 
     command: Command[Any, Any]
-    operation: Operation
-    before: Preparation
+    work: WithSql | WithoutSql
 
 
 def bind(
@@ -31,13 +43,10 @@ def bind(
 ) -> BoundCommand:
     """Ties a command to its operation; the type checker compares payload and answer."""
 
-    async def nothing(beforehand: Beforehand, payload: PayloadT) -> None:
-        return None
-
-    def call(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT] | Refusal]:
+    def operate(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT] | Refusal]:
         return operation(context, payload)
 
-    return BoundCommand(command, call, nothing)
+    return BoundCommand(command, WithSql(operate))
 
 
 def bind_prepared(
@@ -46,7 +55,14 @@ def bind_prepared(
     operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT] | Refusal]],
 ) -> BoundCommand:
     """As `bind`, for a command with slow work that must not hold a connection; the operation gets its result."""
-    return BoundCommand(command, operation, before)
+    return BoundCommand(command, WithSql(operation, before))
+
+
+def bind_without_sql(
+    command: Command[PayloadT, AckT], operation: Callable[[Call, PayloadT], Awaitable[Outcome[AckT]]]
+) -> BoundCommand:
+    """As `bind`, for a command that declares `Unit.NONE`: to the type checker, its operation has no connection."""
+    return BoundCommand(command, WithoutSql(operation))
 
 
 @dataclass(frozen=True, slots=True)

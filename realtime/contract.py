@@ -34,13 +34,24 @@ class Repeat(enum.Enum):
     """What a second call with the same payload does."""
 
     READ = "read"
-    """It changes nothing at all; it runs on one statement without a transaction."""
+    """It changes nothing at all."""
     SETS_STATE = "sets_state"
     """It sets a state: a repeat finds it set and causes nothing."""
     CLIENT_ID = "client_id"
     """It creates: a repeat with the same `client_id` is answered with what was created."""
     ACTS = "acts"
     """Each call acts anew (a login makes a new login session)."""
+
+
+class Unit(enum.Enum):
+    """What an operation gets of PostgreSQL."""
+
+    TRANSACTION = "transaction"
+    """A connection in a transaction: all of it is committed, its Facts too, or nothing."""
+    STATEMENTS = "statements"
+    """A connection; each statement is committed by itself, so that at most one may write. It cannot tell Facts."""
+    NONE = "none"
+    """No connection: it works with what this process holds. It cannot tell Facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,8 @@ class Command(Generic[PayloadT, AckT]):
     """A request that is always answered: the answer says what was durably done, or why not.
 
     `effect` is one sentence for the documents. `example` is a payload that fits; ids in it stand for real ones.
-    `errors` are the codes it may answer beside those that every command may.
+    `errors` are the codes it may answer beside those that every command may. `works_on` is what its operation gets of
+    PostgreSQL; None: a transaction where it writes, single statements where it reads.
     """
 
     name: str
@@ -85,11 +97,17 @@ class Command(Generic[PayloadT, AckT]):
     routes: tuple[Route, ...] = ()
     any_namespace: bool = False
     """True for the few commands that every namespace takes (`auth:renew`)."""
+    works_on: Unit | None = None
 
     @property
     def writes(self) -> bool:
-        """True when it needs a transaction."""
+        """True when it may change something."""
         return self.repeat is not Repeat.READ
+
+    @property
+    def unit(self) -> Unit:
+        """What its operation gets of PostgreSQL."""
+        return self.works_on or (Unit.TRANSACTION if self.writes else Unit.STATEMENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -39,6 +39,7 @@ from server.front import Front
 from server.gate import Gate
 from server.health import Check, Health
 from server.metrics import Metrics
+from server.operations import Operations
 from server.passwords import Passwords
 from server.presence_rows import PresenceRows
 from server.reentry import Reentry
@@ -169,8 +170,7 @@ class Node:
         relay = Relay(units, queries, streams, resend_after_s=RESEND_AFTER_S)
         self.dispatcher = Dispatcher(
             registry=self.registry,
-            units=units,
-            queries=queries,
+            operations=Operations(units, queries, services),
             services=services,
             gate=gate,
             fanout=fanout,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
-from handlers.context import Beforehand, Caller, Context, Happening, Listener, Outcome, Reaction, Refusal, Services
+from handlers.context import Caller, Listener, Outcome, Reaction, Refusal, Services
 from handlers.feature import BoundCommand, Consumer, EntryRooms
 from realtime.contract import Access, RateLimit
 from realtime.engine.policy import Unparseable
@@ -39,14 +39,12 @@ from realtime.outgoing import Emission, Signal
 from realtime.wire import answer_error, answer_ok, encode_model
 from server.gate import Credentials, Gate
 from server.metrics import Metrics
+from server.operations import Operations
 from server.registry import Registry
-from sql.catalogue import Queries
-from sql.errors import BadText, Retry, Unavailable
-from sql.unit import Connection, Units
+from sql.errors import Unavailable
 
 UNKNOWN_COMMAND_RATE = RateLimit(30, 60)
 RETRY_AFTER_UNAVAILABLE_MS = 1_000
-TRIES_AFTER_CONTENTION = 4
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +78,7 @@ class Dispatcher:
         self,
         *,
         registry: Registry,
-        units: Units,
-        queries: Queries,
+        operations: Operations,
         services: Services,
         gate: Gate,
         fanout: Fanout,
@@ -89,8 +86,7 @@ class Dispatcher:
         wake_relay: Callable[[], None],
     ) -> None:
         self._registry = registry
-        self._units = units
-        self._queries = queries
+        self._operations = operations
         self._services = services
         self._gate = gate
         self._fanout = fanout
@@ -122,27 +118,17 @@ class Dispatcher:
     async def react(self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes) -> bool:
         """Lets a consumer react to a Fact. False when it had reacted before: then nothing is done and nobody is told.
 
-        The effect and its confirmation are one transaction. Raises what the consumer raises, then nothing is stored.
+        Raises what the consumer raises, then nothing is stored.
         """
-        handler = next(handler for handler in consumer.handlers if handler.fact.name == fact_name)
-        data = handler.fact.model.model_validate_json(body)
-        caller = Caller(None, "", None)
-        async with self._units.write() as connection:
-            if not await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name):
-                return False
-            context = Context(connection, self._queries, caller, NOBODY_LISTENS, self._services)
-            reaction = await handler.react(context, data)
-            await self._store_facts(connection, reaction.facts)
+        reaction = await self._operations.react(consumer, fact_id, fact_name, body)
+        if reaction is None:
+            return False
         await self._tell(reaction)
         return True
 
     async def rooms_at_entry(self, caller: Caller, entry_rooms: Sequence[EntryRooms]) -> list[str]:
         """The rooms that a person's new session belongs to."""
-        if not entry_rooms:
-            return []
-        async with self._units.read() as connection:
-            context = Context(connection, self._queries, caller, NOBODY_LISTENS, self._services)
-            return [room for rooms_of in entry_rooms for room in await rooms_of(context)]
+        return await self._operations.rooms_at_entry(caller, entry_rooms)
 
     async def _carry_out(self, bound: BoundCommand | None, request: Request) -> bytes:
         identity: Identity | None = None
@@ -161,7 +147,7 @@ class Dispatcher:
             raise CommandError(TOO_LARGE, f"This command takes at most {bound.command.max_bytes} bytes.")
         payload = self._validate(bound, request.payload)
         caller = Caller(identity, request.address, request.user_agent)
-        outcome = await self._do(bound, payload, caller, request.listener)
+        outcome = await self._operations.do(bound, payload, caller, request.listener)
         await self._tell(outcome)
         if isinstance(outcome, Refusal):
             raise outcome.error
@@ -191,35 +177,6 @@ class Dispatcher:
                 for item in error.errors(include_url=False, include_context=False, include_input=False)
             }
             raise CommandError(INVALID_PAYLOAD, fields=fields) from None
-
-    async def _do(
-        self, bound: BoundCommand, payload: Any, caller: Caller, listener: Listener
-    ) -> Outcome[Any] | Refusal:
-        """Runs the operation in its unit; contention that PostgreSQL resolved against us is tried again."""
-        beforehand = Beforehand(self._units.read, self._queries, caller, listener, self._services)
-        prepared = await bound.before(beforehand, payload)
-        open_unit = self._units.write if bound.command.writes else self._units.read
-        for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
-            try:
-                async with open_unit() as connection:
-                    context = Context(connection, self._queries, caller, listener, self._services)
-                    outcome = await bound.operation(context, payload, prepared)
-                    await self._store_facts(connection, outcome.facts)
-                return outcome
-            except BadText:
-                raise CommandError(INVALID_PAYLOAD, "The text holds characters that cannot be stored.") from None
-            except Retry as error:
-                if not remaining:
-                    raise Unavailable("contention did not end") from error
-        raise AssertionError("unreachable")
-
-    async def _store_facts(self, connection: Connection, facts: Sequence[Happening]) -> None:
-        if facts:
-            await self._queries.facts.insert_facts(
-                connection,
-                facts=[happening.fact.name for happening in facts],
-                payloads=[encode_model(happening.data).decode() for happening in facts],
-            )
 
     async def _tell(self, outcome: Outcome[Any] | Refusal | Reaction) -> None:
         pushes: Sequence[Emission] = outcome.pushes
@@ -252,27 +209,3 @@ class Dispatcher:
         log.exception("command_failed", command=name, incident=incident)
         error = CommandError(INTERNAL, f"The server failed. The log has the details under {incident}.")
         return Answer(answer_error(error), error)
-
-
-class _NobodyListens:
-    """Stands where there is no connection to push to."""
-
-    is_live = False
-
-    async def listen(self, topic: str) -> None:
-        raise RuntimeError("there is no live connection")
-
-    async def unlisten(self, topic: str) -> None:
-        raise RuntimeError("there is no live connection")
-
-    async def watch(self, user_ids: Collection[int]) -> set[int]:
-        raise RuntimeError("there is no live connection")
-
-    async def unwatch(self, user_ids: Collection[int] | None) -> None:
-        raise RuntimeError("there is no live connection")
-
-    async def renew(self, identity: Identity) -> None:
-        raise RuntimeError("there is no live connection")
-
-
-NOBODY_LISTENS: Listener = _NobodyListens()

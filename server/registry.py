@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature
-from realtime.contract import Fact, Push
+from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature, WithoutSql
+from realtime.contract import Fact, Push, Unit
 
 
 class Registry:
@@ -28,6 +28,8 @@ class Registry:
             key = (bound.command.namespace, bound.command.name)
             if key in self._commands:
                 raise ValueError(f"{bound.command.name} is declared twice on {bound.command.namespace}")
+            if isinstance(bound.work, WithoutSql) is not (bound.command.unit is Unit.NONE):
+                raise ValueError(f"{bound.command.name} declares {bound.command.unit} and is bound otherwise")
             self._commands[key] = bound
             if bound.command.any_namespace:
                 self._everywhere[bound.command.name] = bound

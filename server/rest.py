@@ -18,7 +18,8 @@ from realtime.contract import Command, Route
 from realtime.engine.policy import Unparseable
 from realtime.errors import UNKNOWN_COMMAND, CommandError
 from realtime.wire import answer_error
-from server.dispatch import NOBODY_LISTENS, Answer, Dispatcher, Request
+from server.dispatch import Answer, Dispatcher, Request
+from server.nobody import NOBODY_LISTENS
 from server.registry import Registry
 
 API_PREFIX = "/v1"

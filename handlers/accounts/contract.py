@@ -14,7 +14,7 @@ from handlers.accounts.login_limits import PER_ADDRESS
 from handlers.accounts.password_rules import NewPassword, TypedPassword
 from handlers.limits import DISPLAY_NAME_CHARS
 from handlers.people.models import User
-from realtime.contract import AUTH_NAMESPACE, Access, Command, Push, RateLimit, Repeat, Route
+from realtime.contract import AUTH_NAMESPACE, Access, Command, Push, RateLimit, Repeat, Route, Unit
 from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND, TOKEN_EXPIRED, UNAUTHENTICATED
 from realtime.wire import Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
 
@@ -184,6 +184,7 @@ AUTH_RENEW = Command(
     ack=Renewed,
     effect="Lets the whole connection live on with a newer access token of the same person and login session.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.NONE,
     rate=RateLimit(60, 60),
     example={"token": EXAMPLE_ACCESS_TOKEN},
     errors=(FORBIDDEN, UNAUTHENTICATED, TOKEN_EXPIRED),

@@ -6,7 +6,7 @@ from handlers.accounts import contract
 from handlers.accounts.entering import hash_new_password, login, prove_password, register
 from handlers.accounts.managing import change_password, hash_changed_password, list_sessions, revoke
 from handlers.accounts.staying import logout, refresh, renew
-from handlers.feature import Feature, bind, bind_prepared
+from handlers.feature import Feature, bind, bind_prepared, bind_without_sql
 
 FEATURE = Feature(
     name="accounts",
@@ -15,7 +15,7 @@ FEATURE = Feature(
         bind_prepared(contract.AUTH_LOGIN, prove_password, login),
         bind(contract.AUTH_REFRESH, refresh),
         bind(contract.AUTH_LOGOUT, logout),
-        bind(contract.AUTH_RENEW, renew),
+        bind_without_sql(contract.AUTH_RENEW, renew),
         bind(contract.AUTH_SESSIONS, list_sessions),
         bind(contract.AUTH_REVOKE, revoke),
         bind_prepared(contract.AUTH_PASSWORD, hash_changed_password, change_password),

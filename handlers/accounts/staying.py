@@ -6,7 +6,7 @@ import datetime
 
 from handlers.accounts.contract import Credentials, Logout, Refresh, Renew, Renewed
 from handlers.accounts.credentials import credentials_of, device_of, refresh_expiry
-from handlers.context import Context, Outcome, Refusal
+from handlers.context import Call, Context, Outcome, Refusal
 from realtime.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
 from realtime.outgoing import Revoke
 from realtime.wire import Nothing
@@ -60,15 +60,15 @@ async def logout(ctx: Context, cmd: Logout) -> Outcome[Nothing]:
     return Outcome(Nothing(), signals=(Revoke(ended),))
 
 
-async def renew(ctx: Context, cmd: Renew) -> Outcome[Renewed]:
-    if not ctx.listener.is_live:
+async def renew(call: Call, cmd: Renew) -> Outcome[Renewed]:
+    if not call.listener.is_live:
         raise CommandError(FORBIDDEN, "There is no connection to renew: send the new token with each request.")
-    identity = ctx.services.tokens.identify(cmd.token)
-    mine = ctx.caller.identity
+    identity = call.services.tokens.identify(cmd.token)
+    mine = call.caller.identity
     if mine is None or (identity.user_id, identity.login_session_id) != (mine.user_id, mine.login_session_id):
         raise CommandError(FORBIDDEN, "This token belongs to another login session.")
-    await ctx.listener.renew(identity)
-    return Outcome(Renewed(expires_in_s=int(identity.expires_at_s - ctx.now().timestamp())))
+    await call.listener.renew(identity)
+    return Outcome(Renewed(expires_in_s=int(identity.expires_at_s - call.now().timestamp())))
 
 
 async def _unused_successor(ctx: Context, refresh_token: str, row: RefreshTokenRow) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from handlers.feed.position import Position
 from handlers.posts.models import Post
-from realtime.contract import Command, Push, RateLimit, Repeat, Route
+from realtime.contract import Command, Push, RateLimit, Repeat, Route, Unit
 from realtime.errors import FORBIDDEN
 from realtime.wire import Empty, Id, Model, Nothing, Page, PageLimit, Payload
 
@@ -83,6 +83,7 @@ FEED_UNSUBSCRIBE = Command(
     ack=Nothing,
     effect="This socket hears `feed:new` no more.",
     repeat=Repeat.READ,
+    works_on=Unit.NONE,
     rate=_SUBSCRIPTIONS,
     errors=(FORBIDDEN,),
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from handlers.feature import Feature, bind, bind_prepared
+from handlers.feature import Feature, bind, bind_prepared, bind_without_sql
 from handlers.feed.consumers import FEED_FANOUT, FEED_FOLLOW
 from handlers.feed.contract import FEED_NEW, FEED_PAGE, FEED_SUBSCRIBE, FEED_SYNC, FEED_UNSUBSCRIBE
 from handlers.feed.operations import (
     find_home,
     read_page,
     start_listening,
-    stop_listening,
     subscribe,
     sync,
     unsubscribe,
@@ -19,7 +18,7 @@ FEATURE = Feature(
     name="feed",
     commands=(
         bind_prepared(FEED_SUBSCRIBE, start_listening, subscribe),
-        bind_prepared(FEED_UNSUBSCRIBE, stop_listening, unsubscribe),
+        bind_without_sql(FEED_UNSUBSCRIBE, unsubscribe),
         bind_prepared(FEED_PAGE, find_home, read_page),
         bind(FEED_SYNC, sync),
     ),

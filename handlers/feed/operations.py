@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Final, NamedTuple
 
-from handlers.context import Beforehand, Context, Outcome
+from handlers.context import Beforehand, Call, Context, Outcome
 from handlers.feed.contract import (
     SYNC_ITEMS_MAX,
     SYNC_WINDOW_DAYS,
@@ -48,12 +48,9 @@ async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed
     return Outcome(FeedSnapshot(items=page.items, next_cursor=page.next_cursor, position=subscribed.position))
 
 
-async def stop_listening(beforehand: Beforehand, command: Empty) -> None:
-    _demand_live(beforehand)
-    await beforehand.listener.unlisten(TOPIC)
-
-
-async def unsubscribe(ctx: Context, command: Empty, stopped: None) -> Outcome[Nothing]:
+async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
+    _demand_live(call)
+    await call.listener.unlisten(TOPIC)
     return Outcome(Nothing())
 
 
@@ -98,6 +95,6 @@ async def _home_page(ctx: Context, home: HomeList, *, before: int, limit: int | 
     return Page(items=[post_view(row) for row in shown], next_cursor=next_cursor)
 
 
-def _demand_live(beforehand: Beforehand) -> None:
-    if not beforehand.listener.is_live:
+def _demand_live(call: Call) -> None:
+    if not call.listener.is_live:
         raise CommandError(FORBIDDEN, "Only a live connection can hear the feed: read pages of it instead.")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from realtime.contract import Command, Push, RateLimit, Repeat, Route
+from realtime.contract import Command, Push, RateLimit, Repeat, Route, Unit
 from realtime.wire import Id, Model, Nothing, Payload, WireId
 
 NAMESPACE = "/chat"
@@ -68,6 +68,7 @@ UNWATCH = Command(
     ack=Nothing,
     effect="This socket hears `presence:changed` of these people no more; without `user_ids`, of nobody.",
     repeat=Repeat.READ,
+    works_on=Unit.NONE,
     rate=_RATE,
     example={"user_ids": [EXAMPLE_ID]},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.context import Beforehand, Context, Outcome
+from handlers.context import Beforehand, Call, Context, Outcome
 from handlers.presence.contract import PresenceAck, UnwatchPresence, WatchPresence
 from realtime.redis_client import StoreUnavailable
 from realtime.wire import Nothing, unix_ms
@@ -33,9 +33,6 @@ async def watch(ctx: Context, command: WatchPresence, online: set[int]) -> Outco
     )
 
 
-async def stop_watching(beforehand: Beforehand, command: UnwatchPresence) -> None:
-    await beforehand.listener.unwatch(command.user_ids)
-
-
-async def unwatch(ctx: Context, command: UnwatchPresence, stopped: None) -> Outcome[Nothing]:
+async def unwatch(call: Call, command: UnwatchPresence) -> Outcome[Nothing]:
+    await call.listener.unwatch(command.user_ids)
     return Outcome(Nothing())

@@ -1,38 +1,34 @@
 """The two events as Commands through the whole dispatch: `python -m loadtest.micro.dispatch_server --port N`.
 
-The token is checked at connect, every payload validated, every limit counted in this process. Dispatch opens a unit of
-work for each command, so that there is a PostgreSQL behind it, which neither command asks anything.
+The token is checked at connect, every payload validated, every limit counted in this process. Neither command works on
+SQL, so that there is no PostgreSQL. Every client is a device of one person, whose token is printed: `{"token": ...}`.
 """
 
 from __future__ import annotations
 
 import secrets
-import signal
-import sys
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
-from handlers.context import Context, Outcome
-from handlers.feature import EntryRooms, Feature, bind
-from loadtest.micro.fanning import EVERYBODY, Fanning
+from handlers.context import Call, Outcome
+from handlers.feature import Feature, bind_without_sql
+from loadtest.micro.fanning import Fanning
 from loadtest.micro.hosting import host, run, server_options
-from realtime.contract import Command, Push, RateLimit, Repeat
+from realtime.contract import Command, Push, RateLimit, Repeat, Unit
 from realtime.limits_memory import MemoryLimiter
 from realtime.outgoing import ToRoom, emission
 from realtime.packed_lists import PackedLists
 from realtime.presence import Presence
 from realtime.presence_watches import PresenceWatches
 from realtime.redis_client import open_redis
+from realtime.rooms import person_room
 from realtime.wire import Model, Nothing, Payload
 from server.auth import Tokens
 from server.clock import SystemClock
-from server.config import Settings, load_settings
+from server.config import load_settings
 from server.dispatch import Dispatcher
-from server.embedded import embedded_servers
 from server.gate import Gate
 from server.metrics import Metrics
+from server.operations import Operations
 from server.passwords import Passwords
 from server.presence_rows import PresenceRows
 from server.registry import Registry
@@ -46,6 +42,9 @@ from sql.pool import close_pool, open_pool
 from sql.unit import Units
 
 TOKEN_TTL_S: Final = 3_600
+PERSON_ID: Final = 1
+NOT_THERE: Final = "127.0.0.1:1"
+"""Where PostgreSQL and Redis would be, which nobody asks."""
 NO_LIMIT: Final = 10_000.0
 """Limits are counted as always and never reached."""
 
@@ -65,7 +64,8 @@ PUB: Final = Command(
     payload=Said,
     ack=Nothing,
     effect="Everybody hears it.",
-    repeat=Repeat.READ,
+    repeat=Repeat.ACTS,
+    works_on=Unit.NONE,
     rate=RateLimit(100, 1),
     example={"text": "hello"},
 )
@@ -76,36 +76,37 @@ ECHO: Final = Command(
     ack=Nothing,
     effect="It is answered.",
     repeat=Repeat.READ,
+    works_on=Unit.NONE,
     rate=RateLimit(100, 1),
     example={"text": "hello"},
 )
 
 
-async def publish(context: Context, said: Said) -> Outcome[Nothing]:
-    return Outcome(Nothing(), pushes=(emission(MSG, Heard(text=said.text), ToRoom(EVERYBODY)),))
+async def publish(call: Call, said: Said) -> Outcome[Nothing]:
+    return Outcome(Nothing(), pushes=(emission(MSG, Heard(text=said.text), ToRoom(person_room(PERSON_ID))),))
 
 
-async def echo(context: Context, said: Said) -> Outcome[Nothing]:
+async def echo(call: Call, said: Said) -> Outcome[Nothing]:
     return Outcome(Nothing())
 
 
-async def enter_everybody(context: Context) -> list[str]:
-    return [EVERYBODY]
-
-
-_ENTRY_ROOMS: Final[Mapping[str, EntryRooms]] = {"/": enter_everybody}
 FEATURE: Final = Feature(
-    name="micro", commands=(bind(PUB, publish), bind(ECHO, echo)), pushes=(MSG,), entry_rooms=_ENTRY_ROOMS
+    name="micro", commands=(bind_without_sql(PUB, publish), bind_without_sql(ECHO, echo)), pushes=(MSG,)
 )
 
 
-async def serve(settings: Settings, port: int) -> None:
+async def serve(port: int) -> None:
+    settings = load_settings(
+        database_url=f"postgresql://{NOT_THERE}/micro",
+        redis_url=f"redis://{NOT_THERE}",
+        rate_limit_factor=NO_LIMIT,
+        token_secrets=f"micro:{secrets.token_hex()}",
+    )
     clock, metrics, queries = SystemClock(), Metrics(), load_queries()
-
     pool = await open_pool(
         settings.database_url,
-        min_size=settings.pool_min,
-        max_size=settings.pool_max,
+        min_size=0,
+        max_size=1,
         connect_timeout_s=settings.connect_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
         idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
@@ -117,7 +118,7 @@ async def serve(settings: Settings, port: int) -> None:
     limiter, registry = MemoryLimiter(), Registry([FEATURE])
     fanning = Fanning(registry.namespaces)
     passwords = Passwords(concurrency=1, waiting_max=0)
-    redis = open_redis("redis://127.0.0.1:1", client_name="micro")
+    redis = open_redis(settings.redis_url, client_name="micro")
     rows = PresenceRows(units, queries, clock)
     presence = Presence(
         fanning.listeners, fanning.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
@@ -135,8 +136,7 @@ async def serve(settings: Settings, port: int) -> None:
     )
     dispatcher = Dispatcher(
         registry=registry,
-        units=units,
-        queries=queries,
+        operations=Operations(units, queries, services),
         services=services,
         gate=gate,
         fanout=fanning.fanout,
@@ -155,7 +155,7 @@ async def serve(settings: Settings, port: int) -> None:
         rate_limit_factor=NO_LIMIT,
     )
     await fanning.fanout.start()
-    await host(policy, fanning.hub, port, registry.namespaces, token=tokens.access_token(1, 1).token)
+    await host(policy, fanning.hub, port, registry.namespaces, token=tokens.access_token(PERSON_ID, 1).token)
     await fanning.fanout.stop()
     passwords.close()
     await close_pool(pool, timeout_s=1)
@@ -166,17 +166,7 @@ def _no_facts() -> None:
 
 
 def main() -> None:
-    options = server_options(__doc__).parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # while it starts too, PostgreSQL is not left behind
-    with tempfile.TemporaryDirectory() as folder:
-        with embedded_servers(Path(folder), valkey=False, durable=False) as embedded:
-            settings = load_settings(
-                database_url=embedded.database_url,
-                redis_url="",
-                rate_limit_factor=NO_LIMIT,
-                token_secrets=f"micro:{secrets.token_hex()}",
-            )
-            run(serve(settings, options.port))
+    run(serve(server_options(__doc__).parse_args().port))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from realtime.contract import Command
 from realtime.errors import ALWAYS_POSSIBLE
-from server.dispatch import NOBODY_LISTENS, Request
+from server.dispatch import Request
 from server.features import FEATURES
+from server.nobody import NOBODY_LISTENS
 from server.registry import Registry
 from tests.contract.provocations import PROVOCATIONS, Attempt
 from tests.contract.world import make_world

@@ -33,6 +33,7 @@ TESTED_ELSEWHERE = {
     "server/clock.py": "tests/handlers/accounts/test_live_connections.py",
     "server/features.py": "tests/contract/test_callers.py",
     "server/front.py": "tests/server/test_sockets.py",
+    "server/nobody.py": "tests/handlers/feed/test_operations.py",
     "server/services.py": "tests/handlers/feed/test_consumers.py",
     "server/version.py": "tests/server/test_health.py",
     "sql/ledger.py": "tests/sql/test_migrate.py",

@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from handlers.context import Context, Reaction
-from handlers.feature import Consumer, Feature, on
-from realtime.contract import Fact, Push
+from handlers.context import Call, Context, Outcome, Reaction
+from handlers.feature import Consumer, Feature, bind, bind_without_sql, on
+from realtime.contract import Fact, Push, Unit
+from realtime.wire import Empty, Nothing
 from server.features import FEATURES
 from server.registry import Registry
 from tests.kit.odd_feature import HAPPENED, NAMESPACE, NOTED, TELL, Note, OddFeature
@@ -19,6 +20,10 @@ ODD = OddFeature().feature()
 
 async def ignore(ctx: Context, note: Note) -> Reaction:
     return Reaction()
+
+
+async def answer(call: Call, cmd: Empty) -> Outcome[Nothing]:
+    return Outcome(Nothing())
 
 
 def test_commands_are_found_in_their_namespace_only() -> None:
@@ -99,6 +104,14 @@ def test_entry_rooms_come_in_the_order_of_the_features() -> None:
                 ),
             ],
             "other reacts to odd.happened, which no feature declares",
+        ),
+        (
+            [Feature(name="other", commands=(bind_without_sql(TELL, answer),))],
+            "odd:tell declares Unit.TRANSACTION and is bound otherwise",
+        ),
+        (
+            [Feature(name="other", commands=(bind(dataclasses.replace(TELL, works_on=Unit.NONE), answer),))],
+            "odd:tell declares Unit.NONE and is bound otherwise",
         ),
     ],
 )

@@ -12,7 +12,8 @@ import orjson
 
 from realtime.identity import Identity
 from server.app import Node
-from server.dispatch import NOBODY_LISTENS, Request
+from server.dispatch import Request
+from server.nobody import NOBODY_LISTENS
 from tests.kit.server import settings_for_tests
 
 LIST_MAX = 100

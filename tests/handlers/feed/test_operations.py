@@ -13,7 +13,8 @@ import pytest
 from handlers.feed.contract import SYNC_ITEMS_MAX, SYNC_WINDOW_DAYS
 from handlers.feed.position import position_of
 from realtime.identity import Identity
-from server.dispatch import NOBODY_LISTENS, Request
+from server.dispatch import Request
+from server.nobody import NOBODY_LISTENS
 from sql.ids import id_floor_ms
 from tests.handlers.feed.feed_lab import FeedLab
 from tests.kit.device import Device

@@ -1,0 +1,112 @@
+"""Runs what features do on what it works on: a transaction, single statements, or no connection at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from handlers.context import (
+    Beforehand,
+    Call,
+    Caller,
+    Context,
+    Happening,
+    Listener,
+    Outcome,
+    Reaction,
+    Refusal,
+    Services,
+)
+from handlers.feature import BoundCommand, Consumer, EntryRooms, WithSql
+from realtime.contract import Unit
+from realtime.errors import INVALID_PAYLOAD, CommandError
+from realtime.wire import encode_model
+from server.nobody import NOBODY_LISTENS
+from sql.catalogue import Queries
+from sql.errors import BadText, Retry, Unavailable
+from sql.unit import Connection, Units
+
+TRIES_AFTER_CONTENTION = 4
+_NOBODY_CALLS = Caller(None, "", None)
+
+
+class Operations:
+    """Opens the units of work. What they tell their pushes and signals to is the caller's business."""
+
+    def __init__(self, units: Units, queries: Queries, services: Services) -> None:
+        self._units = units
+        self._queries = queries
+        self._services = services
+
+    async def do(self, bound: BoundCommand, payload: Any, caller: Caller, listener: Listener) -> Outcome[Any] | Refusal:
+        """Does what was asked for; when this returns, it is committed with its Facts.
+
+        Contention that PostgreSQL resolved against us is tried again.
+        """
+        work, unit = bound.work, bound.command.unit
+        if isinstance(work, WithSql):
+            return await self._do_with_sql(work, unit, payload, caller, listener)
+        outcome = await work.operate(Call(caller, listener, self._services), payload)
+        _demand_transaction(unit, outcome.facts)
+        return outcome
+
+    async def react(self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes) -> Reaction | None:
+        """Lets a consumer react to a Fact; None when it had done so before.
+
+        The effect and its confirmation are one transaction. Raises what the consumer raises, then nothing is stored.
+        """
+        handler = next(handler for handler in consumer.handlers if handler.fact.name == fact_name)
+        data = handler.fact.model.model_validate_json(body)
+        async with self._units.write() as connection:
+            if not await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name):
+                return None
+            reaction = await handler.react(self._context(_NOBODY_CALLS, NOBODY_LISTENS, connection), data)
+            await self._store(connection, reaction.facts)
+        return reaction
+
+    async def rooms_at_entry(self, caller: Caller, entry_rooms: Sequence[EntryRooms]) -> list[str]:
+        """The rooms that a person's new session belongs to."""
+        if not entry_rooms:
+            return []
+        async with self._units.read() as connection:
+            context = self._context(caller, NOBODY_LISTENS, connection)
+            return [room for rooms_of in entry_rooms for room in await rooms_of(context)]
+
+    async def _do_with_sql(
+        self, work: WithSql, unit: Unit, payload: Any, caller: Caller, listener: Listener
+    ) -> Outcome[Any] | Refusal:
+        prepared: Any = None
+        if work.before is not None:
+            prepared = await work.before(
+                Beforehand(caller, listener, self._services, self._queries, self._units.read), payload
+            )
+        open_unit = self._units.write if unit is Unit.TRANSACTION else self._units.read
+        for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
+            try:
+                async with open_unit() as connection:
+                    outcome = await work.operate(self._context(caller, listener, connection), payload, prepared)
+                    _demand_transaction(unit, outcome.facts)
+                    await self._store(connection, outcome.facts)
+                return outcome
+            except BadText:
+                raise CommandError(INVALID_PAYLOAD, "The text holds characters that cannot be stored.") from None
+            except Retry as error:
+                if not remaining:
+                    raise Unavailable("contention did not end") from error
+        raise AssertionError("unreachable")
+
+    def _context(self, caller: Caller, listener: Listener, connection: Connection) -> Context:
+        return Context(caller, listener, self._services, self._queries, connection)
+
+    async def _store(self, connection: Connection, facts: Sequence[Happening]) -> None:
+        if facts:
+            await self._queries.facts.insert_facts(
+                connection,
+                facts=[happening.fact.name for happening in facts],
+                payloads=[encode_model(happening.data).decode() for happening in facts],
+            )
+
+
+def _demand_transaction(unit: Unit, facts: Sequence[Happening]) -> None:
+    if facts and unit is not Unit.TRANSACTION:
+        raise RuntimeError("a Fact is stored with the change that it tells of, or not at all")
