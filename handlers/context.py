@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -30,6 +30,10 @@ class Clock(Protocol):
 
     def now(self) -> datetime.datetime:
         """The present, aware and in UTC."""
+        ...
+
+    def now_s(self) -> float:
+        """The present in Unix seconds."""
         ...
 
 
@@ -197,8 +201,7 @@ class Services:
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who calls, from where. `identity` is None for anonymous callers and for consumers of Facts."""
 
     identity: Identity | None
@@ -249,16 +252,14 @@ class Context(Call):
     connection: Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """A Fact with its data, to be stored in the transaction of the change."""
 
     fact: Fact[Any]
     data: BaseModel
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[AckT_co]):
+class Outcome(NamedTuple, Generic[AckT_co]):
     """What a call did: the answer, and what others are to be told after the commit."""
 
     data: AckT_co
@@ -267,8 +268,7 @@ class Outcome(Generic[AckT_co]):
     signals: tuple[Signal, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A refusal with an effect: what the operation wrote is committed and told, then the caller gets the error."""
 
     error: CommandError
@@ -277,8 +277,7 @@ class Refusal:
     signals: tuple[Signal, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(NamedTuple):
     """What a consumer did about a Fact: as an Outcome, but nobody waits for an answer."""
 
     pushes: tuple[Emission, ...] = ()

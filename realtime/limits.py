@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -14,16 +14,15 @@ class Rate:
     count: int
     per_s: float
     burst: int | None = None
+    interval_us: int = field(init=False)
+    """Microseconds in which one unit is refilled."""
+    tolerance_us: int = field(init=False)
+    """How far ahead of an even pace a caller may run."""
 
-    @property
-    def interval_us(self) -> int:
-        """Microseconds in which one unit is refilled."""
-        return max(1, round(self.per_s * 1_000_000 / self.count))
-
-    @property
-    def tolerance_us(self) -> int:
-        """How far ahead of an even pace a caller may run."""
-        return self.interval_us * (self.count if self.burst is None else self.burst)
+    def __post_init__(self) -> None:
+        interval_us = max(1, round(self.per_s * 1_000_000 / self.count))
+        object.__setattr__(self, "interval_us", interval_us)
+        object.__setattr__(self, "tolerance_us", interval_us * (self.count if self.burst is None else self.burst))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,18 +21,22 @@ class MemoryLimiter:
 
     async def hit(self, checks: Sequence[Check]) -> Decision:
         now_us = int(self._clock_s() * 1_000_000)
-        full_at_us: dict[str, int] = {}
+        counters = self._full_at_us
+        taken: dict[str, int] = {}
         wait_us, failed_key = 0, None
         for key, rate, cost in checks:
-            at_us = max(now_us, full_at_us.get(key, self._full_at_us.get(key, 0))) + cost * rate.interval_us
-            full_at_us[key] = at_us
+            at_us = taken.get(key) or counters.get(key, 0)
+            if at_us < now_us:
+                at_us = now_us
+            at_us += cost * rate.interval_us
+            taken[key] = at_us
             ahead_us = at_us - rate.tolerance_us - now_us
             if ahead_us > wait_us:
                 wait_us, failed_key = ahead_us, key
         if failed_key is not None:
             return Decision(allowed=False, retry_after_ms=-(-wait_us // 1000), failed_key=failed_key)
-        self._full_at_us.update(full_at_us)
-        if len(self._full_at_us) > self._max_keys:
+        counters.update(taken)
+        if len(counters) > self._max_keys:
             self._evict(now_us)
         return ALLOWED
 

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from realtime.contract import Push
 
 
-@dataclass(frozen=True, slots=True)
-class ToRoom:
+class ToRoom(NamedTuple):
     """Everybody in a room, on all nodes, in one order."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToListeners:
+class ToListeners(NamedTuple):
     """Those of these people who listen to a topic now, one message per node that holds any of them."""
 
     topic: str
     user_ids: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Emission:
+class Emission(NamedTuple):
     """One push and who gets it."""
 
     push: Push[Any]

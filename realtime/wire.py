@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import unicodedata
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import orjson
 from pydantic import (
@@ -44,6 +44,9 @@ class Empty(Payload):
 
 class Nothing(Model):
     """An answer without fields: `{}`."""
+
+
+NOTHING: Final = Nothing()
 
 
 def _parse_id(value: object) -> int:

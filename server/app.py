@@ -42,6 +42,7 @@ from server.metrics import Metrics
 from server.operations import Operations
 from server.passwords import Passwords
 from server.presence_rows import PresenceRows
+from server.ready_commands import ReadyCommands
 from server.reentry import Reentry
 from server.registry import Registry
 from server.relay import Relay
@@ -169,12 +170,11 @@ class Node:
         stack.push_async_callback(streams.stop)
         relay = Relay(units, queries, streams, resend_after_s=RESEND_AFTER_S)
         self.dispatcher = Dispatcher(
-            registry=self.registry,
+            commands=ReadyCommands(self.registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
             operations=Operations(units, queries, services),
-            services=services,
+            limiter=limiter,
             gate=gate,
             fanout=fanout,
-            metrics=metrics,
             wake_relay=relay.wake,
         )
         await fanout.start()

@@ -71,7 +71,7 @@ class Tokens:
         self._access_token_ttl_s = access_token_ttl_s
 
     def access_token(self, user_id: int, login_session_id: int) -> IssuedToken:
-        now_s = int(self._clock.now().timestamp())
+        now_s = int(self._clock.now_s())
         claims = {
             "iss": ISSUER,
             "sub": str(user_id),
@@ -90,7 +90,7 @@ class Tokens:
             claims = _Claims.model_validate_json(check_signature(access_token, self._keys))
         except (BadToken, ValidationError):
             raise CommandError(UNAUTHENTICATED, "This access token is not valid.") from None
-        if claims.exp <= self._clock.now().timestamp():
+        if claims.exp <= self._clock.now_s():
             raise CommandError(TOKEN_EXPIRED)
         return Identity(user_id=claims.sub, login_session_id=claims.sid, expires_at_s=claims.exp)
 

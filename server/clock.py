@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 
 
 class SystemClock:
@@ -10,3 +11,6 @@ class SystemClock:
 
     def now(self) -> datetime.datetime:
         return datetime.datetime.now(datetime.UTC)
+
+    def now_s(self) -> float:
+        return time.time()

@@ -8,49 +8,41 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import ValidationError
 
-from handlers.context import Caller, Listener, Outcome, Reaction, Refusal, Services
-from handlers.feature import BoundCommand, Consumer, EntryRooms
-from realtime.contract import Access, RateLimit
+from handlers.context import Caller, Listener, Outcome, Reaction, Refusal
+from handlers.feature import Consumer, EntryRooms
 from realtime.engine.policy import Unparseable
 from realtime.errors import (
-    ALWAYS_POSSIBLE,
     INTERNAL,
     INVALID_PAYLOAD,
     RATE_LIMITED,
-    TOKEN_EXPIRED,
     TOO_LARGE,
     UNAUTHENTICATED,
     UNAVAILABLE,
     UNKNOWN_COMMAND,
     CommandError,
-    ErrorCode,
 )
 from realtime.fanout import Fanout
 from realtime.identity import Identity
-from realtime.limits import Rate
+from realtime.limits import Check, Limiter
 from realtime.networks import network_of
 from realtime.outgoing import Emission, Signal
 from realtime.wire import answer_error, answer_ok, encode_model
 from server.gate import Credentials, Gate
-from server.metrics import Metrics
 from server.operations import Operations
-from server.registry import Registry
+from server.ready_commands import Admission, ReadyCommand, ReadyCommands
 from sql.errors import Unavailable
 
-UNKNOWN_COMMAND_RATE = RateLimit(30, 60)
 RETRY_AFTER_UNAVAILABLE_MS = 1_000
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One call as a transport hands it over. `payload` is decoded JSON, or the reason why it could not be decoded."""
 
     namespace: str
@@ -63,8 +55,7 @@ class Request:
     listener: Listener
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """`body` is the encoded answer for any transport; `error` is None when the command was done."""
 
     body: bytes
@@ -77,42 +68,35 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        registry: Registry,
+        commands: ReadyCommands,
         operations: Operations,
-        services: Services,
+        limiter: Limiter,
         gate: Gate,
         fanout: Fanout,
-        metrics: Metrics,
         wake_relay: Callable[[], None],
     ) -> None:
-        self._registry = registry
+        self._commands = commands
         self._operations = operations
-        self._services = services
+        self._limiter = limiter
         self._gate = gate
         self._fanout = fanout
-        self._metrics = metrics
         self._wake_relay = wake_relay
 
     async def call(self, request: Request) -> Answer:
         """Does what is asked, or says why not. Answered ok, the change is committed and its pushes are on their way."""
         started_s = time.perf_counter()
-        bound = self._registry.find(request.namespace, request.name)
+        command = self._commands.find(request.namespace, request.name)
         try:
-            data = await self._carry_out(bound, request)
-            answer = Answer(answer_ok(data), None)
+            answer = Answer(answer_ok(await self._carry_out(command, request)), None)
         except CommandError as error:
-            self._report_undeclared(bound, error)
+            _report_undeclared(command, error)
             answer = Answer(answer_error(error), error)
-        except Unavailable as error:
-            log.warning("unavailable", command=request.name, error=str(error))
-            answer = self._unavailable()
+        except Unavailable as failure:
+            log.warning("unavailable", command=request.name, error=str(failure))
+            answer = _unavailable()
         except Exception:
-            answer = self._internal(request.name)
-        self._metrics.command(
-            request.name if bound else "unknown",
-            answer.error.code.code if answer.error else "ok",
-            time.perf_counter() - started_s,
-        )
+            answer = _internal(request.name)
+        command.tally.note(answer.error.code.code if answer.error else "ok", time.perf_counter() - started_s)
         return answer
 
     async def react(self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes) -> bool:
@@ -130,53 +114,31 @@ class Dispatcher:
         """The rooms that a person's new session belongs to."""
         return await self._operations.rooms_at_entry(caller, entry_rooms)
 
-    async def _carry_out(self, bound: BoundCommand | None, request: Request) -> bytes:
+    async def _carry_out(self, command: Admission, request: Request) -> bytes:
         identity: Identity | None = None
         refused: CommandError | None = None
         try:
             identity = self._gate.identify(request.credentials)
         except CommandError as error:
             refused = error
-        await self._count(bound, request, identity)
-        if bound is None:
+        decision = await self._limiter.hit((_counted(command, request.address, identity),))
+        if not decision.allowed:
+            raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
+        if not isinstance(command, ReadyCommand):
             raise CommandError(UNKNOWN_COMMAND)
-        if identity is None and bound.command.access is Access.PERSON:
+        if identity is None and command.for_persons:
             # Whoever renews a login sends the outdated token along: it does not matter where nobody needs one.
             raise refused or CommandError(UNAUTHENTICATED)
-        if request.size_bytes > bound.command.max_bytes:
-            raise CommandError(TOO_LARGE, f"This command takes at most {bound.command.max_bytes} bytes.")
-        payload = self._validate(bound, request.payload)
+        if request.size_bytes > command.max_bytes:
+            raise CommandError(TOO_LARGE, f"This command takes at most {command.max_bytes} bytes.")
+        payload = _validated(command, request.payload)
         caller = Caller(identity, request.address, request.user_agent)
-        outcome = await self._operations.do(bound, payload, caller, request.listener)
-        await self._tell(outcome)
+        outcome = await self._operations.do(command.bound, payload, caller, request.listener)
+        if outcome.pushes or outcome.facts or outcome.signals:
+            await self._tell(outcome)
         if isinstance(outcome, Refusal):
             raise outcome.error
         return encode_model(outcome.data)
-
-    async def _count(self, bound: BoundCommand | None, request: Request, identity: Identity | None) -> None:
-        rate = bound.command.rate if bound else UNKNOWN_COMMAND_RATE
-        open_to_all = bound is not None and bound.command.access is Access.ANYONE
-        # A login is no way around the limits of registering and logging in.
-        subject = f"u{identity.user_id}" if identity and not open_to_all else f"a{network_of(request.address)}"
-        name = request.name if bound else "unknown"
-        factor = self._services.policy.rate_limit_factor
-        allowed = Rate(max(1, round(rate.count * factor)), rate.per_s)
-        decision = await self._services.limiter.hit([(f"{name}:{subject}", allowed, 1)])
-        if not decision.allowed:
-            raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
-
-    @staticmethod
-    def _validate(bound: BoundCommand, payload: object | Unparseable) -> Any:
-        if isinstance(payload, Unparseable):
-            raise CommandError(INVALID_PAYLOAD, fields={"": payload.reason})
-        try:
-            return bound.command.payload.model_validate(payload)
-        except ValidationError as error:
-            fields = {
-                ".".join(str(part) for part in item["loc"]): item["msg"].removeprefix("Value error, ")
-                for item in error.errors(include_url=False, include_context=False, include_input=False)
-            }
-            raise CommandError(INVALID_PAYLOAD, fields=fields) from None
 
     async def _tell(self, outcome: Outcome[Any] | Refusal | Reaction) -> None:
         pushes: Sequence[Emission] = outcome.pushes
@@ -190,22 +152,37 @@ class Dispatcher:
                 # The change is committed, and that is what the caller asked about.
                 log.exception("pushes_failed", pushes=[emission.push.name for emission in pushes])
 
-    @staticmethod
-    def _report_undeclared(bound: BoundCommand | None, error: CommandError) -> None:
-        if bound is None:
-            return
-        possible: tuple[ErrorCode, ...] = (*ALWAYS_POSSIBLE, UNAUTHENTICATED, TOKEN_EXPIRED, *bound.command.errors)
-        if error.code not in possible:
-            log.error("undeclared_error", command=bound.command.name, code=error.code.code)
 
-    @staticmethod
-    def _unavailable() -> Answer:
-        error = CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
-        return Answer(answer_error(error), error)
+def _counted(command: Admission, address: str, identity: Identity | None) -> Check:
+    subject = f"a{network_of(address)}" if identity is None or command.by_address else f"u{identity.user_id}"
+    return f"{command.name}:{subject}", command.rate, 1
 
-    @staticmethod
-    def _internal(name: str) -> Answer:
-        incident = uuid.uuid4().hex[:12]
-        log.exception("command_failed", command=name, incident=incident)
-        error = CommandError(INTERNAL, f"The server failed. The log has the details under {incident}.")
-        return Answer(answer_error(error), error)
+
+def _validated(command: ReadyCommand, payload: object | Unparseable) -> Any:
+    if isinstance(payload, Unparseable):
+        raise CommandError(INVALID_PAYLOAD, fields={"": payload.reason})
+    try:
+        return command.validate(payload)
+    except ValidationError as error:
+        fields = {
+            ".".join(str(part) for part in item["loc"]): item["msg"].removeprefix("Value error, ")
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        }
+        raise CommandError(INVALID_PAYLOAD, fields=fields) from None
+
+
+def _report_undeclared(command: Admission, error: CommandError) -> None:
+    if isinstance(command, ReadyCommand) and error.code not in command.errors:
+        log.error("undeclared_error", command=command.name, code=error.code.code)
+
+
+def _unavailable() -> Answer:
+    error = CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
+    return Answer(answer_error(error), error)
+
+
+def _internal(name: str) -> Answer:
+    incident = uuid.uuid4().hex[:12]
+    log.exception("command_failed", command=name, incident=incident)
+    error = CommandError(INTERNAL, f"The server failed. The log has the details under {incident}.")
+    return Answer(answer_error(error), error)

@@ -26,6 +26,6 @@ class Gate:
         identity = self._tokens.identify(credentials) if isinstance(credentials, str) else credentials
         if identity.login_session_id in self._revocations:
             raise CommandError(UNAUTHENTICATED, "This login session was ended.")
-        if identity.expires_at_s <= self._clock.now().timestamp():
+        if identity.expires_at_s <= self._clock.now_s():
             raise CommandError(TOKEN_EXPIRED)
         return identity

@@ -59,7 +59,7 @@ class Revocations:
 
     def learn(self, login_session_ids: Sequence[int]) -> None:
         """Refuses these sessions from now on."""
-        now_s = self._clock.now().timestamp()
+        now_s = self._clock.now_s()
         fresh = [session_id for session_id in login_session_ids if session_id not in self._revoked]
         for session_id in fresh:
             self._revoked[session_id] = now_s
@@ -90,6 +90,6 @@ class Revocations:
             self._forget_old()
 
     def _forget_old(self) -> None:
-        oldest_s = self._clock.now().timestamp() - self._keep_s
+        oldest_s = self._clock.now_s() - self._keep_s
         for session_id in [key for key, learned_s in self._revoked.items() if learned_s < oldest_s]:
             del self._revoked[session_id]

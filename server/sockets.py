@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -39,8 +39,7 @@ RETRY_DRAINING_S = 1.0
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SocketListener:
+class SocketListener(NamedTuple):
     """A session as the operation that it calls may steer it."""
 
     session: Session
@@ -133,20 +132,22 @@ class Sockets:
             raise
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
+        connection = session.connection
+        listener = SocketListener(session, self._membership, self._token_watch, self._watches)
         answer = await self._dispatcher.call(
             Request(
-                namespace=session.namespace,
-                name=name,
-                payload=_payload(args),
-                size_bytes=size_bytes,
-                credentials=identity_of(session.connection),
-                address=session.connection.peer_address,
-                user_agent=session.connection.user_agent,
-                listener=SocketListener(session, self._membership, self._token_watch, self._watches),
+                session.namespace,
+                name,
+                _payload(args),
+                size_bytes,
+                identity_of(connection),
+                connection.peer_address,
+                connection.user_agent,
+                listener,
             )
         )
         if answer.error is not None and answer.error.code is RATE_LIMITED:
-            await self._is_flood("refusals", session.connection, self._refusals)
+            await self._is_flood("refusals", connection, self._refusals)
         return answer.body
 
     def disconnected(self, session: Session, reason: str) -> None:
@@ -228,8 +229,6 @@ def _same_login(one: Identity, other: Identity) -> bool:
 
 
 def _payload(args: Sequence[object]) -> object | Unparseable:
-    if not args:
-        return {}
-    if len(args) > 1:
-        return Unparseable("a command takes one object")
-    return args[0]
+    if len(args) == 1:
+        return args[0]
+    return Unparseable("a command takes one object") if args else {}

@@ -128,4 +128,4 @@ class TokenWatch:
         watched.timer = self._schedule(connection_id, due_s)
 
     def _now_s(self) -> float:
-        return self._clock.now().timestamp()
+        return self._clock.now_s()

@@ -12,7 +12,7 @@ from handlers.context import Beforehand, Context, Outcome
 from handlers.paging import cut_page, rows_wanted
 from realtime.errors import FORBIDDEN, NOT_FOUND, CommandError
 from realtime.outgoing import Revoke
-from realtime.wire import Nothing, Page
+from realtime.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LoginSessionId
 
 WRONG_PASSWORD = "The old password is wrong."
@@ -44,12 +44,12 @@ async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
         ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
     )
     if ended is not None:
-        return Outcome(Nothing(), signals=(Revoke([ended]),))
+        return Outcome(NOTHING, signals=(Revoke([ended]),))
     if not await ctx.sql.accounts.owns_session(
         ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
     ):
         raise CommandError(NOT_FOUND)
-    return Outcome(Nothing())
+    return Outcome(NOTHING)
 
 
 async def hash_changed_password(beforehand: Beforehand, cmd: ChangePassword) -> NewHash:
@@ -70,7 +70,7 @@ async def change_password(ctx: Context, cmd: ChangePassword, new: NewHash) -> Ou
     ended = await ctx.sql.accounts.revoke_sessions(
         ctx.connection, user_id=ctx.user_id, except_session_id=_current_session(ctx)
     )
-    return Outcome(Nothing(), signals=(Revoke(ended),))
+    return Outcome(NOTHING, signals=(Revoke(ended),))
 
 
 def _current_session(ctx: Context) -> LoginSessionId:

@@ -9,7 +9,7 @@ from handlers.accounts.credentials import credentials_of, device_of, refresh_exp
 from handlers.context import Call, Context, Outcome, Refusal
 from realtime.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
 from realtime.outgoing import Revoke
-from realtime.wire import Nothing
+from realtime.wire import NOTHING, Nothing
 from sql.accounts import RefreshTokenRow
 
 WRONG_TOKEN = "This refresh token is not good any more."
@@ -51,13 +51,13 @@ async def logout(ctx: Context, cmd: Logout) -> Outcome[Nothing]:
     if row is None:
         raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
     if row.revoked_at is not None:
-        return Outcome(Nothing())
+        return Outcome(NOTHING)
     ended = [row.session_id]
     if cmd.everywhere:
         ended = await ctx.sql.accounts.revoke_sessions(ctx.connection, user_id=row.user_id, except_session_id=None)
     else:
         await ctx.sql.accounts.revoke_session(ctx.connection, user_id=row.user_id, session_id=row.session_id)
-    return Outcome(Nothing(), signals=(Revoke(ended),))
+    return Outcome(NOTHING, signals=(Revoke(ended),))
 
 
 async def renew(call: Call, cmd: Renew) -> Outcome[Renewed]:
@@ -68,7 +68,7 @@ async def renew(call: Call, cmd: Renew) -> Outcome[Renewed]:
     if mine is None or (identity.user_id, identity.login_session_id) != (mine.user_id, mine.login_session_id):
         raise CommandError(FORBIDDEN, "This token belongs to another login session.")
     await call.listener.renew(identity)
-    return Outcome(Renewed(expires_in_s=int(identity.expires_at_s - call.now().timestamp())))
+    return Outcome(Renewed(expires_in_s=int(identity.expires_at_s - call.services.clock.now_s())))
 
 
 async def _unused_successor(ctx: Context, refresh_token: str, row: RefreshTokenRow) -> str | None:

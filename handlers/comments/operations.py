@@ -8,7 +8,7 @@ from handlers.comments.views import comment_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
 from realtime.errors import CONFLICT, NOT_FOUND, CommandError
-from realtime.wire import Nothing, Page
+from realtime.wire import NOTHING, Nothing, Page
 from sql.comments import CommentView
 from sql.ids import MAX_ID, CommentId, PostId
 from sql.posts import PostView
@@ -65,7 +65,7 @@ async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
         require_allowed(False)
     await ctx.sql.posts.lock_post(ctx.connection, post_id=post.id)
     await ctx.sql.comments.delete_comment(ctx.connection, comment_id=comment.id)
-    return Outcome(Nothing())
+    return Outcome(NOTHING)
 
 
 async def _read_post(ctx: Context, post_id: PostId) -> PostView:

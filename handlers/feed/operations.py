@@ -22,7 +22,7 @@ from handlers.paging import cut_page, rows_wanted
 from handlers.posts.models import Post
 from handlers.posts.views import post_view
 from realtime.errors import FORBIDDEN, CommandError
-from realtime.wire import Empty, Nothing, Page, unix_ms
+from realtime.wire import NOTHING, Empty, Nothing, Page, unix_ms
 from sql.ids import MAX_ID, PostId
 
 _SYNC_WINDOW: Final = datetime.timedelta(days=SYNC_WINDOW_DAYS)
@@ -51,7 +51,7 @@ async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed
 async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
     _demand_live(call)
     await call.listener.unlisten(TOPIC)
-    return Outcome(Nothing())
+    return Outcome(NOTHING)
 
 
 async def find_home(beforehand: Beforehand, command: ReadFeed) -> HomeList:

@@ -21,7 +21,7 @@ from handlers.posts.contract import (
 from handlers.posts.models import Post
 from handlers.posts.views import post_view
 from realtime.errors import CONFLICT, NOT_FOUND, CommandError
-from realtime.wire import Nothing, Page
+from realtime.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LikeId, PostId, UserId
 from sql.posts import PostView
 
@@ -63,7 +63,7 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     if deleted is None:
         await _visible_post(ctx, post_id)
         require_allowed(False)
-    return Outcome(Nothing())
+    return Outcome(NOTHING)
 
 
 async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.context import Beforehand, Call, Context, Outcome
 from handlers.presence.contract import PresenceAck, UnwatchPresence, WatchPresence
 from realtime.redis_client import StoreUnavailable
-from realtime.wire import Nothing, unix_ms
+from realtime.wire import NOTHING, Nothing, unix_ms
 from sql.ids import UserId
 
 
@@ -35,4 +35,4 @@ async def watch(ctx: Context, command: WatchPresence, online: set[int]) -> Outco
 
 async def unwatch(call: Call, command: UnwatchPresence) -> Outcome[Nothing]:
     await call.listener.unwatch(command.user_ids)
-    return Outcome(Nothing())
+    return Outcome(NOTHING)

@@ -21,7 +21,7 @@ from realtime.presence import Presence
 from realtime.presence_watches import PresenceWatches
 from realtime.redis_client import open_redis
 from realtime.rooms import person_room
-from realtime.wire import Model, Nothing, Payload
+from realtime.wire import NOTHING, Model, Nothing, Payload
 from server.auth import Tokens
 from server.clock import SystemClock
 from server.config import load_settings
@@ -31,6 +31,7 @@ from server.metrics import Metrics
 from server.operations import Operations
 from server.passwords import Passwords
 from server.presence_rows import PresenceRows
+from server.ready_commands import ReadyCommands
 from server.registry import Registry
 from server.revocations import Revocations
 from server.secrets_file import signing_keys
@@ -83,11 +84,11 @@ ECHO: Final = Command(
 
 
 async def publish(call: Call, said: Said) -> Outcome[Nothing]:
-    return Outcome(Nothing(), pushes=(emission(MSG, Heard(text=said.text), ToRoom(person_room(PERSON_ID))),))
+    return Outcome(NOTHING, pushes=(emission(MSG, Heard(text=said.text), ToRoom(person_room(PERSON_ID))),))
 
 
 async def echo(call: Call, said: Said) -> Outcome[Nothing]:
-    return Outcome(Nothing())
+    return Outcome(NOTHING)
 
 
 FEATURE: Final = Feature(
@@ -135,12 +136,11 @@ async def serve(port: int) -> None:
         metrics=metrics,
     )
     dispatcher = Dispatcher(
-        registry=registry,
+        commands=ReadyCommands(registry, metrics.commands, rate_limit_factor=NO_LIMIT),
         operations=Operations(units, queries, services),
-        services=services,
+        limiter=limiter,
         gate=gate,
         fanout=fanning.fanout,
-        metrics=metrics,
         wake_relay=_no_facts,
     )
     policy = Sockets(

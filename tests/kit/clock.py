@@ -16,5 +16,8 @@ class ManualClock:
     def now(self) -> datetime.datetime:
         return self.time
 
+    def now_s(self) -> float:
+        return self.time.timestamp()
+
     def advance(self, seconds: float) -> None:
         self.time += datetime.timedelta(seconds=seconds)

@@ -8,7 +8,7 @@ from realtime.contract import Command, Fact, Push, RateLimit, Repeat, Route
 from realtime.errors import CONFLICT, FORBIDDEN, CommandError
 from realtime.outgoing import ToRoom, emission
 from realtime.rooms import person_room
-from realtime.wire import Empty, Model, Nothing, Payload, WireId
+from realtime.wire import NOTHING, Empty, Model, Nothing, Payload, WireId
 from sql.errors import Retry, Unavailable
 
 NAMESPACE = "/odd"
@@ -81,12 +81,12 @@ class OddFeature:
         self.contended += 1
         if self.contended <= cmd.times:
             raise Retry("lost")
-        return Outcome(Nothing())
+        return Outcome(NOTHING)
 
     async def _tell(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
         note = Note(user_id=ctx.user_id)
         return Outcome(
-            Nothing(),
+            NOTHING,
             pushes=(emission(NOTED, note, ToRoom(person_room(ctx.user_id))),),
             facts=(Happening(HAPPENED, note),),
         )
@@ -96,7 +96,7 @@ class OddFeature:
         raise CommandError(CONFLICT)
 
     async def _poison(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
-        return Outcome(Nothing(), facts=(Happening(POISON, Note(user_id=ctx.user_id)),))
+        return Outcome(NOTHING, facts=(Happening(POISON, Note(user_id=ctx.user_id)),))
 
     async def _react(self, ctx: Context, note: Note) -> Reaction:
         self.reactions.append(note.user_id)

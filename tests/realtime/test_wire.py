@@ -16,11 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 from realtime.errors import CONFLICT, RATE_LIMITED, CommandError
 from realtime.wire import (
     MAX_ID,
+    NOTHING,
     ClientId,
     Empty,
     Id,
     Model,
-    Nothing,
     Page,
     PageLimit,
     Payload,
@@ -175,7 +175,7 @@ def test_a_payload_without_fields_takes_nothing() -> None:
 
 def test_what_is_none_is_left_out_at_any_depth() -> None:
     assert json.loads(encode_model(Thing(id=1, other=Thing(id=2)))) == {"id": "1", "other": {"id": "2"}}
-    assert encode_model(Nothing()) == b"{}"
+    assert encode_model(NOTHING) == b"{}"
     assert json.loads(encode_model(Page[Thing](items=[Thing(id=1)]))) == {"items": [{"id": "1"}]}
 
 

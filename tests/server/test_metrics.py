@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.metrics import COMMAND_BUCKETS_S, Metrics
+from server.command_tallies import BUCKETS_S
+from server.metrics import Metrics
 from tests.kit.server import RunningServer
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -51,7 +52,7 @@ async def test_the_time_of_each_command_is_measured(server: RunningServer) -> No
     label = ("command", "auth:register")
     assert found["rookery_command_seconds_count", (label,)] == 1
     assert found["rookery_command_seconds_sum", (label,)] > 0
-    counts = [found["rookery_command_seconds_bucket", (label, ("le", str(le)))] for le in COMMAND_BUCKETS_S]
+    counts = [found["rookery_command_seconds_bucket", (label, ("le", str(le)))] for le in BUCKETS_S]
     assert counts == sorted(counts)
 
 

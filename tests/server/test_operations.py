@@ -12,7 +12,7 @@ from handlers.context import Call, Context, Happening, Outcome
 from handlers.feature import BoundCommand, Feature, bind, bind_without_sql
 from realtime.contract import Command, Fact, RateLimit, Repeat, Unit
 from realtime.errors import CONFLICT, CommandError
-from realtime.wire import Empty, Model, Nothing
+from realtime.wire import NOTHING, Empty, Model, Nothing
 from server.features import FEATURES
 from tests.kit.device import Device
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
@@ -54,11 +54,11 @@ async def rename_and_fail(ctx: Context, cmd: Empty) -> Outcome[Nothing]:
 
 
 async def tell(call: Call, cmd: Empty) -> Outcome[Nothing]:
-    return Outcome(Nothing(), facts=(Happening(TOLD, Thing(number=1)),))
+    return Outcome(NOTHING, facts=(Happening(TOLD, Thing(number=1)),))
 
 
 async def answer(call: Call, cmd: Empty) -> Outcome[Nothing]:
-    return Outcome(Nothing())
+    return Outcome(NOTHING)
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Holding:
     async def hold(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
         self.held.release()
         await self.let_go.wait()
-        return Outcome(Nothing())
+        return Outcome(NOTHING)
 
     def commands(self) -> tuple[BoundCommand, ...]:
         return (

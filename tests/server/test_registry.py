@@ -9,7 +9,7 @@ import pytest
 from handlers.context import Call, Context, Outcome, Reaction
 from handlers.feature import Consumer, Feature, bind, bind_without_sql, on
 from realtime.contract import Fact, Push, Unit
-from realtime.wire import Empty, Nothing
+from realtime.wire import NOTHING, Empty, Nothing
 from server.features import FEATURES
 from server.registry import Registry
 from tests.kit.odd_feature import HAPPENED, NAMESPACE, NOTED, TELL, Note, OddFeature
@@ -23,7 +23,7 @@ async def ignore(ctx: Context, note: Note) -> Reaction:
 
 
 async def answer(call: Call, cmd: Empty) -> Outcome[Nothing]:
-    return Outcome(Nothing())
+    return Outcome(NOTHING)
 
 
 def test_commands_are_found_in_their_namespace_only() -> None:

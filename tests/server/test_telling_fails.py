@@ -7,7 +7,7 @@ from handlers.feature import Feature, bind
 from realtime.contract import Command, Push, RateLimit, Repeat, Route
 from realtime.outgoing import ToRoom, emission
 from realtime.rooms import person_room
-from realtime.wire import Empty, Model, Nothing
+from realtime.wire import NOTHING, Empty, Model, Nothing
 from server.features import FEATURES
 from tests.kit.server import running_server, settings_for_tests
 
@@ -34,7 +34,7 @@ async def _say(ctx: Context, cmd: Empty) -> Outcome[Nothing]:
         ctx.connection, user_id=ctx.user_id, display_name="Committed", bio=None, profile=None, settings=None
     )
     to = ToRoom(person_room(ctx.user_id))
-    return Outcome(Nothing(), pushes=(emission(TOO_MUCH, Text(text="x" * 100_000), to),))
+    return Outcome(NOTHING, pushes=(emission(TOO_MUCH, Text(text="x" * 100_000), to),))
 
 
 async def test_a_push_that_cannot_be_sent_does_not_make_a_failure_of_the_command(
