@@ -14,7 +14,9 @@ _NODE_FOLDER: Final = Path(__file__).parents[1] / "peers" / "node"
 class Contestant:
     """A server as it is started; `--port N` is added. What answers two events only on `/` has `namespaces` 1.
 
-    `many` tells that it is measured with thousands of sockets too, `loaded` that this includes 32 publishers.
+    `many` tells that it is measured with thousands of sockets too; `loaded` and `loaded_many` that there are 32
+    publishers too, with few and with thousands of sockets. The clients of one that is `recovering` ask for recovery:
+    who has left them is kept in memory, so that they come once and stay.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Contestant:
     namespaces: int = 6
     many: bool = True
     loaded: bool = True
+    loaded_many: bool = True
+    recovering: bool = False
 
 
 def _module(name: str, *arguments: str) -> tuple[str, ...]:
@@ -30,15 +34,21 @@ def _module(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 ENGINE: Final = Contestant("engine", "engine", _module("loadtest.micro.engine_server"))
-ENGINE_FULL: Final = Contestant(
-    "engine", "engine", _module("loadtest.micro.engine_server", "--recovery", "--rooms", "5")
+RECOVERY: Final = Contestant(
+    "recovery",
+    "+ recovery",
+    _module("loadtest.micro.engine_server", "--recovery", "--rooms", "5"),
+    # Their frames carry ids of different lengths, and the load client tells frames apart by nothing but their length.
+    loaded=False,
+    loaded_many=False,
+    recovering=True,
 )
-"""As `ENGINE`, with what a client of the product costs beyond a bare connection."""
+"""As `ENGINE`, with what a client of the product costs beyond a bare connection: recovery and five rooms."""
 DISPATCH: Final = Contestant(
     "dispatch", "dispatch", _module("loadtest.micro.dispatch_server"), namespaces=1, many=False
 )
 NODE: Final = Contestant("node", "Node", ("node", "--expose-gc", str(_NODE_FOLDER / "server.mjs")))
-STOCK: Final = Contestant("stock", "stock", _module("loadtest.peers.stock_socketio"), loaded=False)
+STOCK: Final = Contestant("stock", "stock", _module("loadtest.peers.stock_socketio"), loaded_many=False)
 BARE: Final = Contestant("bare", "bare uvloop", _module("loadtest.peers.bare_uvloop"))
 
-ALL: Final = (ENGINE, DISPATCH, NODE, STOCK, BARE)
+ALL: Final = (ENGINE, RECOVERY, DISPATCH, NODE, STOCK, BARE)

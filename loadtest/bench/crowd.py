@@ -24,11 +24,14 @@ DEADLINE_S: Final = 30.0
 
 
 class Crowd:
-    """Clients of the server on `port`; they live until they are told to leave, or until the process ends."""
+    """Clients of the server on `port`; they live until they are told to leave, or until the process ends.
 
-    def __init__(self, port: int, token: str | None) -> None:
+    `auth` is what each says about itself when it connects.
+    """
+
+    def __init__(self, port: int, auth: Mapping[str, object]) -> None:
         self._port = port
-        self._token = token
+        self._auth = auth
         self._tally = Tally()
         self._transports: list[asyncio.Transport] = []
 
@@ -116,7 +119,7 @@ class Crowd:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         transport, _ = await loop.create_connection(
-            lambda: Entering(self._port, namespaces, self._token, ready), "127.0.0.1", self._port
+            lambda: Entering(self._port, namespaces, self._auth, ready), "127.0.0.1", self._port
         )
         await ready
         transport.set_protocol(Listening(self._tally))
@@ -152,11 +155,14 @@ async def carry_out(crowd: Crowd, order: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--token")
+    parser.add_argument("--token", help="what each client proves with who it is")
+    parser.add_argument("--recovery", action="store_true", help="each client asks for connection state recovery")
     options = parser.parse_args()
+    token = {} if options.token is None else {"token": options.token}
+    auth = token | ({"recovery": True} if options.recovery else {})
     raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        crowd = Crowd(options.port, options.token)
+        crowd = Crowd(options.port, auth)
         # Between two orders nobody is served: servers have nothing to say then.
         for line in sys.stdin:
             print(json.dumps(runner.run(carry_out(crowd, json.loads(line)))), flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 _MASK: Final = b"\x5a\x17\xc3\x6e"
@@ -30,10 +31,10 @@ def event(name: str, payload: object, ack_id: int | None = None) -> bytes:
     return masked(f"42{'' if ack_id is None else ack_id}{body}")
 
 
-def connect(namespace: str, token: str | None) -> bytes:
+def connect(namespace: str, auth: Mapping[str, object]) -> bytes:
     """Asks for a session on a namespace."""
-    auth = "" if token is None else json.dumps({"token": token})
-    return masked(f"40{auth}" if namespace == "/" else f"40{namespace},{auth}")
+    said = json.dumps(auth) if auth else ""
+    return masked(f"40{said}" if namespace == "/" else f"40{namespace},{said}")
 
 
 def upgrade_request(port: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from loadtest.bench.frames import connect, frame_size, split, upgrade_request
@@ -17,9 +17,11 @@ class Refused(Exception):
 class Entering(asyncio.Protocol):
     """Opens a WebSocket and a session in each namespace; then hands the transport to what comes next."""
 
-    def __init__(self, port: int, namespaces: Sequence[str], token: str | None, ready: asyncio.Future[None]) -> None:
+    def __init__(
+        self, port: int, namespaces: Sequence[str], auth: Mapping[str, object], ready: asyncio.Future[None]
+    ) -> None:
         self._port = port
-        self._connects = b"".join(connect(namespace, token) for namespace in namespaces)
+        self._connects = b"".join(connect(namespace, auth) for namespace in namespaces)
         self._missing = len(namespaces)
         self._ready = ready
         self._unread = b""
@@ -63,7 +65,7 @@ class Entering(asyncio.Protocol):
 
 
 class Tally:
-    """What all members together have heard. Servers write equal frames to all, so that counting bytes is enough."""
+    """What all members together have heard. What is expected at once are equal frames: counting bytes is enough."""
 
     def __init__(self) -> None:
         self.frame_bytes = 0
@@ -76,6 +78,7 @@ class Tally:
     def expect(self, frames: int) -> asyncio.Future[None]:
         """Begins to count; done as soon as so many frames have come."""
         self.heard_at_s = []
+        self.frame_bytes = 0
         self._bytes = 0
         self._frames_wanted = frames
         self._done = asyncio.get_running_loop().create_future()

@@ -25,7 +25,7 @@ class Probe:
             self._receive()
         self._unread = self._unread.partition(b"\r\n\r\n")[2]
         self._until(b"0")
-        self._socket.sendall(connect("/", token))
+        self._socket.sendall(connect("/", {} if token is None else {"token": token}))
         self._until(b"40")
 
     def __enter__(self) -> Self:

@@ -92,6 +92,7 @@ class ServerProcess(_Child):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
         super().__init__((*contestant.command, "--port", str(self.port)))
+        self.recovering = contestant.recovering
         self.token: str | None = None
 
     def ready(self) -> None:
@@ -129,7 +130,9 @@ class CrowdProcess(_Child):
 
     def __init__(self, server: ServerProcess) -> None:
         token = () if server.token is None else ("--token", server.token)
-        super().__init__((sys.executable, "-P", "-m", "loadtest.bench.crowd", "--port", str(server.port), *token))
+        recovering = ("--recovery",) if server.recovering else ()
+        command = (sys.executable, "-P", "-m", "loadtest.bench.crowd", "--port", str(server.port), *token, *recovering)
+        super().__init__(command)
 
     def order(self, what: str, **arguments: object) -> dict[str, Any]:
         """Lets them do something and waits until it is done."""

@@ -20,7 +20,7 @@ _PANELS: Final = {
     "CPU per delivery (us)": ("deliver_small_1", "deliver_small_32", "deliver_large_1", "deliver_large_32"),
     "CPU per event with ack (us)": ("ack",),
     "CPU per connection (us)": ("accept_1", "accept_6"),
-    "memory per idle connection (KiB)": ("idle", "idle_full"),
+    "memory per idle connection (KiB)": ("idle",),
     "all closing at once (ms)": ("close_cpu", "close_block"),
     "delivery latency (ms)": ("p50_small", "p99_small", "p50_large", "p99_large"),
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from loadtest.bench.contestants import ENGINE, ENGINE_FULL, Contestant
+from loadtest.bench.contestants import Contestant
 from loadtest.bench.figures import Figures, Sizes
 from loadtest.bench.probe import Probe
 from loadtest.bench.processes import BenchFailed, CrowdProcess, ServerProcess
@@ -64,7 +64,8 @@ class Bench:
         sizes, present = self._sizes, 0
         if "accepts" in self._groups:
             self._tell("connections")
-            self._play(seats, sizes.rounds, "accept_1", self._accept)
+            leaving = [seat for seat in seats if not seat.contestant.recovering]
+            self._play(leaving, sizes.rounds, "accept_1", self._accept)
         if self._groups & {"deliveries", "acks"}:
             self._tell(f"deliveries and answers, {sizes.small:,} sockets")
             present = sizes.small
@@ -79,8 +80,6 @@ class Bench:
     def _idle_and_closing(self) -> None:
         self._tell(f"memory and closing, {self._sizes.large:,} sockets")
         many = [contestant for contestant in self._contestants if contestant.many]
-        if ENGINE in many and "idle" in self._groups:
-            many.append(ENGINE_FULL)
         with self._seats(many) as seats:
             for seat in tuple(seats):
                 self._try(seats, seat, "idle", self._weigh_and_close)
@@ -94,10 +93,9 @@ class Bench:
         server.settle()
         empty_kib, empty_files = server.memory_kib(), server.open_files()
         crowd.order("enter", count=count, namespaces=1)
-        is_full = seat.contestant is ENGINE_FULL
         if "idle" in self._groups:
-            self.figures.add("idle_full" if is_full else "idle", name, (server.memory_kib() - empty_kib) / count)
-        if "closing" in self._groups and not is_full:
+            self.figures.add("idle", name, (server.memory_kib() - empty_kib) / count)
+        if "closing" in self._groups:
             cpu_s, longest_s = _close_at_once(seat, empty_files)
             self.figures.add("close_cpu", name, cpu_s * 1000)
             self.figures.add("close_block", name, longest_s * 1000)
@@ -134,13 +132,14 @@ class Bench:
     def _deliver_and_answer(self, seat: Seat, counts: bool) -> None:
         if "deliveries" in self._groups:
             self._publish(seat, "small", 1, counts)
-            self._publish(seat, "small", PUBLISHERS, counts)
+            if seat.contestant.loaded:
+                self._publish(seat, "small", PUBLISHERS, counts)
         if "acks" in self._groups:
             self._echo(seat, counts)
 
     def _deliver_to_many(self, seat: Seat, counts: bool) -> None:
         self._publish(seat, "large", 1, counts)
-        if seat.contestant.loaded:
+        if seat.contestant.loaded_many:
             self._publish(seat, "large", PUBLISHERS, counts)
 
     def _play(self, seats: list[Seat], rounds: int, metric: str, turn: Turn) -> None:

@@ -1,6 +1,7 @@
-"""The product's engine with no accounts: `python -m loadtest.micro.engine_server --port N`.
+"""The product's engine with no accounts: `python -m loadtest.micro.engine_server --port N [--recovery] [--rooms K]`.
 
-Event `pub` emits `msg` with the same payload to everybody, event `echo` is answered `{"ok": true}`.
+Event `pub` emits `msg` with the same payload to everybody, event `echo` is answered `{"ok": true}`. With `--recovery` a
+client that asks for it in its CONNECT (`auth.recovery`) is followed, and its session given back to it when it is lost.
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from pydantic import RootModel
 
-from loadtest.micro.fanning import EVERYBODY, Fanning
+from loadtest.micro.fanning import EVERYBODY, NODE, Fanning
 from loadtest.micro.hosting import host, run, server_options
+from realtime import rooms
 from realtime.contract import Push
 from realtime.engine.policy import HandshakeRequest, Refusal
-from realtime.engine.session import Session
+from realtime.engine.recovery import Recovery
+from realtime.engine.session import Connection, Session
+from realtime.gaps import RESYNC_EVENT
 from realtime.outgoing import ToRoom, emission
 
 
@@ -28,11 +33,11 @@ DONE: Final = b'{"ok":true}'
 
 
 class OpenDoor:
-    """Lets everybody in, into `rooms` rooms: everybody's own ones, but for the first."""
+    """Lets everybody in, into `room_count` rooms: everybody's own ones, but for the first."""
 
-    def __init__(self, fanning: Fanning, *, rooms: int) -> None:
+    def __init__(self, fanning: Fanning, *, room_count: int) -> None:
         self._fanning = fanning
-        self._rooms = rooms
+        self._room_count = room_count
 
     async def admit(self, request: HandshakeRequest) -> Refusal | None:
         return None
@@ -41,7 +46,7 @@ class OpenDoor:
         membership = self._fanning.membership
         membership.admit(session)
         if session.namespace == MSG.namespace:
-            own = [f"own:{session.id}:{number}" for number in range(1, self._rooms)]
+            own = [f"own:{session.id}:{number}" for number in range(1, self._room_count)]
             await membership.enter(session, EVERYBODY, *own)
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
@@ -51,13 +56,27 @@ class OpenDoor:
         return DONE
 
     def disconnected(self, session: Session, reason: str) -> None:
+        if not session.kept:
+            self._fanning.membership.release(session)
+
+    async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
+        return True
+
+    def not_recovered(self, session: Session, code: int | None) -> None:
+        session.tell(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
+
+    def expired(self, session: Session) -> None:
         self._fanning.membership.release(session)
 
 
-async def serve(port: int, *, rooms: int) -> None:
+async def serve(port: int, *, room_count: int, recovering: bool) -> None:
     fanning = Fanning(NAMESPACES)
+    door = OpenDoor(fanning, room_count=room_count)
+    recovery = Recovery(hub=fanning.hub, logs=fanning.logs, policy=door, node_id=NODE) if recovering else None
     await fanning.fanout.start()
-    await host(OpenDoor(fanning, rooms=rooms), fanning.hub, port, NAMESPACES)
+    await host(door, fanning.hub, port, NAMESPACES, recovery)
+    if recovery is not None:
+        recovery.stop()
     await fanning.fanout.stop()
 
 
@@ -66,7 +85,7 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, default=1, help="how many rooms each client is in")
     parser.add_argument("--recovery", action="store_true", help="clients may resume their sessions")
     options = parser.parse_args()
-    run(serve(options.port, rooms=max(1, options.rooms)))
+    run(serve(options.port, room_count=max(1, options.rooms), recovering=options.recovery))
 
 
 if __name__ == "__main__":

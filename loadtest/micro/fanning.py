@@ -16,7 +16,7 @@ from realtime.redis_client import open_redis
 from realtime.replay_log import ReplayLogs
 
 EVERYBODY: Final = "everybody"
-_NODE: Final = "micro"
+NODE: Final = "micro"
 _LOG_S: Final = 165.0
 _LOG_BYTES: Final = 67_108_864
 _NOBODY_LISTENS_TO_TOPICS: Final = "redis://127.0.0.1:1"
@@ -27,16 +27,17 @@ class Fanning:
 
     def __init__(self, namespaces: tuple[str, ...]) -> None:
         self.hub = Hub()
-        self.backplane = MemoryBackplane(_NODE)
-        self.listeners = Listeners(open_redis(_NOBODY_LISTENS_TO_TOPICS, client_name=_NODE), _NODE)
+        self.backplane = MemoryBackplane(NODE)
+        self.listeners = Listeners(open_redis(_NOBODY_LISTENS_TO_TOPICS, client_name=NODE), NODE)
         self.membership = Membership(self.hub, self.backplane, self.listeners)
+        self.logs = ReplayLogs(keep_s=_LOG_S, max_bytes=_LOG_BYTES, now_s=time.monotonic)
         self.fanout = Fanout(
             self.hub,
             self.backplane,
             self.listeners,
             self.membership,
             Gaps(self.hub, self.membership, namespaces),
-            ReplayLogs(keep_s=_LOG_S, max_bytes=_LOG_BYTES, now_s=time.monotonic),
+            self.logs,
             on_revoked=_nobody_is_revoked,
             on_orders_missed=_nobody_is_ordered,
             on_delivered=_nobody_counts,

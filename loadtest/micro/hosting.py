@@ -1,4 +1,4 @@
-"""Puts an engine on a port as the product does: on uvloop, inside aiohttp."""
+"""Puts an engine on a port as the product does: on uvloop, inside aiohttp, with rare full collections of garbage."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import uvloop
 from aiohttp import web
 
 from loadtest.lifetime import raise_file_limit, serve_until_told
+from realtime.collector import spare_full_collections
 from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
 from realtime.engine.policy import SessionPolicy
+from realtime.engine.recovery import Recovery
 from realtime.engine.server import SocketEngine
 from realtime.errors import CLOSE_DRAINING
 
@@ -29,10 +31,17 @@ def server_options(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-async def host(policy: SessionPolicy, hub: Hub, port: int, namespaces: tuple[str, ...], **told: object) -> None:
+async def host(
+    policy: SessionPolicy,
+    hub: Hub,
+    port: int,
+    namespaces: tuple[str, ...],
+    recovery: Recovery | None = None,
+    **told: object,
+) -> None:
     """Serves clients until SIGTERM; `told` is what they need to know beside the port."""
     options = EngineOptions(ping_interval_ms=PING_INTERVAL_MS, namespaces=namespaces)
-    engine = SocketEngine(policy=policy, hub=hub, options=options)
+    engine = SocketEngine(policy=policy, hub=hub, options=options, recovery=recovery)
     app = web.Application()
     engine.attach(app)
     runner = web.AppRunner(app, access_log=None)
@@ -45,5 +54,6 @@ async def host(policy: SessionPolicy, hub: Hub, port: int, namespaces: tuple[str
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     raise_file_limit()
+    spare_full_collections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)

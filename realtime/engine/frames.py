@@ -22,6 +22,7 @@ _SEPARATOR = b"\x1e"
 _KINDS = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
 _FIN = 0x80
 _TEXT_OPCODE, _BINARY_OPCODE, _CLOSE_OPCODE = 0x1, 0x2, 0x8
+_SHORT_TEXT_HEADS = tuple(bytes((_FIN | _TEXT_OPCODE, length)) for length in range(126))
 
 
 class MalformedPacket(Exception):
@@ -49,9 +50,10 @@ class Outgoing:
 
     @property
     def frame(self) -> bytes:
-        if self._frame is None:
-            self._frame = text_frame(self.payload)
-        return self._frame
+        frame = self._frame
+        if frame is None:
+            frame = self._frame = websocket_frame(_TEXT_OPCODE, self.payload)
+        return frame
 
 
 def binary_message(data: bytes) -> Outgoing:
@@ -72,6 +74,8 @@ def websocket_frame(opcode: int, payload: bytes) -> bytes:
     """A whole, unmasked WebSocket frame of any kind."""
     length = len(payload)
     if length < 126:
+        if opcode == _TEXT_OPCODE:
+            return _SHORT_TEXT_HEADS[length] + payload
         return bytes((_FIN | opcode, length)) + payload
     if length < 65_536:
         return struct.pack("!BBH", _FIN | opcode, 126, length) + payload

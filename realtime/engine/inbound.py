@@ -6,14 +6,15 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import orjson
 
 from realtime.engine import msgpack_packets
-from realtime.engine.frames import BINARY, CLOSE, MESSAGE, EnginePacket, MalformedPacket
+from realtime.engine.first_step import FirstSteps, Work
+from realtime.engine.frames import BINARY, CLOSE, MESSAGE, MalformedPacket
 from realtime.engine.hub import Hub
-from realtime.engine.packets import Kind, Packet, attach, decode_packet
+from realtime.engine.packets import BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet, attach, decode_packet
 from realtime.engine.policy import ConnectRefused, SessionPolicy
 from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session
@@ -30,12 +31,14 @@ _WAITING_MAX_BYTES = 256 * 1024
 class Inbound:
     """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`.
 
-    `task` works while there are packets; an idle connection has none. While many wait, no more are read.
+    What the policy does without waiting is done when the packet comes. `task` works while something waits; an idle
+    connection has none. While many packets wait, no more are read.
     """
 
     __slots__ = (
         "_attachments",
         "_connection",
+        "_first_steps",
         "_holding",
         "_hub",
         "_incomplete",
@@ -44,6 +47,7 @@ class Inbound:
         "_policy",
         "_recovery",
         "_speaks_msgpack",
+        "_taken_at_once",
         "_waiting",
         "_waiting_bytes",
         "task",
@@ -57,9 +61,11 @@ class Inbound:
         hub: Hub,
         namespaces: frozenset[str],
         max_bytes: int,
+        first_steps: FirstSteps,
         recovery: Recovery | None = None,
     ) -> None:
         self._connection = connection
+        self._first_steps = first_steps
         self._policy = policy
         self._hub = hub
         self._namespaces = namespaces
@@ -67,51 +73,77 @@ class Inbound:
         self._recovery = recovery
         self._incomplete: Packet | None = None
         self._attachments: list[bytes] | None = None
-        self._waiting: deque[EnginePacket] | None = None
+        self._waiting: deque[tuple[bytes, bytes]] | None = None
         self._waiting_bytes = 0
         self._holding = False
+        self._taken_at_once = 0
         self.task: asyncio.Task[None] | None = None
         self._speaks_msgpack = connection.codec.CODEC == msgpack_packets.CODEC
 
-    def take(self, packet: EnginePacket) -> None:
+    def take(self, kind: bytes, data: bytes) -> None:
         """Handles a packet after all that were taken before; none is handled once the connection is closing."""
         if self._connection.closing:
             return
+        if self.task is not None:
+            self._wait(kind, data)
+        elif kind == CLOSE:
+            self._connection.left()
+        elif self._taken_at_once == _PACKETS_PER_TURN:
+            # One client's backlog must not keep the loop from all others.
+            self._taken_at_once = 0
+            self._wait(kind, data)
+            self.task = asyncio.get_running_loop().create_task(self._work_on())
+        else:
+            self._taken_at_once += 1
+            work = self._begin(kind, data)
+            if work is not None:
+                self._take_first_step(work)
+
+    def _take_first_step(self, work: Work) -> None:
+        self.task = self._first_steps.take(work, self._work_on)
         if self.task is None:
-            if packet.kind == CLOSE:
-                self._connection.left()
-            else:
-                # A task even where nothing will have to wait: the policy may rely on having one, and it costs 1 us.
-                self.task = asyncio.get_running_loop().create_task(self._handle_all(packet))
-            return
+            self._connection.end_work()
+
+    def _wait(self, kind: bytes, data: bytes) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        self._waiting.append(packet)
-        self._waiting_bytes += len(packet.data)
+        self._waiting.append((kind, data))
+        self._waiting_bytes += len(data)
         if not self._holding and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
             self._holding = True
             self._connection.hold()
 
-    async def _handle_all(self, packet: EnginePacket | None) -> None:
-        taken = 0
+    async def _work_on(self, begun: Awaitable[None] | None = None) -> None:
+        """Ends what was begun, and handles all that has come meanwhile."""
+        work, taken = begun, 0
         try:
-            while packet is not None and not self._connection.closing:
-                await self._take(packet)
+            while True:
+                if work is not None:
+                    try:
+                        await work
+                    finally:
+                        self._connection.end_work()
                 taken += 1
                 if taken % _PACKETS_PER_TURN == 0:
-                    # One client's backlog must not keep the loop from all others.
                     await asyncio.sleep(0)
                 packet = self._next()
+                if packet is None or self._connection.closing:
+                    return
+                work = self._begin(*packet)
         finally:
-            self.task = self._waiting = None
-            self._waiting_bytes = 0
-            self._go_on()
+            self._rest()
 
-    def _next(self) -> EnginePacket | None:
+    def _rest(self) -> None:
+        """Nothing is handled any more, until the next packet comes."""
+        self.task = self._waiting = None
+        self._waiting_bytes = 0
+        self._go_on()
+
+    def _next(self) -> tuple[bytes, bytes] | None:
         if not self._waiting:
             return None
         packet = self._waiting.popleft()
-        self._waiting_bytes -= len(packet.data)
+        self._waiting_bytes -= len(packet[1])
         if len(self._waiting) <= _WAITING_MAX // 2 and self._waiting_bytes <= _WAITING_MAX_BYTES // 2:
             self._go_on()
         return packet
@@ -121,25 +153,28 @@ class Inbound:
             self._holding = False
             self._connection.go_on()
 
-    async def _take(self, packet: EnginePacket) -> None:
+    def _begin(self, kind: bytes, data: bytes) -> Work | None:
+        """Handles a packet. What the policy may have to wait for is returned: `end_work` has to follow it."""
         connection = self._connection
         connection.begin_work()
+        work: Work | None = None
         try:
-            if packet.kind == MESSAGE:
-                await self._take_text(packet.data)
-            elif packet.kind == BINARY:
-                await self._take_binary(packet.data)
-            elif packet.kind == CLOSE:
+            if kind == MESSAGE:
+                work = self._take_text(data)
+            elif kind == BINARY:
+                work = self._take_binary(data)
+            elif kind == CLOSE:
                 connection.left()
             else:
                 raise MalformedPacket("an Engine.IO packet that is not a client's to send")
         except MalformedPacket as error:
             _log.info("connection %s from %s breaks the protocol: %s", connection.id, connection.peer_address, error)
             connection.close(CLOSE_PROTOCOL_ERROR)
-        finally:
+        if work is None:
             connection.end_work()
+        return work
 
-    async def _take_text(self, text: bytes) -> None:
+    def _take_text(self, text: bytes) -> Work | None:
         if self._speaks_msgpack:
             raise MalformedPacket("text where all packets are msgpack")
         if self._incomplete is not None:
@@ -147,13 +182,12 @@ class Inbound:
         packet = decode_packet(text)
         if packet.attachments:
             self._incomplete = packet
-        else:
-            await self._handle(packet)
+            return None
+        return self._handle(packet)
 
-    async def _take_binary(self, data: bytes) -> None:
+    def _take_binary(self, data: bytes) -> Work | None:
         if self._speaks_msgpack:
-            await self._handle(msgpack_packets.decode_packet(data))
-            return
+            return self._handle(msgpack_packets.decode_packet(data))
         packet = self._incomplete
         if packet is None:
             raise MalformedPacket("a binary message that no packet announced")
@@ -161,37 +195,43 @@ class Inbound:
         attachments.append(data)
         if packet.size_bytes + sum(map(len, attachments)) > self._max_bytes:
             raise MalformedPacket("attachments are larger than a packet may be")
-        if len(attachments) == packet.attachments:
-            self._attachments = self._incomplete = None
-            attach(packet, attachments)
-            await self._handle(packet)
+        if len(attachments) < packet.attachments:
+            return None
+        self._attachments = self._incomplete = None
+        attach(packet, attachments)
+        return self._handle(packet)
 
-    async def _handle(self, packet: Packet) -> None:
-        if packet.kind is Kind.CONNECT:
-            await self._connect(packet)
-            return
-        session = self._connection.sessions.get(packet.namespace)
+    def _handle(self, packet: Packet) -> Work | None:
+        kind = packet.kind
+        if kind is CONNECT:
+            return self._connect(packet)
+        session = self._connection.session(packet.namespace)
         if session is None or session.leaving:
             if session is None and packet.namespace not in self._connection.dismissed:
                 raise MalformedPacket("a packet before CONNECT")
             # It crossed our DISCONNECT on the way.
-            return
-        if packet.kind is Kind.DISCONNECT:
+            return None
+        if kind is EVENT or kind is BINARY_EVENT:
+            return self._event(session, packet)
+        if kind is DISCONNECT:
             self._connection.drop(session, "client namespace disconnect")
-        elif packet.kind in (Kind.EVENT, Kind.BINARY_EVENT):
-            await self._event(session, packet)
         # The server asks for no acks, so that one of a client's means nothing.
+        return None
 
-    async def _connect(self, packet: Packet) -> None:
+    def _connect(self, packet: Packet) -> Work | None:
         namespace, connection = packet.namespace, self._connection
         if namespace in connection.sessions:
             raise MalformedPacket("a second CONNECT to the same namespace")
         if namespace not in self._namespaces:
             connection.write(connection.codec.encode_connect_error(namespace, "Invalid namespace"))
-            return
+            return None
+        return self._begin_session(namespace, packet.auth or {})
+
+    async def _begin_session(self, namespace: str, auth: Mapping[str, object]) -> None:
+        connection = self._connection
         session: Session | None = None
         try:
-            session = await self._open_session(namespace, packet.auth or {})
+            session = await self._open_session(namespace, auth)
         except ConnectRefused as refused:
             connection.write(
                 connection.codec.encode_connect_error(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from realtime.engine.frames import BINARY, CLOSE, NOOP, PONG, EnginePacket, MalformedPacket, Outgoing, decode_text
+from realtime.engine.frames import BINARY, CLOSE, PONG, Outgoing
 from realtime.engine.heartbeat import Heartbeat
 from realtime.engine.inbound import Inbound
 from realtime.engine.polling import PollingTransport
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from realtime.engine.probe import Probe
 
 _PING = Outgoing(b"2")
-_MALFORMED = EnginePacket(NOOP, b"")
 
 
 class Link:
@@ -51,18 +50,15 @@ class Link:
         self.ended = False
 
     def text(self, payload: bytes) -> None:
-        try:
-            packet = decode_text(payload)
-        except MalformedPacket:
-            # Closes the connection in its turn, as any packet that is not a client's to send.
-            packet = _MALFORMED
-        if packet.kind == PONG:
+        kind = payload[:1]
+        if kind == PONG:
             self.pong()
         else:
-            self.inbound.take(packet)
+            # One of an unknown kind too: it closes the connection in its turn.
+            self.inbound.take(kind, payload[1:])
 
     def binary(self, payload: bytes) -> None:
-        self.inbound.take(EnginePacket(BINARY, payload))
+        self.inbound.take(BINARY, payload)
 
     def violated(self, reason: CloseReason) -> None:
         self.connection.close(reason)
@@ -72,7 +68,7 @@ class Link:
             self.heartbeat.forget(self)
             self.connection.hung_up()
             # After what it said before.
-            self.inbound.take(EnginePacket(CLOSE, b""))
+            self.inbound.take(CLOSE, b"")
 
     def pong(self) -> None:
         """Takes a sign of life."""

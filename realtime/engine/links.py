@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from realtime.engine.delay_line import DelayLine
+from realtime.engine.first_step import FirstSteps
 from realtime.engine.heartbeat import Heartbeat
 from realtime.engine.hub import Hub
 from realtime.engine.inbound import Inbound
@@ -51,6 +52,7 @@ class Links:
         self._without_session: DelayLine[Link] = DelayLine(options.connect_timeout_ms / 1000, self._check_session)
         self._lingering: DelayLine[Link] = DelayLine(_LINGER_S, self.forget)
         self._endings = TurnQueue()
+        self._first_steps = FirstSteps()
         # Made once: every connection has them.
         self._on_session_end, self._on_end, self._later = (
             self._session_ended,
@@ -89,6 +91,7 @@ class Links:
             hub=self._hub,
             namespaces=self._namespaces,
             max_bytes=self._options.max_packet_bytes,
+            first_steps=self._first_steps,
             recovery=self._recovery,
         )
         link = Link(connection, inbound, self._heartbeat, polling)
@@ -113,6 +116,10 @@ class Links:
         """Nothing of an ended connection is kept any more."""
         self._lingering.discard(link)
         self._links.pop(link.connection.id, None)
+
+    def stop(self) -> None:
+        """Nothing stands ready for packets any more."""
+        self._first_steps.stop()
 
     async def settled(self) -> None:
         """Returns when every connection that was to end by now has ended."""

@@ -20,6 +20,7 @@ RESERVED_EVENTS = frozenset(
     ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
 )
 
+_ACK_ID_ENDS = 1 + 20 + 1
 _HEAD = re.compile(rb"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,200})(?:,|\Z))?(\d{0,20})")
 _NAME = re.compile(rb'\s*\[\s*("(?:[^"\\]|\\.)*+")\s*[,\]]', re.DOTALL)
 
@@ -34,7 +35,11 @@ class Kind(Enum):
     BINARY_ACK = b"6"
 
 
+# Looking a member up in an Enum takes as long as reading a packet's head.
+CONNECT, DISCONNECT, EVENT, BINARY_EVENT = Kind.CONNECT, Kind.DISCONNECT, Kind.EVENT, Kind.BINARY_EVENT
+
 _KINDS = {kind.value: kind for kind in Kind}
+_EVENT_MARK = EVENT.value
 
 
 @dataclass(slots=True)
@@ -57,6 +62,13 @@ class Packet:
 
 def decode_packet(text: bytes) -> Packet:
     """Reads what follows the Engine.IO message type. Raises MalformedPacket."""
+    if text[:1] == _EVENT_MARK:
+        # The short way for what clients usually send: an event on the main namespace.
+        begin = text.find(b"[", 1, _ACK_ID_ENDS)
+        ack_id = text[1:begin]
+        if begin == 1 or (begin > 0 and ack_id.isdigit()):
+            name, args = _read_event(text[begin:])
+            return Packet(EVENT, "/", ack_id or None, 0, name, args, None, len(text))
     head = _HEAD.match(text)
     if head is None:
         raise MalformedPacket("unknown Socket.IO packet type")
@@ -74,7 +86,7 @@ def decode_packet(text: bytes) -> Packet:
     data = text[head.end() :]
     match kind:
         case Kind.EVENT | Kind.BINARY_EVENT:
-            _read_event(packet, data)
+            packet.name, packet.args = _read_event(data)
         case Kind.CONNECT:
             _read_connect(packet, data)
         case Kind.DISCONNECT:
@@ -97,7 +109,8 @@ def attach(packet: Packet, attachments: Sequence[bytes]) -> None:
     packet.size_bytes += sum(map(len, attachments))
 
 
-def _read_event(packet: Packet, data: bytes) -> None:
+def _read_event(data: bytes) -> tuple[str, list[object]]:
+    """The name of an event, and its arguments."""
     try:
         values = _parse(data)
     except NestedTooDeep:
@@ -105,12 +118,11 @@ def _read_event(packet: Packet, data: bytes) -> None:
         if found is None:
             raise MalformedPacket("an event carries a list that begins with its name") from None
         values = [_parse(found[1]), Unparseable("nested too deep")]
-    if not isinstance(values, list) or not values or not isinstance(values[0], str):
+    if not isinstance(values, list) or not values or not isinstance(name := values[0], str):
         raise MalformedPacket("an event carries a list that begins with its name")
-    if values[0] in RESERVED_EVENTS:
+    if name in RESERVED_EVENTS:
         raise MalformedPacket("reserved event name")
-    packet.name = values[0]
-    packet.args = values[1:]
+    return name, values[1:]
 
 
 def _read_connect(packet: Packet, data: bytes) -> None:

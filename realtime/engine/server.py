@@ -98,6 +98,7 @@ class SocketEngine:
         await self._sockets.wait_closed(_CANCEL_WAIT_S)
         for link in self._links.all():
             self._links.forget(link)
+        self._links.stop()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not origin_allowed(request, self._options.allowed_origins, self._options.trusted_proxies):
@@ -225,7 +226,7 @@ class SocketEngine:
             if packet.kind == PONG:
                 link.pong()
             else:
-                link.inbound.take(packet)
+                link.inbound.take(packet.kind, packet.data)
         return answers.poll_answer(b"ok")
 
     async def _body(self, request: web.Request) -> bytes | None:

@@ -122,6 +122,10 @@ class Connection:
         """The accepted sessions by namespace."""
         return MappingProxyType(self._sessions)
 
+    def session(self, namespace: str) -> Session | None:
+        """The accepted session of one namespace."""
+        return self._sessions.get(namespace)
+
     def close(self, reason: CloseReason) -> None:
         """Ends the connection: the client is told why on a WebSocket, or just told on polling.
 

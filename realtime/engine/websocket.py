@@ -18,13 +18,13 @@ _NORMAL_CLOSURE = 1000
 
 
 class WebSocketTransport:
-    """Writes to an upgraded socket. Frames of one loop tick leave in one write.
+    """Writes to an upgraded socket. Frames of one loop tick leave in one write, and what answers a read leaves with it.
 
     Nothing is queued here beyond the tick: what the client has not read stands in the socket's own buffer, and that may
     hold the group's `max_unread_bytes`.
     """
 
-    __slots__ = ("_closed", "_group", "_on_stalled", "_tick", "_tick_bytes", "_transport")
+    __slots__ = ("_closed", "_gathers", "_group", "_on_stalled", "_tick", "_tick_bytes", "_transport")
 
     name: Literal["websocket"] = "websocket"
 
@@ -34,6 +34,7 @@ class WebSocketTransport:
         self._on_stalled: Callable[[], None] | None = None
         self._tick: list[bytes] = []
         self._tick_bytes = 0
+        self._gathers = False
         self._closed = False
         raw = transport.get_extra_info("socket")
         if raw is not None:
@@ -49,7 +50,7 @@ class WebSocketTransport:
     def write_frame(self, frame: bytes) -> None:
         if self._closed:
             return
-        if not self._tick:
+        if not self._tick and not self._gathers:
             self._group.flush_soon(self)
         self._tick.append(frame)
         self._tick_bytes += len(frame)
@@ -80,7 +81,12 @@ class WebSocketTransport:
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def gather(self) -> None:
+        """What is written from now on leaves with the next `flush`, which the caller promises."""
+        self._gathers = True
+
     def flush(self) -> None:
+        self._gathers = False
         if not self._tick:
             return
         frames, size_bytes = self._tick, self._tick_bytes

@@ -47,6 +47,13 @@ class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
             self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
+        self.gather()
+        try:
+            self._hear(data)
+        finally:
+            self.flush()
+
+    def _hear(self, data: bytes) -> None:
         for opcode, payload in self._parser.feed(data, self._group.loop.time()):
             listener = self._listener
             if listener is None:

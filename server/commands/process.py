@@ -1,11 +1,11 @@
 """Runs the product itself: as server, as worker, or as both in one process."""
 
 import asyncio
-import gc
 from collections.abc import Callable
 
 import uvloop
 
+from realtime.collector import spare_full_collections
 from server.commands.dependencies import dependencies, refuse_busy_port, tell
 from server.commands.failure import CommandFailed
 from server.config import Settings
@@ -15,7 +15,7 @@ def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callab
     """Works until SIGTERM or Ctrl-C, then drains and comes back. `on_ready` gets the port that it listens on."""
     from server.app import run
 
-    _spare_full_collections()
+    spare_full_collections()
     with asyncio.Runner(debug=settings.debug, loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(settings, serve=serve, work=work, on_ready=on_ready))
 
@@ -34,14 +34,3 @@ def run_part(settings: Settings, *, serve: bool, work: bool) -> None:
 
 def _ready(settings: Settings, port: int, serve: bool) -> str:
     return f"ready, listening on http://{settings.host}:{port}" if serve else "ready, working on Facts"
-
-
-def _spare_full_collections() -> None:
-    """A full collection with some thousand sockets stops the loop for a tenth of a second.
-
-    What was imported is never garbage, so it is not looked at again; the rest is looked at as a whole more seldom. What
-    has no cycle in it, nearly everything, is freed without the collector.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 100)

@@ -36,10 +36,10 @@ class EngineEcho(Inbound):
 
     __slots__ = ()
 
-    async def _take_text(self, text: bytes) -> None:
+    def _take_text(self, text: bytes) -> None:
         self._connection.write(Outgoing(b"4" + text))
 
-    async def _take_binary(self, data: bytes) -> None:
+    def _take_binary(self, data: bytes) -> None:
         self._connection.write(binary_message(data))
 
 

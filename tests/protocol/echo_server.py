@@ -21,11 +21,12 @@ OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
 
 @dataclass
 class EchoPolicy:
-    """Remembers what it saw. `gate` holds up those who ask to wait."""
+    """Remembers what it saw. `gate` holds up those who ask to wait; `waiting` is the task of the last one."""
 
     hub: Hub
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: asyncio.Task[object] | None = None
     refusal: Refusal | None = None
     handshakes: list[HandshakeRequest] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
@@ -69,6 +70,7 @@ class EchoPolicy:
             case "flood":
                 session.send("pushed", b'"' + b"x" * int(str(argument)) + b'"')
             case "wait":
+                self.waiting = asyncio.current_task()
                 self.arrived.set()
                 await self.gate.wait()
             case "yield":

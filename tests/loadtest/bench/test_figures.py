@@ -35,15 +35,6 @@ def test_a_target_is_met_up_to_its_bound_and_missed_above_it() -> None:
     ]
 
 
-def test_a_target_may_compare_two_metrics() -> None:
-    figures = Figures()
-    figures.add("idle_full", "engine", 3)
-    figures.add("idle", "engine", 2)
-    figures.add("idle", "node", 12)
-    (verdict,) = verdicts(figures, [Target("idle_full", "engine", 0.35, "node", "idle")])
-    assert verdict.reached == 0.25
-
-
 def test_a_target_without_figures_has_no_verdict() -> None:
     figures = Figures()
     figures.add("ack", "engine", 7)
@@ -56,7 +47,7 @@ def test_every_target_speaks_of_rows_and_servers_that_there_are(sizes: Sizes) ->
     keys = {metric.key for metric in metrics(sizes)}
     names = {contestant.name for contestant in ALL}
     for target in TARGETS:
-        assert {target.metric, target.reference_metric or target.metric} <= keys
+        assert target.metric in keys
         assert {target.name, target.reference or target.name} <= names
 
 

@@ -19,9 +19,9 @@ def test_a_client_masks_and_tells_the_length_in_the_shortest_form(size: int, hea
 def test_packets_are_those_of_socket_io() -> None:
     assert _unmasked(event("pub", {"text": "hi"})) == b'42["pub",{"text":"hi"}]'
     assert _unmasked(event("echo", {"text": "hi"}, ack_id=1)) == b'421["echo",{"text":"hi"}]'
-    assert _unmasked(connect("/", None)) == b"40"
-    assert _unmasked(connect("/b", None)) == b"40/b,"
-    assert _unmasked(connect("/", "t")) == b'40{"token": "t"}'
+    assert _unmasked(connect("/", {})) == b"40"
+    assert _unmasked(connect("/b", {})) == b"40/b,"
+    assert _unmasked(connect("/", {"token": "t"})) == b'40{"token": "t"}'
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 1_000])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench.__main__ import main
-from loadtest.bench.contestants import ALL, BARE, DISPATCH, ENGINE, NODE, STOCK, Contestant
+from loadtest.bench.contestants import ALL, BARE, DISPATCH, ENGINE, NODE, RECOVERY, STOCK, Contestant
 from loadtest.bench.figures import Sizes, metrics, verdicts
 from loadtest.bench.report import store, table
 from loadtest.bench.rounds import GROUPS, Bench
@@ -51,6 +51,13 @@ def test_a_server_answers_all_that_is_measured(contestant: Contestant) -> None:
     assert {key for key, _ in figures.samples} == keys | {"p50_small", "p99_small"}
 
 
+def test_clients_that_ask_for_recovery_come_once_and_stay() -> None:
+    figures = measured([RECOVERY], GROUPS).figures
+    assert figures.failures == {}
+    expected = {metric.key for metric in metrics(TINY)} - {"accept_1", "accept_6"}
+    assert {key for key, _ in figures.samples} == {key for key in expected if not key.endswith("_32")}
+
+
 @pytest.mark.skipif(
     shutil.which("node") is None or not (CHECKOUT / "loadtest/peers/node/node_modules").exists(),
     reason="the packages of loadtest/peers/node are not installed: ./run bench engine installs them",
@@ -58,7 +65,7 @@ def test_a_server_answers_all_that_is_measured(contestant: Contestant) -> None:
 def test_node_answers_all_that_is_measured() -> None:
     figures = measured([NODE], GROUPS).figures
     assert figures.failures == {}
-    assert {key for key, _ in figures.samples} == {metric.key for metric in metrics(TINY)} - {"idle_full"}
+    assert {key for key, _ in figures.samples} == {metric.key for metric in metrics(TINY)}
 
 
 def test_a_server_that_fails_is_told_and_the_others_are_measured() -> None:
