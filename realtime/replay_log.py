@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from realtime.engine.push_frames import PushFrames
 from realtime.push_ids import PushIds
@@ -124,21 +125,30 @@ class ReplayLogs:
         self._evict()
         return tuple(self._entries)
 
-    def empty_like(self) -> ReplayLogs:
-        """Logs with the same bounds, for what another node has kept."""
-        return ReplayLogs(keep_s=self._keep_s, max_bytes=self._max_bytes, now_s=self._now_s)
+    def export(self, max_bytes: int) -> tuple[list[Any], int]:
+        """The newest entries for another node, at most so many bytes, and how many bytes they are; see `restore`."""
+        kept: list[LogEntry] = []
+        size_bytes, evicted = 0, self.evicted
+        for entry in reversed(self.entries()):
+            if size_bytes + entry.size_bytes > max_bytes:
+                evicted = entry.number
+                break
+            size_bytes += entry.size_bytes
+            kept.append(entry)
+        return [evicted, self.last, [_write(entry) for entry in reversed(kept)]], size_bytes
 
-    def restore(
-        self, entries: Sequence[tuple[int, str, PushFrames | None, bytes | None]], *, evicted: int, last: int
-    ) -> None:
-        """Fills empty logs with what another node kept: number, key, push and people of each, oldest first."""
-        self.evicted = evicted
-        for number, key, push, people in entries:
-            self.last = number - 1
-            self._add(key, push, people)
-            if push is not None and push.push_id is not None:
-                self._numbers[push.push_id] = number
-        self.last = last
+    def restore(self, exported: Sequence[Any]) -> ReplayLogs:
+        """Logs with the same bounds as these that hold what another node exported of its own."""
+        evicted, last, entries = exported
+        logs = ReplayLogs(keep_s=self._keep_s, max_bytes=self._max_bytes, now_s=self._now_s)
+        logs.evicted = evicted
+        for number, key, people, push in entries:
+            logs.last = number - 1
+            logs._add(key, None if push is None else PushFrames(*push), people)
+            if push is not None and push[-1] is not None:
+                logs._numbers[push[-1]] = number
+        logs.last = last
+        return logs
 
     def _add(self, key: str, push: PushFrames | None, people: bytes | None) -> None:
         self.last += 1
@@ -162,3 +172,9 @@ class ReplayLogs:
                 of_key.popleft()
                 if not of_key:
                     del self._by_key[entry.key]
+
+
+def _write(entry: LogEntry) -> list[Any]:
+    push = entry.push
+    written = None if push is None else [push.namespace, push.event, push.data, push.push_id]
+    return [entry.number, entry.key, entry.people, written]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,17 +11,18 @@ import structlog
 
 from realtime import rooms as names
 from realtime.engine.nobody import connection_to_nobody
-from realtime.engine.push_frames import PushFrames
 from realtime.engine.recovery import Recovery
 from realtime.engine.session import Session
 from realtime.engine.trail import Trail
 from realtime.fanout import Fanout
 from realtime.membership import Membership
-from realtime.replay_log import LogEntry, ReplayLogs
+from realtime.replay_log import ReplayLogs
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
 """Of the newest pushes; who has missed older ones re-syncs. Far below what the broker holds for one reader."""
 SETTLED_TOGETHER = 200
+GIVEN_UP_AFTER_S = 30.0
+"""A node that stops has gone by then, whether it could say the rest or not."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +35,17 @@ class SessionEstate:
         self._membership = membership
         self._fanout = fanout
         self._prepared: dict[str, dict[str, Session]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def stop(self) -> None:
+        """Gives up what was prepared for a node that never sent the rest."""
+        for sender in tuple(self._prepared):
+            self._give_up(sender)
 
     def to_hand_over(self) -> list[Session]:
-        """All sessions whose clients know that they may come back, but for those that were inherited and never were."""
+        """All sessions whose clients know that they may come back."""
         return [
-            session
-            for session in self._recovery.sessions()
-            if session.trail is not None and session.trail.answered and not isinstance(session.trail.past, Trail)
+            session for session in self._recovery.sessions() if session.trail is not None and session.trail.answered
         ]
 
     def places(self, session: Session) -> tuple[list[str], list[tuple[str, int]]]:
@@ -83,67 +88,58 @@ class SessionEstate:
             self._drop(prepared.values())
             return False
         self._prepared[sender] = prepared
+        timer = asyncio.get_running_loop().call_later(GIVEN_UP_AFTER_S, self._give_up, sender)
+        self._timers[sender] = timer
         return True
 
     def bequest(self, sessions: Sequence[Session]) -> list[Any]:
-        logs = self._recovery.logs
-        kept: list[LogEntry] = []
-        size_bytes = 0
-        evicted = logs.evicted
-        for entry in reversed(logs.entries()):
-            size_bytes += entry.size_bytes
-            if size_bytes > MAX_LOG_BYTES:
-                evicted = entry.number
-                break
-            kept.append(entry)
-        entries = [
-            [entry.number, entry.key, entry.people, *_write(entry.push), entry.push.namespace if entry.push else ""]
-            for entry in reversed(kept)
-        ]
-        return [
-            evicted,
-            logs.last,
-            entries,
-            [[session.trail.export(), self.places(session)[0]] for session in sessions if session.trail is not None],
-        ]
+        """What these sessions missed: logs of this node and those that it got from others, and places in them."""
+        numbers: dict[ReplayLogs, int] = {}
+        trails = []
+        left_bytes = MAX_LOG_BYTES
+        for session in sessions:
+            if session.trail is None:
+                continue
+            exported = session.trail.export(lambda logs: numbers.setdefault(logs, len(numbers)))
+            left_bytes -= session.trail.carried_bytes
+            if left_bytes >= 0:
+                trails.append([exported, self.places(session)[0], self._recovery.left_s(session)])
+        written = []
+        for logs in numbers:
+            log_entries, size_bytes = logs.export(max(0, left_bytes))
+            left_bytes -= size_bytes
+            written.append(log_entries)
+        return [written, trails]
 
     def inherit(self, sender: str, bequest: Sequence[Any]) -> object:
         """Keeps the prepared sessions from now on, each with what it missed before."""
         prepared = self._prepared.pop(sender, {})
-        evicted, last, entries, trails = bequest
-        logs = self._recovery.logs.empty_like()
-        logs.restore(
-            [
-                (number, key, None if data is None else PushFrames(namespace, event, data, push_id), people)
-                for number, key, people, event, data, push_id, namespace in entries
-            ],
-            evicted=evicted,
-            last=last,
-        )
-        for exported, rooms in trails:
+        if (timer := self._timers.pop(sender, None)) is not None:
+            timer.cancel()
+        written, trails = bequest
+        logs = [self._recovery.logs.restore(exported) for exported in written]
+        for exported, rooms, left_s in trails:
             session = prepared.pop(exported["pid"], None)
             if session is not None and session.trail is not None:
-                self._keep(session, session.trail, exported, rooms, logs)
+                self._keep(session, session.trail, Trail.restore(session.namespace, logs, exported), rooms, left_s)
         self._drop(prepared.values())
         return True
 
-    def _keep(
-        self, session: Session, trail: Trail, exported: Mapping[str, Any], rooms: Sequence[str], logs: ReplayLogs
-    ) -> None:
-        trail.came_with(Trail.restore(session.namespace, logs, exported))
+    def _keep(self, session: Session, trail: Trail, before: Trail, rooms: Sequence[str], left_s: float | None) -> None:
+        trail.came_with(before)
         trail.answered = True
-        self._recovery.keep(session)
+        self._recovery.keep(session, left_s)
         for room in rooms:
             if room not in session.rooms:
                 # It came to be after the offer.
                 self._membership.later(partial(self._fanout.bring_in, session, room))
+
+    def _give_up(self, sender: str) -> None:
+        self._timers.pop(sender).cancel()
+        self._drop(self._prepared.pop(sender).values())
 
     def _drop(self, sessions: Iterable[Session]) -> None:
         for session in sessions:
             if session.trail is not None:
                 session.trail.end()
             self._membership.release(session)
-
-
-def _write(push: PushFrames | None) -> list[Any]:
-    return [None, None, None] if push is None else [push.event, push.data, push.push_id]

@@ -66,6 +66,7 @@ class SessionExchange:
         self._recovery.other_nodes = None
         await self._fanout.ignore(self._channel)
         await self._letters.stop()
+        self._estate.stop()
         for chore in tuple(self._chores):
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)

@@ -224,7 +224,6 @@ class Node:
                 watches=watches,
                 limiter=limiter,
                 token_watch=token_watch,
-                revocations=revocations,
                 health=Health(self._checks(units, queries, backplane), metrics, VERSION),
             )
             self.port = await front.open(stack)

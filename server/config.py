@@ -109,9 +109,6 @@ class Settings(BaseSettings):
     )
     max_packet_bytes: int = Field(1_000_000, ge=1_024, description="Largest packet, polling body and REST body.")
     body_timeout_s: float = Field(30.0, gt=0, description="How long a REST client may take to send its body.")
-    events_idle_s: float = Field(
-        120.0, gt=0, description="How long pushes are kept for a long-polling client that has stopped to poll."
-    )
     max_unread_bytes: int = Field(
         1_048_576, ge=65_536, description="What a socket may hold unread; over it the client is dropped and re-syncs."
     )
@@ -119,7 +116,7 @@ class Settings(BaseSettings):
         5_000, ge=100, description="WebSocket frames that a client may send; over it it is closed as a flood."
     )
     recovery_window_s: float = Field(
-        120.0, gt=0, description="How long a lost client may come back to its session and be told what it missed."
+        120.0, gt=0, description="How long a lost client, or one that polls, may come back and be told what it missed."
     )
     recovery_log_max_bytes: int = Field(
         67_108_864,

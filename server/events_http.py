@@ -1,22 +1,26 @@
 """Long-polling: the pushes that a socket of this person would get, for clients that cannot hold one.
 
-A cursor is good on the node that gave it, for as long as the client keeps polling. Any other cursor is answered with
-`resync`: read again, and go on from the new cursor.
+A client that polls has the same sessions as one on a socket, and loses its connection with every answer: between two
+polls its sessions are kept, and a cursor is what any client shows that comes back, on whichever node. A cursor that
+cannot be followed up is answered with `resync`: read again, and go on from the new one.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import secrets
 from collections.abc import Sequence
 
 import orjson
 from aiohttp import web
 
-from handlers.context import Caller
-from realtime import rooms
 from realtime.contract import AUTH_NAMESPACE
+from realtime.engine.hub import Hub
+from realtime.engine.policy import ConnectRefused
+from realtime.engine.recovery import Recovery
+from realtime.engine.session import TRANSPORT_CLOSE, Connection, Session
+from realtime.engine.sessions import begin_session, end_session
 from realtime.errors import (
+    CLOSE_DRAINING,
     INVALID_PAYLOAD,
     RATE_LIMITED,
     UNAUTHENTICATED,
@@ -26,163 +30,164 @@ from realtime.errors import (
 from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
 from realtime.membership import Membership
-from realtime.presence import Presence
+from realtime.push_ids import PushIds
 from realtime.wire import answer_error, answer_ok
-from server.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer, Dispatcher
-from server.event_streams import EventStream, EventStreams, KeptEvent
+from server.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer
 from server.gate import Gate
+from server.polled_events import Place, PolledEvents, read_cursor, write_cursor
 from server.registry import Registry
 from server.rest import API_PREFIX, PeerAddress, bearer_token, response
-from sql.errors import Unavailable
+from server.sockets import Sockets
 
 MAX_WAIT_S = 50.0
 """Proxies and routers end connections that are silent for a minute."""
-CLEAN_UP_EVERY_S = 10.0
 POLLS = Rate(count=300, per_s=60)
+BEGINNINGS = Rate(count=20, per_s=60)
+"""Polls that go on from nothing: each leaves sessions behind that are kept for a while."""
 TOPICS = ("feed",)
 
 
 class LongPolling:
-    """Hosts `GET /v1/events`. A stream that nobody has polled for `idle_s` is dropped."""
+    """Hosts `GET /v1/events`."""
 
     def __init__(
         self,
         *,
         registry: Registry,
-        dispatcher: Dispatcher,
+        sockets: Sockets,
+        hub: Hub,
+        recovery: Recovery,
         gate: Gate,
         membership: Membership,
-        presence: Presence,
         limiter: Limiter,
         peer_address: PeerAddress,
-        node_id: str,
         rate_limit_factor: float,
-        idle_s: float,
     ) -> None:
-        self._dispatcher = dispatcher
+        self._sockets = sockets
+        self._hub = hub
+        self._recovery = recovery
         self._gate = gate
         self._membership = membership
-        self._presence = presence
         self._limiter = limiter
         self._peer_address = peer_address
-        self._node_id = node_id
-        self._polls = Rate(max(1, round(POLLS.count * rate_limit_factor)), POLLS.per_s)
+        self._polls, self._beginnings = (
+            Rate(max(1, round(rate.count * rate_limit_factor)), rate.per_s) for rate in (POLLS, BEGINNINGS)
+        )
         self._namespaces = tuple(name for name in registry.namespaces if name != AUTH_NAMESPACE)
-        self._entry_rooms = {name: registry.entry_rooms(name) for name in self._namespaces}
-        self._idle_s = idle_s
-        self._streams = EventStreams()
-        self._cleaner: asyncio.Task[None] | None = None
+        self._ids = PushIds()
+        self._connections: set[Connection] = set()
 
     def attach(self, app: web.Application) -> None:
         app.router.add_get(f"{API_PREFIX}/events", self._poll)
 
-    def start(self) -> None:
-        self._cleaner = asyncio.create_task(self._clean_up(), name="event-streams")
-
-    async def stop(self) -> None:
-        """Lets all polls that wait answer at once; their cursors are unknown to every other node."""
-        if self._cleaner is not None:
-            self._cleaner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._cleaner
-        for stream in self._streams.all():
-            self._end(stream)
-
-    def revoke(self, login_session_ids: Sequence[int]) -> None:
-        """Ends the streams of these login sessions; a poll that waits is answered `unauthenticated`."""
-        for stream in self._streams.all():
-            if stream.identity.login_session_id in login_session_ids:
-                self._end(stream)
+    def stop(self) -> None:
+        """Lets all polls that wait answer at once; their clients go on from there on another node."""
+        for connection in tuple(self._connections):
+            connection.close(CLOSE_DRAINING)
 
     async def _poll(self, request: web.Request) -> web.Response:
         try:
             return response(Answer(answer_ok(await self._answer(request)), None), 200)
         except CommandError as error:
             return response(Answer(answer_error(error), error), 200)
-        except Unavailable:
-            refusal = CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
-            return response(Answer(answer_error(refusal), refusal), 200)
 
     async def _answer(self, request: web.Request) -> bytes:
-        address = self._peer_address(request)
-        identity = self._gate.identify(bearer_token(request))
+        token = bearer_token(request)
+        identity = self._gate.identify(token)
         if identity is None:
             raise CommandError(UNAUTHENTICATED)
-        decision = await self._limiter.hit([(f"events:u{identity.user_id}", self._polls, 1)])
-        if not decision.allowed:
-            raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
+        await self._count("events", identity, self._polls)
+        if self._sockets.draining:
+            raise _unavailable()
         timeout_s = _timeout(request.query.get("timeout_s"))
         cursor = request.query.get("cursor", "")
-        stream = self._find(cursor, identity)
-        events: Sequence[KeptEvent] = ()
-        if stream is None:
-            missed = bool(cursor)
-            user_agent = request.headers.get("User-Agent")
-            stream = await self._begin(Caller(identity, address, user_agent), identity)
-        else:
-            stream.polled_at_s, confirmed = _now_s(), stream.confirmed
-            events = await stream.wait(timeout_s)
-            # What comes while a poll waits may be more than is kept.
-            missed = stream.confirmed != confirmed
-        stream.polled_at_s = _now_s()
-        # The login session may have ended meanwhile.
-        self._gate.identify(identity)
-        return self._encode(stream, events, resync=missed or stream.closed)
-
-    def _find(self, cursor: str, identity: Identity) -> EventStream | None:
-        node_id, _, rest = cursor.partition(".")
-        key, _, number = rest.rpartition(".")
-        if node_id != self._node_id or not number.isascii() or not number.isdigit() or len(number) > 18:
-            return None
-        stream = self._streams.find(key, identity)
-        return stream if stream is not None and stream.confirm(int(number)) else None
-
-    async def _begin(self, caller: Caller, identity: Identity) -> EventStream:
-        """Opens a stream; when it returns, whatever is pushed from then on is kept for the client."""
-        stream = EventStream(identity, self._namespaces, _now_s())
-        for displaced in self._streams.add(stream):
-            self._end(displaced)
+        places = read_cursor(cursor, len(self._namespaces))
+        events = PolledEvents(self._ids)
+        connection = self._connect(request, events)
         try:
-            self._presence.arrive(stream.key, identity.user_id)
-            # All at once: a stream may be ended at any await below, and its members must not be admitted after that.
-            for member in stream.members:
-                self._membership.admit(member)
-            for member in stream.members:
-                # The person's room first: a room that comes to be after the others were read is announced there.
-                await self._membership.enter(member, rooms.person_room(identity.user_id))
-                for room in await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[member.namespace]):
-                    await self._membership.enter(member, room)
-                for topic in TOPICS:
-                    if member.namespace == f"/{topic}":
-                        await self._membership.listen(member, topic, identity.user_id)
-        except BaseException:
-            self._end(stream)
-            raise
-        return stream
+            sessions = await self._resume(connection, token, places) if places is not None else None
+            is_known = sessions is not None
+            if sessions is None:
+                events.clear()
+                await self._count("events-begun", identity, self._beginnings)
+                sessions = await self._begin(connection, token, identity)
+            else:
+                await events.wait(timeout_s)
+            # The login session may have ended meanwhile.
+            self._gate.identify(identity)
+            return _encode(events, sessions, places if is_known else None, resync=bool(cursor) and not is_known)
+        except ConnectRefused as refused:
+            raise CommandError(UNAUTHENTICATED, refused.message) from None
+        finally:
+            connection.lost(TRANSPORT_CLOSE)
 
-    def _encode(self, stream: EventStream, events: Sequence[KeptEvent], *, resync: bool) -> bytes:
-        last = events[-1].number if events else stream.confirmed
-        cursor = f"{self._node_id}.{stream.key}.{last}"
-        told = b',"resync":"all"' if resync else b""
-        items = b",".join(_encode_event(event) for event in events)
-        return b'{"events":[' + items + b'],"cursor":' + orjson.dumps(cursor) + told + b"}"
+    async def _count(self, what: str, identity: Identity, rate: Rate) -> None:
+        decision = await self._limiter.hit([(f"{what}:u{identity.user_id}", rate, 1)])
+        if not decision.allowed:
+            raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
 
-    def _end(self, stream: EventStream) -> None:
-        self._streams.remove(stream)
-        self._presence.depart(stream.key)
-        for member in stream.members:
-            self._membership.release(member)
+    def _connect(self, request: web.Request, events: PolledEvents) -> Connection:
+        connection = Connection(
+            id=secrets.token_urlsafe(15),
+            peer_address=self._peer_address(request),
+            user_agent=request.headers.get("User-Agent"),
+            transport=events,
+            on_session_end=self._session_ended,
+            on_end=self._connections.discard,
+        )
+        self._connections.add(connection)
+        return connection
 
-    async def _clean_up(self) -> None:
-        while True:
-            await asyncio.sleep(min(CLEAN_UP_EVERY_S, self._idle_s / 4))
-            for stream in self._streams.idle(before_s=_now_s() - self._idle_s):
-                self._end(stream)
+    async def _resume(
+        self, connection: Connection, token: str | None, places: Sequence[Place]
+    ) -> Sequence[Session] | None:
+        """The sessions of all namespaces with what they missed; None when one of them cannot be given back."""
+        for namespace, place in zip(self._namespaces, places, strict=True):
+            auth = {"recovery": True, "token": token, "pid": place.pid, "offset": place.offset}
+            session = await self._recovery.resume(connection, namespace, auth)
+            if session is None:
+                for resumed in tuple(connection.sessions.values()):
+                    connection.drop(resumed, "begun anew")
+                return None
+            self._accept(connection, session)
+        return [connection.sessions[namespace] for namespace in self._namespaces]
+
+    async def _begin(self, connection: Connection, token: str | None, identity: Identity) -> Sequence[Session]:
+        """Fresh sessions; when it returns, whatever is pushed from then on is told."""
+        auth = {"recovery": True, "token": token}
+        for namespace in self._namespaces:
+            session = await begin_session(
+                connection, namespace, auth, policy=self._sockets, hub=self._hub, recovery=self._recovery
+            )
+            self._accept(connection, session)
+            for topic in TOPICS:
+                if namespace == f"/{topic}":
+                    await self._membership.listen(session, topic, identity.user_id)
+            if connection.closing:
+                raise _unavailable()
+        return list(connection.sessions.values())
+
+    def _accept(self, connection: Connection, session: Session) -> None:
+        self._hub.add_session(session)
+        connection.accept(session)
+
+    def _session_ended(self, session: Session, reason: str) -> None:
+        end_session(session, reason, policy=self._sockets, hub=self._hub, recovery=self._recovery)
 
 
-def _encode_event(event: KeptEvent) -> bytes:
-    head = orjson.dumps({"id": str(event.number), "namespace": event.namespace, "name": event.name})
-    return head[:-1] + b',"data":' + event.data + b"}"
+def _unavailable() -> CommandError:
+    return CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
+
+
+def _encode(events: PolledEvents, sessions: Sequence[Session], known: Sequence[Place] | None, *, resync: bool) -> bytes:
+    places = []
+    for index, session in enumerate(sessions):
+        assert session.trail is not None
+        before = known[index].offset if known is not None else None
+        places.append(Place(session.trail.pid, events.offsets.get(session.namespace, before)))
+    cursor = orjson.dumps(write_cursor(places))
+    told = b',"resync":"all"' if resync else b""
+    return b'{"events":[' + b",".join(events.items) + b'],"cursor":' + cursor + told + b"}"
 
 
 def _timeout(text: str | None) -> float:
@@ -191,7 +196,3 @@ def _timeout(text: str | None) -> float:
     if not text.isascii() or not text.isdigit() or len(text) > 4:
         raise CommandError(INVALID_PAYLOAD, fields={"timeout_s": "must be a whole number of seconds"})
     return min(float(text), MAX_WAIT_S)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

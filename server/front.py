@@ -35,7 +35,6 @@ from server.health import Health
 from server.page import attach_page
 from server.registry import Registry
 from server.rest import Rest
-from server.revocations import Revocations
 from server.sockets import Sockets
 from server.token_watch import TokenWatch
 
@@ -66,7 +65,6 @@ class Front:
     watches: PresenceWatches
     limiter: Limiter
     token_watch: TokenWatch
-    revocations: Revocations
     health: Health
 
     async def open(self, stack: AsyncExitStack) -> int:
@@ -117,18 +115,16 @@ class Front:
         attach_page(app)
         polling = LongPolling(
             registry=self.registry,
-            dispatcher=self.dispatcher,
+            sockets=sockets,
+            hub=self.hub,
+            recovery=recovery,
             gate=self.gate,
             membership=self.membership,
-            presence=self.presence,
             limiter=self.limiter,
             peer_address=address_of,
-            node_id=self.node_id,
             rate_limit_factor=settings.rate_limit_factor,
-            idle_s=settings.events_idle_s,
         )
         polling.attach(app)
-        self.revocations.tell(polling.revoke)
         Rest(
             registry=self.registry,
             dispatcher=self.dispatcher,
@@ -136,7 +132,6 @@ class Front:
             max_body_bytes=settings.max_packet_bytes,
             body_timeout_s=settings.body_timeout_s,
         ).attach(app)
-        polling.start()
         await exchange.start()
         stack.push_async_callback(exchange.stop)
         runner = web.AppRunner(
@@ -149,7 +144,7 @@ class Front:
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        stack.push_async_callback(polling.stop)
+        stack.callback(polling.stop)
         listening = _listen(settings.host, settings.port)
         site = web.SockSite(runner, listening, backlog=BACKLOG)
         await site.start()

@@ -14,7 +14,6 @@ from realtime.engine.session import Session
 from realtime.fanout import Fanout
 from realtime.identity import Identity
 from server.dispatch import Dispatcher
-from server.event_streams import StreamMember
 from server.registry import Registry
 from server.sockets import identity_of
 from sql.errors import Retry, Unavailable
@@ -78,6 +77,4 @@ class Reentry:
 
 
 def _identity_of(member: Member) -> Identity | None:
-    if isinstance(member, Session):
-        return identity_of(member.connection)
-    return member.stream.identity if isinstance(member, StreamMember) else None
+    return identity_of(member.connection) if isinstance(member, Session) else None

@@ -18,6 +18,7 @@ from realtime.engine.packets import BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Pa
 from realtime.engine.policy import ConnectRefused, SessionPolicy
 from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session
+from realtime.engine.sessions import begin_session
 from realtime.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
 from realtime.wire import answer_error
 
@@ -255,17 +256,9 @@ class Inbound:
             resumed = await self._recovery.resume(self._connection, namespace, auth)
         if resumed is not None:
             return resumed
-        session = Session(id=secrets.token_urlsafe(15), namespace=namespace, connection=self._connection)
-        if self._recovery is not None:
-            self._recovery.follow(session, auth)
-        try:
-            await self._policy.connect(session, auth)
-        except BaseException:
-            session.shut()
-            self._hub.remove_session(session)
-            if self._recovery is not None:
-                self._recovery.forget(session)
-            raise
+        session = await begin_session(
+            self._connection, namespace, auth, policy=self._policy, hub=self._hub, recovery=self._recovery
+        )
         if self._recovery is not None:
             self._recovery.begun(session, auth)
         return session

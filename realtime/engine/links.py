@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +18,9 @@ from realtime.engine.policy import SessionPolicy
 from realtime.engine.polling import PollingTransport
 from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session, Transport
+from realtime.engine.sessions import end_session
 from realtime.engine.turn_queue import TurnQueue
 from realtime.errors import CLOSE_PROTOCOL_ERROR
-
-_log = logging.getLogger(__name__)
 
 _LINGER_S = 10.0
 """How long a polling client whose connection has ended may still fetch what it was told last."""
@@ -132,14 +130,7 @@ class Links:
             link.connection.close(CLOSE_PROTOCOL_ERROR)
 
     def _session_ended(self, session: Session, reason: str) -> None:
-        if self._recovery is not None:
-            self._recovery.ended(session, reason)
-        try:
-            self._policy.disconnected(session, reason)
-        except Exception:
-            _log.exception("policy failed to forget session %s", session.id)
-        finally:
-            self._hub.remove_session(session)
+        end_session(session, reason, policy=self._policy, hub=self._hub, recovery=self._recovery)
 
     def _connection_ended(self, connection: Connection) -> None:
         link = self._links[connection.id]

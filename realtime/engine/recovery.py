@@ -162,16 +162,21 @@ class Recovery:
         else:
             self.forget(session)
 
-    def keep(self, session: Session) -> None:
-        """Keeps a session without a client from now on, for as long as the window is."""
+    def keep(self, session: Session, left_s: float | None = None) -> None:
+        """Keeps a session without a client from now on: for the whole window, or for what is left of it."""
         assert session.trail is not None
         pid = session.trail.pid
         session.kept = True
         self._sessions[pid] = session
-        self._kept_until_s[pid] = asyncio.get_running_loop().time() + self._window_s
+        self._kept_until_s[pid] = asyncio.get_running_loop().time() + (self._window_s if left_s is None else left_s)
         if len(self._kept_until_s) > self._max_kept:
             self._expire(next(iter(self._kept_until_s)))
         self._wait_for_the_oldest()
+
+    def left_s(self, session: Session) -> float | None:
+        """How long a session is still kept; None for one whose client is here."""
+        until_s = self._kept_until_s.get(session.trail.pid) if session.trail is not None else None
+        return None if until_s is None else max(0.0, until_s - asyncio.get_running_loop().time())
 
     def forget(self, session: Session) -> None:
         """Nobody can come back to this session any more."""
@@ -221,6 +226,7 @@ class Recovery:
         self._timer = None
         now_s = asyncio.get_running_loop().time()
         for pid, until_s in tuple(self._kept_until_s.items()):
+            # One that was inherited may have to wait for an older one, a window at most.
             if until_s > now_s:
                 break
             self._expire(pid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from realtime.engine.push_frames import PushFrames
@@ -33,6 +33,10 @@ class Carried:
         self._base = base
         self._pushes = pushes
         self._known = frozenset(told).union(push.push_id for push in pushes if push.push_id is not None)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(push.data) for push in self._pushes)
 
     def missed(self, offset: str | None) -> Sequence[PushFrames] | None:
         if offset == self._base:
@@ -87,6 +91,13 @@ class Trail:
         """The log of what this one session is told."""
         return f"session:{self.pid}"
 
+    @property
+    def carried_bytes(self) -> int:
+        """How much data of pushes stands with the session itself and not in any logs."""
+        if isinstance(self.past, Trail):
+            return self.past.carried_bytes
+        return self.past.size_bytes if isinstance(self.past, Carried) else 0
+
     def joined(self, room: str) -> None:
         self.positions[room] = self._logs.last
 
@@ -115,33 +126,39 @@ class Trail:
 
     def came_back(self, offset: str | None) -> None:
         """The client is about to get what it missed: of the past only so much is kept as it may ask for again."""
-        if isinstance(self.past, Trail):
-            told = self.past.told_since(offset)
-            self.past = Carried(offset, self.past.missed(offset) or (), told)
+        past = self.past
+        if isinstance(past, Trail) and (before := past.missed(offset)) is not None:
+            self.past = Carried(offset, before, past.told_since(offset))
 
-    def export(self) -> dict[str, Any]:
-        """Where the session stands in this node's logs, for the node that gets a copy of them; see `restore`."""
-        carried = self.past.export() if isinstance(self.past, Carried) else None
-        last = self.last if self.last is not NOTHING_WRITTEN else False
+    def export(self, number_of: Callable[[ReplayLogs], int]) -> dict[str, Any]:
+        """Where the session stands in these logs, for a node that gets copies of them; see `restore`.
+
+        `number_of` gives the logs that are named a number, by which `restore` finds their copies.
+        """
+        past = self.past
         return {
             "pid": self.pid,
+            "logs": number_of(self._logs),
             "positions": self.positions,
             "start": self.start,
-            "last": last,
+            "last": self.last if self.last is not NOTHING_WRITTEN else False,
             "left_at": self.left_at if self.away else self._logs.last,
-            "carried": carried,
+            "carried": past.export() if isinstance(past, Carried) else None,
+            "before": past.export(number_of) if isinstance(past, Trail) else None,
         }
 
     @staticmethod
-    def restore(namespace: str, logs: ReplayLogs, exported: Mapping[str, Any]) -> Trail:
-        """What another node exported, over the copy of that node's logs."""
-        trail = Trail(exported["pid"], namespace, logs)
+    def restore(namespace: str, logs: Sequence[ReplayLogs], exported: Mapping[str, Any]) -> Trail:
+        """What another node exported, over the copies of its logs."""
+        trail = Trail(exported["pid"], namespace, logs[exported["logs"]])
         trail.positions = dict(exported["positions"])
         trail.start = exported["start"]
         trail.last = NOTHING_WRITTEN if exported["last"] is False else exported["last"]
         trail.left_at = exported["left_at"]
         if exported["carried"] is not None:
             trail.past = Carried.restore(namespace, exported["carried"])
+        elif exported["before"] is not None:
+            trail.past = Trail.restore(namespace, logs, exported["before"])
         return trail
 
     def lost_client(self) -> None:
@@ -176,6 +193,8 @@ class Trail:
         """Ids of the pushes that the client got shortly before this one and with it, as far as they are known."""
         number = self._number_of(offset)
         told = [] if offset is None else [offset]
+        if isinstance(self.past, Trail):
+            told = self.past.told_since(offset)
         if number is None:
             return told
         newest: float | None = None

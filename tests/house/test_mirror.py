@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     "realtime/engine/options.py": "tests/protocol/test_handshake.py",
     "realtime/engine/policy.py": "tests/protocol/test_connect.py",
     "realtime/engine/recovery.py": "tests/recovery/test_same_node.py",
+    "realtime/engine/sessions.py": "tests/protocol/test_connect.py",
     "realtime/identity.py": "tests/server/test_auth.py",
     "realtime/session_estate.py": "tests/recovery/test_stopping.py",
     "realtime/session_exchange.py": "tests/recovery/test_another_node.py",

@@ -33,11 +33,20 @@ class LightSocket(asyncio.Protocol):
     """One connection with some namespaces. `on_push(namespace, name, data)`; `on_lost(why)` comes once, at the end.
 
     `joined` holds what each namespace's CONNECT was answered with: its `sid`, and `pid` where the client asked for
-    recovery.
+    recovery. `offsets` is filled in with what a client shows of each namespace to go on after its last push.
     """
 
-    def __init__(self, on_push: Callable[[str, str, Any], None], on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        on_push: Callable[[str, str, Any], None],
+        on_lost: Callable[[str], None],
+        *,
+        offsets: dict[str, str] | None = None,
+        reads_bytes: int | None = None,
+    ) -> None:
         self._on_push = on_push
+        self._offsets = {} if offsets is None else offsets
+        self._unread_bytes = reads_bytes
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -62,12 +71,14 @@ class LightSocket(asyncio.Protocol):
         *,
         on_push: Callable[[str, str, Any], None],
         on_lost: Callable[[str], None],
+        offsets: dict[str, str] | None = None,
+        reads_bytes: int | None = None,
         receive_buffer_bytes: int | None = None,
         timeout_s: float = 20.0,
     ) -> LightSocket:
         """Connects and joins each namespace of `auth`; `on_lost` is only called after this has returned.
 
-        Raises SocketLost.
+        After `reads_bytes`, be it in the middle of a frame, the connection breaks. Raises SocketLost.
         """
         address = urlsplit(url)
         raw = socket.socket()
@@ -79,7 +90,9 @@ class LightSocket(asyncio.Protocol):
         try:
             async with asyncio.timeout(timeout_s):
                 await loop.sock_connect(raw, (address.hostname, address.port))
-                _, this = await loop.create_connection(lambda: cls(on_push, on_lost), sock=raw)
+                _, this = await loop.create_connection(
+                    lambda: cls(on_push, on_lost, offsets=offsets, reads_bytes=reads_bytes), sock=raw
+                )
                 await this._join(address.netloc, auth)
                 if this._lost is not None:
                     raise SocketLost(this._lost)
@@ -148,6 +161,16 @@ class LightSocket(asyncio.Protocol):
         self._end("the connection was lost" if error is None else f"the connection was lost: {error!r}")
 
     def data_received(self, data: bytes) -> None:
+        if self._unread_bytes is None:
+            self._read(data)
+            return
+        read, self._unread_bytes = data[: self._unread_bytes], max(0, self._unread_bytes - len(data))
+        self._read(read)
+        if not self._unread_bytes:
+            self._end("the connection broke")
+            self._transport.abort()
+
+    def _read(self, data: bytes) -> None:
         self._heard_at_s = self._loop.time()
         self._buffer += data
         if not self._is_upgraded:
@@ -208,6 +231,8 @@ class LightSocket(asyncio.Protocol):
     def _take_message(self, kind: bytes, namespace: str, body: bytes) -> None:
         if kind == b"2":
             name, *arguments = orjson.loads(body)
+            if arguments and isinstance(arguments[-1], str):
+                self._offsets[namespace] = arguments[-1]
             self._on_push(namespace, name, arguments[0] if arguments else None)
         elif kind == b"3":
             digits, bracket, rest = body.partition(b"[")

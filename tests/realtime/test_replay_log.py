@@ -101,9 +101,24 @@ def test_a_copy_goes_on_where_it_was() -> None:
     logs = _logs()
     for number in range(4):
         logs.append("a:1", _push(str(number)))
-    copy = logs.empty_like()
-    copy.restore([(3, "a:1", _push("2"), None), (4, "a:1", _push("3"), None)], evicted=2, last=9)
-    assert (copy.number_of("3"), copy.number_of("1"), copy.evicted, copy.last) == (4, None, 2, 9)
+    logs.append("b:1", _push("4"), pack_people([7]))
+    logs.interrupt("a:2")
+    exported, size_bytes = logs.export(10**6)
+    copy = logs.restore(exported)
+    assert [entry.number for entry in copy.entries()] == [1, 2, 3, 4, 5, 6]
+    assert (copy.size_bytes, copy.last, copy.entries()[4].people) == (size_bytes, 6, pack_people([7]))
+    max_bytes = sum(entry.size_bytes for entry in logs.entries()[3:]) + 1
+    exported, part_bytes = logs.export(max_bytes)
+    copy = logs.restore(exported)
+    assert copy.size_bytes == part_bytes == max_bytes - 1
+    assert (copy.number_of("3"), copy.number_of("1"), copy.evicted, copy.last) == (4, None, 3, 6)
+
+
+def test_a_copy_of_nothing_knows_that_it_holds_nothing() -> None:
+    logs = _logs()
+    logs.append("a:1", _push("1"))
+    copy = logs.restore(logs.export(0)[0])
+    assert (copy.evicted, copy.last, copy.number_of("1")) == (1, 1, None)
 
 
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=30), st.integers(0, 2**63 - 1))

@@ -25,6 +25,12 @@ async def two_who_talk(server: RunningServer) -> tuple[Person, Person, str]:
     return writer, reader, await open_conversation(writer, reader)
 
 
+def at(server: RunningServer, person: Person) -> Person:
+    """The same person, who calls another node from now on."""
+    session = {"user": person.user, "access_token": person.access_token, "refresh_token": person.refresh_token}
+    return Person(server, session, person.password)
+
+
 async def say(writer: Person, conversation_id: str, *texts: str) -> None:
     for text in texts:
         await send(writer, conversation_id, text)

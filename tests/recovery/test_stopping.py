@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.journeys.javascript import JavaScript
 from tests.journeys.servers import ServerProcess, settings_of_processes
 from tests.kit.recovering import recovering_device
 from tests.kit.server import running_server, settings_for_tests
-from tests.recovery.talk import CREATED, offsets, say, texts, two_who_talk, until_texts
+from tests.recovery.talk import CREATED, at, offsets, say, texts, two_who_talk, until_texts
 
 RESYNC_ALL = {"scope": "all"}
 
@@ -102,6 +103,41 @@ async def test_nothing_is_lost_or_doubled_while_nodes_are_replaced(
             assert texts(device) == steady
         finally:
             await opened.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("heard", [0, 2])
+async def test_who_is_away_is_known_to_the_last_of_several_heirs(
+    database_url: str, redis_url: str, clients: JavaScript, heard: int
+) -> None:
+    settings = settings_for_tests(database_url, redis_url)
+    async with AsyncExitStack() as first, AsyncExitStack() as last:
+        node = await first.enter_async_context(running_server(settings))
+        writer, reader, conversation = await two_who_talk(node)
+        device = await last.enter_async_context(recovering_device(clients, node.url, token=reader.access_token))
+        said: list[str] = []
+
+        async def go_on(*texts: str) -> None:
+            said.extend(texts)
+            await say(writer, conversation, *texts)
+
+        await go_on(*(f"heard {number}" for number in range(heard)))
+        await device.until(lambda: texts(device) == said)
+        # What it was not told is written to it, and it does not read it.
+        await device.ask("aim", url="http://127.0.0.1:9")
+        await device.ask("slip")
+        await go_on("missed 0")
+        stack = first
+        for number in range(1, 4):
+            heir_stack = await last.enter_async_context(AsyncExitStack())
+            heir = await heir_stack.enter_async_context(running_server(settings))
+            await stack.aclose()
+            writer, stack = at(heir, writer), heir_stack
+            await go_on(f"missed {number}")
+        await device.ask("aim", url=heir.url)
+        assert (await device.joins(2)).recovered
+        await go_on("back")
+        await until_texts(device, *said)
+        assert device.told(CHAT, "resync") == []
 
 
 async def test_clients_of_a_lone_node_begin_anew(database_url: str, redis_url: str, clients: JavaScript) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from realtime.engine.push_frames import PushFrames
+from realtime.engine.session import Session
 from realtime.rooms import person_room
-from server.event_streams import MAX_KEPT_BYTES, MAX_STREAMS_PER_LOGIN, StreamMember
+from server.events_http import BEGINNINGS
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
 
 WAIT_S = 10.0
@@ -69,7 +71,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 
 def is_waiting(server: RunningServer, person: Person) -> bool:
     members = server.node.hub.members("/users", person_room(int(person.id)))
-    return any(isinstance(member, StreamMember) and member.stream.waiting for member in members)
+    return any(isinstance(member, Session) and not member.kept for member in members)
 
 
 def is_ended(server: RunningServer, person: Person) -> bool:
@@ -136,61 +138,102 @@ async def test_a_lost_answer_can_be_fetched_again_until_the_next_poll_confirms_i
     async with asyncio.timeout(WAIT_S):
         while texts((again := await client.poll(start))["events"]) != ["one", "two"]:
             await asyncio.sleep(0.01)
-    assert [event["id"] for event in again["events"]] == ["1", "2"]
+    assert len({event["id"] for event in again["events"]}) == 2 and again["events"][0] == first["events"][0]
     assert texts((await client.poll(first["cursor"]))["events"]) == ["two"]
     assert (await client.poll(again["cursor"], timeout_s=0))["events"] == []
-    stale = await client.poll(start)
-    assert (stale["resync"], stale["events"]) == ("all", [])
+    assert (await client.poll(start))["events"] == again["events"], "as long as it is there"
 
 
-async def test_every_other_cursor_is_answered_with_resync_and_a_new_one(database_url: str, redis_url: str) -> None:
+async def test_a_cursor_is_good_on_every_node_and_with_every_login_of_its_person(
+    database_url: str, redis_url: str
+) -> None:
     settings = settings_for_tests(database_url, redis_url)
-    async with running_server(settings) as here, running_server(settings) as there:
-        me, stranger = await here.people("poll.cursor", "poll.cursor.stranger")
-        client = Poller(here, me.access_token)
-        _, login = await here.rest("POST", "/auth/login", {"login": "poll.cursor", "password": PASSWORD})
-        mine = (await client.poll())["cursor"]
-        node, key, _ = mine.split(".")
-        cursors = {
-            "another node": (await Poller(there, me.access_token).poll())["cursor"],
-            "another person": (await Poller(here, stranger.access_token).poll())["cursor"],
-            "another login": (await Poller(here, login["data"]["access_token"]).poll())["cursor"],
-            "never given": f"{node}.{key}.1",
-            "no number": f"{node}.{key}.x",
-            "a long number": f"{node}.{key}.{'9' * 5_000}",
-            "negative": f"{node}.{key}.-1",
-            "garbage": "garbage",
-            "dots": "...",
-        }
-        for name, cursor in cursors.items():
-            data = await client.poll(cursor)
-            assert (data["resync"], data["events"]) == ("all", []), name
-            assert data["cursor"] not in cursors.values()
-            assert "resync" not in await client.poll(timeout_s=0), "the new cursor is good"
+    async with running_server(settings) as here, running_server(settings, work=False) as there:
+        me, friend = await here.people("poll.moves", "poll.moves.friend")
+        conversation_id = await talk(me, friend)
+        _, login = await here.rest("POST", "/auth/login", {"login": "poll.moves", "password": PASSWORD})
+        at_home, away = await poller(here, me), Poller(there, login["data"]["access_token"])
+        for number, (client, last) in enumerate([(away, at_home), (at_home, away), (away, at_home)]):
+            client.cursor = last.cursor
+            await say(friend, conversation_id, f"missed {number}")
+            assert texts(await client.hear(1)) == [f"missed {number}"]
+            waiting = asyncio.create_task(client.poll())
+            await say(friend, conversation_id, f"awaited {number}")
+            assert texts((await waiting)["events"]) == [f"awaited {number}"]
 
 
-async def test_pushes_beyond_what_is_kept_are_told_as_resync(server: RunningServer) -> None:
-    me = await server.person("poll.much")
+async def test_a_poll_goes_on_where_its_stopped_node_left_it(database_url: str, redis_url: str) -> None:
+    settings = settings_for_tests(database_url, redis_url)
+    async with running_server(settings) as staying:
+        me, friend = await staying.people("poll.handed", "poll.handed.friend")
+        conversation_id = await talk(me, friend)
+        async with running_server(settings, work=False) as stopping:
+            client = await poller(stopping, me)
+            waiting = asyncio.create_task(client.poll())
+            while not is_waiting(stopping, me):
+                await asyncio.sleep(0.01)
+            await stopping.node.stop()
+            assert "resync" not in await waiting
+        heir = Poller(staying, me.access_token)
+        heir.cursor = client.cursor
+        await say(friend, conversation_id, "missed")
+        assert texts(await heir.hear(1)) == ["missed"]
+
+
+async def test_every_other_cursor_is_answered_with_resync_and_a_new_one(server: RunningServer) -> None:
+    me, stranger = await server.people("poll.cursor", "poll.cursor.stranger")
+    client = Poller(server, me.access_token)
+    mine = (await client.poll())["cursor"]
+    pid, _, rest = mine.partition("~")
+    node, _, _ = pid.partition(".")
+    strangers = (await Poller(server, stranger.access_token).poll())["cursor"]
+    cursors = {
+        "another person": strangers,
+        "partly another person": f"{pid}~~" + strangers.split("~", 2)[2],
+        "an offset never given": f"{pid}~AAAAAAAA.1{rest}",
+        "a session never given": f"{node}.nobody~{rest}",
+        "a node never there": f"0000.nobody~{rest}",
+        "too many": f"{mine}~{mine}",
+        "too few": pid,
+        "long": f"{pid}~{'9' * 2_000}{rest}",
+        "garbage": "garbage",
+        "nothing": "~~~~~~~",
+    }
+    for name, cursor in cursors.items():
+        data = await client.poll(cursor)
+        assert (data["resync"], data["events"]) == ("all", []), name
+        assert data["cursor"] not in cursors.values()
+        assert "resync" not in await client.poll(timeout_s=0), "the new cursor is good"
+    assert "resync" not in await Poller(server, stranger.access_token).poll(strangers, timeout_s=0), "it is the owner's"
+
+
+async def test_pushes_beyond_what_is_kept_are_told_as_resync(database_url: str, redis_url: str) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url, recovery_log_max_bytes=65_536)) as server:
+        me, friend = await server.people("poll.much", "poll.much.friend")
+        conversation_id = await talk(me, friend)
+        client = await poller(server, me)
+        for _ in range(10):
+            await say(friend, conversation_id, "x" * 4_000)
+        data = await client.poll()
+        assert (data["resync"], data["events"]) == ("all", [])
+        await say(friend, conversation_id, "after")
+        assert texts(await client.hear(1)) == ["after"]
+
+
+async def test_what_is_never_kept_is_heard_by_a_poll_that_waits(server: RunningServer) -> None:
+    me = await server.person("poll.volatile")
     client = await poller(server, me)
-    big = b'"' + b"x" * (MAX_KEPT_BYTES // 10) + b'"'
     rooms = (person_room(int(me.id)),)
-
-    def flood() -> None:
-        for _ in range(12):
-            server.node.hub.broadcast("/users", rooms, "much", big)
-
-    flood()
-    data = await client.poll()
-    assert (data["resync"], data["events"]) == ("all", []), "they came between two polls"
+    server.node.hub.push(PushFrames("/users", "unheard", b"0"), rooms)
     waiting = asyncio.create_task(client.poll())
     while not is_waiting(server, me):
         await asyncio.sleep(0.01)
-    flood()
-    assert (await waiting)["resync"] == "all", "they came while a poll waited"
-    server.node.hub.broadcast("/users", rooms, "little", b"1")
-    async with asyncio.timeout(WAIT_S):
-        while not any(event["name"] == "little" for event in (await client.poll())["events"]):
-            pass
+    for number in range(2):
+        server.node.hub.push(PushFrames("/users", "heard", b"%d" % number), rooms)
+    events = (await waiting)["events"]
+    assert [(event["name"], event["data"]) for event in events] == [("heard", 0), ("heard", 1)]
+    assert events[0]["id"] != events[1]["id"]
+    assert (await client.poll(timeout_s=0))["events"] == []
 
 
 async def test_a_second_poll_ends_the_first(server: RunningServer) -> None:
@@ -219,13 +262,10 @@ async def test_an_ended_login_session_hears_nothing_more(server: RunningServer, 
     assert (await server.rest("POST", "/auth/logout", {"refresh_token": me.refresh_token}))[0] == 200
     status, answer = await asyncio.wait_for(poll or client.get(), WAIT_S)
     assert (status, answer["error"]["code"]) == (401, "unauthenticated")
-    async with asyncio.timeout(WAIT_S):
-        while not is_ended(server, me):
-            await asyncio.sleep(0.01)
 
 
-async def test_a_stream_that_nobody_polls_is_dropped(database_url: str, redis_url: str) -> None:
-    async with running_server(settings_for_tests(database_url, redis_url, events_idle_s=0.1)) as server:
+async def test_sessions_that_nobody_polls_for_are_dropped(database_url: str, redis_url: str) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url, recovery_window_s=0.1)) as server:
         me = await server.person("poll.idle")
         client = await poller(server, me)
         waiting = asyncio.create_task(client.poll(timeout_s=1))
@@ -247,7 +287,7 @@ async def test_a_server_that_stops_answers_the_polls_that_wait(database_url: str
             await asyncio.sleep(0.01)
         started_s = time.monotonic()
         await server.node.stop()
-        assert (await waiting)["resync"] == "all"
+        assert "resync" not in await waiting
         assert time.monotonic() - started_s < 30, "the stop did not wait for the poll's own end"
 
 
@@ -274,20 +314,16 @@ async def test_polls_are_limited_by_person(database_url: str, redis_url: str) ->
         assert (status, answer["error"]["code"]) == (429, "rate_limited")
 
 
-async def test_too_many_streams_of_one_login_end_the_oldest(server: RunningServer) -> None:
-    me = await server.person("poll.many")
-    clients = [await poller(server, me) for _ in range(MAX_STREAMS_PER_LOGIN + 1)]
-    assert (await clients[0].poll(timeout_s=0))["resync"] == "all"
-    assert "resync" not in await clients[-1].poll(timeout_s=0)
-
-
-async def test_streams_that_end_while_they_begin_leave_nothing_behind(server: RunningServer) -> None:
-    me = await server.person("poll.burst")
-    clients = [Poller(server, me.access_token) for _ in range(3 * MAX_STREAMS_PER_LOGIN)]
-    await asyncio.gather(*(client.poll() for client in clients))
-    for namespace in NAMESPACES:
-        members = server.node.hub.members(namespace, person_room(int(me.id)))
-        assert len(members) == MAX_STREAMS_PER_LOGIN, namespace
+async def test_polls_that_begin_anew_are_limited_by_person(database_url: str, redis_url: str) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url)) as generous:
+        me = await generous.person("poll.begin")
+    async with running_server(settings_for_tests(database_url, redis_url, rate_limit_factor=1)) as server:
+        client = Poller(server, me.access_token)
+        for _ in range(BEGINNINGS.count):
+            await client.poll("")
+        status, answer = await client.get("")
+        assert (status, answer["error"]["code"]) == (429, "rate_limited")
+        assert "resync" not in await client.poll(timeout_s=0), "who goes on is not concerned"
 
 
 async def test_a_poller_hears_what_a_socket_of_the_same_person_hears(server: RunningServer) -> None:
@@ -313,6 +349,10 @@ async def test_a_poller_hears_what_a_socket_of_the_same_person_hears(server: Run
         pass
     by_socket = [(push.namespace, push.name, push.data) for push in device.heard[before:]]
     events = await client.hear(len(by_socket))
-    assert [(event["namespace"], event["name"], event["data"]) for event in events] == by_socket
+    by_poll = [(event["namespace"], event["name"], event["data"]) for event in events]
+    for namespace in NAMESPACES:
+        assert [push for push in by_poll if push[0] == namespace] == [
+            push for push in by_socket if push[0] == namespace
+        ]
     assert {name for _, name, _ in by_socket} >= {"feed:new", "message:created", "receipt:updated"}
     assert (await client.poll(timeout_s=0))["events"] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -169,15 +171,51 @@ def test_a_trail_can_be_left_to_another_node() -> None:
     for number in range(4):
         old.append("room:1", _push(str(number)))
         _written(trail, _push(str(number)))
-    copy = old.empty_like()
-    copy.restore([(e.number, e.key, e.push, e.people) for e in old.entries()], evicted=old.evicted, last=old.last)
+    copy = old.restore(old.export(10**6)[0])
     heir = Trail("p", "/chat", new)
     heir.joined("room:1")
     new.append("room:1", _push("3"))
-    heir.came_with(Trail.restore("/chat", copy, trail.export()))
+    heir.came_with(Trail.restore("/chat", [copy], trail.export(lambda _: 0)))
     new.append("room:1", _push("4"))
     assert _ids(heir.missed("1")) == ["2", "3", "4"]
     assert _ids(heir.missed("3")) == ["4"]
     heir.came_back("1")
     assert _ids(heir.missed("2")) == ["3", "4"]
     assert heir.missed("unheard") is None
+
+
+def _number(numbers: dict[ReplayLogs, int], logs: ReplayLogs) -> int:
+    return numbers.setdefault(logs, len(numbers))
+
+
+@given(st.integers(0, 9), st.sampled_from([0, 2]))
+def test_a_trail_goes_from_heir_to_heir(received: int, overlap: int) -> None:
+    """Three nodes one after the other heard three pushes each, and the last of the one before."""
+    ids = [str(number) for number in range(9)]
+    logs = _logs()
+    trail = Trail("p", "/chat", logs)
+    trail.joined("room:1")
+    trail.found_client()
+    for node in range(3):
+        for push_id in ids[3 * node : 3 * node + 3]:
+            logs.append("room:1", _push(push_id))
+            if node == 0:
+                _written(trail, _push(push_id))
+        if node == 2:
+            break
+        numbers: dict[ReplayLogs, int] = {}
+        exported = trail.export(partial(_number, numbers))
+        copies = [found.restore(found.export(10**6)[0]) for found in numbers]
+        logs = _logs()
+        trail = Trail("p", "/chat", logs)
+        trail.joined("room:1")
+        for push_id in ids[3 * node + 3 - overlap : 3 * node + 3]:
+            logs.append("room:1", _push(push_id))
+        trail.came_with(Trail.restore("/chat", copies, exported))
+    offset = ids[received - 1] if received else None
+    assert _ids(trail.missed(offset)) == ids[received:]
+    trail.came_back(offset)
+    assert _ids(trail.missed(offset)) == ids[received:]
+    # What was told before is not told again, however late the new node hears of it.
+    late = [push_id for push_id in ids[:received] if received <= 3]
+    assert all(trail.told_elsewhere(_push(push_id)) for push_id in late)
