@@ -218,8 +218,8 @@ async def test_a_polling_session_moves_to_a_websocket_and_stays_there(layer: Lay
                 await socket.send_str("4hello")
                 assert await socket.receive_str() == "4hello"
             assert (await suite.get(query))[0] == 400
-            with pytest.raises(WSServerHandshakeError):
-                await suite.websocket(websocket_query)
+            async with suite.websocket(websocket_query) as second:
+                await _ends(second)
 
 
 @BOTH
@@ -230,6 +230,8 @@ async def test_a_probe_and_an_upgrade_may_come_in_one_breath(layer: Layer) -> No
             await socket.send_str("2probe")
             await socket.send_str("5")
             assert (await suite.get(query))[0] == 400
+            async with suite.websocket(query.replace("polling", "websocket")) as second:
+                await _ends(second)
 
 
 # Socket.IO

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
+from realtime.errors import CLOSE_FLOOD
 from tests.protocol.echo_server import echo_server
-from tests.protocol.raw_client import RawPolling, raw_polling
+from tests.protocol.raw_client import QUERY, RawPolling, raw_polling, raw_socket
 
 
 @asynccontextmanager
@@ -83,16 +84,36 @@ async def test_requests_after_an_upgrade_are_refused_and_disturb_nothing() -> No
             assert await websocket.receive_str() == '43/chat,3["z"]'
 
 
-async def test_a_second_websocket_is_refused_and_disturbs_nothing() -> None:
+async def test_a_second_websocket_is_closed_and_disturbs_nothing() -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
         async with _upgraded(client) as websocket:
             await websocket.send_str('42/chat,1["echo","x"]')
             await websocket.receive_str()
-            with pytest.raises(WSServerHandshakeError):
-                await client.http.ws_connect(client.websocket_url)
+            async with client.http.ws_connect(client.websocket_url) as second:
+                await second.send_str('42/chat,2["echo","y"]')
+                message = await second.receive()
+                assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 4009, "protocol_error")
             await websocket.send_str('42/chat,3["echo","z"]')
             assert await websocket.receive_str() == '43/chat,3["z"]'
+
+
+async def test_a_websocket_beside_one_that_never_polled_is_closed_too() -> None:
+    async with echo_server() as server, raw_socket(server) as client:
+        await client.connect()
+        query = f"{QUERY}websocket&sid={client.opened['sid']}"
+        async with ClientSession() as http, http.ws_connect(server.url + query) as second:
+            assert (await second.receive()).type is WSMsgType.CLOSE
+        assert await client.ask('42/chat,1["echo","x"]') == '43/chat,1["x"]'
+
+
+async def test_a_websocket_for_a_session_that_has_ended_is_refused() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        server.policy.sessions[0].connection.close(CLOSE_FLOOD)
+        await server.policy.until_gone()
+        with pytest.raises(WSServerHandshakeError):
+            await client.http.ws_connect(client.websocket_url)
 
 
 async def test_a_failed_probe_leaves_the_client_polling() -> None:
