@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from tests.kit.protocol_server import Layer, layer_server, listening
+from tests.protocol.websocket_peer import FIN, REQUEST, TEXT, connected, frame
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 0.3, 0.2
 
@@ -246,6 +247,16 @@ async def test_a_namespace_is_joined(namespace: str, auth: str) -> None:
         answer = await socket.receive_str()
         assert json.loads(answer.removeprefix(f"40{namespace}")).keys() == {"sid"}
         assert await socket.receive_str() == f'42{namespace}["auth",{auth or "{}"}]'
+
+
+async def test_the_auth_comes_in_a_read_of_its_own() -> None:
+    async with listening(layer_server("socketio")) as port, connected(port) as client:
+        await client.send(REQUEST.replace(b"/any/path", b"/socket.io/?EIO=4&transport=websocket"))
+        await client.head()
+        await client.receive()
+        await client.send(frame(FIN | TEXT, b"40"))
+        assert (await client.read())[2:].startswith(b'40{"sid":')
+        assert (await client.read())[2:] == b'42["auth",{}]'
 
 
 async def test_an_unknown_namespace_is_refused() -> None:
