@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.protocol.dialect import BOTH, Dialect
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import raw_polling, raw_socket
 
@@ -54,23 +55,26 @@ async def test_a_malformed_packet_closes_the_connection(packet: str) -> None:
 
 
 @pytest.mark.parametrize("name", RESERVED)
-async def test_a_reserved_event_name_closes_the_connection(name: str) -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_a_reserved_event_name_closes_the_connection(name: str, dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         await client.send(f'42/chat,1["{name}"]')
         assert await client.closed() == PROTOCOL_ERROR
 
 
-async def test_a_malformed_packet_over_polling_closes_the_connection() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_a_malformed_packet_over_polling_closes_the_connection(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         assert await client.post("42/chat,{}") == 200
         assert await client.packets() == ["1"]
         assert await server.policy.until_gone() == [("/chat", "protocol_error")]
 
 
-async def test_nothing_after_a_malformed_packet_is_handled() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_nothing_after_a_malformed_packet_is_handled(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         await client.post('42/chat,["echo","before"]', "42/chat,{}", '42/chat,["echo","after"]')
         await server.policy.until_gone()
@@ -115,8 +119,9 @@ async def test_ten_attachments_reach_the_policy() -> None:
         assert server.policy.sizes_bytes == [len(packet) - 1 + 45]
 
 
-async def test_an_ack_that_nobody_asked_for_means_nothing() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_ack_that_nobody_asked_for_means_nothing(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await client.ask("43/chat,1[]", '42/chat,2["echo","x"]') == '43/chat,2["x"]'
 
