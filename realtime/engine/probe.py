@@ -8,7 +8,7 @@ from realtime.engine.frames import PROBE_ANSWER, PROBE_QUESTION, UPGRADE, Outgoi
 from realtime.engine.link import Link
 from realtime.engine.polling import PollingTransport
 from realtime.engine.websocket_protocol import WebSocketProtocol
-from realtime.errors import CloseReason
+from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
 
 _TIMEOUT_S = 10.0
 
@@ -66,3 +66,22 @@ class Probe:
             self._timer.cancel()
             self._polling.cancel_upgrade()
             self._link.probe = None
+
+
+class TurnedAway:
+    """Closes a WebSocket for which there is no place, and hears nothing of what its client says.
+
+    Refusing it before it is open would look like a broken network to clients.
+    """
+
+    def __init__(self, socket: WebSocketProtocol) -> None:
+        socket.listen(self)
+        socket.close(CLOSE_PROTOCOL_ERROR)
+
+    def text(self, payload: bytes) -> None: ...
+
+    def binary(self, payload: bytes) -> None: ...
+
+    def violated(self, reason: CloseReason) -> None: ...
+
+    def left(self) -> None: ...

@@ -25,7 +25,7 @@ from realtime.engine.options import EngineOptions
 from realtime.engine.peer import origin_allowed, peer_address
 from realtime.engine.policy import HandshakeRequest, Refusal, SessionPolicy, TransportName
 from realtime.engine.polling import PollingTransport
-from realtime.engine.probe import Probe
+from realtime.engine.probe import Probe, TurnedAway
 from realtime.engine.recovery import Recovery
 from realtime.engine.socket_group import SocketGroup
 from realtime.errors import CLOSE_PROTOCOL_ERROR, CloseReason
@@ -130,6 +130,8 @@ class SocketEngine:
         if link is None:
             return answers.bad_request(BadRequest.UNKNOWN_SID)
         # Whatever comes beside a WebSocket is a mistake that must not disturb it.
+        if upgrade and not link.ended and (link.probe is not None or link.connection.transport == "websocket"):
+            return self._turn_away(request)
         if link.polling is None or link.connection.transport != "polling":
             return answers.bad_request(BadRequest.BAD_REQUEST)
         if link.poll is not None and link.poll.transport is None:
@@ -170,7 +172,7 @@ class SocketEngine:
         return HandedOver()
 
     def _upgrade(self, request: web.Request, link: Link, polling: PollingTransport) -> web.StreamResponse:
-        if link.probe is not None or link.connection.closing:
+        if link.connection.closing:
             return answers.bad_request(BadRequest.BAD_REQUEST)
         refusal = refuse_upgrade(request)
         if refusal is not None:
@@ -178,6 +180,15 @@ class SocketEngine:
         socket = take_over(request, self._sockets)
         if socket is not None:
             socket.listen(Probe(link, polling, socket))
+        return HandedOver()
+
+    def _turn_away(self, request: web.Request) -> web.StreamResponse:
+        refusal = refuse_upgrade(request)
+        if refusal is not None:
+            return refusal
+        socket = take_over(request, self._sockets)
+        if socket is not None:
+            TurnedAway(socket)
         return HandedOver()
 
     async def _poll(self, request: web.Request, link: Link, polling: PollingTransport) -> web.StreamResponse:

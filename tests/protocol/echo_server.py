@@ -1,4 +1,7 @@
-"""A small server on the engine, on a real port: it echoes, shouts into rooms and misbehaves when asked to."""
+"""A small server on the engine, on a real port: it echoes, shouts into rooms and misbehaves when asked to.
+
+It speaks JSON and msgpack, each on its own path, as a node does.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
+from realtime.engine import msgpack_packets
 from realtime.engine.hub import Hub
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session import Session
 from realtime.errors import CLOSE_DRAINING, CLOSE_FLOOD
+from tests.protocol.dialect import MSGPACK
 
 OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
 
@@ -114,6 +119,8 @@ def _binaries(value: object) -> list[bytes]:
 
 @dataclass
 class EchoServer:
+    """`engine` is the one that speaks JSON."""
+
     port: int
     hub: Hub
     policy: EchoPolicy
@@ -129,16 +136,19 @@ async def echo_server(**options: object) -> AsyncIterator[EchoServer]:
     """Listens on a free port; takes changes to the engine's options."""
     hub = Hub()
     policy = EchoPolicy(hub)
-    engine = SocketEngine(policy=policy, hub=hub, options=replace(OPTIONS, **options))  # type: ignore[arg-type]
+    json_options = replace(OPTIONS, **options)  # type: ignore[arg-type]
+    msgpack_options = replace(json_options, path=MSGPACK.path, codec=msgpack_packets)
+    engines = [SocketEngine(policy=policy, hub=hub, options=each) for each in (json_options, msgpack_options)]
     app = web.Application()
-    engine.attach(app)
+    for engine in engines:
+        engine.attach(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        yield EchoServer(runner.addresses[0][1], hub, policy, engine)
+        yield EchoServer(runner.addresses[0][1], hub, policy, engines[0])
     finally:
         policy.gate.set()
-        await engine.close(CLOSE_DRAINING, deadline_s=1)
+        await asyncio.gather(*(engine.close(CLOSE_DRAINING, deadline_s=1) for engine in engines))
         await runner.cleanup()

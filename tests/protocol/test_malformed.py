@@ -1,7 +1,9 @@
 """Packets that break the protocol close the connection; payloads that are merely bad are answered."""
 
+import msgpack
 import pytest
 
+from tests.protocol.dialect import BOTH, JSON, MSGPACK, Dialect, msgpack_message
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import raw_polling, raw_socket
 
@@ -42,6 +44,42 @@ MALFORMED = {
     "deep JSON without a name": "42/chat,1" + DEEP,
     "namespace without end": "40/" + "x" * 1000,
 }
+MALFORMED_MSGPACK = {
+    "nothing": b"",
+    "a byte that means nothing": b"\xc1",
+    "truncated": msgpack_message({"type": 2, "nsp": "/chat", "data": ["echo", "x"]})[:-1],
+    "rest after the map": msgpack_message({"type": 2, "nsp": "/chat", "data": ["echo"]}) + b"\xc0",
+    "a list": msgpack_message([2, "/chat", ["echo"]]),
+    "text in it is not UTF-8": msgpack_message({"type": 2, "nsp": "/chat", "data": ["echo", "?"]})[:-1] + b"\xff",
+    "a key that is no text": msgpack_message({"type": 2, "nsp": "/chat", "data": ["echo", {1: 2}]}),
+    "an unknown extension": msgpack_message({"type": 2, "nsp": "/chat", "data": ["echo", msgpack.ExtType(9, b"x")]}),
+    "deep without end": b"\x91" * 100_000,
+    "a list longer than the message": b"\xdd\xff\xff\xff\xff",
+    **{
+        name: msgpack_message(value)
+        for name, value in {
+            "no type": {"nsp": "/chat", "data": ["echo"]},
+            "unknown type": {"type": 7, "nsp": "/chat"},
+            "a type of JSON's binary events": {"type": 5, "nsp": "/chat", "data": ["echo"], "attachments": 1},
+            "no namespace": {"type": 2, "data": ["echo"]},
+            "no payload": {"type": 2, "nsp": "/chat"},
+            "payload is an object": {"type": 2, "nsp": "/chat", "data": {}},
+            "empty list": {"type": 2, "nsp": "/chat", "data": []},
+            "name is a number": {"type": 2, "nsp": "/chat", "data": [1]},
+            "ack id is text": {"type": 2, "nsp": "/chat", "data": ["echo"], "id": "abc"},
+            "ack id is negative": {"type": 2, "nsp": "/chat", "data": ["echo"], "id": -1},
+            "ack id is no whole number": {"type": 2, "nsp": "/chat", "data": ["echo"], "id": 1.5},
+            "connect with an ack id": {"type": 0, "nsp": "/feed", "id": 1},
+            "connect with a list": {"type": 0, "nsp": "/feed", "data": []},
+            "disconnect with a payload": {"type": 1, "nsp": "/chat", "data": ["x"]},
+            "disconnect before connect": {"type": 1, "nsp": "/feed"},
+            "event before connect": {"type": 2, "nsp": "/feed", "data": ["echo"], "id": 1},
+            "ack without an id": {"type": 3, "nsp": "/chat", "data": []},
+            "ack without a list": {"type": 3, "nsp": "/chat", "data": {}, "id": 1},
+            "connect error": {"type": 4, "nsp": "/chat", "data": {"message": "x"}},
+        }.items()
+    },
+}
 RESERVED = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
 
 
@@ -53,24 +91,83 @@ async def test_a_malformed_packet_closes_the_connection(packet: str) -> None:
         assert await client.closed() == PROTOCOL_ERROR
 
 
+@pytest.mark.parametrize("packet", MALFORMED_MSGPACK.values(), ids=MALFORMED_MSGPACK.keys())
+async def test_a_malformed_msgpack_packet_closes_the_connection(packet: bytes) -> None:
+    async with echo_server() as server, raw_socket(server, MSGPACK) as client:
+        await client.connect()
+        await client.send(packet)
+        assert await client.closed() == PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize("packet", [msgpack_message({"type": 0, "nsp": "/"}), msgpack_message({"type": 2}), b""])
+async def test_msgpack_where_json_is_spoken_closes_the_connection(packet: bytes) -> None:
+    async with echo_server() as server, raw_socket(server, JSON) as client:
+        await client.send(packet)
+        assert await client.closed() == PROTOCOL_ERROR
+    async with echo_server() as server, raw_polling(server, JSON) as client:
+        assert await client.post(packet) == 200
+        assert await client.packets() == ["1"]
+
+
+@pytest.mark.parametrize("packet", ["40", "40/chat,{}", '42["echo"]', '451-["echo",{}]'])
+async def test_json_where_msgpack_is_spoken_closes_the_connection(packet: str) -> None:
+    async with echo_server() as server, raw_socket(server, MSGPACK) as client:
+        await client.websocket.send_str(packet)
+        assert await client.closed() == PROTOCOL_ERROR
+    async with echo_server() as server, raw_polling(server, MSGPACK) as client:
+        assert await client.post_body(packet) == (200, "ok")
+        assert await client.packets() == ["1"]
+
+
+async def test_a_client_of_one_encoding_and_one_of_the_other_hear_the_same() -> None:
+    async with echo_server() as server, raw_socket(server, JSON) as one, raw_socket(server, MSGPACK) as other:
+        for client in (one, other):
+            await client.connect()
+            await client.ask('42/chat,1["join","hall"]')
+        await other.send('42/chat,["shout","hall"]')
+        assert [await one.receive(), await other.receive()] == ['42/chat,["shouted","hello"]'] * 2
+
+
+async def test_binaries_stand_in_a_msgpack_packet_itself() -> None:
+    packet = msgpack_message({"type": 2, "nsp": "/chat", "data": ["binary", [b"", {"a": b"x" * 300}]], "id": 1})
+    async with echo_server() as server, raw_socket(server, MSGPACK) as client, raw_polling(server, MSGPACK) as polling:
+        await client.connect()
+        assert await client.ask(packet) == "43/chat,1[[0,300]]"
+        await polling.connect()
+        await polling.post(packet)
+        assert await polling.packets() == ["43/chat,1[[0,300]]"]
+        assert server.policy.sizes_bytes == [len(packet)] * 2
+
+
+@pytest.mark.parametrize(("value", "heard"), [(float("nan"), "null"), (2**64 - 1, "18446744073709551615")])
+async def test_what_json_cannot_say_is_answered_on_msgpack(value: object, heard: str) -> None:
+    async with echo_server() as server, raw_socket(server, MSGPACK) as client:
+        await client.connect()
+        packet = msgpack_message({"type": 2, "nsp": "/chat", "data": ["size", value], "id": 1})
+        assert await client.ask(packet) == f"43/chat,1[{heard}]"
+
+
 @pytest.mark.parametrize("name", RESERVED)
-async def test_a_reserved_event_name_closes_the_connection(name: str) -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_a_reserved_event_name_closes_the_connection(name: str, dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         await client.send(f'42/chat,1["{name}"]')
         assert await client.closed() == PROTOCOL_ERROR
 
 
-async def test_a_malformed_packet_over_polling_closes_the_connection() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_a_malformed_packet_over_polling_closes_the_connection(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         assert await client.post("42/chat,{}") == 200
         assert await client.packets() == ["1"]
         assert await server.policy.until_gone() == [("/chat", "protocol_error")]
 
 
-async def test_nothing_after_a_malformed_packet_is_handled() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_nothing_after_a_malformed_packet_is_handled(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         await client.post('42/chat,["echo","before"]', "42/chat,{}", '42/chat,["echo","after"]')
         await server.policy.until_gone()
@@ -115,8 +212,9 @@ async def test_ten_attachments_reach_the_policy() -> None:
         assert server.policy.sizes_bytes == [len(packet) - 1 + 45]
 
 
-async def test_an_ack_that_nobody_asked_for_means_nothing() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_ack_that_nobody_asked_for_means_nothing(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await client.ask("43/chat,1[]", '42/chat,2["echo","x"]') == '43/chat,2["x"]'
 

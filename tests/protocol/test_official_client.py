@@ -5,21 +5,24 @@ import asyncio
 import pytest
 import socketio
 
+from tests.protocol.dialect import BOTH, JSON, MSGPACK, Dialect
 from tests.protocol.echo_server import EchoServer, echo_server
 
+PARSERS = {JSON: "default", MSGPACK: "msgpack"}
 TRANSPORTS = pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="+".join)
 
 
-async def _connected(server: EchoServer, transports: list[str]) -> socketio.AsyncClient:
-    client = socketio.AsyncClient(reconnection=False)
-    await client.connect(server.url, transports=transports, namespaces=["/chat"])
+async def _connected(server: EchoServer, dialect: Dialect, transports: list[str]) -> socketio.AsyncClient:
+    client = socketio.AsyncClient(reconnection=False, serializer=PARSERS[dialect])
+    await client.connect(server.url, transports=transports, namespaces=["/chat"], socketio_path=dialect.path)
     return client
 
 
+@BOTH
 @TRANSPORTS
-async def test_an_event_is_answered(transports: list[str]) -> None:
+async def test_an_event_is_answered(transports: list[str], dialect: Dialect) -> None:
     async with echo_server() as server:
-        client = await _connected(server, transports)
+        client = await _connected(server, dialect, transports)
         try:
             assert await client.call("echo", {"text": "hello"}, namespace="/chat") == {"text": "hello"}
         finally:
@@ -28,11 +31,12 @@ async def test_an_event_is_answered(transports: list[str]) -> None:
         assert [namespace for namespace, _ in await server.policy.until_gone()] == ["/chat"]
 
 
+@BOTH
 @TRANSPORTS
-async def test_a_room_hears_a_broadcast(transports: list[str]) -> None:
+async def test_a_room_hears_a_broadcast(transports: list[str], dialect: Dialect) -> None:
     async with echo_server() as server:
         heard: asyncio.Queue[object] = asyncio.Queue()
-        client = await _connected(server, transports)
+        client = await _connected(server, dialect, transports)
         client.on("shouted", heard.put, namespace="/chat")
         try:
             await client.call("join", "hall", namespace="/chat")
@@ -42,11 +46,12 @@ async def test_a_room_hears_a_broadcast(transports: list[str]) -> None:
             await client.disconnect()
 
 
+@BOTH
 @TRANSPORTS
-async def test_many_pushes_at_once_all_arrive_in_order(transports: list[str]) -> None:
+async def test_many_pushes_at_once_all_arrive_in_order(transports: list[str], dialect: Dialect) -> None:
     async with echo_server() as server:
         heard: asyncio.Queue[object] = asyncio.Queue()
-        client = await _connected(server, transports)
+        client = await _connected(server, dialect, transports)
         client.on("pushed", heard.put, namespace="/chat")
         try:
             await client.call("push", 100, namespace="/chat")

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from tests.kit.protocol_server import Layer, layer_server, listening
+from tests.protocol.websocket_peer import FIN, REQUEST, TEXT, connected, frame
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 0.3, 0.2
 
@@ -218,8 +219,8 @@ async def test_a_polling_session_moves_to_a_websocket_and_stays_there(layer: Lay
                 await socket.send_str("4hello")
                 assert await socket.receive_str() == "4hello"
             assert (await suite.get(query))[0] == 400
-            with pytest.raises(WSServerHandshakeError):
-                await suite.websocket(websocket_query)
+            async with suite.websocket(websocket_query) as second:
+                await _ends(second)
 
 
 @BOTH
@@ -230,6 +231,8 @@ async def test_a_probe_and_an_upgrade_may_come_in_one_breath(layer: Layer) -> No
             await socket.send_str("2probe")
             await socket.send_str("5")
             assert (await suite.get(query))[0] == 400
+            async with suite.websocket(query.replace("polling", "websocket")) as second:
+                await _ends(second)
 
 
 # Socket.IO
@@ -244,6 +247,16 @@ async def test_a_namespace_is_joined(namespace: str, auth: str) -> None:
         answer = await socket.receive_str()
         assert json.loads(answer.removeprefix(f"40{namespace}")).keys() == {"sid"}
         assert await socket.receive_str() == f'42{namespace}["auth",{auth or "{}"}]'
+
+
+async def test_the_auth_comes_in_a_read_of_its_own() -> None:
+    async with listening(layer_server("socketio")) as port, connected(port) as client:
+        await client.send(REQUEST.replace(b"/any/path", b"/socket.io/?EIO=4&transport=websocket"))
+        await client.head()
+        await client.receive()
+        await client.send(frame(FIN | TEXT, b"40"))
+        assert (await client.read())[2:].startswith(b'40{"sid":')
+        assert (await client.read())[2:] == b'42["auth",{}]'
 
 
 async def test_an_unknown_namespace_is_refused() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 from aiohttp import ClientTimeout
 
+from tests.protocol.dialect import BOTH, Dialect
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import QUERY, RawPolling, raw_http, raw_polling
 
@@ -15,22 +16,25 @@ def _post_head(client: RawPolling, *headers: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-async def test_several_packets_in_one_body_are_handled_in_order() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_several_packets_in_one_body_are_handled_in_order(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         await client.post('42/chat,1["echo","a"]', '42/chat,2["echo","b"]')
         assert await client.gather(2) == ['43/chat,1["a"]', '43/chat,2["b"]']
 
 
-async def test_any_number_of_packets_in_one_body_is_accepted() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_any_number_of_packets_in_one_body_is_accepted(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         await client.post(*[f'42/chat,{number}["echo",{number}]' for number in range(500)])
         assert await client.gather(500) == [f"43/chat,{number}[{number}]" for number in range(500)]
 
 
-async def test_an_answer_holds_at_most_sixteen_packets() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_an_answer_holds_at_most_sixteen_packets(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         await client.post('42/chat,["push",40]', '42/chat,1["echo",1]')
         await asyncio.wait_for(_until_seen(server.policy.seen, 2), 5)
@@ -104,15 +108,17 @@ async def test_a_binary_message_is_base64() -> None:
 
 
 @pytest.mark.parametrize("body", ["abc", "", "7", "4\x1e", "b!!!"])
-async def test_a_malformed_body_is_answered_400_and_ends_the_connection(body: str) -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_a_malformed_body_is_answered_400_and_ends_the_connection(body: str, dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         assert await client.post(body) == 400
         await server.policy.until_gone()
 
 
-async def test_a_poll_waits_for_the_next_packet() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_a_poll_waits_for_the_next_packet(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         poll = asyncio.create_task(client.packets())
         await client.post('42/chat,1["echo","late"]')

@@ -6,14 +6,16 @@ import pytest
 from aiohttp import WSMsgType
 
 from realtime.engine.websocket import WebSocketTransport
+from tests.protocol.dialect import BOTH, Dialect
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import raw_socket
 
 PROTOCOL_ERROR = (4009, "protocol_error")
 
 
-async def test_an_event_is_answered() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_event_is_answered(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await client.ask('42/chat,7["echo",{"text":"häppchen"}]') == '43/chat,7[{"text":"häppchen"}]'
 
@@ -29,8 +31,9 @@ async def test_a_fragmented_message_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("message", ["abc", "", "7", "0", "2", "5", "6"])
-async def test_what_no_client_may_send_closes_the_connection(message: str) -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_what_no_client_may_send_closes_the_connection(message: str, dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.send(message)
         assert await client.closed() == PROTOCOL_ERROR
 
@@ -66,8 +69,9 @@ async def test_a_control_ping_is_answered() -> None:
         assert (message.type, message.data) == (WSMsgType.PONG, b"there?")
 
 
-async def test_pongs_keep_the_connection() -> None:
-    async with echo_server(ping_interval_ms=10, ping_timeout_ms=100) as server, raw_socket(server) as client:
+@BOTH
+async def test_pongs_keep_the_connection(dialect: Dialect) -> None:
+    async with echo_server(ping_interval_ms=10, ping_timeout_ms=100) as server, raw_socket(server, dialect) as client:
         await client.connect()
         for _ in range(20):
             assert await client.receive() == "2"
@@ -75,8 +79,9 @@ async def test_pongs_keep_the_connection() -> None:
         assert server.policy.gone == []
 
 
-async def test_a_client_that_does_not_pong_is_gone() -> None:
-    async with echo_server(ping_interval_ms=20, ping_timeout_ms=20) as server, raw_socket(server) as client:
+@BOTH
+async def test_a_client_that_does_not_pong_is_gone(dialect: Dialect) -> None:
+    async with echo_server(ping_interval_ms=20, ping_timeout_ms=20) as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await server.policy.until_gone() == [("/chat", "ping timeout")]
 
@@ -94,16 +99,18 @@ async def test_a_client_is_not_judged_silent_while_its_own_event_holds_up_its_po
         assert heard == '43/chat,1["x"]'
 
 
-async def test_a_close_packet_ends_the_connection_in_order() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_a_close_packet_ends_the_connection_in_order(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         await client.send("1")
         assert await client.closed() == (1000, "")
         assert await server.policy.until_gone() == [("/chat", "transport close")]
 
 
-async def test_a_close_frame_is_answered_and_ends_the_sessions() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_a_close_frame_is_answered_and_ends_the_sessions(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         await client.websocket.close()
         assert await server.policy.until_gone() == [("/chat", "transport close")]

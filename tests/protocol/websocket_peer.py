@@ -51,6 +51,10 @@ class Peer:
     async def head(self) -> bytes:
         return await self._reader.readuntil(b"\r\n\r\n")
 
+    async def read(self) -> bytes:
+        """What one read of the socket brings."""
+        return await self._reader.read(65_536)
+
     async def receive(self) -> tuple[int, bytes]:
         """The opcode and the payload of the next frame."""
         first, second = await self._reader.readexactly(2)

@@ -7,12 +7,16 @@ import logging
 import pytest
 
 from realtime.errors import CLOSE_DRAINING
+from tests.protocol.dialect import BOTH, Dialect
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import raw_polling, raw_socket
 
 
-async def test_an_event_that_fails_is_answered_with_an_id_that_the_log_has(caplog: pytest.LogCaptureFixture) -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_event_that_fails_is_answered_with_an_id_that_the_log_has(
+    caplog: pytest.LogCaptureFixture, dialect: Dialect
+) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         answer = json.loads((await client.ask('42/chat,1["fail"]')).removeprefix("43/chat,1"))[0]
         assert (answer["ok"], answer["error"]["code"]) == (False, "internal")
@@ -21,29 +25,33 @@ async def test_an_event_that_fails_is_answered_with_an_id_that_the_log_has(caplo
         assert error_id in record.getMessage()
 
 
-async def test_an_answer_that_cannot_be_encoded_is_an_internal_error() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_answer_that_cannot_be_encoded_is_an_internal_error(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         answer = await client.ask('42/chat,1["unencodable"]')
         assert json.loads(answer.removeprefix("43/chat,1"))[0]["error"]["code"] == "internal"
 
 
-async def test_an_answer_of_bytes_is_spliced_in() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_answer_of_bytes_is_spliced_in(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await client.ask('42/chat,1["encoded"]') == '43/chat,1[{"already":"encoded"}]'
 
 
-async def test_an_event_without_an_ack_id_is_handled_and_not_answered() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_event_without_an_ack_id_is_handled_and_not_answered(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await client.ask('42/chat,["echo","quiet"]', '42/chat,2["echo","x"]') == '43/chat,2["x"]'
         assert server.policy.seen == ["quiet", "x"]
 
 
 @pytest.mark.parametrize("namespace", ["/chat", "/feed"])
-async def test_an_event_waits_for_those_before_it_in_any_namespace(namespace: str) -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_an_event_waits_for_those_before_it_in_any_namespace(namespace: str, dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect("/chat")
         await client.connect("/feed")
         await client.send('42/chat,1["wait","slow"]', f'42{namespace},2["echo","fast"]')
@@ -54,8 +62,9 @@ async def test_an_event_waits_for_those_before_it_in_any_namespace(namespace: st
         assert [await client.receive() for _ in range(2)] == ['43/chat,1["slow"]', f'43{namespace},2["fast"]']
 
 
-async def test_clients_do_not_wait_for_each_other() -> None:
-    async with echo_server() as server, raw_socket(server) as slow, raw_socket(server) as fast:
+@BOTH
+async def test_clients_do_not_wait_for_each_other(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as slow, raw_socket(server, dialect) as fast:
         await slow.connect()
         await fast.connect()
         await slow.send('42/chat,1["wait","slow"]')
@@ -64,8 +73,9 @@ async def test_clients_do_not_wait_for_each_other() -> None:
         server.policy.gate.set()
 
 
-async def test_a_long_backlog_of_one_client_lets_others_in_between() -> None:
-    async with echo_server() as server, raw_polling(server) as hog, raw_socket(server) as other:
+@BOTH
+async def test_a_long_backlog_of_one_client_lets_others_in_between(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as hog, raw_socket(server, dialect) as other:
         await hog.connect()
         await other.connect()
         await hog.post(*['42/chat,["echo","hog"]'] * 20_000)
@@ -73,8 +83,9 @@ async def test_a_long_backlog_of_one_client_lets_others_in_between() -> None:
         assert len(server.policy.seen) < 20_000
 
 
-async def test_a_cancelled_event_is_answered_as_an_error() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_a_cancelled_event_is_answered_as_an_error(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         await client.post('42/chat,1["wait","x"]')
         poll = asyncio.create_task(client.packets())
@@ -85,8 +96,9 @@ async def test_a_cancelled_event_is_answered_as_an_error() -> None:
         assert (answer["ok"], answer["error"]["code"]) == (False, "unavailable")
 
 
-async def test_a_session_is_not_forgotten_while_its_event_is_in_work() -> None:
-    async with echo_server() as server, raw_polling(server) as client:
+@BOTH
+async def test_a_session_is_not_forgotten_while_its_event_is_in_work(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_polling(server, dialect) as client:
         await client.connect()
         await client.post('42/chat,1["wait","x"]')
         await server.policy.arrived.wait()
@@ -97,8 +109,9 @@ async def test_a_session_is_not_forgotten_while_its_event_is_in_work() -> None:
         assert await server.policy.until_gone() == [("/chat", "ping timeout")]
 
 
-async def test_a_connection_that_ends_during_connect_is_forgotten_once_accepted() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_a_connection_that_ends_during_connect_is_forgotten_once_accepted(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.send('40/chat,{"wait":true}')
         await server.policy.arrived.wait()
         (connection,) = server.hub.connections()
@@ -109,8 +122,9 @@ async def test_a_connection_that_ends_during_connect_is_forgotten_once_accepted(
         assert server.hub.sessions("/chat") == ()
 
 
-async def test_a_close_waits_for_the_answer_that_is_being_made() -> None:
-    async with echo_server() as server, raw_socket(server) as client:
+@BOTH
+async def test_a_close_waits_for_the_answer_that_is_being_made(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         await client.send('42/chat,1["wait","x"]')
         await server.policy.arrived.wait()
