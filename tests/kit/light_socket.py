@@ -33,7 +33,7 @@ class LightSocket(asyncio.Protocol):
     """One connection with some namespaces. `on_push(namespace, name, data)`; `on_lost(why)` comes once, at the end.
 
     `joined` holds what each namespace's CONNECT was answered with: its `sid`, and `pid` where the client asked for
-    recovery.
+    recovery. `offsets` has the offset of the last push of each such namespace that had one.
     """
 
     def __init__(self, on_push: Callable[[str, str, Any], None], on_lost: Callable[[str], None]) -> None:
@@ -53,6 +53,7 @@ class LightSocket(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._lost: str | None = None
         self.joined: dict[str, dict[str, Any]] = {}
+        self.offsets: dict[str, str] = {}
 
     @classmethod
     async def open(
@@ -208,6 +209,8 @@ class LightSocket(asyncio.Protocol):
     def _take_message(self, kind: bytes, namespace: str, body: bytes) -> None:
         if kind == b"2":
             name, *arguments = orjson.loads(body)
+            if self._recovers(namespace) and arguments and isinstance(arguments[-1], str):
+                self.offsets[namespace] = arguments.pop()
             self._on_push(namespace, name, arguments[0] if arguments else None)
         elif kind == b"3":
             digits, bracket, rest = body.partition(b"[")
@@ -220,6 +223,10 @@ class LightSocket(asyncio.Protocol):
                 joining.set_result(orjson.loads(body))
         else:
             self._refuse(f"{namespace} was answered with {body!r}")
+
+    def _recovers(self, namespace: str) -> bool:
+        joining = self._joining[namespace]
+        return joining.done() and joining.exception() is None and "pid" in joining.result()
 
     def _listen_for_silence(self) -> None:
         left_s = self._heard_at_s + self._silence_s - self._loop.time()
