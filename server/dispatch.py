@@ -15,7 +15,7 @@ import structlog
 from pydantic import ValidationError
 
 from handlers.context import Beforehand, Caller, Context, Happening, Listener, Outcome, Reaction, Refusal, Services
-from handlers.feature import BoundCommand, Consumer, EntryRooms
+from handlers.feature import BoundCommand, Consumer
 from realtime.contract import Access, RateLimit
 from realtime.engine.policy import Unparseable
 from realtime.errors import (
@@ -135,14 +135,6 @@ class Dispatcher:
             await self._store_facts(connection, reaction.facts)
         await self._tell(reaction)
         return True
-
-    async def rooms_at_entry(self, caller: Caller, entry_rooms: Sequence[EntryRooms]) -> list[str]:
-        """The rooms that a person's new session belongs to."""
-        if not entry_rooms:
-            return []
-        async with self._units.read() as connection:
-            context = Context(connection, self._queries, caller, NOBODY_LISTENS, self._services)
-            return [room for rooms_of in entry_rooms for room in await rooms_of(context)]
 
     async def _carry_out(self, bound: BoundCommand | None, request: Request) -> bytes:
         identity: Identity | None = None

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import orjson
 from aiohttp import web
 
-from handlers.context import Caller
 from realtime import rooms
 from realtime.contract import AUTH_NAMESPACE
 from realtime.errors import (
@@ -28,11 +27,12 @@ from realtime.limits import Limiter, Rate
 from realtime.membership import Membership
 from realtime.presence import Presence
 from realtime.wire import answer_error, answer_ok
-from server.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer, Dispatcher
+from server.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer
+from server.entrance import Entrance
 from server.event_streams import EventStream, EventStreams, KeptEvent
 from server.gate import Gate
 from server.registry import Registry
-from server.rest import API_PREFIX, PeerAddress, bearer_token, response
+from server.rest import API_PREFIX, bearer_token, response
 from sql.errors import Unavailable
 
 MAX_WAIT_S = 50.0
@@ -49,26 +49,23 @@ class LongPolling:
         self,
         *,
         registry: Registry,
-        dispatcher: Dispatcher,
+        entrance: Entrance,
         gate: Gate,
         membership: Membership,
         presence: Presence,
         limiter: Limiter,
-        peer_address: PeerAddress,
         node_id: str,
         rate_limit_factor: float,
         idle_s: float,
     ) -> None:
-        self._dispatcher = dispatcher
+        self._entrance = entrance
         self._gate = gate
         self._membership = membership
         self._presence = presence
         self._limiter = limiter
-        self._peer_address = peer_address
         self._node_id = node_id
         self._polls = Rate(max(1, round(POLLS.count * rate_limit_factor)), POLLS.per_s)
         self._namespaces = tuple(name for name in registry.namespaces if name != AUTH_NAMESPACE)
-        self._entry_rooms = {name: registry.entry_rooms(name) for name in self._namespaces}
         self._idle_s = idle_s
         self._streams = EventStreams()
         self._cleaner: asyncio.Task[None] | None = None
@@ -104,7 +101,6 @@ class LongPolling:
             return response(Answer(answer_error(refusal), refusal), 200)
 
     async def _answer(self, request: web.Request) -> bytes:
-        address = self._peer_address(request)
         identity = self._gate.identify(bearer_token(request))
         if identity is None:
             raise CommandError(UNAUTHENTICATED)
@@ -117,8 +113,7 @@ class LongPolling:
         events: Sequence[KeptEvent] = ()
         if stream is None:
             missed = bool(cursor)
-            user_agent = request.headers.get("User-Agent")
-            stream = await self._begin(Caller(identity, address, user_agent), identity)
+            stream = await self._begin(identity)
         else:
             stream.polled_at_s, confirmed = _now_s(), stream.confirmed
             events = await stream.wait(timeout_s)
@@ -137,7 +132,7 @@ class LongPolling:
         stream = self._streams.find(key, identity)
         return stream if stream is not None and stream.confirm(int(number)) else None
 
-    async def _begin(self, caller: Caller, identity: Identity) -> EventStream:
+    async def _begin(self, identity: Identity) -> EventStream:
         """Opens a stream; when it returns, whatever is pushed from then on is kept for the client."""
         stream = EventStream(identity, self._namespaces, _now_s())
         for displaced in self._streams.add(stream):
@@ -150,8 +145,8 @@ class LongPolling:
             for member in stream.members:
                 # The person's room first: a room that comes to be after the others were read is announced there.
                 await self._membership.enter(member, rooms.person_room(identity.user_id))
-                for room in await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[member.namespace]):
-                    await self._membership.enter(member, room)
+                found = await self._entrance.rooms_of(member.namespace, identity.user_id)
+                await self._membership.enter(member, *found)
                 for topic in TOPICS:
                     if member.namespace == f"/{topic}":
                         await self._membership.listen(member, topic, identity.user_id)

@@ -50,6 +50,11 @@ class ConversationMemberView(NamedTuple):
     last_message: MessageView | None
 
 
+class MembershipRow(NamedTuple):
+    user_id: UserId
+    conversation_id: ConversationId
+
+
 class MemberRow(NamedTuple):
     user_id: UserId
     delivered_seq: int
@@ -101,7 +106,7 @@ class ChatQueries(Protocol):
         """`before` is a `last_activity_id`; the rows of one conversation stand together."""
         ...
 
-    async def list_conversation_ids(self, connection: Connection, *, user_id: UserId) -> list[ConversationId]: ...
+    async def list_memberships(self, connection: Connection, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
 
     async def list_members(self, connection: Connection, *, conversation_id: ConversationId) -> list[MemberRow]: ...
 

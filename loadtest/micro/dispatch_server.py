@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,7 @@ from server.clock import SystemClock
 from server.config import Settings, load_settings
 from server.dispatch import Dispatcher
 from server.embedded import embedded_servers
+from server.entrance import Entrance
 from server.gate import Gate
 from server.metrics import Metrics
 from server.passwords import Passwords
@@ -41,9 +42,10 @@ from server.secrets_file import signing_keys
 from server.services import make_services
 from server.sockets import Sockets
 from server.token_watch import TokenWatch
-from sql.catalogue import load_queries
+from sql.catalogue import Queries, load_queries
+from sql.ids import UserId
 from sql.pool import close_pool, open_pool
-from sql.unit import Units
+from sql.unit import Connection, Units
 
 TOKEN_TTL_S: Final = 3_600
 NO_LIMIT: Final = 10_000.0
@@ -89,8 +91,10 @@ async def echo(context: Context, said: Said) -> Outcome[Nothing]:
     return Outcome(Nothing())
 
 
-async def enter_everybody(context: Context) -> list[str]:
-    return [EVERYBODY]
+async def enter_everybody(
+    connection: Connection, sql: Queries, user_ids: Sequence[UserId]
+) -> Mapping[UserId, Sequence[str]]:
+    return dict.fromkeys(user_ids, (EVERYBODY,))
 
 
 _ENTRY_ROOMS: Final[Mapping[str, EntryRooms]] = {"/": enter_everybody}
@@ -144,8 +148,8 @@ async def serve(settings: Settings, port: int) -> None:
         wake_relay=_no_facts,
     )
     policy = Sockets(
-        registry=registry,
         dispatcher=dispatcher,
+        entrance=Entrance(registry, units, queries),
         gate=gate,
         membership=fanning.membership,
         limiter=limiter,

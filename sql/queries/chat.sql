@@ -90,12 +90,11 @@ LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
 LEFT JOIN users sender ON sender.id = m.sender_id
 ORDER BY c.last_activity_id DESC, member.joined_at, member.user_id;
 
--- name: list_conversation_ids(user_id)
--- Every conversation that a person takes part in. conversation_members_user_idx; a row for each.
-SELECT mine.conversation_id
+-- name: list_memberships(user_ids)
+-- Every conversation that these people take part in. conversation_members_user_idx; a row for each.
+SELECT mine.user_id, mine.conversation_id
 FROM conversation_members mine
-WHERE mine.user_id = :user_id
-ORDER BY mine.conversation_id;
+WHERE mine.user_id = ANY(:user_ids::bigint[]);
 
 -- name: list_members(conversation_id)
 -- Who takes part in a conversation. conversation_members_pkey; a row for each member.

@@ -164,6 +164,7 @@ class GoodClient:
                 {namespace: self._auth(namespace) for namespace in NAMESPACES},
                 on_push=self._hear,
                 on_lost=lost,
+                offsets=self._offsets,
                 timeout_s=CONNECT_TIMEOUT_S,
             )
         except SocketLost:
@@ -197,8 +198,6 @@ class GoodClient:
     def _lost_of(self, connection: int) -> Callable[[str], None]:
         def lost(why: str) -> None:
             self.history.events.append(Lost(_now_s(), connection, why))
-            if self._socket is not None:
-                self._offsets |= self._socket.offsets
             self._socket = None
             self._connected.clear()
             self._is_wanting.set()

@@ -33,11 +33,18 @@ class LightSocket(asyncio.Protocol):
     """One connection with some namespaces. `on_push(namespace, name, data)`; `on_lost(why)` comes once, at the end.
 
     `joined` holds what each namespace's CONNECT was answered with: its `sid`, and `pid` where the client asked for
-    recovery. `offsets` has the offset of the last push of each such namespace that had one.
+    recovery. `offsets` is filled in with what a client shows of each namespace to go on after its last push.
     """
 
-    def __init__(self, on_push: Callable[[str, str, Any], None], on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        on_push: Callable[[str, str, Any], None],
+        on_lost: Callable[[str], None],
+        *,
+        offsets: dict[str, str] | None = None,
+    ) -> None:
         self._on_push = on_push
+        self._offsets = {} if offsets is None else offsets
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -53,7 +60,6 @@ class LightSocket(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._lost: str | None = None
         self.joined: dict[str, dict[str, Any]] = {}
-        self.offsets: dict[str, str] = {}
 
     @classmethod
     async def open(
@@ -63,6 +69,7 @@ class LightSocket(asyncio.Protocol):
         *,
         on_push: Callable[[str, str, Any], None],
         on_lost: Callable[[str], None],
+        offsets: dict[str, str] | None = None,
         receive_buffer_bytes: int | None = None,
         timeout_s: float = 20.0,
     ) -> LightSocket:
@@ -80,7 +87,7 @@ class LightSocket(asyncio.Protocol):
         try:
             async with asyncio.timeout(timeout_s):
                 await loop.sock_connect(raw, (address.hostname, address.port))
-                _, this = await loop.create_connection(lambda: cls(on_push, on_lost), sock=raw)
+                _, this = await loop.create_connection(lambda: cls(on_push, on_lost, offsets=offsets), sock=raw)
                 await this._join(address.netloc, auth)
                 if this._lost is not None:
                     raise SocketLost(this._lost)
@@ -209,8 +216,8 @@ class LightSocket(asyncio.Protocol):
     def _take_message(self, kind: bytes, namespace: str, body: bytes) -> None:
         if kind == b"2":
             name, *arguments = orjson.loads(body)
-            if self._recovers(namespace) and arguments and isinstance(arguments[-1], str):
-                self.offsets[namespace] = arguments.pop()
+            if arguments and isinstance(arguments[-1], str):
+                self._offsets[namespace] = arguments[-1]
             self._on_push(namespace, name, arguments[0] if arguments else None)
         elif kind == b"3":
             digits, bracket, rest = body.partition(b"[")
@@ -223,10 +230,6 @@ class LightSocket(asyncio.Protocol):
                 joining.set_result(orjson.loads(body))
         else:
             self._refuse(f"{namespace} was answered with {body!r}")
-
-    def _recovers(self, namespace: str) -> bool:
-        joining = self._joining[namespace]
-        return joining.done() and joining.exception() is None and "pid" in joining.result()
 
     def _listen_for_silence(self) -> None:
         left_s = self._heard_at_s + self._silence_s - self._loop.time()

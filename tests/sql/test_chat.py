@@ -68,8 +68,8 @@ async def test_a_direct_conversation_is_made_once_however_many_open_it(world: Wo
     assert found == opened[0].id
     members = await world.read(lambda connection: chat.list_members(connection, conversation_id=opened[0].id))
     assert [tuple(member) for member in members] == [(low, 0, 0), (high, 0, 0)]
-    ids = await world.read(lambda connection: chat.list_conversation_ids(connection, user_id=low))
-    assert ids == [opened[0].id]
+    memberships = await world.read(lambda connection: chat.list_memberships(connection, user_ids=[low, high]))
+    assert sorted(map(tuple, memberships)) == sorted([(low, opened[0].id), (high, opened[0].id)])
 
 
 async def test_messages_are_numbered_without_holes_in_one_order_for_all(world: World) -> None:
