@@ -81,12 +81,7 @@ class MissedRow(NamedTuple):
     conversation_id: ConversationId
     last_seq: int
     message: MessageView | None
-    """None, in the only row of its conversation, where nothing was missed or all that was is left out."""
-
-
-class LastSeqRow(NamedTuple):
-    conversation_id: ConversationId
-    last_seq: int
+    """None, in the only row of its conversation, where it was not asked for, nothing was missed, or all is left out."""
 
 
 class ChatQueries(Protocol):
@@ -174,14 +169,10 @@ class ChatQueries(Protocol):
         after_seqs: list[int],
         page_size: int,
         bytes_max: int,
+        beside_max: int,
     ) -> list[MissedRow]:
-        """The rows of one conversation stand together; it holds more than they show where `last_seq` says so."""
+        """The rows of one conversation stand together; it holds more than they show where `last_seq` says so.
+
+        Those that were not named stand last, the last active first.
+        """
         ...
-
-    async def list_active_beside(
-        self, connection: Connection, *, viewer_id: UserId, conversation_ids: list[ConversationId], page_size: int
-    ) -> list[LastSeqRow]: ...
-
-    async def list_last_seqs(
-        self, connection: Connection, *, conversation_ids: list[ConversationId]
-    ) -> list[LastSeqRow]: ...
