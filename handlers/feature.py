@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from handlers.context import Beforehand, Call, Context, Outcome, Reaction, Refusal
 from realtime.contract import AckT, Command, Fact, ModelT, PayloadT, Push
+from sql.catalogue import Queries
+from sql.ids import UserId
+from sql.unit import Connection
 
 Reactor = Callable[[Context, Any], Awaitable[Reaction]]
-EntryRooms = Callable[[Context], Awaitable[list[str]]]
+EntryRooms = Callable[[Connection, Queries, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
+"""For many people at once, since they come back at once; whoever has none may be absent."""
 
 PreparedT = TypeVar("PreparedT")
 

@@ -34,6 +34,7 @@ from server.auth import Tokens
 from server.clock import SystemClock
 from server.config import Settings
 from server.dispatch import Dispatcher
+from server.entrance import Entrance
 from server.features import FEATURES
 from server.front import Front
 from server.gate import Gate
@@ -123,7 +124,9 @@ class Node:
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations = Revocations(revocation_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
-        reentry = Reentry(self.hub, self.registry)
+        entrance = Entrance(self.registry, units, queries)
+        stack.push_async_callback(entrance.stop)
+        reentry = Reentry(self.hub, entrance)
         fanout = Fanout(
             self.hub,
             backplane,
@@ -179,7 +182,7 @@ class Node:
         )
         await fanout.start()
         stack.push_async_callback(fanout.stop)
-        reentry.start(self.dispatcher, fanout)
+        reentry.start(fanout)
         stack.push_async_callback(reentry.stop)
         token_watch = TokenWatch(clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations.tell(token_watch.revoke)
@@ -218,6 +221,7 @@ class Node:
                 holders=holders,
                 registry=self.registry,
                 dispatcher=self.dispatcher,
+                entrance=entrance,
                 gate=gate,
                 membership=membership,
                 presence=presence,

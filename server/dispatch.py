@@ -14,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from handlers.context import Caller, Listener, Outcome, Reaction, Refusal
-from handlers.feature import Consumer, EntryRooms
+from handlers.feature import Consumer
 from realtime.engine.policy import Unparseable
 from realtime.errors import (
     INTERNAL,
@@ -109,10 +109,6 @@ class Dispatcher:
             return False
         await self._tell(reaction)
         return True
-
-    async def rooms_at_entry(self, caller: Caller, entry_rooms: Sequence[EntryRooms]) -> list[str]:
-        """The rooms that a person's new session belongs to."""
-        return await self._operations.rooms_at_entry(caller, entry_rooms)
 
     async def _carry_out(self, command: Admission, request: Request) -> bytes:
         identity: Identity | None = None

@@ -29,6 +29,7 @@ from server.config import Settings
 from server.cors import share_api_with_pages
 from server.dispatch import Dispatcher
 from server.drain import drain
+from server.entrance import Entrance
 from server.events_http import LongPolling
 from server.gate import Gate
 from server.health import Health
@@ -59,6 +60,7 @@ class Front:
     holders: SessionHolders
     registry: Registry
     dispatcher: Dispatcher
+    entrance: Entrance
     gate: Gate
     membership: Membership
     presence: Presence
@@ -78,8 +80,8 @@ class Front:
             middlewares=[share_api_with_pages(settings.allowed_origins, settings.trusted_proxies)],
         )
         sockets = Sockets(
-            registry=self.registry,
             dispatcher=self.dispatcher,
+            entrance=self.entrance,
             gate=self.gate,
             membership=self.membership,
             limiter=self.limiter,

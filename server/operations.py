@@ -17,7 +17,7 @@ from handlers.context import (
     Refusal,
     Services,
 )
-from handlers.feature import BoundCommand, Consumer, EntryRooms, WithSql
+from handlers.feature import BoundCommand, Consumer, WithSql
 from realtime.contract import Unit
 from realtime.errors import INVALID_PAYLOAD, CommandError
 from realtime.wire import encode_model
@@ -63,14 +63,6 @@ class Operations:
             reaction = await handler.react(self._context(_NOBODY_CALLS, NOBODY_LISTENS, connection), data)
             await self._store(connection, reaction.facts)
         return reaction
-
-    async def rooms_at_entry(self, caller: Caller, entry_rooms: Sequence[EntryRooms]) -> list[str]:
-        """The rooms that a person's new session belongs to."""
-        if not entry_rooms:
-            return []
-        async with self._units.read() as connection:
-            context = self._context(caller, NOBODY_LISTENS, connection)
-            return [room for rooms_of in entry_rooms for room in await rooms_of(context)]
 
     async def _do_with_sql(
         self, work: WithSql, unit: Unit, payload: Any, caller: Caller, listener: Listener

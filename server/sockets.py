@@ -8,7 +8,6 @@ from typing import NamedTuple
 import orjson
 import structlog
 
-from handlers.context import Caller
 from realtime import rooms
 from realtime.contract import AUTH_NAMESPACE
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
@@ -23,8 +22,8 @@ from realtime.networks import network_of
 from realtime.presence import Presence
 from realtime.presence_watches import PresenceWatches
 from server.dispatch import Dispatcher, Request
+from server.entrance import Entrance
 from server.gate import Gate
-from server.registry import Registry
 from server.token_watch import TokenWatch
 from sql.errors import Unavailable
 
@@ -76,8 +75,8 @@ class Sockets:
     def __init__(
         self,
         *,
-        registry: Registry,
         dispatcher: Dispatcher,
+        entrance: Entrance,
         gate: Gate,
         membership: Membership,
         limiter: Limiter,
@@ -87,6 +86,7 @@ class Sockets:
         rate_limit_factor: float,
     ) -> None:
         self._dispatcher = dispatcher
+        self._entrance = entrance
         self._gate = gate
         self._membership = membership
         self._limiter = limiter
@@ -99,7 +99,6 @@ class Sockets:
             Rate(round(rate.count * max(1.0, rate_limit_factor)), rate.per_s) for rate in (JOINS, REFUSALS)
         )
         self._patience = MemoryLimiter()
-        self._entry_rooms = {name: registry.entry_rooms(name) for name in registry.namespaces}
         self.draining = False
 
     async def admit(self, request: HandshakeRequest) -> Refusal | None:
@@ -204,10 +203,9 @@ class Sockets:
         return identity
 
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
-        caller = Caller(identity, session.connection.peer_address, session.connection.user_agent)
         # The person's room first: a room that comes to be after the others were read is announced there.
         await self._membership.enter(session, rooms.person_room(identity.user_id))
-        found = await self._dispatcher.rooms_at_entry(caller, self._entry_rooms[session.namespace])
+        found = await self._entrance.rooms_of(session.namespace, identity.user_id)
         await self._membership.enter(session, *found)
 
 

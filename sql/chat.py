@@ -50,6 +50,11 @@ class ConversationMemberView(NamedTuple):
     last_message: MessageView | None
 
 
+class MembershipRow(NamedTuple):
+    user_id: UserId
+    conversation_id: ConversationId
+
+
 class MemberRow(NamedTuple):
     user_id: UserId
     delivered_seq: int
@@ -76,12 +81,7 @@ class MissedRow(NamedTuple):
     conversation_id: ConversationId
     last_seq: int
     message: MessageView | None
-    """None, in the only row of its conversation, where nothing was missed or all that was is left out."""
-
-
-class LastSeqRow(NamedTuple):
-    conversation_id: ConversationId
-    last_seq: int
+    """None, in the only row of its conversation, where it was not asked for, nothing was missed, or all is left out."""
 
 
 class ChatQueries(Protocol):
@@ -101,7 +101,7 @@ class ChatQueries(Protocol):
         """`before` is a `last_activity_id`; the rows of one conversation stand together."""
         ...
 
-    async def list_conversation_ids(self, connection: Connection, *, user_id: UserId) -> list[ConversationId]: ...
+    async def list_memberships(self, connection: Connection, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
 
     async def list_members(self, connection: Connection, *, conversation_id: ConversationId) -> list[MemberRow]: ...
 
@@ -169,14 +169,10 @@ class ChatQueries(Protocol):
         after_seqs: list[int],
         page_size: int,
         bytes_max: int,
+        beside_max: int,
     ) -> list[MissedRow]:
-        """The rows of one conversation stand together; it holds more than they show where `last_seq` says so."""
+        """The rows of one conversation stand together; it holds more than they show where `last_seq` says so.
+
+        Those that were not named stand last, the last active first.
+        """
         ...
-
-    async def list_active_beside(
-        self, connection: Connection, *, viewer_id: UserId, conversation_ids: list[ConversationId], page_size: int
-    ) -> list[LastSeqRow]: ...
-
-    async def list_last_seqs(
-        self, connection: Connection, *, conversation_ids: list[ConversationId]
-    ) -> list[LastSeqRow]: ...

@@ -252,7 +252,10 @@ CONVERSATION_POSITION = Push(
     name="conversation:position",
     namespace=NAMESPACE,
     model=LastSeq,
-    audience="All devices of the members of the conversation, within 10 s after a message, in case they missed it.",
+    audience=(
+        "All devices of the members of the conversation, within 10 s after a message and at a retry of one, in case "
+        "they missed it."
+    ),
     volatile=True,
 )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from handlers.access import may_message
 from handlers.chat.contract import (
+    CONVERSATION_POSITION,
     MESSAGE_CREATED,
     NAMESPACE,
+    LastSeq,
     ListMessages,
     MessageAck,
     SendMessage,
@@ -24,24 +26,29 @@ from sql.ids import MAX_ID, ConversationId
 
 
 async def send_message(ctx: Context, cmd: SendMessage) -> Outcome[MessageAck]:
-    """A retry is answered from its first try's row, even where writing is no longer allowed: it was done."""
+    """A retry is answered from its first try's row, even where writing is no longer allowed: it was done.
+
+    The node of the first try may have died before it told anybody: the members hear how far the conversation goes.
+    """
     conversation_id = ConversationId(cmd.conversation_id)
     place = await ctx.sql.chat.lock_direct(ctx.connection, viewer_id=ctx.user_id, conversation_id=conversation_id)
     if place is None:
         raise CommandError(NOT_FOUND)
     refusal = _refusal(cmd, place)
     written = None if refusal else await _write(ctx, cmd)
-    if written is not None:
-        ack = MessageAck(message=message_view(written))
-        room = conversation_room(conversation_id)
-        # The node that opened the conversation may have died before it let anybody in.
-        both = (ctx.user_id, place.other_id)
-        signals = (Enter(NAMESPACE, room, both),) if written.seq == 1 else ()
-        return Outcome(ack, pushes=(emission(MESSAGE_CREATED, ack, ToRoom(room)),), signals=signals)
-    earlier = await _earlier_try(ctx, cmd)
-    if earlier is None:
+    message = written or await _earlier_try(ctx, cmd)
+    if message is None:
         raise refusal or CommandError(NOT_FOUND)
-    return Outcome(MessageAck(message=message_view(earlier)))
+    ack = MessageAck(message=message_view(message))
+    room = conversation_room(conversation_id)
+    if written is not None:
+        push = emission(MESSAGE_CREATED, ack, ToRoom(room))
+    else:
+        position = LastSeq(conversation_id=conversation_id, last_seq=place.last_seq)
+        push = emission(CONVERSATION_POSITION, position, ToRoom(room))
+    # The node that opened the conversation may have died before it let anybody in.
+    signals = (Enter(NAMESPACE, room, (ctx.user_id, place.other_id)),) if message.seq == 1 else ()
+    return Outcome(ack, pushes=(push,), signals=signals)
 
 
 async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message]]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from handlers.context import Context
+from collections.abc import Mapping, Sequence
+
+from sql.catalogue import Queries
+from sql.ids import UserId
+from sql.unit import Connection
 
 
 def conversation_room(conversation_id: int) -> str:
@@ -10,7 +14,11 @@ def conversation_room(conversation_id: int) -> str:
     return f"conversation:{conversation_id}"
 
 
-async def rooms_at_entry(ctx: Context) -> list[str]:
-    """The rooms of all conversations of the caller."""
-    found = await ctx.sql.chat.list_conversation_ids(ctx.connection, user_id=ctx.user_id)
-    return [conversation_room(conversation_id) for conversation_id in found]
+async def rooms_at_entry(
+    connection: Connection, sql: Queries, user_ids: Sequence[UserId]
+) -> Mapping[UserId, list[str]]:
+    """The rooms of all conversations of these people."""
+    found: dict[UserId, list[str]] = {}
+    for row in await sql.chat.list_memberships(connection, user_ids=list(user_ids)):
+        found.setdefault(row.user_id, []).append(conversation_room(row.conversation_id))
+    return found

@@ -14,7 +14,7 @@ from handlers.chat.contract import (
 )
 from handlers.chat.views import message_view
 from handlers.context import Context, Outcome
-from sql.chat import LastSeqRow, MissedRow
+from sql.chat import MissedRow
 from sql.ids import ConversationId
 
 
@@ -28,15 +28,13 @@ async def sync_chat(ctx: Context, cmd: Sync) -> Outcome[SyncAck]:
         after_seqs=list(cmd.positions.values()),
         page_size=SYNC_MESSAGES_MAX,
         bytes_max=SYNC_BYTES_MAX,
-    )
-    beside = await ctx.sql.chat.list_active_beside(
-        ctx.connection, viewer_id=ctx.user_id, conversation_ids=named, page_size=SYNC_CONVERSATIONS_MAX
+        beside_max=SYNC_CONVERSATIONS_MAX,
     )
     conversations = [
-        _caught_up(list(rows), cmd.positions[conversation_id])
+        _caught_up(list(rows), cmd.positions.get(conversation_id, 0))
         for conversation_id, rows in groupby(missed, key=lambda row: row.conversation_id)
     ]
-    return Outcome(SyncAck(conversations=conversations + [_news(row) for row in beside]))
+    return Outcome(SyncAck(conversations=conversations))
 
 
 def _caught_up(rows: list[MissedRow], position: int) -> SyncedConversation:
@@ -45,10 +43,4 @@ def _caught_up(rows: list[MissedRow], position: int) -> SyncedConversation:
     reached = messages[-1].seq if messages else position
     return SyncedConversation(
         conversation_id=rows[0].conversation_id, messages=messages, last_seq=last_seq, truncated=reached < last_seq
-    )
-
-
-def _news(row: LastSeqRow) -> SyncedConversation:
-    return SyncedConversation(
-        conversation_id=row.conversation_id, messages=[], last_seq=row.last_seq, truncated=row.last_seq > 0
     )

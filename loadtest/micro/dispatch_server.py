@@ -26,6 +26,7 @@ from server.auth import Tokens
 from server.clock import SystemClock
 from server.config import load_settings
 from server.dispatch import Dispatcher
+from server.entrance import Entrance
 from server.gate import Gate
 from server.metrics import Metrics
 from server.operations import Operations
@@ -144,8 +145,8 @@ async def serve(port: int) -> None:
         wake_relay=_no_facts,
     )
     policy = Sockets(
-        registry=registry,
         dispatcher=dispatcher,
+        entrance=Entrance(registry, units, queries),
         gate=gate,
         membership=fanning.membership,
         limiter=limiter,

@@ -90,12 +90,11 @@ LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
 LEFT JOIN users sender ON sender.id = m.sender_id
 ORDER BY c.last_activity_id DESC, member.joined_at, member.user_id;
 
--- name: list_conversation_ids(user_id)
--- Every conversation that a person takes part in. conversation_members_user_idx; a row for each.
-SELECT mine.conversation_id
+-- name: list_memberships(user_ids)
+-- Every conversation that these people take part in. conversation_members_user_idx; a row for each.
+SELECT mine.user_id, mine.conversation_id
 FROM conversation_members mine
-WHERE mine.user_id = :user_id
-ORDER BY mine.conversation_id;
+WHERE mine.user_id = ANY(:user_ids::bigint[]);
 
 -- name: list_members(conversation_id)
 -- Who takes part in a conversation. conversation_members_pkey; a row for each member.
@@ -278,11 +277,12 @@ SELECT false, held.read_seq, held.delivered_seq, held.last_seq
 FROM held
 WHERE NOT EXISTS (SELECT FROM moved);
 
--- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max)
--- What a client has missed: for each of its conversations (parallel arrays) the messages after a number, oldest first.
--- An answer that grows over bytes_max leaves out the messages from there on.
--- conversation_members_pkey, conversations_pkey, messages_pkey, users_pkey; for each conversation that the viewer is a
--- member of at most page_size rows, or one row without a message.
+-- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max, beside_max)
+-- What a client has missed: for each of its conversations (parallel arrays) the messages after a number, oldest first;
+-- then its last active conversations that are not among these, without messages. One statement, since half of all
+-- clients may ask at once. An answer that grows over bytes_max leaves out the messages from there on.
+-- conversation_members_pkey, conversation_members_user_idx, conversations_pkey, messages_pkey, users_pkey; for each named
+-- conversation that the viewer is a member of at most page_size rows, or one row without a message, as for the others.
 WITH missed AS MATERIALIZED (
     SELECT
         m.*,
@@ -297,6 +297,20 @@ WITH missed AS MATERIALIZED (
         ORDER BY later.seq
         LIMIT :page_size
     ) m
+), shown AS (
+    SELECT named.id, named.last_seq, 0 AS place
+    FROM conversation_members mine
+    JOIN conversations named ON named.id = mine.conversation_id
+    WHERE mine.user_id = :viewer_id AND mine.conversation_id = ANY(:conversation_ids::bigint[])
+    UNION ALL
+    (
+        SELECT beside.id, beside.last_seq, row_number() OVER (ORDER BY beside.last_activity_id DESC)
+        FROM conversation_members mine
+        JOIN conversations beside ON beside.id = mine.conversation_id
+        WHERE mine.user_id = :viewer_id AND mine.conversation_id <> ALL(:conversation_ids::bigint[])
+        ORDER BY beside.last_activity_id DESC
+        LIMIT :beside_max
+    )
 )
 SELECT
     c.id AS conversation_id, c.last_seq,
@@ -309,25 +323,7 @@ SELECT
     u.avatar_url AS message_sender_avatar_url, u.follower_count AS message_sender_follower_count,
     u.following_count AS message_sender_following_count, u.post_count AS message_sender_post_count,
     u.is_private AS message_sender_is_private
-FROM conversation_members mine
-JOIN conversations c ON c.id = mine.conversation_id
+FROM shown c
 LEFT JOIN missed m ON m.conversation_id = c.id AND m.bytes_so_far <= :bytes_max
 LEFT JOIN users u ON u.id = m.sender_id
-WHERE mine.user_id = :viewer_id AND mine.conversation_id = ANY(:conversation_ids::bigint[])
-ORDER BY c.id, m.seq;
-
--- name: list_active_beside(viewer_id, conversation_ids, page_size)
--- The viewer's last active conversations that are not among these. conversation_members_user_idx, conversations_pkey;
--- at most page_size rows.
-SELECT c.id AS conversation_id, c.last_seq
-FROM conversation_members mine
-JOIN conversations c ON c.id = mine.conversation_id
-WHERE mine.user_id = :viewer_id AND mine.conversation_id <> ALL(:conversation_ids::bigint[])
-ORDER BY c.last_activity_id DESC
-LIMIT :page_size;
-
--- name: list_last_seqs(conversation_ids)
--- Where these conversations stand, so that a lost last push is noticed. conversations_pkey; at most one row an id.
-SELECT c.id AS conversation_id, c.last_seq
-FROM conversations c
-WHERE c.id = ANY(:conversation_ids::bigint[]);
+ORDER BY c.place, c.id, m.seq;

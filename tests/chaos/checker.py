@@ -174,6 +174,7 @@ def _sent(histories: Sequence[History]) -> set[str]:
 
 def _knowing(history: History) -> str:
     """Whether the client could know that it lacks something."""
-    told_at_s = max((event.at_s for event in history.events if isinstance(event, Told | Connected)), default=0.0)
+    begun_at_s = [event.at_s for event in history.of(Connected) if not event.recovered]
+    told_at_s = max([*begun_at_s, *(event.at_s for event in history.of(Told))], default=0.0)
     read_at_s = max((event.at_s for event in history.of(Read)), default=-1.0)
     return "and was told nothing" if read_at_s >= told_at_s else "and has not read on since it was told to"

@@ -27,6 +27,7 @@ class Form:
     after_s: float
     halted_s: float
     away_s: float
+    usual_s: int
     pace: float
     """What the delays of clients are multiplied with."""
 
@@ -44,8 +45,8 @@ def form(pytestconfig: pytest.Config) -> Form:
     is_long = pytestconfig.getoption("markexpr") == "chaos"
     clients = pytestconfig.getoption("chaos_clients") or (_LONG_CLIENTS if is_long else _SHORT_CLIENTS)
     if is_long:
-        return Form(clients, before_s=10.0, after_s=15.0, halted_s=20.0, away_s=3.0, pace=1.0)
-    return Form(clients, before_s=1.0, after_s=2.0, halted_s=6.0, away_s=0.5, pace=0.25)
+        return Form(clients, before_s=10.0, after_s=15.0, halted_s=20.0, away_s=3.0, usual_s=8, pace=1.0)
+    return Form(clients, before_s=1.0, after_s=2.0, halted_s=6.0, away_s=0.5, usual_s=3, pace=0.25)
 
 
 @pytest.fixture(scope="module")

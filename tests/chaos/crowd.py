@@ -1,4 +1,7 @@
-"""Many people with two devices each, who write to each other and post all the time."""
+"""Many people with two devices each, who write to each other and post all the time.
+
+The first device of each asks for connection state recovery, the second does not.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,7 @@ class Crowd:
                 addresses,
                 chooser=random.Random(f"{seed} {place} {device}"),
                 pace=pace,
+                recovers=device == 0,
             )
             for place, login in enumerate(logins)
             for device in range(DEVICES_EACH)

@@ -44,7 +44,10 @@ class _NotNow(Exception):
 
 
 class GoodClient:
-    """`addresses` answers where servers are to be found, living or not; `pace` stretches its own delays."""
+    """`addresses` answers where servers are to be found, living or not; `pace` stretches its own delays.
+
+    One that `recovers` asks to have its sessions back, and reads nothing where it has them.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class GoodClient:
         *,
         chooser: random.Random,
         pace: float,
+        recovers: bool,
     ) -> None:
         self.history = History(name, user_id)
         self.view = View(user_id)
@@ -63,6 +67,9 @@ class GoodClient:
         self._addresses = addresses
         self._chooser = chooser
         self._pace = pace
+        self.recovers = recovers
+        self._private_ids: dict[str, str] = {}
+        self._offsets: dict[str, str] = {}
         self._socket: LightSocket | None = None
         self._connected = asyncio.Event()
         self._wanted: set[str] = set()
@@ -157,24 +164,36 @@ class GoodClient:
                 {namespace: self._auth(namespace) for namespace in NAMESPACES},
                 on_push=self._hear,
                 on_lost=lost,
+                offsets=self._offsets,
                 timeout_s=CONNECT_TIMEOUT_S,
             )
         except SocketLost:
             return False
-        self.history.events.append(Connected(_now_s(), self._connections, self._url))
+        recovered = {namespace for namespace in NAMESPACES if self._note_joined(namespace, self._socket)}
+        self.history.events.append(Connected(_now_s(), self._connections, self._url, len(recovered) == len(NAMESPACES)))
         self._connected.set()
         for namespace, scope in (("/chat", CHAT), ("/feed", FEED)):
-            if not self._recovered(namespace):
+            if namespace not in recovered:
                 self._want(scope)
         return True
 
     def _auth(self, namespace: str) -> dict[str, object]:
-        """What is shown to a namespace. A client that asks for recovery shows its `pid` and `offset` here too."""
-        return {"token": self._token}
+        shown: dict[str, object] = {"token": self._token}
+        if self.recovers:
+            shown["recovery"] = True
+            if namespace in self._private_ids:
+                shown["pid"] = self._private_ids[namespace]
+            if namespace in self._offsets:
+                shown["offset"] = self._offsets[namespace]
+        return shown
 
-    def _recovered(self, namespace: str) -> bool:
+    def _note_joined(self, namespace: str, joined: LightSocket) -> bool:
         """Whether the server gave back the session of before, with all that was missed: then nothing need be read."""
-        return False
+        private_id: str | None = joined.joined[namespace].get("pid")
+        if private_id is None:
+            return False
+        known, self._private_ids[namespace] = self._private_ids.get(namespace), private_id
+        return known == private_id
 
     def _lost_of(self, connection: int) -> Callable[[str], None]:
         def lost(why: str) -> None:

@@ -80,6 +80,8 @@ class Connected(NamedTuple):
     at_s: float
     connection: int
     url: str
+    recovered: bool = False
+    """Whether the sessions of before go on, so that nothing has to be read."""
 
 
 class Lost(NamedTuple):

@@ -1,12 +1,9 @@
-"""What the rows say, and how hard PostgreSQL works."""
+"""What the rows say."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from typing import TypeAlias
 
 import asyncpg
@@ -15,9 +12,6 @@ from tests.chaos.checker import Content, Truth
 from tests.chaos.history import POSTS, conversation_room, feed_room
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-
-_LOOK_EVERY_S = 0.05
 
 
 async def read_truth(connection: Connection, people: Collection[str]) -> Truth:
@@ -49,69 +43,3 @@ async def read_truth(connection: Connection, people: Collection[str]) -> Truth:
     ):
         rows[feed_room(str(follower_id))][id] = rows[POSTS][id]
     return Truth(rows, audience)
-
-
-@dataclass(slots=True)
-class DatabaseLoad:
-    """How PostgreSQL was used."""
-
-    transactions: list[int] = field(default_factory=list)
-    """In each second."""
-    peak_connections: int = 0
-    """How many were at work at the same moment, at most."""
-
-    async def seconds(self, count: int) -> list[int]:
-        """The transactions of the seconds to come."""
-        seen = len(self.transactions)
-        while len(self.transactions) < seen + count:
-            await asyncio.sleep(_LOOK_EVERY_S)
-        return self.transactions[seen:]
-
-
-@asynccontextmanager
-async def watched_database(database_url: str) -> AsyncIterator[DatabaseLoad]:
-    """Counts while the block lasts, over a connection of its own: another one may be in use at any moment."""
-    load = DatabaseLoad()
-
-    async def watch(connection: Connection) -> None:
-        loop = asyncio.get_running_loop()
-        known, second_at_s = await _transactions(connection), loop.time() + 1.0
-        while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            load.peak_connections = max(load.peak_connections, await _connections_at_work(connection))
-            if loop.time() >= second_at_s:
-                second_at_s += 1.0
-                count = await _transactions(connection)
-                load.transactions.append(count - known)
-                known = count
-
-    connection = await asyncpg.connect(database_url)
-    task = asyncio.create_task(watch(connection))
-    try:
-        yield load
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await connection.close()
-    if not task.cancelled():
-        task.result()
-
-
-async def _connections_at_work(connection: Connection) -> int:
-    return int(
-        await connection.fetchval(
-            """
-            SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()
-            """
-        )
-    )
-
-
-async def _transactions(connection: Connection) -> int:
-    """Sessions tell what they did about once a second."""
-    return int(
-        await connection.fetchval(
-            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-        )
-    )

@@ -16,6 +16,7 @@ from server.features import FEATURES
 from tests.kit.device import Device
 
 PASSWORD = "a long enough passphrase"
+TOKEN_SECRETS = "test:" + "s" * 40
 NAMESPACES = ("/users", "/posts", "/feed", "/chat")
 
 
@@ -28,7 +29,7 @@ def settings_for_tests(database_url: str, redis_url: str, **overrides: object) -
         "port": 0,
         "pool_max": 8,
         "rate_limit_factor": 10_000,
-        "token_secrets": "test:" + "s" * 40,
+        "token_secrets": TOKEN_SECRETS,
     }
     return load_settings(**{**defaults, **overrides})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -12,6 +13,9 @@ from realtime.contract import Fact, Push, Unit
 from realtime.wire import NOTHING, Empty, Nothing
 from server.features import FEATURES
 from server.registry import Registry
+from sql.catalogue import Queries
+from sql.ids import UserId
+from sql.unit import Connection
 from tests.kit.odd_feature import HAPPENED, NAMESPACE, NOTED, TELL, Note, OddFeature
 from tests.server.echo_feature import ECHO
 
@@ -61,11 +65,11 @@ def test_each_fact_knows_who_has_to_confirm_it() -> None:
 
 
 def test_entry_rooms_come_in_the_order_of_the_features() -> None:
-    async def first(ctx: Context) -> list[str]:
-        return ["first"]
+    async def first(connection: Connection, sql: Queries, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
+        return {}
 
-    async def second(ctx: Context) -> list[str]:
-        return ["second"]
+    async def second(connection: Connection, sql: Queries, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
+        return {}
 
     registry = Registry(
         [

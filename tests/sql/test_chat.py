@@ -68,8 +68,8 @@ async def test_a_direct_conversation_is_made_once_however_many_open_it(world: Wo
     assert found == opened[0].id
     members = await world.read(lambda connection: chat.list_members(connection, conversation_id=opened[0].id))
     assert [tuple(member) for member in members] == [(low, 0, 0), (high, 0, 0)]
-    ids = await world.read(lambda connection: chat.list_conversation_ids(connection, user_id=low))
-    assert ids == [opened[0].id]
+    memberships = await world.read(lambda connection: chat.list_memberships(connection, user_ids=[low, high]))
+    assert sorted(map(tuple, memberships)) == sorted([(low, opened[0].id), (high, opened[0].id)])
 
 
 async def test_messages_are_numbered_without_holes_in_one_order_for_all(world: World) -> None:
@@ -131,7 +131,13 @@ async def test_only_members_send_and_read(world: World) -> None:
         )
         assert backwards == []
         missed = await chat.sync_messages(
-            connection, viewer_id=eve, conversation_ids=[conversation_id], after_seqs=[0], page_size=5, bytes_max=9999
+            connection,
+            viewer_id=eve,
+            conversation_ids=[conversation_id],
+            after_seqs=[0],
+            page_size=5,
+            bytes_max=9999,
+            beside_max=5,
         )
         assert missed == []
 
@@ -265,14 +271,15 @@ async def test_messages_are_paged_both_ways(world: World) -> None:
 
 
 async def test_sync_brings_what_was_missed_in_each_conversation(world: World) -> None:
-    ann, bob, cat, dan = await world.people("ann", "bob", "cat", "dan")
-    busy, quiet, beside = [await world.conversation(ann, other) for other in (bob, cat, dan)]
+    ann, bob, cat, dan, eve = await world.people("ann", "bob", "cat", "dan", "eve")
+    busy, quiet, beside, latest = [await world.conversation(ann, other) for other in (bob, cat, dan, eve)]
     for step in range(5):
         await world.say(busy, bob, str(step))
     await world.say(quiet, cat)
     await world.say(beside, dan)
+    await world.say(latest, eve)
 
-    async def sync(bytes_max: int) -> list[tuple[ConversationId, int, int | None]]:
+    async def sync(bytes_max: int, beside_max: int = 5) -> list[tuple[ConversationId, int, int | None]]:
         rows = await world.read(
             lambda connection: world.sql.chat.sync_messages(
                 connection,
@@ -281,17 +288,13 @@ async def test_sync_brings_what_was_missed_in_each_conversation(world: World) ->
                 after_seqs=[1, 1, 0],
                 page_size=3,
                 bytes_max=bytes_max,
+                beside_max=beside_max,
             )
         )
         return [(row.conversation_id, row.last_seq, row.message.seq if row.message else None) for row in rows]
 
-    assert await sync(100_000) == [(busy, 5, 2), (busy, 5, 3), (busy, 5, 4), (quiet, 1, None)]
-    assert await sync(1_100) == [(busy, 5, 2), (busy, 5, 3), (quiet, 1, None)]
-    assert await sync(0) == [(busy, 5, None), (quiet, 1, None)]
-    async with world.units.read() as connection:
-        active = await world.sql.chat.list_active_beside(
-            connection, viewer_id=ann, conversation_ids=[busy, quiet], page_size=5
-        )
-        assert [tuple(row) for row in active] == [(beside, 1)]
-        stand = await world.sql.chat.list_last_seqs(connection, conversation_ids=[busy, quiet, NOTHING])
-        assert {row.conversation_id: row.last_seq for row in stand} == {busy: 5, quiet: 1}
+    unnamed = [(latest, 1, None), (beside, 1, None)]
+    assert await sync(100_000) == [(busy, 5, 2), (busy, 5, 3), (busy, 5, 4), (quiet, 1, None), *unnamed]
+    assert await sync(1_100) == [(busy, 5, 2), (busy, 5, 3), (quiet, 1, None), *unnamed]
+    assert await sync(0) == [(busy, 5, None), (quiet, 1, None), *unnamed]
+    assert await sync(0, beside_max=1) == [(busy, 5, None), (quiet, 1, None), unnamed[0]]

@@ -188,9 +188,10 @@ HOT = [
             "after_seqs": [1] * 50,
             "page_size": 50,
             "bytes_max": 1_000_000,
+            "beside_max": 100,
         },
-        {"messages_pkey", "conversations_pkey"},
-        1_000,
+        {"messages_pkey", "conversations_pkey", "conversation_members_user_idx"},
+        1_300,
     ),
     Hot(
         "facts.take_unsent",

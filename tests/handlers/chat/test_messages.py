@@ -41,7 +41,7 @@ async def test_messages_of_both_are_numbered_alike_on_every_device(server: Runni
     assert last_seq == total
 
 
-async def test_a_retry_is_answered_from_the_row_and_tells_nobody(server: RunningServer) -> None:
+async def test_a_retry_is_answered_from_the_row_and_is_no_second_message(server: RunningServer) -> None:
     ada, bea = await server.people("retry_ada", "retry_bea")
     conversation_id = await open_conversation(ada, bea)
     device = await bea.device()

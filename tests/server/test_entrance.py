@@ -1,0 +1,137 @@
+"""Rooms at entry are read for all who wait at once, never before they asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import pytest
+import pytest_asyncio
+
+from handlers.feature import Feature
+from realtime.contract import Push
+from server.entrance import PEOPLE_PER_READ, Entrance
+from server.registry import Registry
+from sql.catalogue import Queries, load_queries
+from sql.errors import Unavailable
+from sql.ids import UserId
+from sql.pool import close_pool, open_pool
+from sql.unit import Connection, Units
+from tests.kit.odd_feature import Note
+
+
+class Belongings:
+    """What everybody belongs to; a read takes as long as `may_end` is not set."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[int, list[str]] = {}
+        self.reads: list[set[int]] = []
+        self.failures: list[Exception] = []
+        self.may_end = asyncio.Event()
+
+    async def read(
+        self, connection: Connection, sql: Queries, user_ids: Sequence[UserId]
+    ) -> Mapping[UserId, Sequence[str]]:
+        self.reads.append(set(user_ids))
+        found = {user_id: list(self.rooms[user_id]) for user_id in user_ids if user_id in self.rooms}
+        await self.may_end.wait()
+        if self.failures:
+            raise self.failures.pop()
+        return found
+
+    async def until_reads(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.reads) < count:
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def belongings() -> Belongings:
+    return Belongings()
+
+
+@pytest_asyncio.fixture
+async def entrance(belongings: Belongings, database_url: str) -> AsyncIterator[Entrance]:
+    said = tuple(Push(name=f"said{name}", namespace=name, model=Note, audience="Nobody.") for name in ("/x", "/y"))
+    feature = Feature(name="x", commands=(), pushes=said, entry_rooms={"/x": belongings.read})
+    pool = await open_pool(
+        database_url,
+        min_size=1,
+        max_size=2,
+        connect_timeout_s=5,
+        statement_timeout_ms=5_000,
+        idle_in_transaction_timeout_ms=5_000,
+    )
+    entrance = Entrance(Registry([feature]), Units(pool, acquire_timeout_s=2), load_queries())
+    yield entrance
+    await entrance.stop()
+    await close_pool(pool, timeout_s=1)
+
+
+def _ask(entrance: Entrance, *user_ids: int) -> list[asyncio.Task[Sequence[str]]]:
+    return [asyncio.create_task(_rooms(entrance, user_id)) for user_id in user_ids]
+
+
+async def _rooms(entrance: Entrance, user_id: int) -> Sequence[str]:
+    return await entrance.rooms_of("/x", user_id)
+
+
+async def test_whoever_waits_shares_one_read_that_began_after_they_asked(
+    entrance: Entrance, belongings: Belongings
+) -> None:
+    belongings.rooms = {1: ["a"], 2: ["b", "c"]}
+    first = _ask(entrance, 1)
+    await belongings.until_reads(1)
+    belongings.rooms[1] = ["a", "new"]
+    others = _ask(entrance, 1, 2, 2, 3)
+    await asyncio.sleep(0)
+    belongings.may_end.set()
+    assert await asyncio.gather(*first, *others) == [["a"], ["a", "new"], ["b", "c"], ["b", "c"], []]
+    assert belongings.reads == [{1}, {1, 2, 3}]
+
+
+async def test_a_crowd_is_read_in_bounded_parts(entrance: Entrance, belongings: Belongings) -> None:
+    belongings.may_end.set()
+    crowd = range(1, PEOPLE_PER_READ * 2 + 2)
+    assert await asyncio.gather(*_ask(entrance, *crowd)) == [[] for _ in crowd]
+    assert [len(read) for read in belongings.reads] == [PEOPLE_PER_READ, PEOPLE_PER_READ, 1]
+
+
+async def test_one_who_leaves_takes_nothing_from_the_others(entrance: Entrance, belongings: Belongings) -> None:
+    belongings.rooms = {1: ["a"]}
+    leaving, staying = _ask(entrance, 1, 1)
+    await belongings.until_reads(1)
+    leaving.cancel()
+    belongings.may_end.set()
+    assert await staying == ["a"]
+    assert leaving.cancelled() or leaving.cancelling()
+
+
+async def test_a_failed_read_fails_those_who_waited_for_it_and_nobody_later(
+    entrance: Entrance, belongings: Belongings
+) -> None:
+    belongings.rooms = {1: ["a"]}
+    belongings.failures = [Unavailable("away")]
+    asked = _ask(entrance, 1, 2)
+    belongings.may_end.set()
+    for answer in asked:
+        with pytest.raises(Unavailable):
+            await answer
+    assert await entrance.rooms_of("/x", 1) == ["a"]
+
+
+async def test_nothing_is_read_where_nobody_is_let_into_rooms(entrance: Entrance, belongings: Belongings) -> None:
+    assert await entrance.rooms_of("/y", 1) == ()
+    assert entrance.namespaces == ("/x",)
+    assert belongings.reads == []
+
+
+async def test_stopping_cancels_whoever_waits(entrance: Entrance, belongings: Belongings) -> None:
+    waiting = _ask(entrance, 1)
+    await belongings.until_reads(1)
+    waiting += _ask(entrance, 2)
+    await asyncio.sleep(0)
+    await entrance.stop()
+    for answer in waiting:
+        with pytest.raises(asyncio.CancelledError):
+            await answer
