@@ -111,6 +111,9 @@ class LongPolling:
         decision = await self._limiter.hit([(f"events:u{identity.user_id}", self._polls, 1)])
         if not decision.allowed:
             raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
+        unknown = [name for name in request.query if name not in ("cursor", "timeout_s")]
+        if unknown or len(set(request.query)) != len(request.query):
+            raise CommandError(INVALID_PAYLOAD, fields=dict.fromkeys(unknown, "is not known"))
         timeout_s = _timeout(request.query.get("timeout_s"))
         cursor = request.query.get("cursor", "")
         stream = self._find(cursor, identity)

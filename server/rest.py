@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from handlers.feature import BoundCommand
 from realtime.contract import Command, Route
@@ -101,6 +101,8 @@ class Rest:
             size_bytes = len(body)
             if size_bytes > self._max_body_bytes:
                 return size_bytes, Unparseable("the body is too large")
+            if request.query_string:
+                return size_bytes, Unparseable("what has a body takes nothing from the query")
             try:
                 given = orjson.loads(body) if body else {}
             except orjson.JSONDecodeError as error:
@@ -118,8 +120,19 @@ class Rest:
         return bytes(body)
 
     async def _unknown(self, request: web.Request) -> web.Response:
-        error = CommandError(UNKNOWN_COMMAND, "There is no such route.")
-        return response(Answer(answer_error(error), error), 200)
+        methods: set[str] = set()
+        for resource in request.app.router.resources():
+            methods |= (await resource.resolve(request))[1]
+        methods.discard(hdrs.METH_ANY)
+        if not methods:
+            error = CommandError(UNKNOWN_COMMAND, "There is no such route.")
+            return response(Answer(answer_error(error), error), 200)
+        allow = ", ".join(sorted(methods))
+        error = CommandError(UNKNOWN_COMMAND, f"This route takes {allow}.")
+        refusal = response(Answer(answer_error(error), error), 200)
+        refusal.set_status(405)
+        refusal.headers["Allow"] = allow
+        return refusal
 
 
 def _merged(given: object, request: web.Request, command: Command[Any, Any]) -> object | Unparseable:
@@ -166,11 +179,13 @@ def bearer_token(request: web.Request) -> str | None:
 
 
 def response(answer: Answer, status: int) -> web.Response:
-    """An answer as HTTP: the error's status, and `Retry-After` in whole seconds where waiting heals."""
+    """An answer as HTTP: the error's status, `Retry-After` in whole seconds where waiting heals."""
     error = answer.error
     headers = {"Cache-Control": "no-store"}
     if error is not None and error.retry_after_ms is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
+    if error is not None and error.code.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
         body=answer.body,
         status=error.code.status if error else status,
