@@ -16,12 +16,15 @@ from aiohttp import hdrs, web
 from handlers.feature import BoundCommand
 from realtime.contract import Command, Route
 from realtime.engine.policy import Unparseable
-from realtime.errors import UNKNOWN_COMMAND, CommandError
+from realtime.errors import FORBIDDEN, UNKNOWN_COMMAND, CommandError
 from realtime.wire import answer_error
 from server.dispatch import NOBODY_LISTENS, Answer, Dispatcher, Request
+from server.gate import Gate
 from server.registry import Registry
 
 API_PREFIX = "/v1"
+CALLER = "caller_id"
+ONESELF = "me"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 PeerAddress = Callable[[web.Request], str]
@@ -39,12 +42,14 @@ class Rest:
         *,
         registry: Registry,
         dispatcher: Dispatcher,
+        gate: Gate,
         peer_address: PeerAddress,
         max_body_bytes: int,
         body_timeout_s: float,
     ) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
+        self._gate = gate
         self._peer_address = peer_address
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
@@ -63,6 +68,9 @@ class Rest:
         readers = _readers(command)
 
         async def handle(request: web.Request) -> web.Response:
+            if not self._is_caller(request):
+                error = CommandError(FORBIDDEN, "This path is its owner's.")
+                return response(Answer(answer_error(error), error), route.status)
             size_bytes, payload = await self._payload(request, route, command, readers)
             answer = await self._dispatcher.call(
                 Request(
@@ -79,6 +87,17 @@ class Rest:
             return response(answer, route.status)
 
         return handle
+
+    def _is_caller(self, request: web.Request) -> bool:
+        """False where the path names somebody else as the one who acts; who is nobody is told so by the dispatch."""
+        named = request.match_info.get(CALLER, ONESELF)
+        if named == ONESELF:
+            return True
+        try:
+            identity = self._gate.identify(bearer_token(request))
+        except CommandError:
+            return True
+        return identity is None or named == str(identity.user_id)
 
     async def _payload(
         self, request: web.Request, route: Route, command: Command[Any, Any], readers: Mapping[str, _Reader]
@@ -107,7 +126,7 @@ class Rest:
                 given = orjson.loads(body) if body else {}
             except orjson.JSONDecodeError as error:
                 return size_bytes, Unparseable(f"not JSON: {error}")
-        return size_bytes, _merged(given, request, command)
+        return size_bytes, _merged(given, request, route, command)
 
     async def _body(self, request: web.Request) -> bytes:
         """At most one byte more than may be, so that too much is known as such and never held in memory."""
@@ -135,10 +154,17 @@ class Rest:
         return refusal
 
 
-def _merged(given: object, request: web.Request, command: Command[Any, Any]) -> object | Unparseable:
+def _merged(given: object, request: web.Request, route: Route, command: Command[Any, Any]) -> object | Unparseable:
     if not isinstance(given, dict):
         return given
+    for old, name in route.renamed.items():
+        if old in given and name in given:
+            return Unparseable(f"{old} and {name} are the same")
+        if old in given:
+            given[name] = given.pop(old)
     for name, value in request.match_info.items():
+        if name == CALLER:
+            continue
         if name in given:
             return Unparseable(f"{name} stands in the path already")
         given[name] = value

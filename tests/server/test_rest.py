@@ -101,6 +101,43 @@ async def test_what_has_a_body_takes_nothing_from_the_query(api: RunningServer) 
         assert_refused(await api.rest(method, path, {"text": "hello"}), 422, "invalid_payload")
 
 
+async def test_a_path_with_the_caller_in_it_is_theirs_alone(api: RunningServer) -> None:
+    me, other = await api.people("rest.owner", "rest.other")
+    for path in (f"/users/{me.id}", "/users/me"):
+        assert (await me.rest("PUT", path, {"bio": "Mine"}))[0] == 200
+    assert_refused(await other.rest("PUT", f"/users/{me.id}", {"bio": "Not mine"}), 403, "forbidden")
+    assert_refused(await api.rest("PUT", f"/users/{me.id}", {"bio": "Not mine"}), 401, "unauthenticated")
+    assert (await me.rest("GET", f"/users/{me.id}"))[1]["data"]["user"]["bio"] == "Mine"
+
+
+async def test_old_clients_follow_by_their_own_names_for_it(api: RunningServer) -> None:
+    me, other = await api.people("rest.fan", "rest.star")
+    for path, body in (
+        (f"/users/{me.id}/follows", {"followed_user_id": other.id}),
+        ("/follow", {"followee_id": other.id}),
+    ):
+        status, answer = await me.rest("POST", path, body)
+        assert (status, answer["data"]["following"]) == (200, True)
+        assert_refused(await other.rest("DELETE", f"/users/{me.id}/follows/{other.id}"), 403, "forbidden")
+        status, answer = await me.rest("DELETE", f"/users/{me.id}/follows/{other.id}")
+        assert (status, answer["data"]["following"]) == (200, False)
+    both = {"followee_id": other.id, "user_id": other.id}
+    assert_refused(await me.rest("POST", "/follow", both), 422, "invalid_payload")
+    who_acts = {"followee_id": other.id, "follower_id": me.id}
+    assert_refused(await me.rest("POST", "/follow", who_acts), 422, "invalid_payload")
+
+
+async def test_old_clients_register_and_log_in_by_their_own_names_for_it(api: RunningServer) -> None:
+    login = {"username": "rest.old", "password": "a long enough passphrase"}
+    body = {**login, "email": "rest.old@example.org", "profile_info": {"city": "Ulm"}}
+    assert (await api.rest("POST", "/auth/register", body))[0] == 201
+    status, answer = await api.rest("POST", "/auth/jwt/login", login)
+    assert (status, answer["data"]["token_type"]) == (200, "Bearer")
+    _, me = await api.rest("GET", "/users/me", token=answer["data"]["access_token"])
+    assert (me["data"]["profile"], me["data"]["email"]) == ({"city": "Ulm"}, "rest.old@example.org")
+    assert_refused(await api.rest("POST", "/auth/login", login), 422, "invalid_payload")
+
+
 async def test_the_idempotency_key_is_the_client_id(api: RunningServer) -> None:
     key = {"Idempotency-Key": "a"}
     _, answer = await api.rest("POST", "/echo/7", {"text": "hello"}, headers=key)
