@@ -67,11 +67,16 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The REST twin of a command. `path` is below `/v1`; `{names}` in it are payload fields; `status` of success."""
+    """The REST twin of a command. `path` is below `/v1`; `{names}` in it are payload fields; `status` of success.
+
+    `{caller_id}` is no field: it is the caller's own id, or `me`; anybody else's is `forbidden`. `renamed` maps what
+    old clients call a field to its name.
+    """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     status: int = 200
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

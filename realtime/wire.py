@@ -24,6 +24,7 @@ from realtime.errors import CommandError
 MAX_ID = 2**63 - 1
 PAGE_LIMIT_MAX = 100
 PAGE_LIMIT_DEFAULT = 20
+PAGE_OFFSET_MAX = 1_000
 
 
 class Payload(BaseModel):
@@ -108,6 +109,8 @@ ClientId = Annotated[str, TextRule(64)]
 """A client's own name for what it creates: a retry with the same one gets the created thing as it is now."""
 
 PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT_MAX)]
+PageOffset = Annotated[int, Field(ge=0, le=PAGE_OFFSET_MAX)]
+"""How many items to leave out, for clients that know no cursor: items that are added meanwhile come twice to them."""
 
 ItemT = TypeVar("ItemT")
 

@@ -99,6 +99,9 @@ class LongPolling:
         await self._count("events", identity, self._polls)
         if self._sockets.draining:
             raise _unavailable()
+        unknown = [name for name in request.query if name not in ("cursor", "timeout_s")]
+        if unknown or len(set(request.query)) != len(request.query):
+            raise CommandError(INVALID_PAYLOAD, fields=dict.fromkeys(unknown, "is not known"))
         timeout_s = _timeout(request.query.get("timeout_s"))
         cursor = request.query.get("cursor", "")
         places = read_cursor(cursor, len(self._namespaces))

@@ -130,6 +130,7 @@ class Front:
         Rest(
             registry=self.registry,
             dispatcher=self.dispatcher,
+            gate=self.gate,
             peer_address=address_of,
             max_body_bytes=settings.max_packet_bytes,
             body_timeout_s=settings.body_timeout_s,

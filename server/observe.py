@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import orjson
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict, Processor
 
 LogFormat = Literal["auto", "console", "json"]
@@ -45,6 +46,14 @@ def set_up_logging(*, log_format: LogFormat, level: str) -> None:
     root.setLevel(threshold)
     logging.captureWarnings(True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # a line per request says less than the metrics
+    logging.getLogger("aiohttp.server").addFilter(_lower_malformed_requests)
+
+
+def _lower_malformed_requests(record: logging.LogRecord) -> bool:
+    """What is no HTTP is the client's fault and answered with 400: as an error anybody could fill the log with it."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return record.levelno >= logging.getLogger().level
 
 
 def _render_json(_logger: Any, _method: str, event: EventDict) -> str:

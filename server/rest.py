@@ -11,18 +11,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from handlers.feature import BoundCommand
 from realtime.contract import Command, Route
 from realtime.engine.policy import Unparseable
-from realtime.errors import UNKNOWN_COMMAND, CommandError
+from realtime.errors import FORBIDDEN, UNKNOWN_COMMAND, CommandError
 from realtime.wire import answer_error
 from server.dispatch import Answer, Dispatcher, Request
+from server.gate import Gate
 from server.nobody import NOBODY_LISTENS
 from server.registry import Registry
 
 API_PREFIX = "/v1"
+CALLER = "caller_id"
+ONESELF = "me"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 PeerAddress = Callable[[web.Request], str]
@@ -40,12 +43,14 @@ class Rest:
         *,
         registry: Registry,
         dispatcher: Dispatcher,
+        gate: Gate,
         peer_address: PeerAddress,
         max_body_bytes: int,
         body_timeout_s: float,
     ) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
+        self._gate = gate
         self._peer_address = peer_address
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
@@ -64,6 +69,9 @@ class Rest:
         readers = _readers(command)
 
         async def handle(request: web.Request) -> web.Response:
+            if not self._is_caller(request):
+                error = CommandError(FORBIDDEN, "This path is its owner's.")
+                return response(Answer(answer_error(error), error), route.status)
             size_bytes, payload = await self._payload(request, route, command, readers)
             answer = await self._dispatcher.call(
                 Request(
@@ -80,6 +88,17 @@ class Rest:
             return response(answer, route.status)
 
         return handle
+
+    def _is_caller(self, request: web.Request) -> bool:
+        """False where the path names somebody else as the one who acts; who is nobody is told so by the dispatch."""
+        named = request.match_info.get(CALLER, ONESELF)
+        if named == ONESELF:
+            return True
+        try:
+            identity = self._gate.identify(bearer_token(request))
+        except CommandError:
+            return True
+        return identity is None or named == str(identity.user_id)
 
     async def _payload(
         self, request: web.Request, route: Route, command: Command[Any, Any], readers: Mapping[str, _Reader]
@@ -102,11 +121,13 @@ class Rest:
             size_bytes = len(body)
             if size_bytes > self._max_body_bytes:
                 return size_bytes, Unparseable("the body is too large")
+            if request.query_string:
+                return size_bytes, Unparseable("what has a body takes nothing from the query")
             try:
                 given = orjson.loads(body) if body else {}
             except orjson.JSONDecodeError as error:
                 return size_bytes, Unparseable(f"not JSON: {error}")
-        return size_bytes, _merged(given, request, command)
+        return size_bytes, _merged(given, request, route, command)
 
     async def _body(self, request: web.Request) -> bytes:
         """At most one byte more than may be, so that too much is known as such and never held in memory."""
@@ -119,14 +140,32 @@ class Rest:
         return bytes(body)
 
     async def _unknown(self, request: web.Request) -> web.Response:
-        error = CommandError(UNKNOWN_COMMAND, "There is no such route.")
-        return response(Answer(answer_error(error), error), 200)
+        methods: set[str] = set()
+        for resource in request.app.router.resources():
+            methods |= (await resource.resolve(request))[1]
+        methods.discard(hdrs.METH_ANY)
+        if not methods:
+            error = CommandError(UNKNOWN_COMMAND, "There is no such route.")
+            return response(Answer(answer_error(error), error), 200)
+        allow = ", ".join(sorted(methods))
+        error = CommandError(UNKNOWN_COMMAND, f"This route takes {allow}.")
+        refusal = response(Answer(answer_error(error), error), 200)
+        refusal.set_status(405)
+        refusal.headers["Allow"] = allow
+        return refusal
 
 
-def _merged(given: object, request: web.Request, command: Command[Any, Any]) -> object | Unparseable:
+def _merged(given: object, request: web.Request, route: Route, command: Command[Any, Any]) -> object | Unparseable:
     if not isinstance(given, dict):
         return given
+    for old, name in route.renamed.items():
+        if old in given and name in given:
+            return Unparseable(f"{old} and {name} are the same")
+        if old in given:
+            given[name] = given.pop(old)
     for name, value in request.match_info.items():
+        if name == CALLER:
+            continue
         if name in given:
             return Unparseable(f"{name} stands in the path already")
         given[name] = value
@@ -167,11 +206,13 @@ def bearer_token(request: web.Request) -> str | None:
 
 
 def response(answer: Answer, status: int) -> web.Response:
-    """An answer as HTTP: the error's status, and `Retry-After` in whole seconds where waiting heals."""
+    """An answer as HTTP: the error's status, `Retry-After` in whole seconds where waiting heals."""
     error = answer.error
     headers = {"Cache-Control": "no-store"}
     if error is not None and error.retry_after_ms is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
+    if error is not None and error.code.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
         body=answer.body,
         status=error.code.status if error else status,

@@ -26,6 +26,7 @@ class FeedQueries(Protocol):
         ids: list[PostId],
         floor: PostId,
         before: PostId,
+        skip: int,
         page_size: int,
     ) -> list[PostView]:
         """`ids` has every post above `floor` of those followed who are no broadcasters, perhaps others, in any order.

@@ -1,6 +1,6 @@
 """The identifiers of everything that is stored.
 
-An id is 64 bits: milliseconds since 2024-01-01 UTC (42), shard (10), sequence (12). PostgreSQL makes it (`make_id()`).
+An id is 64 bits: milliseconds since 2024-01-01 UTC (42), shard (8), sequence (14). PostgreSQL makes it (`make_id()`).
 It orders by time, so it is a cursor backwards; ids are not in commit order, so it is none forwards.
 """
 

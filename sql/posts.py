@@ -72,7 +72,7 @@ class PostQueries(Protocol):
     ) -> list[PostView]: ...
 
     async def list_posts(
-        self, connection: Connection, *, viewer_id: UserId, author_id: UserId, before: PostId, page_size: int
+        self, connection: Connection, *, viewer_id: UserId, author_id: UserId, before: PostId, skip: int, page_size: int
     ) -> list[PostView]: ...
 
     async def update_post(

@@ -13,7 +13,7 @@ from handlers.accounts.identifiers import EMAIL_CHARS, Email, Phone, Username
 from handlers.accounts.login_limits import PER_ADDRESS
 from handlers.accounts.password_rules import NewPassword, TypedPassword
 from handlers.limits import DISPLAY_NAME_CHARS
-from handlers.people.models import User
+from handlers.people.models import Profile, User
 from realtime.contract import AUTH_NAMESPACE, Access, Command, Push, RateLimit, Repeat, Route, Unit
 from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND, TOKEN_EXPIRED, UNAUTHENTICATED
 from realtime.wire import Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
@@ -34,6 +34,7 @@ class Register(Payload):
     email: Email | None = None
     phone: Phone | None = None
     display_name: Annotated[str, TextRule(DISPLAY_NAME_CHARS)] | None = None
+    profile: Profile | None = None
 
     @model_validator(mode="after")
     def _reachable_one_way(self) -> Register:
@@ -129,7 +130,7 @@ AUTH_REGISTER = Command(
         "display_name": "Ada Lovelace",
     },
     errors=(CONFLICT,),
-    routes=(Route("POST", "/auth/register", 201),),
+    routes=(Route("POST", "/auth/register", 201, renamed={"profile_info": "profile"}),),
 )
 
 AUTH_LOGIN = Command(
@@ -143,7 +144,7 @@ AUTH_LOGIN = Command(
     access=Access.ANYONE,
     example={"login": "ada", "password": "analytical engine"},
     errors=(UNAUTHENTICATED,),
-    routes=(Route("POST", "/auth/login"), Route("POST", "/auth/jwt/login")),
+    routes=(Route("POST", "/auth/login"), Route("POST", "/auth/jwt/login", renamed={"username": "login"})),
 )
 
 AUTH_REFRESH = Command(

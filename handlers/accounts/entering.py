@@ -51,6 +51,10 @@ async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[C
     except UniqueViolated as error:
         field = _FIELD_OF_CONSTRAINT[error.constraint]
         raise CommandError(CONFLICT, f"This {field} is taken.", fields={field: "is taken"}) from None
+    if cmd.profile is not None:
+        await ctx.sql.people.update_profile(
+            ctx.connection, user_id=user_id, display_name=None, bio=None, profile=cmd.profile, settings=None
+        )
     return Outcome(await begin_login_session(ctx, user_id))
 
 

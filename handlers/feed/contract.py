@@ -10,7 +10,7 @@ from handlers.feed.position import Position
 from handlers.posts.models import Post
 from realtime.contract import Command, Push, RateLimit, Repeat, Route, Unit
 from realtime.errors import FORBIDDEN
-from realtime.wire import Empty, Id, Model, Nothing, Page, PageLimit, Payload
+from realtime.wire import Empty, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload
 
 NAMESPACE = "/feed"
 TOPIC = "feed"
@@ -32,6 +32,7 @@ class SubscribeFeed(Payload):
 
 class ReadFeed(Payload):
     before: Id | None = None
+    offset: PageOffset | None = None
     limit: PageLimit | None = None
 
 

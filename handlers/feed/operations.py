@@ -44,7 +44,7 @@ async def start_listening(beforehand: Beforehand, command: SubscribeFeed) -> Sub
 
 
 async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed) -> Outcome[FeedSnapshot]:
-    page = await _home_page(ctx, subscribed.home, before=MAX_ID, limit=command.limit)
+    page = await _home_page(ctx, subscribed.home, before=MAX_ID, skip=0, limit=command.limit)
     return Outcome(FeedSnapshot(items=page.items, next_cursor=page.next_cursor, position=subscribed.position))
 
 
@@ -60,7 +60,7 @@ async def find_home(beforehand: Beforehand, command: ReadFeed) -> HomeList:
 
 async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[Page[Post]]:
     before = MAX_ID if command.before is None else command.before
-    return Outcome(await _home_page(ctx, home, before=before, limit=command.limit))
+    return Outcome(await _home_page(ctx, home, before=before, skip=command.offset or 0, limit=command.limit))
 
 
 async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
@@ -81,7 +81,7 @@ async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
     )
 
 
-async def _home_page(ctx: Context, home: HomeList, *, before: int, limit: int | None) -> Page[Post]:
+async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None) -> Page[Post]:
     wanted = limit or ctx.services.policy.feed_page_default
     rows = await ctx.sql.feed.home_page(
         ctx.connection,
@@ -89,6 +89,7 @@ async def _home_page(ctx: Context, home: HomeList, *, before: int, limit: int | 
         ids=home.ids,
         floor=home.floor,
         before=PostId(before),
+        skip=skip,
         page_size=rows_wanted(wanted),
     )
     shown, next_cursor = cut_page(rows, wanted, lambda row: row.id)

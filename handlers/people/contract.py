@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, Limits
-from handlers.people.models import User
+from handlers.people.models import Key, Profile, User
 from realtime.contract import Command, Fact, RateLimit, Repeat, Route
 from realtime.errors import CONFLICT, NOT_FOUND
 from realtime.wire import Empty, Id, Model, Page, PageLimit, Payload, TextRule, WireId
@@ -22,20 +22,17 @@ _FOLLOWS = RateLimit(60, 60)
 _SAFE_INTEGER = 2**53 - 1
 """The largest whole number that JavaScript keeps exactly."""
 
-Key = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
-ProfileValue = (
-    Annotated[str, TextRule(300, shortest=0)]
-    | Annotated[list[Annotated[str, TextRule(DISPLAY_NAME_CHARS)]], Field(max_length=30)]
-)
 SettingValue = (
     bool | Annotated[int, Field(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)] | Annotated[str, TextRule(300, shortest=0)]
 )
 
 
 class UserMe(Model):
-    """The caller as only they see themselves, and what a client needs to know at its start."""
+    """The caller as only they see themselves (`email` or `phone` too), and what a client needs to know at its start."""
 
     user: User
+    email: str | None = None
+    phone: str | None = None
     profile: dict[str, str | list[str]]
     settings: dict[str, bool | int | str]
     server_time_ms: int
@@ -66,7 +63,7 @@ class UpdateUser(Payload):
 
     display_name: Annotated[str, TextRule(DISPLAY_NAME_CHARS)] | None = None
     bio: Annotated[str, TextRule(BIO_CHARS, shortest=0)] | None = None
-    profile: Annotated[dict[Key, ProfileValue], Field(max_length=30)] | None = None
+    profile: Profile | None = None
     settings: Annotated[dict[Key, SettingValue], Field(max_length=50)] | None = None
 
 
@@ -136,7 +133,11 @@ USER_UPDATE = Command(
         "profile": {"interests": ["engines", "poetry"]},
         "settings": {"theme": "dark"},
     },
-    routes=(Route("PATCH", "/users/me"), Route("PUT", "/users/me")),
+    routes=(
+        Route("PATCH", "/users/me"),
+        Route("PUT", "/users/me"),
+        Route("PUT", "/users/{caller_id}", renamed={"profile_info": "profile"}),
+    ),
 )
 
 USER_FOLLOW = Command(
@@ -149,7 +150,11 @@ USER_FOLLOW = Command(
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
     errors=(NOT_FOUND, CONFLICT),
-    routes=(Route("POST", "/users/{user_id}/follow"), Route("POST", "/users/{user_id}/follows")),
+    routes=(
+        Route("POST", "/users/{user_id}/follow"),
+        Route("POST", "/users/{caller_id}/follows", renamed={"followed_user_id": "user_id"}),
+        Route("POST", "/follow", renamed={"followee_id": "user_id"}),
+    ),
 )
 
 USER_UNFOLLOW = Command(
@@ -162,7 +167,10 @@ USER_UNFOLLOW = Command(
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
     errors=(NOT_FOUND,),
-    routes=(Route("DELETE", "/users/{user_id}/follow"), Route("DELETE", "/users/{user_id}/follows")),
+    routes=(
+        Route("DELETE", "/users/{user_id}/follow"),
+        Route("DELETE", "/users/{caller_id}/follows/{user_id}"),
+    ),
 )
 
 USER_BLOCK = Command(

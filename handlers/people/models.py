@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from realtime.wire import Model, WireId
+from typing import Annotated
+
+from pydantic import Field
+
+from handlers.limits import DISPLAY_NAME_CHARS
+from realtime.wire import Model, TextRule, WireId
+
+Key = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+ProfileValue = (
+    Annotated[str, TextRule(300, shortest=0)]
+    | Annotated[list[Annotated[str, TextRule(DISPLAY_NAME_CHARS)]], Field(max_length=30)]
+)
+Profile = Annotated[dict[Key, ProfileValue], Field(max_length=30)]
+"""What people tell of themselves beside their name and bio, as a client sends it."""
 
 
 class UserViewer(Model):

@@ -38,6 +38,8 @@ async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
     return Outcome(
         UserMe(
             user=user_view(row.user),
+            email=row.email,
+            phone=row.phone,
             profile=row.profile,
             settings=row.settings,
             server_time_ms=unix_ms(ctx.now()),

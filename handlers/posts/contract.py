@@ -11,7 +11,7 @@ from handlers.people.models import User
 from handlers.posts.models import Post
 from realtime.contract import Command, Fact, RateLimit, Repeat, Route
 from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
-from realtime.wire import ClientId, Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
+from realtime.wire import ClientId, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, TextRule, WireId
 
 NAMESPACE = "/posts"
 EXAMPLE_ID = "185604284416000002"
@@ -76,6 +76,7 @@ class UpdatePost(Payload):
 class ListPosts(Payload):
     user_id: Id
     before: Id | None = None
+    offset: PageOffset | None = None
     limit: PageLimit | None = None
 
 
@@ -190,7 +191,11 @@ POST_UNLIKE = Command(
     rate=_LIKES,
     example={"post_id": EXAMPLE_ID},
     errors=(NOT_FOUND,),
-    routes=(Route("DELETE", "/posts/{post_id}/likes"), Route("DELETE", "/posts/{post_id}/like")),
+    routes=(
+        Route("DELETE", "/posts/{post_id}/likes"),
+        Route("DELETE", "/posts/{post_id}/like"),
+        Route("DELETE", "/posts/{post_id}/likes/{caller_id}"),
+    ),
 )
 
 POST_LIKERS = Command(

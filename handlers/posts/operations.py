@@ -73,6 +73,7 @@ async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
         viewer_id=ctx.user_id,
         author_id=author_id,
         before=PostId(MAX_ID if cmd.before is None else cmd.before),
+        skip=cmd.offset or 0,
         page_size=rows_wanted(cmd.limit),
     )
     if not rows:  # whoever's posts one sees is there to be seen, so only an empty page asks

@@ -1,7 +1,8 @@
--- name: home_page(viewer_id, ids, floor, before, page_size)
+-- name: home_page(viewer_id, ids, floor, before, skip, page_size)
 -- A page of the home feed, newest first: the given ids and what followed broadcasters published; once these do not fill
 -- the page, what everybody followed published at or below the floor. Only posts whose author is followed now, not blocked
--- in either direction, and that the viewer may see. A viewer's own posts are not in it. Each part stops at a full page.
+-- in either direction, and that the viewer may see. A viewer's own posts are not in it. Each part stops at a full page
+-- below those that are skipped.
 -- posts_pkey, posts_author_idx, users_broadcaster_idx, follows_pkey, blocks_pkey, users_pkey, post_likes_pkey;
 -- at most page_size rows.
 WITH followee AS NOT MATERIALIZED (
@@ -30,7 +31,7 @@ WITH followee AS NOT MATERIALIZED (
                 p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
             )
         ORDER BY given.id DESC
-        LIMIT :page_size
+        LIMIT :page_size + :skip::bigint
     )
     UNION
     SELECT newest.id
@@ -44,7 +45,7 @@ WITH followee AS NOT MATERIALIZED (
             AND p.deleted_at IS NULL
             AND p.visibility IN ('public', 'followers')
         ORDER BY p.id DESC
-        LIMIT :page_size
+        LIMIT :page_size + :skip::bigint
     ) newest
     WHERE followee.is_broadcaster
 ), older_from AS MATERIALIZED (
@@ -64,9 +65,9 @@ WITH followee AS NOT MATERIALIZED (
         ORDER BY p.id DESC
         LIMIT 1
     ) newest
-    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size
+    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size + :skip::bigint
     ORDER BY newest.id DESC
-    OFFSET :page_size - 1
+    OFFSET :page_size + :skip::bigint - 1
     LIMIT 1
 ), older AS (
     SELECT newest.id
@@ -82,15 +83,16 @@ WITH followee AS NOT MATERIALIZED (
             AND p.deleted_at IS NULL
             AND p.visibility IN ('public', 'followers')
         ORDER BY p.id DESC
-        LIMIT :page_size
+        LIMIT :page_size + :skip::bigint
     ) newest
-    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size
+    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size + :skip::bigint
 ), page AS (
     SELECT recent.id FROM recent
     UNION
     SELECT older.id FROM older
     ORDER BY id DESC
     LIMIT :page_size
+    OFFSET :skip
 )
 SELECT
     p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,

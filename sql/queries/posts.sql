@@ -59,8 +59,9 @@ WHERE
     )
 ORDER BY p.id DESC;
 
--- name: list_posts(viewer_id, author_id, before, page_size)
--- A page of what one author published and the viewer may see, newest first. posts_author_idx; at most page_size rows.
+-- name: list_posts(viewer_id, author_id, before, skip, page_size)
+-- A page of what one author published and the viewer may see, newest first. posts_author_idx; at most page_size rows
+-- after those that are skipped.
 SELECT
     p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
     p.client_id, p.created_at, p.edited_at,
@@ -81,6 +82,7 @@ WHERE
         p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
     )
 ORDER BY p.id DESC
+OFFSET :skip
 LIMIT :page_size;
 
 -- name: update_post(post_id, author_id, text, visibility)$

@@ -14,6 +14,7 @@ from server.dispatch import Request
 from server.features import FEATURES
 from server.nobody import NOBODY_LISTENS
 from server.registry import Registry
+from server.rest import CALLER
 from tests.contract.provocations import PROVOCATIONS, Attempt
 from tests.contract.world import make_world
 from tests.kit.log_watch import watched_log
@@ -50,7 +51,7 @@ async def test_what_is_declared_happens(server: RunningServer, name: str, code: 
         has_query = route.method in ("GET", "DELETE")
         status, by_rest = await attempt.caller.rest(
             route.method,
-            route.path.format_map(attempt.payload),
+            route.path.format_map({**attempt.payload, CALLER: "me"}),
             None if has_query else rest,
             query={field: str(value) for field, value in rest.items()} if has_query else None,
         )

@@ -11,6 +11,7 @@ import pytest
 from realtime.contract import Access, Command, Repeat, Route
 from server.features import FEATURES
 from server.registry import Registry
+from server.rest import CALLER
 from tests.contract.world import World, make_world
 from tests.kit.server import RunningServer
 
@@ -81,7 +82,9 @@ def test_no_two_commands_share_a_route() -> None:
 
 def test_every_placeholder_of_a_path_is_a_field() -> None:
     for twin in TWINS:
-        assert set(re.findall(r"\{(\w+)\}", twin.route.path)) <= set(twin.command.payload.model_fields), twin
+        fields = set(twin.command.payload.model_fields)
+        assert set(re.findall(r"\{(\w+)\}", twin.route.path)) <= fields | {CALLER}, twin
+        assert set(twin.route.renamed.values()) <= fields - set(twin.route.renamed), twin
 
 
 def payload_for(twin: Twin, world: World) -> dict[str, Any]:
@@ -103,10 +106,11 @@ async def ask_rest(
     route = twin.route
     rest = {field: value for field, value in payload.items() if f"{{{field}}}" not in route.path}
     token = None if twin.command.access is Access.ANYONE else world.me.access_token
+    path = route.path.format_map({**payload, CALLER: world.me.id})
     if route.method in ("GET", "DELETE"):
         query = {field: str(value) for field, value in rest.items()}
-        return await server.rest(route.method, route.path.format_map(payload), query=query, token=token)
-    return await server.rest(route.method, route.path.format_map(payload), rest, token=token)
+        return await server.rest(route.method, path, query=query, token=token)
+    return await server.rest(route.method, path, rest, token=token)
 
 
 async def furnish(world: World) -> None:

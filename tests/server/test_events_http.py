@@ -304,6 +304,13 @@ async def test_a_bad_timeout_is_named(server: RunningServer) -> None:
         assert (status, list(answer["error"]["fields"])) == (422, ["timeout_s"])
 
 
+async def test_a_field_that_is_not_known_is_named(server: RunningServer) -> None:
+    person = await server.person("ev.unknown")
+    status, answer = await person.rest("GET", "/events", query={"curser": "x"})
+    assert (status, answer["error"]["code"], list(answer["error"]["fields"])) == (422, "invalid_payload", ["curser"])
+    assert (await person.rest("GET", "/events?timeout_s=0&timeout_s=1"))[0] == 422
+
+
 async def test_polls_are_limited_by_person(database_url: str, redis_url: str) -> None:
     async with running_server(settings_for_tests(database_url, redis_url)) as generous:
         me = await generous.person("poll.limit")

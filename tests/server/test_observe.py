@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _LOGGING = """
 import logging, sys, structlog
 from server.observe import set_up_logging
@@ -42,6 +44,31 @@ def test_json_is_one_object_a_line_whoever_logs() -> None:
     assert lines[0]["post_id"] == 1 << 70 and lines[0]["text"] == "\ud800"
     assert (lines[1]["logger"], lines[1]["step"]) == ("library", "read")
     assert all("ValueError: wrong" in line["exception"] for line in lines[2:])
+
+
+_MALFORMED = """
+import sys
+from aiohttp import http_exceptions
+from server.observe import set_up_logging
+import logging
+
+set_up_logging(log_format="json", level=sys.argv[1])
+for error in (http_exceptions.LineTooLong(b"GET /xxx"), http_exceptions.BadStatusLine(""), ValueError("ours")):
+    try:
+        raise error
+    except Exception:
+        logging.getLogger("aiohttp.server").exception("Error handling request from ::1")
+"""
+
+
+@pytest.mark.parametrize(("level", "levels"), [("info", ["error"]), ("debug", ["debug", "debug", "error"])])
+def test_what_is_no_http_is_no_error_of_ours(level: str, levels: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _MALFORMED, level], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in lines] == levels
+    assert "ValueError: ours" in lines[-1]["exception"]
 
 
 def test_without_a_terminal_the_log_is_for_machines() -> None:

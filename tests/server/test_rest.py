@@ -96,6 +96,48 @@ async def test_a_field_is_given_once(api: RunningServer) -> None:
     assert_refused(await api.rest("POST", "/echo/7", body), 422, "invalid_payload")
 
 
+async def test_what_has_a_body_takes_nothing_from_the_query(api: RunningServer) -> None:
+    for method, path in (("POST", "/echo/7?text=hi"), ("PUT", "/echo/7?surprise=1")):
+        assert_refused(await api.rest(method, path, {"text": "hello"}), 422, "invalid_payload")
+
+
+async def test_a_path_with_the_caller_in_it_is_theirs_alone(api: RunningServer) -> None:
+    me, other = await api.people("rest.owner", "rest.other")
+    for path in (f"/users/{me.id}", "/users/me"):
+        assert (await me.rest("PUT", path, {"bio": "Mine"}))[0] == 200
+    assert_refused(await other.rest("PUT", f"/users/{me.id}", {"bio": "Not mine"}), 403, "forbidden")
+    assert_refused(await api.rest("PUT", f"/users/{me.id}", {"bio": "Not mine"}), 401, "unauthenticated")
+    assert (await me.rest("GET", f"/users/{me.id}"))[1]["data"]["user"]["bio"] == "Mine"
+
+
+async def test_old_clients_follow_by_their_own_names_for_it(api: RunningServer) -> None:
+    me, other = await api.people("rest.fan", "rest.star")
+    for path, body in (
+        (f"/users/{me.id}/follows", {"followed_user_id": other.id}),
+        ("/follow", {"followee_id": other.id}),
+    ):
+        status, answer = await me.rest("POST", path, body)
+        assert (status, answer["data"]["following"]) == (200, True)
+        assert_refused(await other.rest("DELETE", f"/users/{me.id}/follows/{other.id}"), 403, "forbidden")
+        status, answer = await me.rest("DELETE", f"/users/{me.id}/follows/{other.id}")
+        assert (status, answer["data"]["following"]) == (200, False)
+    both = {"followee_id": other.id, "user_id": other.id}
+    assert_refused(await me.rest("POST", "/follow", both), 422, "invalid_payload")
+    who_acts = {"followee_id": other.id, "follower_id": me.id}
+    assert_refused(await me.rest("POST", "/follow", who_acts), 422, "invalid_payload")
+
+
+async def test_old_clients_register_and_log_in_by_their_own_names_for_it(api: RunningServer) -> None:
+    login = {"username": "rest.old", "password": "a long enough passphrase"}
+    body = {**login, "email": "rest.old@example.org", "profile_info": {"city": "Ulm"}}
+    assert (await api.rest("POST", "/auth/register", body))[0] == 201
+    status, answer = await api.rest("POST", "/auth/jwt/login", login)
+    assert (status, answer["data"]["token_type"]) == (200, "Bearer")
+    _, me = await api.rest("GET", "/users/me", token=answer["data"]["access_token"])
+    assert (me["data"]["profile"], me["data"]["email"]) == ({"city": "Ulm"}, "rest.old@example.org")
+    assert_refused(await api.rest("POST", "/auth/login", login), 422, "invalid_payload")
+
+
 async def test_the_idempotency_key_is_the_client_id(api: RunningServer) -> None:
     key = {"Idempotency-Key": "a"}
     _, answer = await api.rest("POST", "/echo/7", {"text": "hello"}, headers=key)
@@ -130,6 +172,7 @@ async def test_every_error_has_its_status_and_says_when_to_come_back(api: Runnin
     assert (response.status, error["code"], error["retryable"]) == (code.status, code.code, code.retryable)
     assert response.headers.get("Retry-After") == ("3" if code.retryable else None)
     assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers.get("WWW-Authenticate") == ("Bearer" if code.status == 401 else None)
     assert response.content_type == "application/json"
 
 
@@ -145,12 +188,28 @@ async def test_a_limit_is_told_in_whole_seconds(database_url: str, redis_url: st
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/nothing"), ("GET", "/"), ("POST", "/users/me"), ("TRACE", "/echo/7"), ("OPTIONS", "/echo/7")],
+    [("GET", "/nothing"), ("GET", "/"), ("POST", "/nothing"), ("OPTIONS", "/nothing"), ("GET", "/feed/")],
 )
-async def test_an_unknown_route_or_method_is_answered_like_an_unknown_command(
-    api: RunningServer, method: str, path: str
-) -> None:
+async def test_an_unknown_route_is_answered_like_an_unknown_command(api: RunningServer, method: str, path: str) -> None:
     assert_refused(await api.rest(method, path), 404, "unknown_command")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", "/users/me", "GET, HEAD, PATCH, PUT"),
+        ("TRACE", "/echo/7", "DELETE, GET, HEAD, POST, PUT"),
+        ("OPTIONS", "/echo/7", "DELETE, GET, HEAD, POST, PUT"),
+        ("GET", "/auth/login", "POST"),
+        ("POST", "/events", "GET, HEAD"),
+    ],
+)
+async def test_a_method_that_a_route_does_not_take_is_told_those_that_it_takes(
+    api: RunningServer, method: str, path: str, allow: str
+) -> None:
+    async with api.http.request(method, f"{api.url}/v1{path}") as response:
+        assert_refused((response.status, orjson.loads(await response.read())), 405, "unknown_command")
+    assert response.headers["Allow"] == allow
 
 
 async def test_head_is_get_without_the_body(api: RunningServer) -> None:

@@ -17,10 +17,11 @@ async def page(
     floor: PostId = TOP,
     before: PostId = TOP,
     page_size: int = 100,
+    skip: int = 0,
 ) -> list[PostView]:
     return await world.read(
         lambda connection: world.sql.feed.home_page(
-            connection, viewer_id=viewer_id, ids=list(ids), floor=floor, before=before, page_size=page_size
+            connection, viewer_id=viewer_id, ids=list(ids), floor=floor, before=before, skip=skip, page_size=page_size
         )
     )
 
@@ -107,6 +108,24 @@ async def test_a_page_repeats_nothing_while_posts_arrive(world: World) -> None:
         before = rows[-1].id
         await world.post(author)
     assert found == expected
+
+
+@pytest.mark.parametrize("listed", [0, 4, 20])
+async def test_what_is_skipped_is_the_top_of_the_same_feed(world: World, listed: int) -> None:
+    """However much of it comes from the list, from broadcasters and from SQL."""
+    viewer, one, other, star = await world.people("viewer", "one", "other", "star")
+    await world.follow(viewer, one)
+    await world.follow(viewer, other)
+    await world.follow(viewer, star, broadcaster_from=1)
+    authors = [one, other, one, star, other, one, one, star, other, one, star, one]
+    by_author = [(await world.post(author_id), author_id) for author_id in authors]
+    expected = [post_id for post_id, _ in by_author][::-1]
+    pushable = [post_id for post_id, author_id in reversed(by_author) if author_id != star]
+    pushed = pushable[:listed]
+    floor = TOP if not listed else pushed[-1] if listed < len(pushable) else PostId(0)
+    for skip in range(len(expected) + 2):
+        rows = await page(world, viewer, pushed, floor, page_size=3, skip=skip)
+        assert [row.id for row in rows] == expected[skip : skip + 3]
 
 
 async def test_since_a_position_come_the_newest_posts_after_it(world: World) -> None:

@@ -38,3 +38,11 @@ async def test_rows_of_many_connections_get_distinct_ids(world: World) -> None:
 async def test_ids_made_one_after_the_other_in_different_milliseconds_ascend(world: World) -> None:
     made = [await world.value("SELECT make_id() FROM pg_sleep(0.002)") for _ in range(20)]
     assert made == sorted(made)
+
+
+async def test_no_two_ids_of_a_millisecond_are_the_same(world: World) -> None:
+    """As many as no database makes in that time, over the end of the sequence too."""
+    different = await world.value(
+        "SELECT count(DISTINCT id_at(t.moment)) FROM generate_series(1, 16384), (SELECT now()) AS t (moment)"
+    )
+    assert different == 16_384

@@ -110,7 +110,7 @@ HOT = [
     ),
     Hot(
         "posts.list_posts",
-        {"viewer_id": VIEWER, "author_id": STAR, "before": MAX_ID, "page_size": 20},
+        {"viewer_id": VIEWER, "author_id": STAR, "before": MAX_ID, "skip": 0, "page_size": 20},
         {"posts_author_idx"},
         200,
     ),
@@ -128,13 +128,13 @@ HOT = [
     ),
     Hot(
         "feed.home_page",
-        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": MAX_ID, "page_size": 20},
+        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": MAX_ID, "skip": 0, "page_size": 20},
         {"posts_pkey", "posts_author_idx", "post_likes_pkey", "users_broadcaster_idx"},
         500,
     ),
     Hot(
         "feed.home_page",
-        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": 30_000, "page_size": 20},
+        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": 30_000, "skip": 0, "page_size": 20},
         {"posts_author_idx", "post_likes_pkey"},
         1_500,
     ),

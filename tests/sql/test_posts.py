@@ -188,7 +188,7 @@ async def test_lists_hold_only_what_the_viewer_may_see(world: World) -> None:
         async with world.units.read() as connection:
             hydrated = await posts.hydrate_posts(connection, viewer_id=viewer, post_ids=[deleted, *ids.values()])
             listed = await posts.list_posts(
-                connection, viewer_id=viewer, author_id=ann, before=PostId(MAX_ID), page_size=20
+                connection, viewer_id=viewer, author_id=ann, before=PostId(MAX_ID), skip=0, page_size=20
             )
         assert [post.id for post in hydrated] == expected
         assert listed == hydrated
@@ -205,7 +205,7 @@ async def test_an_authors_posts_are_paged_without_skip_or_repeat_while_posts_arr
     before = PostId(MAX_ID)
     async with world.units.read() as connection:
         while page := await world.sql.posts.list_posts(
-            connection, viewer_id=ann, author_id=ann, before=before, page_size=3
+            connection, viewer_id=ann, author_id=ann, before=before, skip=0, page_size=3
         ):
             found += [post.id for post in page]
             before = page[-1].id

@@ -222,6 +222,19 @@ async def test_pages_over_rest_are_those_of_the_socket(server: RunningServer) ->
     assert "next_cursor" not in rest["data"]
 
 
+async def test_old_clients_page_by_offset(server: RunningServer) -> None:
+    reader, author = await server.people("reader.offset", "author.offset")
+    await follow(reader, author)
+    expected = [await post(author, str(number)) for number in range(7)][::-1]
+    for path in ("/feed", f"/users/{author.id}/posts"):
+        for offset in (0, 3, 6, 7, 1_000):
+            _, answer = await reader.rest("GET", path, query={"offset": str(offset), "limit": "3"})
+            assert ids_of(answer["data"]) == expected[offset : offset + 3]
+            assert ("next_cursor" in answer["data"]) == (offset + 3 < 7)
+        for bad in ("-1", "1001", "x"):
+            assert (await reader.rest("GET", path, query={"offset": bad}))[0] == 422
+
+
 async def test_a_new_follow_brings_the_posts_of_before(server: RunningServer) -> None:
     reader, author = await server.people("reader12", "author12")
     posted = await post(author, "before anybody followed")
