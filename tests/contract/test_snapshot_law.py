@@ -20,7 +20,7 @@ from tests.kit.server import Person, RunningServer, running_server, settings_for
 WITHIN_S = 10.0
 LAWFUL_NAMESPACES = ("/chat", "/feed")
 ALSO_LAWFUL = frozenset({"post:create"})
-SIGNS_OF_CAUTION = frozenset({"resync"})
+SIGNS_OF_CAUTION = frozenset({"resync", "conversation:position"})
 """They ask to read again; the law holds without it where nothing was lost."""
 
 

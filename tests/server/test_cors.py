@@ -56,7 +56,7 @@ async def test_an_allowed_page_may_read_answers_and_refusals(server: RunningServ
 async def test_other_pages_are_granted_nothing(server: RunningServer, origin: str) -> None:
     preflight = await ask(server, "OPTIONS", "/v1/posts", Origin=origin, Access_Control_Request_Method="POST")
     status, headers = await ask(server, "GET", "/v1/users/me", Origin=origin)
-    assert preflight[0] == 404 and status == 401
+    assert preflight[0] == 405 and status == 401
     for name in (*preflight[1], *headers):
         assert not name.lower().startswith("access-control-")
     assert headers["Vary"] == "Origin", "a cache must not give this answer to an allowed page"
