@@ -17,7 +17,7 @@ from realtime.engine.packets import Kind, Packet, attach, decode_packet
 from realtime.engine.policy import ConnectRefused, SessionPolicy
 from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session
-from realtime.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
+from realtime.errors import CLOSE_FLOOD, CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
 from realtime.wire import answer_error
 
 _log = logging.getLogger(__name__)
@@ -25,18 +25,18 @@ _log = logging.getLogger(__name__)
 _PACKETS_PER_TURN = 32
 _WAITING_MAX = 64
 _WAITING_MAX_BYTES = 256 * 1024
+_UNKNOWN_NAMESPACES_MAX = 100
 
 
 class Inbound:
     """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`.
 
-    `task` works while there are packets; an idle connection has none. While many wait, no more are read.
+    `task` works while there are packets; an idle connection has none. While many wait, no more are read: `holding`.
     """
 
     __slots__ = (
         "_attachments",
         "_connection",
-        "_holding",
         "_hub",
         "_incomplete",
         "_max_bytes",
@@ -44,8 +44,10 @@ class Inbound:
         "_policy",
         "_recovery",
         "_speaks_msgpack",
+        "_unknown_namespaces",
         "_waiting",
         "_waiting_bytes",
+        "holding",
         "task",
     )
 
@@ -69,8 +71,9 @@ class Inbound:
         self._attachments: list[bytes] | None = None
         self._waiting: deque[EnginePacket] | None = None
         self._waiting_bytes = 0
-        self._holding = False
+        self.holding = False
         self.task: asyncio.Task[None] | None = None
+        self._unknown_namespaces = 0
         self._speaks_msgpack = connection.codec.CODEC == msgpack_packets.CODEC
 
     def take(self, packet: EnginePacket) -> None:
@@ -88,8 +91,8 @@ class Inbound:
             self._waiting = deque()
         self._waiting.append(packet)
         self._waiting_bytes += len(packet.data)
-        if not self._holding and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
-            self._holding = True
+        if not self.holding and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
+            self.holding = True
             self._connection.hold()
 
     async def _handle_all(self, packet: EnginePacket | None) -> None:
@@ -117,8 +120,8 @@ class Inbound:
         return packet
 
     def _go_on(self) -> None:
-        if self._holding:
-            self._holding = False
+        if self.holding:
+            self.holding = False
             self._connection.go_on()
 
     async def _take(self, packet: EnginePacket) -> None:
@@ -187,6 +190,10 @@ class Inbound:
         if namespace in connection.sessions:
             raise MalformedPacket("a second CONNECT to the same namespace")
         if namespace not in self._namespaces:
+            self._unknown_namespaces += 1
+            if self._unknown_namespaces > _UNKNOWN_NAMESPACES_MAX:
+                connection.close(CLOSE_FLOOD)
+                return
             connection.write(connection.codec.encode_connect_error(namespace, "Invalid namespace"))
             return
         session: Session | None = None
