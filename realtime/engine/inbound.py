@@ -19,7 +19,7 @@ from realtime.engine.policy import ConnectRefused, SessionPolicy
 from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session
 from realtime.engine.sessions import begin_session
-from realtime.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
+from realtime.errors import CLOSE_FLOOD, CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
 from realtime.wire import answer_error
 
 _log = logging.getLogger(__name__)
@@ -27,20 +27,20 @@ _log = logging.getLogger(__name__)
 _PACKETS_PER_TURN = 32
 _WAITING_MAX = 64
 _WAITING_MAX_BYTES = 256 * 1024
+_UNKNOWN_NAMESPACES_MAX = 100
 
 
 class Inbound:
     """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`.
 
     What the policy does without waiting is done when the packet comes. `task` works while something waits; an idle
-    connection has none. While many packets wait, no more are read.
+    connection has none. While many packets wait, no more are read: `holding`.
     """
 
     __slots__ = (
         "_attachments",
         "_connection",
         "_first_steps",
-        "_holding",
         "_hub",
         "_incomplete",
         "_max_bytes",
@@ -49,8 +49,10 @@ class Inbound:
         "_recovery",
         "_speaks_msgpack",
         "_taken_at_once",
+        "_unknown_namespaces",
         "_waiting",
         "_waiting_bytes",
+        "holding",
         "task",
     )
 
@@ -76,9 +78,10 @@ class Inbound:
         self._attachments: list[bytes] | None = None
         self._waiting: deque[tuple[bytes, bytes]] | None = None
         self._waiting_bytes = 0
-        self._holding = False
         self._taken_at_once = 0
+        self.holding = False
         self.task: asyncio.Task[None] | None = None
+        self._unknown_namespaces = 0
         self._speaks_msgpack = connection.codec.CODEC == msgpack_packets.CODEC
 
     def take(self, kind: bytes, data: bytes) -> None:
@@ -110,8 +113,8 @@ class Inbound:
             self._waiting = deque()
         self._waiting.append((kind, data))
         self._waiting_bytes += len(data)
-        if not self._holding and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
-            self._holding = True
+        if not self.holding and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
+            self.holding = True
             self._connection.hold()
 
     async def _work_on(self, begun: Awaitable[None] | None = None) -> None:
@@ -150,8 +153,8 @@ class Inbound:
         return packet
 
     def _go_on(self) -> None:
-        if self._holding:
-            self._holding = False
+        if self.holding:
+            self.holding = False
             self._connection.go_on()
 
     def _begin(self, kind: bytes, data: bytes) -> Work | None:
@@ -224,6 +227,10 @@ class Inbound:
         if namespace in connection.sessions:
             raise MalformedPacket("a second CONNECT to the same namespace")
         if namespace not in self._namespaces:
+            self._unknown_namespaces += 1
+            if self._unknown_namespaces > _UNKNOWN_NAMESPACES_MAX:
+                connection.close(CLOSE_FLOOD)
+                return None
             connection.write(connection.codec.encode_connect_error(namespace, "Invalid namespace"))
             return None
         return self._begin_session(namespace, packet.auth or {})

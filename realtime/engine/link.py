@@ -80,8 +80,8 @@ class Link:
 
     @property
     def excused(self) -> bool:
-        # While the policy works on its packet, the next ones, a pong among them, may stand unread.
-        return self.connection.busy
+        # A pong may be in what is not read because of what came before it.
+        return self.inbound.holding or (self.posting and self.inbound.task is not None)
 
     def fall_silent(self) -> None:
         self.connection.lost("ping timeout")

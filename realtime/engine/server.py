@@ -132,7 +132,7 @@ class SocketEngine:
         # Whatever comes beside a WebSocket is a mistake that must not disturb it.
         if upgrade and not link.ended and (link.probe is not None or link.connection.transport == "websocket"):
             return self._turn_away(request)
-        if link.polling is None or link.connection.transport != "polling":
+        if link.polling is None or link.connection.transport != "polling" or link.polling.drained:
             return answers.bad_request(BadRequest.BAD_REQUEST)
         if link.poll is not None and link.poll.transport is None:
             # The client gave up a poll: what it was to carry may be lost, so that its session cannot go on.

@@ -46,6 +46,16 @@ async def test_after_an_unknown_namespace_the_connection_goes_on(dialect: Dialec
 
 
 @BOTH
+async def test_whoever_asks_for_ever_more_unknown_namespaces_is_closed_as_a_flood(dialect: Dialect) -> None:
+    async with echo_server() as server, raw_socket(server, dialect) as client:
+        await client.connect()
+        for number in range(100):
+            assert (await client.ask(f"40/{number},")).startswith(f"44/{number},")
+        await client.send("40/one more,")
+        assert await client.closed() == (4029, "flood")
+
+
+@BOTH
 async def test_a_refused_connect_tells_code_and_message(dialect: Dialect) -> None:
     async with echo_server() as server, raw_socket(server, dialect) as client:
         answer = await client.ask('40/chat,{"refuse":true}')

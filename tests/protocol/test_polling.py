@@ -196,3 +196,25 @@ async def test_a_client_that_does_not_pong_is_gone() -> None:
     async with echo_server(ping_interval_ms=20, ping_timeout_ms=20) as server, raw_polling(server) as client:
         await client.post("40/chat,")
         assert await server.policy.until_gone() == [("/chat", "ping timeout")]
+
+
+async def test_a_client_is_not_judged_silent_while_its_own_event_holds_up_its_pong() -> None:
+    async with echo_server(ping_interval_ms=10, ping_timeout_ms=20) as server, raw_polling(server) as client:
+        await client.connect()
+        await client.post('42/chat,1["wait","x"]')
+        assert await client.packets() == ["2"]
+        pong = asyncio.create_task(client.post("3"))
+        await asyncio.sleep(0.1)
+        server.policy.gate.set()
+        assert await pong == 200
+        assert '43/chat,1["x"]' in await client.packets()
+
+
+async def test_a_client_that_does_not_pong_is_gone_while_its_event_is_in_work_too() -> None:
+    async with echo_server(ping_interval_ms=20, ping_timeout_ms=20) as server, raw_polling(server) as client:
+        await client.connect()
+        await client.post('42/chat,1["wait","x"]')
+        while (await client.poll())[0] == 200:
+            pass
+        server.policy.gate.set()
+        assert await server.policy.until_gone() == [("/chat", "ping timeout")]

@@ -66,7 +66,7 @@ async def test_a_client_that_is_ahead_of_its_answers_is_not_read_on() -> None:
         await _waits(server, client)
         (link,) = server.engine._links.all()
         sending = asyncio.create_task(client.send(*[f'42/chat,2["echo","{text}"]'] * 5_000))
-        while not link.inbound._holding:
+        while not link.inbound.holding:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)
         # What was read in one piece before the socket was paused.
@@ -76,7 +76,7 @@ async def test_a_client_that_is_ahead_of_its_answers_is_not_read_on() -> None:
         for _ in range(5_000):
             assert await client.receive() == f'43/chat,2["{text}"]'
         await sending
-        assert not link.inbound._holding
+        assert not link.inbound.holding
 
 
 async def test_an_idle_client_has_no_task_and_nothing_waiting() -> None:
