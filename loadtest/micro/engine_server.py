@@ -49,10 +49,12 @@ class OpenDoor:
             own = [f"own:{session.id}:{number}" for number in range(1, self._room_count)]
             await membership.enter(session, EVERYBODY, *own)
 
-    async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
-        if name == "pub":
-            push = emission(MSG, Anything(args[0] if args else None), ToRoom(EVERYBODY))
-            await self._fanning.fanout.publish([push])
+    def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
+        return self._publish(args) if name == "pub" else DONE
+
+    async def _publish(self, args: Sequence[object]) -> bytes:
+        push = emission(MSG, Anything(args[0] if args else None), ToRoom(EVERYBODY))
+        await self._fanning.fanout.publish([push])
         return DONE
 
     def disconnected(self, session: Session, reason: str) -> None:

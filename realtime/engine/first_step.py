@@ -29,27 +29,27 @@ class FirstSteps:
 
         Raises what the work raises before it waits.
         """
-        ready = self._ready
-        if ready is None or not ready.stands:
+        loop, ready = self._loop, self._ready
+        if ready is None or not ready.waits or ready.is_used:
             if ready is None or ready.is_used:
                 self._prepare()
-            return self._loop.create_task(finish(work))
-        context = copy_context()
-        caller = asyncio.current_task(self._loop)
+            return loop.create_task(finish(work))
+        context, task = copy_context(), ready.task
+        caller = asyncio.current_task(loop)
         if caller is not None:
-            _leave_task(self._loop, caller)
-        _enter_task(self._loop, ready.task)
+            _leave_task(loop, caller)
+        _enter_task(loop, task)
         try:
             awaited = context.run(work.send, None)
         except StopIteration:
             return None
         finally:
-            _leave_task(self._loop, ready.task)
+            _leave_task(loop, task)
             if caller is not None:
-                _enter_task(self._loop, caller)
+                _enter_task(loop, caller)
         self._prepare()
         ready.give(finish(_Begun(work, context, awaited)))
-        return ready.task
+        return task
 
     def stop(self) -> None:
         """No task stands ready any more; what waits goes on."""
@@ -63,24 +63,19 @@ class FirstSteps:
 
 
 class _ReadyTask:
-    """A task that waits for the rest of a coroutine whose first step was taken in its name."""
+    """A task that `waits` for the rest of a coroutine whose first step was taken in its name."""
 
-    __slots__ = ("_given", "_rest", "_waits", "task")
+    __slots__ = ("_given", "_rest", "task", "waits")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._given: asyncio.Future[None] = loop.create_future()
         self._rest: Work | None = None
-        self._waits = False
+        self.waits = False
         self.task = loop.create_task(self._run())
 
     @property
-    def stands(self) -> bool:
-        """True while it has begun to wait and nothing has come."""
-        return self._waits and not self._given.done()
-
-    @property
     def is_used(self) -> bool:
-        return self._given.done() or self.task.done()
+        return self._given.done()
 
     def give(self, rest: Work) -> None:
         self._rest = rest
@@ -89,7 +84,7 @@ class _ReadyTask:
             self._given.set_result(None)
 
     async def _run(self) -> None:
-        self._waits = True
+        self.waits = True
         try:
             await self._given
         except asyncio.CancelledError:

@@ -107,13 +107,34 @@ class FrameParser:
         self.violation: CloseReason | None = None
         """Why the connection has to be failed; it counts after the events of the same call."""
 
+    def lone_text(self, data: bytes, now_s: float) -> bytes:
+        """The shortest way, for what nearly all reads are: the payload of one whole text in ASCII.
+
+        Empty: these bytes are no such, nothing was taken of them, and they have to be fed. `now_s` is as for `feed`.
+        """
+        if now_s >= self._second_ends_s:
+            self._begin_second(now_s)
+        size_bytes = len(data)
+        if size_bytes < 6 or data[0] != _WHOLE_TEXT or not self._between_messages or self._frames_left <= 0:
+            return b""
+        length, start = data[1], 6
+        if length == _MASKED | _LENGTH_16 and size_bytes >= _LENGTH_16 + 8:
+            length, start = (data[2] << 8 | data[3]) + _MASKED, 8
+        elif length >= _MASKED | _LENGTH_16:
+            return b""
+        if length != size_bytes - start + _MASKED or size_bytes > self._max_message_bytes:
+            return b""
+        plain = bytearray(data[start:])
+        websocket_mask(data[start - 4 : start], plain)
+        if not plain.isascii():
+            return b""
+        self._frames_left -= 1
+        return bytes(plain)
+
     def feed(self, data: bytes, now_s: float) -> list[Event]:
         """The events that these bytes complete. `now_s` is any clock that only goes forward."""
         if now_s >= self._second_ends_s:
-            self._second_ends_s = now_s + 1
-            self._frames_left = self._max_frames_per_s
-        if self._between_messages and (payload := self._read_lone_text(data)):
-            return [(TEXT, payload)]
+            self._begin_second(now_s)
         events: list[Event] = []
         if self._ended:
             return events
@@ -138,28 +159,9 @@ class FrameParser:
         self._between_messages = not (self._head or self._frame or self._message or self._ended)
         return events
 
-    def _read_lone_text(self, data: bytes) -> bytes:
-        """The shortest way, for what nearly all reads are: one whole text in ASCII. Empty: this is no such."""
-        size_bytes = len(data)
-        if size_bytes < 6 or data[0] != _WHOLE_TEXT or self._frames_left <= 0:
-            return b""
-        length = data[1]
-        if length < _MASKED | _LENGTH_16:
-            start = 6
-            if length != size_bytes - 6 + _MASKED:
-                return b""
-        else:
-            start = 8
-            if length != _MASKED | _LENGTH_16 or (data[2] << 8 | data[3]) != size_bytes - 8 or size_bytes < 134:
-                return b""
-        if size_bytes > self._max_message_bytes:
-            return b""
-        plain = bytearray(data[start:])
-        websocket_mask(data[start - 4 : start], plain)
-        if not plain.isascii():
-            return b""
-        self._frames_left -= 1
-        return bytes(plain)
+    def _begin_second(self, now_s: float) -> None:
+        self._second_ends_s = now_s + 1
+        self._frames_left = self._max_frames_per_s
 
     def _read_whole_message(self, data: bytes, position: int, end: int, events: list[Event]) -> int:
         """The short way for what clients usually send. Returns where the next frame begins, 0 if this is no such."""

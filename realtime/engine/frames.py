@@ -42,18 +42,11 @@ class Outgoing:
     `payload` is its form in a polling payload; `frame` the WebSocket frame where that is not the same bytes in text.
     """
 
-    __slots__ = ("_frame", "payload")
+    __slots__ = ("frame", "payload")
 
     def __init__(self, payload: bytes, frame: bytes | None = None) -> None:
         self.payload = payload
-        self._frame = frame
-
-    @property
-    def frame(self) -> bytes:
-        frame = self._frame
-        if frame is None:
-            frame = self._frame = websocket_frame(_TEXT_OPCODE, self.payload)
-        return frame
+        self.frame = websocket_frame(_TEXT_OPCODE, payload) if frame is None else frame
 
 
 def binary_message(data: bytes) -> Outgoing:

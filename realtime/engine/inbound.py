@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections import deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
+from types import CoroutineType
 
 import orjson
 
 from realtime.engine import msgpack_packets
+from realtime.engine.entrance import Entrance, unforeseen
 from realtime.engine.first_step import FirstSteps, Work
 from realtime.engine.frames import BINARY, CLOSE, MESSAGE, MalformedPacket
-from realtime.engine.hub import Hub
 from realtime.engine.packets import BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet, attach, decode_packet
-from realtime.engine.policy import ConnectRefused, SessionPolicy
-from realtime.engine.recovery import Recovery
+from realtime.engine.policy import SessionPolicy
 from realtime.engine.session import Connection, Session
-from realtime.engine.sessions import begin_session
-from realtime.errors import CLOSE_FLOOD, CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
+from realtime.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
 from realtime.wire import answer_error
 
 _log = logging.getLogger(__name__)
@@ -27,7 +25,6 @@ _log = logging.getLogger(__name__)
 _PACKETS_PER_TURN = 32
 _WAITING_MAX = 64
 _WAITING_MAX_BYTES = 256 * 1024
-_UNKNOWN_NAMESPACES_MAX = 100
 
 
 class Inbound:
@@ -40,16 +37,13 @@ class Inbound:
     __slots__ = (
         "_attachments",
         "_connection",
+        "_entrance",
         "_first_steps",
-        "_hub",
         "_incomplete",
         "_max_bytes",
-        "_namespaces",
         "_policy",
-        "_recovery",
         "_speaks_msgpack",
         "_taken_at_once",
-        "_unknown_namespaces",
         "_waiting",
         "_waiting_bytes",
         "holding",
@@ -61,19 +55,15 @@ class Inbound:
         connection: Connection,
         *,
         policy: SessionPolicy,
-        hub: Hub,
-        namespaces: frozenset[str],
+        entrance: Entrance,
         max_bytes: int,
         first_steps: FirstSteps,
-        recovery: Recovery | None = None,
     ) -> None:
         self._connection = connection
         self._first_steps = first_steps
         self._policy = policy
-        self._hub = hub
-        self._namespaces = namespaces
+        self._entrance = entrance
         self._max_bytes = max_bytes
-        self._recovery = recovery
         self._incomplete: Packet | None = None
         self._attachments: list[bytes] | None = None
         self._waiting: deque[tuple[bytes, bytes]] | None = None
@@ -81,7 +71,6 @@ class Inbound:
         self._taken_at_once = 0
         self.holding = False
         self.task: asyncio.Task[None] | None = None
-        self._unknown_namespaces = 0
         self._speaks_msgpack = connection.codec.CODEC == msgpack_packets.CODEC
 
     def take(self, kind: bytes, data: bytes) -> None:
@@ -160,7 +149,7 @@ class Inbound:
     def _begin(self, kind: bytes, data: bytes) -> Work | None:
         """Handles a packet. What the policy may have to wait for is returned: `end_work` has to follow it."""
         connection = self._connection
-        connection.begin_work()
+        connection.busy = True
         work: Work | None = None
         try:
             if kind == MESSAGE:
@@ -206,87 +195,53 @@ class Inbound:
         return self._handle(packet)
 
     def _handle(self, packet: Packet) -> Work | None:
-        kind = packet.kind
+        kind, connection = packet.kind, self._connection
         if kind is CONNECT:
-            return self._connect(packet)
-        session = self._connection.session(packet.namespace)
+            return self._entrance.connect(connection, packet.namespace, packet.auth or {})
+        session = connection.session(packet.namespace)
         if session is None or session.leaving:
-            if session is None and packet.namespace not in self._connection.dismissed:
+            if session is None and packet.namespace not in connection.dismissed:
                 raise MalformedPacket("a packet before CONNECT")
             # It crossed our DISCONNECT on the way.
             return None
         if kind is EVENT or kind is BINARY_EVENT:
             return self._event(session, packet)
         if kind is DISCONNECT:
-            self._connection.drop(session, "client namespace disconnect")
+            connection.drop(session, "client namespace disconnect")
         # The server asks for no acks, so that one of a client's means nothing.
         return None
 
-    def _connect(self, packet: Packet) -> Work | None:
-        namespace, connection = packet.namespace, self._connection
-        if namespace in connection.sessions:
-            raise MalformedPacket("a second CONNECT to the same namespace")
-        if namespace not in self._namespaces:
-            self._unknown_namespaces += 1
-            if self._unknown_namespaces > _UNKNOWN_NAMESPACES_MAX:
-                connection.close(CLOSE_FLOOD)
-                return None
-            connection.write(connection.codec.encode_connect_error(namespace, "Invalid namespace"))
-            return None
-        return self._begin_session(namespace, packet.auth or {})
-
-    async def _begin_session(self, namespace: str, auth: Mapping[str, object]) -> None:
-        connection = self._connection
-        session: Session | None = None
+    def _event(self, session: Session, packet: Packet) -> Work | None:
         try:
-            session = await self._open_session(namespace, auth)
-        except ConnectRefused as refused:
-            connection.write(
-                connection.codec.encode_connect_error(
-                    namespace, refused.message, {"code": refused.code, "message": refused.message}
-                )
-            )
+            value = self._policy.event(session, packet.name, packet.args, packet.size_bytes)
         except Exception:
-            error_id = _log_failure("connect")
-            message = f"{INTERNAL.message} ({error_id})"
-            connection.write(
-                connection.codec.encode_connect_error(namespace, message, {"code": INTERNAL.code, "message": message})
-            )
-        if session is not None:
-            self._hub.add_session(session)
-            connection.accept(session)
+            value = _failed(packet.name)
+        if isinstance(value, CoroutineType):
+            return self._answer_later(session, packet, value)
+        self._answer(session, packet, value)
+        return None
 
-    async def _open_session(self, namespace: str, auth: Mapping[str, object]) -> Session:
-        """A session that is to be accepted at once: the one that the client comes back to, or a fresh one."""
-        resumed: Session | None = None
-        if self._recovery is not None:
-            resumed = await self._recovery.resume(self._connection, namespace, auth)
-        if resumed is not None:
-            return resumed
-        session = await begin_session(
-            self._connection, namespace, auth, policy=self._policy, hub=self._hub, recovery=self._recovery
-        )
-        if self._recovery is not None:
-            self._recovery.begun(session, auth)
-        return session
-
-    async def _event(self, session: Session, packet: Packet) -> None:
-        answer: bytes | None = None
+    async def _answer_later(self, session: Session, packet: Packet, work: Awaitable[object]) -> None:
         try:
-            value = await self._policy.event(session, packet.name, packet.args, packet.size_bytes)
-            answer = value if isinstance(value, bytes) else orjson.dumps(value)
+            value = await work
         except asyncio.CancelledError:
-            answer = answer_error(CommandError(UNAVAILABLE))
+            self._answer(session, packet, answer_error(CommandError(UNAVAILABLE)))
             raise
         except Exception:
-            error_id = _log_failure(packet.name)
-            answer = answer_error(CommandError(INTERNAL, f"{INTERNAL.message} ({error_id})"))
-        finally:
-            if packet.ack_id is not None and answer is not None:
-                self._connection.write(self._connection.codec.encode_ack(session.namespace, packet.ack_id, answer))
+            value = _failed(packet.name)
+        self._answer(session, packet, value)
+
+    def _answer(self, session: Session, packet: Packet, value: object) -> None:
+        if packet.ack_id is None:
+            return
+        if not isinstance(value, bytes):
+            try:
+                value = orjson.dumps(value)
+            except TypeError:
+                value = _failed(packet.name)
+        self._connection.write(self._connection.codec.encode_ack(session.namespace, packet.ack_id, value))
 
 
-def _log_failure(what: str) -> str:
-    error_id = secrets.token_hex(6)
-    _log.exception("policy failed on %r, error id %s", what, error_id)
-    return error_id
+def _failed(event: str) -> bytes:
+    """The answer of an event that failed unforeseen."""
+    return answer_error(CommandError(INTERNAL, unforeseen(event)))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from realtime.engine.delay_line import DelayLine
+from realtime.engine.entrance import Entrance
 from realtime.engine.first_step import FirstSteps
 from realtime.engine.heartbeat import Heartbeat
 from realtime.engine.hub import Hub
@@ -43,7 +44,7 @@ class Links:
         self._options = options
         self._inbound = inbound
         self._recovery = recovery
-        self._namespaces = frozenset(options.namespaces)
+        self._entrance = Entrance(policy=policy, hub=hub, namespaces=frozenset(options.namespaces), recovery=recovery)
         self._links: dict[str, Link] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self._heartbeat = Heartbeat(interval_ms=options.ping_interval_ms, timeout_ms=options.ping_timeout_ms)
@@ -86,11 +87,9 @@ class Links:
         inbound = self._inbound(
             connection,
             policy=self._policy,
-            hub=self._hub,
-            namespaces=self._namespaces,
+            entrance=self._entrance,
             max_bytes=self._options.max_packet_bytes,
             first_steps=self._first_steps,
-            recovery=self._recovery,
         )
         link = Link(connection, inbound, self._heartbeat, polling)
         self._links[connection.id] = link

@@ -165,7 +165,9 @@ def encode_event(namespace: str, event: str, data: bytes, push_id: str | None = 
 
 def encode_ack(namespace: str, ack_id: bytes, data: bytes) -> Outgoing:
     """The answer of an event; `data` is encoded JSON."""
-    return Outgoing(b"43" + _address(namespace) + ack_id + b"[" + data + b"]")
+    if namespace != "/":
+        ack_id = _address(namespace) + ack_id
+    return Outgoing(b"43" + ack_id + b"[" + data + b"]")
 
 
 def encode_connect(namespace: str, session_id: str, private_id: str | None = None) -> Outgoing:

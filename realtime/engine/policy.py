@@ -63,9 +63,10 @@ class SessionPolicy(Protocol):
         When the connection was closed meanwhile, by this method too, there is no answer and `disconnected` follows.
         """
 
-    async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
+    def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         """Does what a client asked and returns the answer: encoded JSON as bytes, or a value that orjson can encode.
 
+        What may wait is an `async def`: a coroutine is awaited for its answer, in a task. A plain answer costs none.
         Called for events without an ack id too; their answer is dropped. `size_bytes` is that of the whole packet with
         its attachments, which stand in `args` as bytes.
         """

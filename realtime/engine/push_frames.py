@@ -7,22 +7,25 @@ from realtime.engine.frames import Outgoing
 
 
 class PushFrames:
-    """One push; `data` is encoded JSON. `push_id` is unique over nodes, None for a push that is never replayed."""
+    """One push; `data` is encoded JSON. `push_id` is unique over nodes, None for a push that is never replayed.
 
-    __slots__ = ("_packets", "data", "event", "namespace", "push_id")
+    `forms` are those that were made: two of each codec, without and with the push id.
+    """
+
+    __slots__ = ("data", "event", "forms", "namespace", "push_id")
 
     def __init__(self, namespace: str, event: str, data: bytes, push_id: str | None = None) -> None:
         self.namespace = namespace
         self.event = event
         self.data = data
         self.push_id = push_id
-        self._packets: list[Outgoing | None] = [None, None, None, None]
+        self.forms: list[Outgoing | None] = [None, None, None, None]
 
     def packet(self, codec: Codec, *, with_offset: bool) -> Outgoing:
         """The encoded packet; the push id is its last argument for sessions that asked for recovery."""
         offset = self.push_id if with_offset else None
         form = 2 * codec.CODEC + (offset is not None)
-        packet = self._packets[form]
+        packet = self.forms[form]
         if packet is None:
-            packet = self._packets[form] = codec.encode_event(self.namespace, self.event, self.data, offset)
+            packet = self.forms[form] = codec.encode_event(self.namespace, self.event, self.data, offset)
         return packet

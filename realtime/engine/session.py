@@ -56,7 +56,6 @@ class Connection:
     """
 
     __slots__ = (
-        "_closing",
         "_ended",
         "_gone",
         "_grace",
@@ -70,11 +69,13 @@ class Connection:
         "_when_idle",
         "_why",
         "busy",
+        "closing",
         "codec",
         "dismissed",
         "id",
         "identity",
         "peer_address",
+        "unknown_namespaces",
         "user_agent",
     )
 
@@ -102,10 +103,13 @@ class Connection:
         self._on_end = on_end
         self._sessions: dict[str, Session] = {}
         self.dismissed: frozenset[str] = frozenset()
+        self.unknown_namespaces = 0
+        """So many times the client asked for one that there is not."""
         self.busy = False
         """True while the policy works on something of this connection."""
         self._why: str | None = None
-        self._closing = False
+        self.closing = False
+        """True as soon as nothing of the client is read any more; for the engine."""
         self._gone = False
         self._over = False
         self._ended = False
@@ -132,18 +136,13 @@ class Connection:
         Nothing that the client sends is read any more; the answer that is being made leaves first, if it comes soon.
         `disconnected` of the policy follows for each session. Only the first reason counts.
         """
-        if not self._closing:
-            self._closing = True
+        if not self.closing:
+            self.closing = True
             if self._why is None:
                 self._why = reason.reason
             self.when_idle(lambda: self._close_transport(reason))
 
     # What follows is for the engine.
-
-    @property
-    def closing(self) -> bool:
-        """True as soon as nothing of the client is read any more."""
-        return self._closing
 
     @property
     def gone(self) -> bool:
@@ -166,7 +165,7 @@ class Connection:
 
     def lost(self, why: str) -> None:
         """The transport is of no use any more: nothing can be told to the client, and nothing of it is handled."""
-        self._closing = True
+        self.closing = True
         if self._why is None:
             self._why = why
         self._end()
@@ -180,14 +179,11 @@ class Connection:
 
     def left(self) -> None:
         """The client has ended the connection, and all that it had said before is handled."""
-        self._closing = True
+        self.closing = True
         if self._why is None:
             self._why = TRANSPORT_CLOSE
         self._end()
         self._transport.release()
-
-    def begin_work(self) -> None:
-        self.busy = True
 
     def end_work(self) -> None:
         self.busy = False
@@ -306,7 +302,11 @@ class Session:
     def take(self, push: PushFrames) -> None:
         """Sends a push in the form that this client needs, or holds it back until the CONNECT was answered."""
         if self._open:
-            if self.trail is None or not self.trail.told_elsewhere(push):
+            if self.trail is None:
+                connection = self.connection
+                packet = push.forms[2 * connection.codec.CODEC]
+                connection.write(packet or push.packet(connection.codec, with_offset=False))
+            elif not self.trail.told_elsewhere(push):
                 self._write(push)
         elif not self._shut:
             if self._held is None:

@@ -21,10 +21,10 @@ class WebSocketTransport:
     """Writes to an upgraded socket. Frames of one loop tick leave in one write, and what answers a read leaves with it.
 
     Nothing is queued here beyond the tick: what the client has not read stands in the socket's own buffer, and that may
-    hold the group's `max_unread_bytes`.
+    hold the group's `max_unread_bytes`. While it `_gathers`, whoever made it do so will flush it.
     """
 
-    __slots__ = ("_closed", "_gathers", "_group", "_on_stalled", "_tick", "_tick_bytes", "_transport")
+    __slots__ = ("_closed", "_first", "_gathers", "_group", "_more", "_more_bytes", "_on_stalled", "_transport")
 
     name: Literal["websocket"] = "websocket"
 
@@ -32,8 +32,10 @@ class WebSocketTransport:
         self._transport = transport
         self._group = group
         self._on_stalled: Callable[[], None] | None = None
-        self._tick: list[bytes] = []
-        self._tick_bytes = 0
+        # Nearly always one frame leaves alone: it costs no list.
+        self._first: bytes | None = None
+        self._more: list[bytes] | None = None
+        self._more_bytes = 0
         self._gathers = False
         self._closed = False
         raw = transport.get_extra_info("socket")
@@ -50,11 +52,19 @@ class WebSocketTransport:
     def write_frame(self, frame: bytes) -> None:
         if self._closed:
             return
-        if not self._tick and not self._gathers:
-            self._group.flush_soon(self)
-        self._tick.append(frame)
-        self._tick_bytes += len(frame)
-        if self._tick_bytes > _FLUSH_BYTES:
+        if self._first is None:
+            self._first = frame
+            if not self._gathers:
+                self._group.flush_soon(self)
+        else:
+            self._gather(frame)
+
+    def _gather(self, frame: bytes) -> None:
+        if self._more is None:
+            self._more = []
+        self._more.append(frame)
+        self._more_bytes += len(frame)
+        if self._more_bytes > _FLUSH_BYTES:
             self.flush()
 
     def close(self, reason: CloseReason) -> None:
@@ -69,7 +79,7 @@ class WebSocketTransport:
 
     def abort(self) -> None:
         self._closed = True
-        self._drop_tick()
+        self._drop_gathered()
         self._transport.abort()
 
     def hold(self) -> None:
@@ -81,26 +91,24 @@ class WebSocketTransport:
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def gather(self) -> None:
-        """What is written from now on leaves with the next `flush`, which the caller promises."""
-        self._gathers = True
-
     def flush(self) -> None:
-        self._gathers = False
-        if not self._tick:
+        """Writes what there is to write."""
+        data = self._first
+        if data is None:
             return
-        frames, size_bytes = self._tick, self._tick_bytes
-        self._drop_tick()
+        if self._more is not None:
+            data = b"".join((data, *self._more))
+        self._drop_gathered()
         transport = self._transport
         if transport.is_closing():
             return
         unread_bytes = transport.get_write_buffer_size()
-        if unread_bytes and unread_bytes + size_bytes > self._group.max_unread_bytes:
+        if unread_bytes and unread_bytes + len(data) > self._group.max_unread_bytes:
             self.abort()
             if self._on_stalled is not None:
                 self._on_stalled()
         else:
-            transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            transport.write(data)
 
     def _say_goodbye(self, frame: bytes) -> None:
         if not self._closed:
@@ -114,6 +122,8 @@ class WebSocketTransport:
         if self._transport.get_write_buffer_size():
             self._group.expect_end(self)
 
-    def _drop_tick(self) -> None:
-        self._tick = []
-        self._tick_bytes = 0
+    def _drop_gathered(self) -> None:
+        self._first = None
+        if self._more is not None:
+            self._more = None
+            self._more_bytes = 0

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import Protocol
 
-from realtime.engine.frame_parser import BINARY, CLOSE, PING, PONG, TEXT, FrameParser
+from realtime.engine.frame_parser import BINARY, CLOSE, PING, PONG, TEXT, Event, FrameParser
 from realtime.engine.frames import websocket_frame
 from realtime.engine.socket_group import SocketGroup
 from realtime.engine.websocket import WebSocketTransport
@@ -47,14 +47,20 @@ class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
             self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
-        self.gather()
+        self._gathers = True
         try:
-            self._hear(data)
+            now_s = self._group.loop.time()
+            if (text := self._parser.lone_text(data, now_s)) and self._listener is not None:
+                self._listener.text(text)
+            else:
+                self._hear(self._parser.feed(data, now_s))
         finally:
-            self.flush()
+            self._gathers = False
+            if self._first is not None:
+                self.flush()
 
-    def _hear(self, data: bytes) -> None:
-        for opcode, payload in self._parser.feed(data, self._group.loop.time()):
+    def _hear(self, events: list[Event]) -> None:
+        for opcode, payload in events:
             listener = self._listener
             if listener is None:
                 return
@@ -72,7 +78,7 @@ class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
-        self._drop_tick()
+        self._drop_gathered()
         self._group.remove(self)
         listener, self._listener = self._listener, None
         if listener is not None:

@@ -15,6 +15,7 @@ TESTED_ELSEWHERE = {
     "realtime/backplane.py": "tests/conformance/test_backplane.py",
     "realtime/backplane_memory.py": "tests/conformance/test_backplane.py",
     "realtime/engine/codec.py": "tests/realtime/engine/test_push_frames.py",
+    "realtime/engine/entrance.py": "tests/protocol/test_connect.py",
     "realtime/engine/nobody.py": "tests/recovery/test_stopping.py",
     "realtime/engine/options.py": "tests/protocol/test_handshake.py",
     "realtime/engine/policy.py": "tests/protocol/test_connect.py",

@@ -139,7 +139,7 @@ async def test_pushes_of_one_tick_leave_in_one_write(monkeypatch: pytest.MonkeyP
     flush = WebSocketTransport.flush
 
     def counted(transport: WebSocketTransport) -> None:
-        flushes.append(len(transport._tick))
+        flushes.append(1 + len(transport._more or ()))
         flush(transport)
 
     monkeypatch.setattr(WebSocketTransport, "flush", counted)

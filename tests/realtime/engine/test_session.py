@@ -75,7 +75,7 @@ async def test_pushes_sent_before_a_close_leave_before_it() -> None:
 
 async def test_a_close_does_not_wait_for_ever_for_work() -> None:
     opened = Opened()
-    opened.connection.begin_work()
+    opened.connection.busy = True
     opened.connection.close(CLOSE_FLOOD)
     async with asyncio.timeout(GRACE_S * 10):
         assert await opened.transport.fetch() == b"1"

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from realtime.engine.websocket import WebSocketTransport
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import QUERY, raw_socket
 
@@ -66,4 +67,5 @@ async def test_an_idle_client_has_nothing_queued() -> None:
         await client.ask('42/chat,1["push",10]')
         (session,) = server.policy.sessions
         transport = session.connection._transport
-        assert getattr(transport, "_tick", None) == []
+        assert isinstance(transport, WebSocketTransport)
+        assert (transport._first, transport._more) == (None, None)
