@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import unicodedata
 from typing import Annotated, Final, Generic, TypeVar
 
@@ -75,6 +76,11 @@ def unix_ms(moment: datetime.datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+_UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Unicode's categories Cc and Cs."""
+_UNCLEAN_IN_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 class TextRule:
     """Type of clean text, as `Annotated[str, TextRule(longest)]`: NFC, no control characters, no lone surrogates.
 
@@ -86,6 +92,7 @@ class TextRule:
         self.longest = longest
         self.shortest = shortest
         self.lines = lines
+        self.unclean = _UNCLEAN_IN_LINES if lines else _UNCLEAN
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._clean, handler(source))
@@ -94,9 +101,8 @@ class TextRule:
         return {**handler(schema), "minLength": self.shortest, "maxLength": self.longest}
 
     def _clean(self, value: str) -> str:
-        for character in value:
-            if unicodedata.category(character) in ("Cc", "Cs") and not (self.lines and character in "\n\r\t"):
-                raise ValueError("must not hold control characters or lone surrogates")
+        if self.unclean.search(value):
+            raise ValueError("must not hold control characters or lone surrogates")
         text = unicodedata.normalize("NFC", value)
         if len(text) > self.longest:
             raise ValueError(f"must have at most {self.longest} characters")

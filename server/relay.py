@@ -70,12 +70,11 @@ class Relay:
                 await asyncio.wait_for(self._woken.wait(), IDLE_POLL_S)
 
     async def _carry(self) -> int:
-        """Sends one batch. Sent and then not marked (a crash in between) means sent twice, never lost."""
+        """Sends one batch. Sent and then not committed as sent (a crash in between) means sent twice, never lost."""
         async with self._units.write() as connection:
             rows = await self._queries.facts.take_unsent(
                 connection, resend_after_s=self._resend_after_s, batch_size=BATCH
             )
             if rows:
                 await self._streams.publish([(row.fact, row.id, row.payload.encode()) for row in rows])
-                await self._queries.facts.mark_sent(connection, fact_ids=[row.id for row in rows])
         return len(rows)

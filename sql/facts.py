@@ -38,10 +38,8 @@ class FactQueries(Protocol):
         ...
 
     async def take_unsent(self, connection: Connection, *, resend_after_s: float, batch_size: int) -> list[OutboxRow]:
-        """What no other relay holds at the moment; held until the transaction ends."""
+        """What no other relay holds at the moment. It counts as sent once the transaction is committed."""
         ...
-
-    async def mark_sent(self, connection: Connection, *, fact_ids: list[FactId]) -> None: ...
 
     async def confirm(self, connection: Connection, *, fact_id: int, consumer: str) -> bool | None:
         """True for the first time only; None for a repeat (it waits for a first one under way) and for a row swept."""

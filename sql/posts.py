@@ -57,8 +57,8 @@ class PostQueries(Protocol):
         link: str | None,
         visibility: str,
         client_id: str | None,
-    ) -> PostId | None:
-        """None: this author has a post with this client_id, see find_post."""
+    ) -> PostView | None:
+        """The post as its author sees it. None: they have one with this client_id, see find_post."""
         ...
 
     async def find_post(self, connection: Connection, *, author_id: UserId, client_id: str) -> PostId | None: ...

@@ -211,6 +211,7 @@ AUTH_REVOKE = Command(
     ack=Nothing,
     effect="Ends one of the caller's login sessions: its tokens are refused and its sockets closed, on every node.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=RateLimit(60, 60),
     example={"session_id": EXAMPLE_ID},
     errors=(NOT_FOUND,),

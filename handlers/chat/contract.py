@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from handlers.chat.models import Conversation, Message
 from handlers.limits import MESSAGE_CHARS
-from realtime.contract import Command, LastPosition, Push, RateLimit, Repeat, Route
+from realtime.contract import Command, LastPosition, Push, RateLimit, Repeat, Route, Unit
 from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
@@ -206,6 +206,7 @@ READ = Command(
     ack=PositionAck,
     effect="The caller has read all messages up to this one; the position never moves back.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=READ_RATE,
     example={"conversation_id": EXAMPLE_ID, "seq": 1},
     errors=(NOT_FOUND,),
@@ -219,6 +220,7 @@ DELIVERED = Command(
     ack=PositionAck,
     effect="The caller's devices have all messages up to this one; the position never moves back.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=READ_RATE,
     example={"conversation_id": EXAMPLE_ID, "seq": 1},
     errors=(NOT_FOUND,),

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, Limits
 from handlers.people.models import Key, Profile, User
-from realtime.contract import Command, Fact, RateLimit, Repeat, Route
+from realtime.contract import Command, Fact, RateLimit, Repeat, Route, Unit
 from realtime.errors import CONFLICT, NOT_FOUND
 from realtime.wire import Empty, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
@@ -126,6 +126,7 @@ USER_UPDATE = Command(
     ack=UserDetail,
     effect="Changes the caller's name, bio, profile or settings.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=_EDITS,
     example={
         "display_name": "Ada L.",
@@ -164,6 +165,7 @@ USER_UNFOLLOW = Command(
     ack=Following,
     effect="Stops following a person.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
     errors=(NOT_FOUND,),
@@ -196,6 +198,7 @@ USER_UNBLOCK = Command(
     ack=Blocking,
     effect="Takes a block back; the follows that it ended stay ended.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
     errors=(NOT_FOUND,),

@@ -76,19 +76,19 @@ async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
 
 async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
-    # Both stay locked, so that a block set meanwhile waits and then finds this follow to end.
-    await ctx.sql.people.lock_users(ctx.connection, user_ids=[ctx.user_id, other_id])
-    relation = await _visible_relation(ctx, other_id)
-    if relation.is_self:
-        raise CommandError(CONFLICT, "Nobody follows themselves.")
-    if relation.blocks:
-        raise CommandError(CONFLICT, "You block this person: take the block back first.")
+    # First: it leaves both locked, so that a block set before is seen below, and one set meanwhile waits and then finds
+    # this follow to end. Where it was not allowed, it is taken back with the transaction.
     row = await ctx.sql.graph.follow(
         ctx.connection,
         follower_id=ctx.user_id,
         followed_id=other_id,
         broadcaster_from=ctx.services.policy.feed_fanout_max_followers,
     )
+    relation = await _visible_relation(ctx, other_id)
+    if relation.is_self:
+        raise CommandError(CONFLICT, "Nobody follows themselves.")
+    if relation.blocks:
+        raise CommandError(CONFLICT, "You block this person: take the block back first.")
     if row is None:
         raise CommandError(NOT_FOUND)
     data = FollowData(follower_id=ctx.user_id, followed_id=other_id)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, mode
 from handlers.limits import LINK_CHARS, POST_CHARS
 from handlers.people.models import User
 from handlers.posts.models import Post
-from realtime.contract import Command, Fact, RateLimit, Repeat, Route
+from realtime.contract import Command, Fact, RateLimit, Repeat, Route, Unit
 from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.wire import ClientId, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, TextRule, WireId
 
@@ -136,6 +136,7 @@ POST_UPDATE = Command(
     ack=PostAck,
     effect="Changes the text or the visibility of the caller's own post.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=_WRITES,
     example={"post_id": EXAMPLE_ID, "text": "Hello again"},
     errors=(NOT_FOUND, FORBIDDEN),
@@ -149,6 +150,7 @@ POST_DELETE = Command(
     ack=Nothing,
     effect="Deletes the caller's own post, for everybody and with its comments and likes.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=_WRITES,
     example={"post_id": EXAMPLE_ID},
     errors=(NOT_FOUND, FORBIDDEN),
@@ -175,6 +177,7 @@ POST_LIKE = Command(
     ack=LikeAck,
     effect="Likes a post; a person likes a post once, however often they say so.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=_LIKES,
     example={"post_id": EXAMPLE_ID},
     errors=(NOT_FOUND,),
@@ -188,6 +191,7 @@ POST_UNLIKE = Command(
     ack=LikeAck,
     effect="Takes a like back.",
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=_LIKES,
     example={"post_id": EXAMPLE_ID},
     errors=(NOT_FOUND,),

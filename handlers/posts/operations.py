@@ -27,7 +27,7 @@ from sql.posts import PostView
 
 
 async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
-    post_id = await ctx.sql.posts.insert_post(
+    row = await ctx.sql.posts.insert_post(
         ctx.connection,
         author_id=ctx.user_id,
         kind=cmd.meant_kind,
@@ -36,10 +36,9 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
         visibility=cmd.visibility,
         client_id=cmd.client_id,
     )
-    if post_id is None:
+    if row is None:
         return Outcome(PostAck(post=post_view(await _earlier_post(ctx, cmd))))
-    row = await _visible_post(ctx, post_id)
-    fact = Happening(POST_CREATED, PostCreatedData(post_id=post_id, author_id=ctx.user_id))
+    fact = Happening(POST_CREATED, PostCreatedData(post_id=row.id, author_id=ctx.user_id))
     return Outcome(PostAck(post=post_view(row)), facts=(fact,))
 
 

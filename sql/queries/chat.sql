@@ -219,25 +219,27 @@ ORDER BY m.seq
 LIMIT :page_size;
 
 -- name: mark_read(conversation_id, user_id, seq)^
--- Moves a member's read position forwards, never past the last message; what is read was delivered. The row as `held`
--- has it is the newest, also after waiting for another device of the member; the rest is as the statement began.
+-- Moves a member's read position forwards; a number above the last message moves nothing. What is read was delivered.
+-- The row as `held` has it is the newest, also after waiting for another device of the member; the rest is as the
+-- statement began.
 -- conversation_members_pkey, conversations_pkey; 0 or 1 row, none for those who are no members.
 WITH held AS (
     SELECT
         member.conversation_id, member.user_id, member.read_seq, member.delivered_seq,
-        least(:seq, c.last_seq) AS seq, greatest(c.last_seq, member.read_seq) AS last_seq
+        greatest(c.last_seq, member.read_seq) AS last_seq
     FROM conversation_members member
     JOIN conversations c ON c.id = member.conversation_id
     WHERE member.conversation_id = :conversation_id AND member.user_id = :user_id
     FOR NO KEY UPDATE OF member
 ), moved AS (
     UPDATE conversation_members member
-    SET read_seq = held.seq, delivered_seq = greatest(member.delivered_seq, held.seq)
+    SET read_seq = :seq, delivered_seq = greatest(member.delivered_seq, :seq)
     FROM held
     WHERE
         member.conversation_id = held.conversation_id
         AND member.user_id = held.user_id
-        AND held.seq > held.read_seq
+        AND :seq > held.read_seq
+        AND :seq <= held.last_seq
     RETURNING member.read_seq, member.delivered_seq
 )
 SELECT true AS changed, moved.read_seq, moved.delivered_seq, held.last_seq
@@ -254,19 +256,20 @@ WHERE NOT EXISTS (SELECT FROM moved);
 WITH held AS (
     SELECT
         member.conversation_id, member.user_id, member.read_seq, member.delivered_seq,
-        least(:seq, c.last_seq) AS seq, greatest(c.last_seq, member.read_seq) AS last_seq
+        greatest(c.last_seq, member.read_seq) AS last_seq
     FROM conversation_members member
     JOIN conversations c ON c.id = member.conversation_id
     WHERE member.conversation_id = :conversation_id AND member.user_id = :user_id
     FOR NO KEY UPDATE OF member
 ), moved AS (
     UPDATE conversation_members member
-    SET delivered_seq = held.seq
+    SET delivered_seq = :seq
     FROM held
     WHERE
         member.conversation_id = held.conversation_id
         AND member.user_id = held.user_id
-        AND held.seq > held.delivered_seq
+        AND :seq > held.delivered_seq
+        AND :seq <= held.last_seq
     RETURNING member.read_seq, member.delivered_seq
 )
 SELECT true AS changed, moved.read_seq, moved.delivered_seq, held.last_seq

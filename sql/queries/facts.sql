@@ -7,7 +7,7 @@ ORDER BY item.place
 RETURNING id;
 
 -- name: take_unsent(resend_after_s, batch_size)
--- What is to go on the streams: rows never sent, then rows sent long ago and still not confirmed by all.
+-- What is to go on the streams, marked as sent: rows never sent, then rows sent long ago and still not confirmed by all.
 -- Never "after the last id": ids are not in commit order. The lock lets consumers confirm meanwhile.
 -- outbox_unsent_idx, outbox_sent_idx; at most batch_size rows.
 WITH unsent AS (
@@ -24,16 +24,19 @@ WITH unsent AS (
     ORDER BY o.sent_at
     LIMIT :batch_size
     FOR NO KEY UPDATE SKIP LOCKED
+), due AS (
+    SELECT * FROM unsent
+    UNION ALL
+    SELECT * FROM overdue
+    LIMIT :batch_size
+), marked AS (
+    UPDATE outbox
+    SET sent_at = clock_timestamp()
+    FROM due
+    WHERE outbox.id = due.id
 )
 SELECT due.id, due.fact, due.payload::text
-FROM (SELECT * FROM unsent UNION ALL SELECT * FROM overdue) due
-LIMIT :batch_size;
-
--- name: mark_sent(fact_ids)!
--- These stand on the streams now. outbox_pkey.
-UPDATE outbox
-SET sent_at = clock_timestamp()
-WHERE id = ANY(:fact_ids::bigint[]);
+FROM due;
 
 -- name: confirm(fact_id, consumer)$
 -- A consumer has done a Fact, in the transaction of its effect. outbox_pkey, fact_done_pkey; 0 or 1 row.

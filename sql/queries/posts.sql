@@ -1,17 +1,32 @@
--- name: insert_post(author_id, kind, text, link, visibility, client_id)$
--- Publishes a post and counts it with its author. posts_client_id_key; one row, the id, or none for a repeated client_id.
+-- name: insert_post(author_id, kind, text, link, visibility, client_id)^
+-- Publishes a post, counts it with its author, and shows it to them. users_pkey, posts_client_id_key; one row, or none
+-- for a repeated client_id.
 WITH made AS (
     INSERT INTO posts (author_id, kind, text, link, visibility, client_id)
     VALUES (:author_id, :kind, :text, :link, :visibility, :client_id)
     ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
-    RETURNING id, author_id
-), counted AS (
+    RETURNING
+        id, author_id, kind, text, link, visibility, like_count, comment_count, share_count, client_id, created_at,
+        edited_at
+), author AS (
     UPDATE users
     SET post_count = post_count + 1
     FROM made
     WHERE users.id = made.author_id
+    RETURNING
+        users.id, username, display_name, bio, avatar_url, follower_count, following_count, post_count, is_private
 )
-SELECT id FROM made;
+SELECT
+    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
+    p.client_id, p.created_at, p.edited_at,
+    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
+    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
+    u.following_count AS author_following_count, u.post_count AS author_post_count,
+    u.is_private AS author_is_private,
+    true AS viewer_is_self, false AS viewer_follows, false AS viewer_followed_by, false AS viewer_blocks,
+    false AS viewer_blocked_by, false AS viewer_liked
+FROM made p
+JOIN author u ON u.id = p.author_id;
 
 -- name: find_post(author_id, client_id)$
 -- The post that an earlier try with this client_id made, be it deleted since. posts_client_id_key; 0 or 1 row.

@@ -200,3 +200,11 @@ def test_answers() -> None:
         "ok": False,
         "error": {"code": "rate_limited", "message": "Slowly", "retryable": True, "retry_after_ms": 250},
     }
+
+
+def test_exactly_the_control_characters_and_surrogates_are_refused() -> None:
+    everything = "".join(map(chr, range(0x110000)))
+    unclean = [character for character in everything if unicodedata.category(character) in ("Cc", "Cs")]
+    assert TextRule(1).unclean.findall(everything) == unclean
+    in_lines = [character for character in unclean if character not in "\n\r\t"]
+    assert TextRule(1, lines=True).unclean.findall(everything) == in_lines

@@ -162,7 +162,9 @@ async def test_read_positions_go_forwards_only_and_never_past_the_end(world: Wor
     assert await mark_read(world, conversation_id, bob, 3) == PositionRow(True, 3, 3, 5)
     assert await mark_read(world, conversation_id, bob, 2) == PositionRow(False, 3, 3, 5)
     assert await mark_read(world, conversation_id, bob, 3) == PositionRow(False, 3, 3, 5)
-    assert await mark_read(world, conversation_id, bob, 2**62) == PositionRow(True, 5, 5, 5)
+    for beyond in (6, 2**62):
+        assert await mark_read(world, conversation_id, bob, beyond) == PositionRow(False, 3, 3, 5)
+    assert await mark_read(world, conversation_id, bob, 5) == PositionRow(True, 5, 5, 5)
     assert await mark_read(world, conversation_id, ann, 5) == PositionRow(False, 5, 5, 5)
 
 
@@ -222,7 +224,8 @@ async def test_delivered_moves_without_read_and_forwards_only(world: World) -> N
 
     assert await delivered(2) == PositionRow(True, 0, 2, 3)
     assert await delivered(1) == PositionRow(False, 0, 2, 3)
-    assert await delivered(99) == PositionRow(True, 0, 3, 3)
+    assert await delivered(4) == PositionRow(False, 0, 2, 3)
+    assert await delivered(3) == PositionRow(True, 0, 3, 3)
 
 
 async def test_conversations_are_listed_last_active_first_with_all_that_a_row_shows(world: World) -> None:

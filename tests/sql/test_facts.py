@@ -30,9 +30,7 @@ async def store(world: World, *facts: str) -> list[FactId]:
 
 async def send(world: World, resend_after_s: float = NEVER_S, batch_size: int = 100) -> list[OutboxRow]:
     async with world.units.write() as connection:
-        rows = await world.sql.facts.take_unsent(connection, resend_after_s=resend_after_s, batch_size=batch_size)
-        await world.sql.facts.mark_sent(connection, fact_ids=[row.id for row in rows])
-        return rows
+        return await world.sql.facts.take_unsent(connection, resend_after_s=resend_after_s, batch_size=batch_size)
 
 
 async def confirm(world: World, fact_id: FactId, consumer: str) -> bool | None:
@@ -77,6 +75,15 @@ async def test_two_relays_take_different_facts_and_do_not_wait_for_each_other(wo
         second = await take(other, resend_after_s=NEVER_S, batch_size=4)
     assert sorted(row.id for row in first + second) == sorted(ids)
     assert len(first) == 4
+
+
+async def test_what_could_not_be_put_on_a_stream_is_taken_again(world: World) -> None:
+    (fact_id,) = await store(world, "post.created")
+    with pytest.raises(ConnectionError):
+        async with world.units.write() as connection:
+            await world.sql.facts.take_unsent(connection, resend_after_s=NEVER_S, batch_size=1)
+            raise ConnectionError
+    assert [row.id for row in await send(world)] == [fact_id]
 
 
 async def test_a_fact_whose_transaction_commits_late_is_not_skipped(world: World) -> None:

@@ -54,17 +54,18 @@ async def test_a_post_is_read_with_its_author_and_what_the_viewer_has_to_do_with
 async def test_a_repeated_client_id_makes_one_post_however_many_try_at_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
 
-    async def create(connection: Connection) -> PostId | None:
+    async def create(connection: Connection) -> PostView | None:
         return await world.sql.posts.insert_post(
             connection, author_id=ann, kind="link", text="t", link="https://example.org", visibility="public",
             client_id="once",
         )  # fmt: skip
 
-    made = [post_id for post_id in await world.at_once([create] * 12) if post_id is not None]
+    made = [post for post in await world.at_once([create] * 12) if post is not None]
     assert len(made) == 1
+    assert made[0] == await read(world, ann, made[0].id)
     assert await post_count(world, ann) == 1
     find = world.sql.posts.find_post
-    assert await world.read(lambda connection: find(connection, author_id=ann, client_id="once")) == made[0]
+    assert await world.read(lambda connection: find(connection, author_id=ann, client_id="once")) == made[0].id
     assert await world.read(lambda connection: find(connection, author_id=bob, client_id="once")) is None
 
 

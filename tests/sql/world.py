@@ -83,7 +83,7 @@ class World:
             )
         )
         assert made is not None
-        return made
+        return made.id
 
     async def comment(self, post_id: PostId, author_id: UserId, parent_id: CommentId | None = None) -> CommentId:
         made = await self.write(

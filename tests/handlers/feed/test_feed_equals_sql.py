@@ -116,7 +116,7 @@ class History:
         connection = await self._stack.enter_async_context(_connected(self.lab.database_url))
         transaction = connection.transaction()
         await transaction.start()
-        post_id = await self._queries.posts.insert_post(
+        post = await self._queries.posts.insert_post(
             connection,
             author_id=UserId(idle[0]),
             kind="text",
@@ -125,7 +125,8 @@ class History:
             visibility="public",
             client_id=None,
         )
-        payload = orjson.dumps({"post_id": post_id, "author_id": idle[0]}).decode()
+        assert post is not None
+        payload = orjson.dumps({"post_id": post.id, "author_id": idle[0]}).decode()
         await self._queries.facts.insert_facts(connection, facts=["post.created"], payloads=[payload])
         self._open.append((connection, transaction, idle[0]))
 
