@@ -200,6 +200,7 @@ class Node:
                 metrics=metrics,
                 worker_id=self.node_id,
                 concurrency=max(1, settings.pool_max // 2),
+                reclaim_idle_ms=settings.reclaim_idle_ms,
             )
             worker.start()
             stack.push_async_callback(worker.stop)

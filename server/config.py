@@ -133,6 +133,13 @@ class Settings(BaseSettings):
         4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."
     )
 
+    reclaim_idle_ms: int = Field(
+        10_000,
+        ge=100,
+        description="A Fact that a worker has taken and said nothing of for so long is given to another: "
+        "longer than any reaction takes.",
+    )
+
     feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client does not say.")
     feed_fanout_max_followers: int = Field(
         10_000,

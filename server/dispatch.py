@@ -119,22 +119,27 @@ class Dispatcher:
         )
         return answer
 
-    async def react(self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes) -> bool:
+    async def react(
+        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, may_be_untold: bool = False
+    ) -> bool:
         """Lets a consumer react to a Fact. False when it had reacted before: then nothing is done and nobody is told.
 
         The effect and its confirmation are one transaction. Raises what the consumer raises, then nothing is stored.
+        `may_be_untold`: whoever reacted before may have died before its pushes; they are made and sent again then.
         """
         handler = next(handler for handler in consumer.handlers if handler.fact.name == fact_name)
         data = handler.fact.model.model_validate_json(body)
         caller = Caller(None, "", None)
         async with self._units.write() as connection:
-            if not await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name):
+            is_new = bool(await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name))
+            if not is_new and not may_be_untold:
                 return False
             context = Context(connection, self._queries, caller, NOBODY_LISTENS, self._services)
             reaction = await handler.react(context, data)
-            await self._store_facts(connection, reaction.facts)
+            if is_new:
+                await self._store_facts(connection, reaction.facts)
         await self._tell(reaction)
-        return True
+        return is_new
 
     async def _carry_out(self, bound: BoundCommand | None, request: Request) -> bytes:
         identity: Identity | None = None
