@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from statistics import mean, median
 
+import orjson
 import pytest
 
 from tests.chaos.checker import Complaint, check, check_converged
@@ -19,7 +20,8 @@ from tests.chaos.crowd import GROUP, Crowd, Login
 from tests.chaos.database_load import watched_database
 from tests.chaos.good_client import NAMESPACES
 from tests.chaos.history import Connected, Heard, Lost, Read, Told
-from tests.chaos.truth import Connection, read_truth
+from tests.chaos.truth import Connection, count_wrong_counters, read_truth
+from tests.journeys.checks import log_complaints
 from tests.journeys.servers import POOL_MAX
 from tests.kit.light_socket import LightSocket
 
@@ -35,7 +37,7 @@ LOAD_OF_OTHERS_MAX = 20.0
 """... and while those come back who have to read all anew."""
 
 BURST = 100
-"""Messages that are on their way when something breaks."""
+"""Messages or posts that are on their way when something breaks."""
 STALLED_SHARE = 0.01
 LONG_TEXT = "\N{WHITE CHESS ROOK}\N{BLACK CHESS ROOK}" * 2_400
 LONG_POSTS_PER_S = 16.0
@@ -83,7 +85,10 @@ class Stage:
         assert median(after) < median(before) * SLOWER_AFTERWARDS_MAX + SLOWER_AFTERWARDS_S
 
     async def judge(self, *, at_most_once: bool = True) -> None:
-        """Everybody comes to have everything, by pushes and by what they were told to read; then all is checked."""
+        """Everybody comes to have everything, by pushes and by what they were told to read; then all is checked.
+
+        Servers may warn of a fault, but not fail at it.
+        """
         histories = self.crowd.histories
         truth = await read_truth(self.database, [login.user_id for login in self.crowd.logins])
         loop = asyncio.get_running_loop()
@@ -93,7 +98,11 @@ class Stage:
         counts = Counter(type(event).__name__ for history in histories for event in history.events)
         print(f"histories: {dict(counts)}")
         complaints = check(histories, truth, at_most_once=at_most_once)
+        assert await count_wrong_counters(self.database) == 0
         assert complaints == [], _told(complaints)
+        said = self.cluster.read_logs()
+        print(f"warnings: {_warnings(said)}")
+        assert log_complaints(said, with_warnings=False) == []
         assert counts["Acked"] > 10 and counts["Heard"] > counts["Acked"]
 
     def count(self, kind: type[Lost | Told | Connected | Read | Heard]) -> int:
@@ -120,6 +129,18 @@ async def test_a_node_is_killed(stage: Stage) -> None:
         await stage.judge()
 
 
+async def test_a_worker_is_killed(stage: Stage) -> None:
+    """What it had taken is done by the next one, and what it had done and not told is told: perhaps twice."""
+    async with stage.crowd.present():
+        async with stage.under_load():
+            stage.crowd.burst(posts=BURST)
+            await stage.cluster.kill_worker()
+            await asyncio.sleep(stage.form.away_s)
+            await stage.cluster.add_worker()
+        assert stage.count(Lost) == 0, "a client need not notice"
+        await stage.judge(at_most_once=False)
+
+
 async def test_a_node_is_halted_and_goes_on(stage: Stage) -> None:
     async with stage.crowd.present():
         async with stage.under_load():
@@ -142,7 +163,7 @@ async def test_subscribers_are_cut_off_from_valkey(stage: Stage) -> None:
     async with stage.crowd.present():
         async with stage.under_load():
             for _ in range(3):
-                stage.crowd.burst(BURST)
+                stage.crowd.burst(messages=BURST)
                 assert await stage.cluster.cut_subscribers() >= len(stage.cluster.nodes)
                 await asyncio.sleep(stage.form.away_s)
         assert all(any(history.of(Told)) for history in stage.crowd.histories), "somebody was not told to read again"
@@ -225,6 +246,12 @@ async def _stalled(stage: Stage, login: Login, stack: AsyncExitStack) -> LightSo
     await stalled.call("/feed", "feed:subscribe", {"limit": 1}, timeout_s=10.0)
     stalled.stall()
     return stalled
+
+
+def _warnings(log: str) -> dict[str, int]:
+    """How often each was given: a fault explains warnings, and no errors."""
+    events = [orjson.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return dict(Counter(event["event"] for event in events if event["level"] == "warning"))
 
 
 def _told(complaints: Sequence[Complaint]) -> str:
