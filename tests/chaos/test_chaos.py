@@ -33,7 +33,7 @@ SLOWER_AFTERWARDS_S = 0.5
 
 LOAD_OF_RECOVERING_MAX = 2.0
 """How many times more PostgreSQL may have to do while those come back who ask for their sessions: nothing for them."""
-LOAD_OF_OTHERS_MAX = 20.0
+LOAD_OF_OTHERS_MAX = 15.0
 """... and while those come back who have to read all anew."""
 
 BURST = 100
