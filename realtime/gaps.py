@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 
 import orjson
 
@@ -14,10 +15,16 @@ from realtime.membership import Membership
 RESYNC_EVENT = "resync"
 GATHER_S = 0.05
 """Gaps of one outage are gathered for this long: a client hears one `resync` for all, not one per room."""
+TOLD_TOGETHER = 100
+TELL_EVERY_S = 0.1
+"""So many hear of it at a time: whoever hears reads again, and after an outage everybody does."""
 
 
 class Gaps:
-    """Collects what sessions missed and sends each of them one `resync`: of a scope, or of `all` where several."""
+    """Collects what sessions missed and sends each of them one `resync`: of a scope, or of `all` where several.
+
+    At most a thousand a second are told; who waits still hears what is pushed.
+    """
 
     def __init__(self, hub: Hub, membership: Membership, namespaces: tuple[str, ...]) -> None:
         self._hub = hub
@@ -50,8 +57,8 @@ class Gaps:
 
     def _tell(self) -> None:
         self._timer = None
-        missed, self._missed = self._missed, {}
-        for member, scopes in missed.items():
+        for member in list(islice(self._missed, TOLD_TOGETHER)):
+            scopes = self._missed.pop(member)
             if member in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
                 data = orjson.dumps({"scope": scope})
@@ -59,3 +66,5 @@ class Gaps:
                     member.tell(RESYNC_EVENT, data)
                 else:
                     member.send(RESYNC_EVENT, data)
+        if self._missed:
+            self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ResponseError
 
+from realtime.lua_script import Call, LuaScript
 from realtime.pipelined import PipelinedConnection
 from realtime.redis_client import store_unavailable_when_away
 
@@ -43,6 +44,7 @@ class FactStreams:
 
     def __init__(self, redis: Redis) -> None:
         self._publisher = PipelinedConnection(redis)
+        self._retire = LuaScript("stream_retire")
         pool = redis.connection_pool
         # a blocking read waits longer than any timeout that other commands should have
         settings = {**pool.connection_kwargs, "socket_timeout": None}
@@ -127,6 +129,14 @@ class FactStreams:
         for entry in entries:
             by_stream.setdefault(entry.stream, []).append(entry.entry_id)
         await self._publisher.send_many([("XACK", _key(stream), group, *ids) for stream, ids in by_stream.items()])
+
+    async def retire(self, group: str, streams: Sequence[str], *, min_idle_ms: int) -> int:
+        """Forgets the consumers that asked for nothing for so long and hold nothing, and answers how many there were.
+
+        One that lives after all is known again when it next reads.
+        """
+        calls: list[Call] = [([_key(stream)], [group, min_idle_ms]) for stream in streams]
+        return sum(cast(list[int], await self._retire.run_many(self._publisher, calls)))
 
     async def lag(self, group: str, streams: Sequence[str]) -> int:
         """How many entries the group has not acked: not yet read ones, and those under way."""

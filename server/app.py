@@ -101,9 +101,9 @@ class Node:
 
     async def _start(self) -> None:
         settings, stack, clock, metrics, queries = self._settings, self._stack, SystemClock(), Metrics(), load_queries()
-        units = await self._open_units(min_size=settings.pool_min, max_size=settings.pool_max)
-        # A connection of its own: that a login has ended must be known in time, also while others use all of theirs.
-        revocation_units = await self._open_units(min_size=1, max_size=1)
+        units = await self._open_units(settings.pool_min, settings.pool_max, max(1, settings.pool_max // 2))
+        # A connection of its own: that a login has ended, and that the node is well, must be known under any load.
+        reserved_units = await self._open_units(1, 1)
         redis = open_redis(settings.redis_url, client_name=f"rookery-{self.node_id}")
         stack.push_async_callback(redis.aclose)
 
@@ -123,7 +123,7 @@ class Node:
         )
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
-        revocations = Revocations(revocation_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
+        revocations = Revocations(reserved_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
         entrance = Entrance(self.registry, units, queries)
         stack.push_async_callback(entrance.stop)
         reentry = Reentry(self.hub, entrance)
@@ -200,6 +200,7 @@ class Node:
                 metrics=metrics,
                 worker_id=self.node_id,
                 concurrency=max(1, settings.pool_max // 2),
+                reclaim_idle_ms=settings.reclaim_idle_ms,
             )
             worker.start()
             stack.push_async_callback(worker.stop)
@@ -228,11 +229,11 @@ class Node:
                 watches=watches,
                 limiter=limiter,
                 token_watch=token_watch,
-                health=Health(self._checks(units, queries, backplane), metrics, VERSION),
+                health=Health(self._checks(reserved_units, queries, backplane), metrics, VERSION),
             )
             self.port = await front.open(stack)
 
-    async def _open_units(self, *, min_size: int, max_size: int) -> Units:
+    async def _open_units(self, min_size: int, max_size: int, readers_max: int | None = None) -> Units:
         settings = self._settings
         pool = await open_pool(
             settings.database_url,
@@ -243,7 +244,12 @@ class Node:
             idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
         )
         self._stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
-        return Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
+        return Units(
+            pool,
+            acquire_timeout_s=settings.acquire_timeout_s,
+            readers_max=readers_max,
+            turn_timeout_s=settings.read_turn_timeout_s,
+        )
 
     def _checks(self, units: Units, queries: Queries, backplane: Backplane) -> dict[str, Check]:
         async def database() -> str | None:

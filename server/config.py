@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     acquire_timeout_s: float = Field(
         2.0, gt=0, description="How long a command waits for a free connection before it answers `unavailable`."
     )
+    read_turn_timeout_s: float = Field(
+        8.0,
+        gt=0,
+        description="How long a read waits in line, where very many come back at once, before it answers "
+        "`unavailable`; reads take half of the connections, so that writes find some.",
+    )
     statement_timeout_ms: int = Field(5_000, gt=0, description="PostgreSQL ends a statement that takes longer.")
     idle_in_transaction_timeout_ms: int = Field(
         10_000, gt=0, description="PostgreSQL ends a transaction that is left open; positions re-read 60 s, far more."
@@ -128,6 +134,13 @@ class Settings(BaseSettings):
     )
     drain_timeout_s: float = Field(
         4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."
+    )
+
+    reclaim_idle_ms: int = Field(
+        10_000,
+        ge=100,
+        description="A Fact that a worker has taken and said nothing of for so long is given to another: "
+        "longer than any reaction takes.",
     )
 
     feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client does not say.")

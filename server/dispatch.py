@@ -99,16 +99,19 @@ class Dispatcher:
         command.tally.note(answer.error.code.code if answer.error else "ok", time.perf_counter() - started_s)
         return answer
 
-    async def react(self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes) -> bool:
+    async def react(
+        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, may_be_untold: bool = False
+    ) -> bool:
         """Lets a consumer react to a Fact. False when it had reacted before: then nothing is done and nobody is told.
 
-        Raises what the consumer raises, then nothing is stored.
+        Raises what the consumer raises, then nothing is stored. `may_be_untold`: whoever reacted before may have died
+        before its pushes; they are made and sent again then.
         """
-        reaction = await self._operations.react(consumer, fact_id, fact_name, body)
-        if reaction is None:
+        reacted = await self._operations.react(consumer, fact_id, fact_name, body, again=may_be_untold)
+        if reacted is None:
             return False
-        await self._tell(reaction)
-        return True
+        await self._tell(reacted.reaction)
+        return reacted.is_new
 
     async def _carry_out(self, command: Admission, request: Request) -> bytes:
         identity: Identity | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, NamedTuple
 
 from handlers.context import (
     Beforehand,
@@ -18,7 +19,7 @@ from handlers.context import (
     Services,
 )
 from handlers.feature import BoundCommand, Consumer, WithSql
-from realtime.contract import Unit
+from realtime.contract import Command, Unit
 from realtime.errors import INVALID_PAYLOAD, CommandError
 from realtime.wire import encode_model
 from server.nobody import NOBODY_LISTENS
@@ -28,6 +29,17 @@ from sql.unit import Connection, Units
 
 TRIES_AFTER_CONTENTION = 4
 _NOBODY_CALLS = Caller(None, "", None)
+
+
+class Reacted(NamedTuple):
+    """What a consumer wants told. `is_new` is False when the effect was there already."""
+
+    reaction: Reaction
+    is_new: bool
+
+
+class _DoneBefore(Exception):
+    """Rolls back what was done once before."""
 
 
 class Operations:
@@ -45,39 +57,49 @@ class Operations:
         """
         work, unit = bound.work, bound.command.unit
         if isinstance(work, WithSql):
-            return await self._do_with_sql(work, unit, payload, caller, listener)
+            return await self._do_with_sql(bound.command, work, payload, caller, listener)
         outcome = await work.operate(Call(caller, listener, self._services), payload)
         _demand_transaction(unit, outcome.facts)
         return outcome
 
-    async def react(self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes) -> Reaction | None:
+    async def react(
+        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, again: bool = False
+    ) -> Reacted | None:
         """Lets a consumer react to a Fact; None when it had done so before.
 
         The effect and its confirmation are one transaction. Raises what the consumer raises, then nothing is stored.
+        With `again`, one that had reacted before says once more what is to be told, and stores nothing.
         """
         handler = next(handler for handler in consumer.handlers if handler.fact.name == fact_name)
         data = handler.fact.model.model_validate_json(body)
-        async with self._units.write() as connection:
-            if not await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name):
-                return None
-            reaction = await handler.react(self._context(_NOBODY_CALLS, NOBODY_LISTENS, connection), data)
-            await self._store(connection, reaction.facts)
-        return reaction
+        reaction: Reaction | None = None
+        with suppress(_DoneBefore):
+            async with self._units.write() as connection:
+                is_new = await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name)
+                if not is_new and not again:
+                    return None
+                reaction = await handler.react(self._context(_NOBODY_CALLS, NOBODY_LISTENS, connection), data)
+                if not is_new:
+                    raise _DoneBefore
+                await self._store(connection, reaction.facts)
+            return Reacted(reaction, is_new=True)
+        assert reaction is not None
+        return Reacted(reaction, is_new=False)
 
     async def _do_with_sql(
-        self, work: WithSql, unit: Unit, payload: Any, caller: Caller, listener: Listener
+        self, command: Command[Any, Any], work: WithSql, payload: Any, caller: Caller, listener: Listener
     ) -> Outcome[Any] | Refusal:
         prepared: Any = None
         if work.before is not None:
             prepared = await work.before(
                 Beforehand(caller, listener, self._services, self._queries, self._units.read), payload
             )
-        open_unit = self._units.write if unit is Unit.TRANSACTION else self._units.read
+        open_unit = self._opener(command)
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
             try:
                 async with open_unit() as connection:
                     outcome = await work.operate(self._context(caller, listener, connection), payload, prepared)
-                    _demand_transaction(unit, outcome.facts)
+                    _demand_transaction(command.unit, outcome.facts)
                     await self._store(connection, outcome.facts)
                 return outcome
             except BadText:
@@ -86,6 +108,11 @@ class Operations:
                 if not remaining:
                     raise Unavailable("contention did not end") from error
         raise AssertionError("unreachable")
+
+    def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[Connection]]:
+        if command.unit is Unit.TRANSACTION:
+            return self._units.write
+        return self._units.write_at_once if command.writes else self._units.read
 
     def _context(self, caller: Caller, listener: Listener, connection: Connection) -> Context:
         return Context(caller, listener, self._services, self._queries, connection)

@@ -19,8 +19,10 @@ from sql.unit import Units
 
 BATCH = 32
 BLOCK_MS = 2_000
-RECLAIM_EVERY_S = 5.0
-RECLAIM_IDLE_MS = 10_000
+RECLAIMS_WITHIN_IDLE = 2
+"""How often it looks for what others have left, within the time after which that is taken for left."""
+RETIRED_AFTER_MS = 60_000
+"""A worker that has not asked for so long is gone for good: each start of a process brings a new name."""
 SWEEP_EVERY_S = 5.0
 SWEEP_BATCH = 5_000
 TRIES_BEFORE_PARKING = 5
@@ -49,6 +51,7 @@ class Worker:
         metrics: Metrics,
         worker_id: str,
         concurrency: int,
+        reclaim_idle_ms: int,
     ) -> None:
         self._dispatcher = dispatcher
         self._registry = registry
@@ -57,6 +60,8 @@ class Worker:
         self._queries = queries
         self._metrics = metrics
         self._worker_id = worker_id
+        self._reclaim_idle_ms = reclaim_idle_ms
+        self._reclaim_every_s = reclaim_idle_ms / 1000 / RECLAIMS_WITHIN_IDLE
         self._places = asyncio.Semaphore(concurrency)
         self._tasks: list[asyncio.Task[None]] = []
         self._batches: set[asyncio.Task[None]] = set()
@@ -86,18 +91,20 @@ class Worker:
     async def _consume(self, consumer: Consumer) -> None:
         names = [handler.fact.name for handler in consumer.handlers]
         loop = asyncio.get_running_loop()
-        reclaim_at_s = loop.time() + RECLAIM_EVERY_S
+        reclaim_at_s = loop.time() + self._reclaim_every_s
         while True:
             try:
                 if loop.time() >= reclaim_at_s:
-                    reclaim_at_s = loop.time() + RECLAIM_EVERY_S
+                    reclaim_at_s = loop.time() + self._reclaim_every_s
                     entries: Sequence[Entry] = await self._streams.reclaim(
-                        consumer.name, self._worker_id, names, min_idle_ms=RECLAIM_IDLE_MS, count=BATCH
+                        consumer.name, self._worker_id, names, min_idle_ms=self._reclaim_idle_ms, count=BATCH
                     )
+                    await self._streams.retire(consumer.name, names, min_idle_ms=RETIRED_AFTER_MS)
                     self._lag.labels(consumer.name).set(await self._streams.lag(consumer.name, names))
                 else:
+                    left_ms = max(1, round((reclaim_at_s - loop.time()) * 1000))
                     entries = await self._streams.read(
-                        consumer.name, self._worker_id, names, count=BATCH, block_ms=BLOCK_MS
+                        consumer.name, self._worker_id, names, count=BATCH, block_ms=min(BLOCK_MS, left_ms)
                     )
                 batch = asyncio.create_task(self._settle(consumer, entries), name=f"batch-{consumer.name}")
                 self._batches.add(batch)
@@ -121,7 +128,9 @@ class Worker:
         """Whether the entry is settled: done now, done before, or parked with its error for somebody to look at."""
         try:
             async with self._places:
-                is_new = await self._dispatcher.react(consumer, entry.fact_id, entry.stream, entry.body)
+                is_new = await self._dispatcher.react(
+                    consumer, entry.fact_id, entry.stream, entry.body, may_be_untold=entry.deliveries > 1
+                )
         except (Unavailable, Retry, StoreUnavailable) as error:
             log.warning("reaction_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(error))
             self._metrics.reaction(consumer.name, "waits")

@@ -19,7 +19,10 @@ NODES = 2
 PING_INTERVAL_MS, PING_TIMEOUT_MS = 2_000, 3_000
 """Shorter than in production, so that clients notice within a run that their node has stopped."""
 MAX_UNREAD_BYTES = 262_144
+RECLAIM_IDLE_MS = 2_000
 _HEALTHY_TIMEOUT_S = 60.0
+_BUSY_TIMEOUT_S = 20.0
+_LOOK_EVERY_S = 0.005
 
 
 class Cluster:
@@ -29,7 +32,8 @@ class Cluster:
         self._environment = environment
         self._valkey = valkey
         self._folder = folder
-        self._started = 0
+        self._started: list[ServerProcess] = []
+        self._log_read: dict[ServerProcess, int] = {}
         self.nodes: list[ServerProcess] = []
         self.workers: list[ServerProcess] = []
 
@@ -37,33 +41,43 @@ class Cluster:
         return [node.url for node in self.nodes]
 
     async def start(self) -> None:
-        await asyncio.gather(*(self.add_node() for _ in range(NODES)), self._add_worker())
+        await asyncio.gather(*(self.add_node() for _ in range(NODES)), self.add_worker())
 
     async def add_node(self) -> None:
         node = self._process("serve")
-        try:
-            await node.started()
-        except BaseException:
-            node.kill()
-            raise
+        await node.started()
         self.nodes.append(node)
 
-    async def _add_worker(self) -> None:
-        self.workers.append(self._process("worker"))
-        await self.workers[-1].started()
+    async def add_worker(self) -> None:
+        worker = self._process("worker")
+        await worker.started()
+        self.workers.append(worker)
 
     def _process(self, verb: str) -> ServerProcess:
-        self._started += 1
-        return ServerProcess(verb, self._environment, self._folder / f"{verb}-{self._started}.log")
+        process = ServerProcess(verb, self._environment, self._folder / f"{verb}-{len(self._started)}.log")
+        self._started.append(process)
+        return process
 
     def stop(self) -> None:
         """Leaves nothing running."""
-        for process in (*self.nodes, *self.workers):
+        for process in self._started:
             process.kill()
 
     async def kill_node(self) -> None:
         """As the kernel does when memory runs out."""
         self.nodes.pop(0).kill()
+
+    async def kill_worker(self) -> None:
+        """When it has taken posts and is not done with them. Raises TimeoutError."""
+        worker = self.workers.pop(0)
+        async with asyncio.timeout(_BUSY_TIMEOUT_S), redis.asyncio.Redis.from_url(self._valkey.url) as client:
+            while True:
+                os.kill(worker.pid, signal.SIGSTOP)
+                if (await client.xpending("{facts}:post.created", "feed_fanout"))["pending"]:
+                    break
+                os.kill(worker.pid, signal.SIGCONT)
+                await asyncio.sleep(_LOOK_EVERY_S)
+        worker.kill()
 
     async def halt_node(self, seconds: float) -> None:
         """A node that does nothing for a while and does not know it, as on a machine that was suspended."""
@@ -96,6 +110,16 @@ class Cluster:
                     while not await _is_ready(http, url):
                         await asyncio.sleep(0.1)
 
+    def read_logs(self) -> str:
+        """What all processes, the killed ones too, have said since this was last asked for."""
+        said = ""
+        for process in self._started:
+            log = process.log()
+            end = log.rfind("\n") + 1  # one that was killed may have been about to say more
+            said += log[self._log_read.get(process, 0) : end]
+            self._log_read[process] = end
+        return said
+
     def resident_bytes(self) -> int:
         """What all nodes together hold in memory."""
         pages = sum(int(Path(f"/proc/{node.pid}/statm").read_text().split()[1]) for node in self.nodes)
@@ -116,6 +140,7 @@ async def running_cluster(database_url: str, valkey: Valkey, folder: Path) -> As
         "PING_INTERVAL_MS": str(PING_INTERVAL_MS),
         "PING_TIMEOUT_MS": str(PING_TIMEOUT_MS),
         "MAX_UNREAD_BYTES": str(MAX_UNREAD_BYTES),
+        "RECLAIM_IDLE_MS": str(RECLAIM_IDLE_MS),
     }
     cluster = Cluster(environment, valkey, folder)
     try:

@@ -123,9 +123,10 @@ class Crowd:
                 task.result()
             await asyncio.gather(*unanswered, return_exceptions=True)
 
-    def burst(self, messages: int) -> None:
+    def burst(self, *, messages: int = 0, posts: int = 0) -> None:
         """So many at once, so that some are under way in whatever moment comes next; while there is load."""
         self._sending.update(self._send_message() for _ in range(messages))
+        self._sending.update(self._send_post() for _ in range(posts))
 
     def _send_message(self) -> asyncio.Task[None]:
         client = self._chooser.choice([client for client in self.clients if client.view.positions])

@@ -91,6 +91,10 @@ class GoodClient:
         """Of the server that it is or was last connected to."""
         return self._url
 
+    @property
+    def last_connected(self) -> Connected:
+        return list(self.history.of(Connected))[-1]
+
     async def run(self) -> None:
         """Stays connected until cancelled."""
         attempt = 0

@@ -43,3 +43,24 @@ async def read_truth(connection: Connection, people: Collection[str]) -> Truth:
     ):
         rows[feed_room(str(follower_id))][id] = rows[POSTS][id]
     return Truth(rows, audience)
+
+
+async def count_wrong_counters(connection: Connection) -> int:
+    """How many people stand there with another number of posts than they have, and what was left undone of theirs."""
+    return int(
+        await connection.fetchval(
+            """
+            SELECT
+                (
+                    SELECT count(*) FROM users u
+                    WHERE u.post_count <> (
+                        SELECT count(*) FROM posts p WHERE p.author_id = u.id AND p.deleted_at IS NULL
+                    )
+                ) + (
+                    SELECT count(*) FROM outbox o
+                    WHERE o.fact = 'post.created'
+                    AND NOT EXISTS (SELECT FROM fact_done d WHERE d.fact_id = o.id AND d.consumer = 'feed_fanout')
+                )
+            """
+        )
+    )

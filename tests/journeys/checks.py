@@ -139,8 +139,9 @@ def check_live(
     return complaints
 
 
-def log_complaints(log: str) -> list[str]:
+def log_complaints(log: str, *, with_warnings: bool = True) -> list[str]:
     """The lines of a server's log that nobody should see: warnings, errors, and what is no line of a log at all."""
+    harmless = ("debug", "info") if with_warnings else ("debug", "info", "warning")
     complaints = []
     for line in log.splitlines():
         if line.startswith(_TOLD_FOR_PEOPLE):
@@ -149,6 +150,6 @@ def log_complaints(log: str) -> list[str]:
             level = orjson.loads(line)["level"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             level = "none"
-        if level not in ("debug", "info"):
+        if level not in harmless:
             complaints.append(line)
     return complaints

@@ -73,7 +73,7 @@ class ServerProcess:
         """Waits until it says so in its log."""
         async with asyncio.timeout(_START_TIMEOUT_S):
             while not (lines := [line for line in self._events() if line["event"] == "node_started"]):
-                assert self._process.poll() is None, f"{self.verb} ended at once:\n{self._log.read_text()}"
+                assert self._process.poll() is None, f"{self.verb} ended at once:\n{self.log()}"
                 await asyncio.sleep(0.05)
         if lines[0]["port"] is not None:
             self.url = f"http://127.0.0.1:{lines[0]['port']}"
@@ -86,7 +86,11 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             return [f"{self.verb} did not end within {_STOP_TIMEOUT_S} s"]
         complaints = [] if code == 0 else [f"{self.verb} ended with {code}"]
-        return complaints + [f"{self.verb}: {line}" for line in log_complaints(self._log.read_text())]
+        return complaints + [f"{self.verb}: {line}" for line in log_complaints(self.log())]
+
+    def log(self) -> str:
+        """All that it has said so far."""
+        return self._log.read_text()
 
     def kill(self) -> None:
         """Leaves nothing running, whatever happened before."""

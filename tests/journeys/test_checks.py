@@ -150,3 +150,4 @@ def test_a_log_may_hold_information_only() -> None:
         '"text"',
     ):
         assert log_complaints(quiet + line) == [line]
+        assert log_complaints(quiet + line, with_warnings=False) == ([] if "warning" in line else [line])

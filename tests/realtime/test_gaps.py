@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from realtime.gaps import TOLD_TOGETHER
 from realtime.rooms import person_room
 from tests.kit.services import Valkey
 from tests.realtime.nodes import LabNode, RecordingMember, running_nodes
@@ -74,6 +75,18 @@ async def test_what_was_missed_twice_is_told_once(node: LabNode) -> None:
     node.gaps.missed(member, "conversation:1")
     await member.until(lambda: len(member.scopes) == 2)
     assert member.scopes == ["conversation:1", "conversation:1"]
+
+
+async def test_a_crowd_is_told_bit_by_bit(node: LabNode) -> None:
+    crowd = [await node.session("conversation:1") for _ in range(2 * TOLD_TOGETHER + 1)]
+    node.gaps.room_missed("conversation:1")
+    while not crowd[0].scopes:
+        await asyncio.sleep(0)
+    assert sum(bool(member.scopes) for member in crowd) == TOLD_TOGETHER
+    await crowd[-1].until_resync()
+    node.gaps.missed(crowd[0], "conversation:1")
+    await crowd[0].until(lambda: len(crowd[0].scopes) == 2)
+    assert [len(member.scopes) for member in crowd] == [2] + [1] * 2 * TOLD_TOGETHER
 
 
 async def test_a_topic_that_was_missed_concerns_its_listeners_only(node: LabNode) -> None:

@@ -154,3 +154,25 @@ async def test_an_outage_is_told_and_over_with_the_outage(streams: FactStreams, 
             except StoreUnavailable:
                 await asyncio.sleep(0.01)
     assert facts(await read(streams)) == [3]
+
+
+async def consumers_of(redis: Redis, group: str) -> set[str]:
+    return {consumer["name"].decode() for consumer in await redis.xinfo_consumers("{facts}:made", group)}
+
+
+async def test_consumers_that_are_gone_are_forgotten_unless_they_hold_something(
+    streams: FactStreams, redis: Redis
+) -> None:
+    await streams.publish([("made", 1, b""), ("made", 2, b"")])
+    (held,) = await streams.read("feed", "holding", ["made"], count=1, block_ms=1)
+    (done,) = await streams.read("feed", "idle", ["made"], count=1, block_ms=1)
+    await streams.ack("feed", [done])
+    assert await streams.retire("feed", ["made", "nothing"], min_idle_ms=60_000) == 0
+    assert await streams.retire("feed", ["made", "nothing"], min_idle_ms=0) == 1
+    assert await consumers_of(redis, "feed") == {"holding"}
+    (claimed,) = await streams.reclaim("feed", "other", ["made"], min_idle_ms=0, count=10)
+    assert claimed.entry_id == held.entry_id
+    assert await streams.retire("feed", ["made"], min_idle_ms=0) == 1
+    assert await consumers_of(redis, "feed") == {"other"}
+    await streams.publish([("made", 3, b"")])
+    assert facts(await streams.read("feed", "idle", ["made"], count=1, block_ms=1)) == [3]

@@ -78,12 +78,7 @@ async def test_relay_and_consumers_survive_a_stream_that_is_none(database_url: s
     assert odd.reactions == [int(me.id)]
 
 
-async def test_a_consumer_survives_that_nothing_can_be_parked(
-    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "RECLAIM_EVERY_S", 0.1)
-    monkeypatch.setattr(worker, "RECLAIM_IDLE_MS", 50)
-    monkeypatch.setattr(worker, "BLOCK_MS", 50)
+async def test_a_consumer_survives_that_nothing_can_be_parked(database_url: str, redis_url: str) -> None:
     await execute(
         database_url,
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -93,7 +88,7 @@ async def test_a_consumer_survives_that_nothing_can_be_parked(
     )
     odd = OddFeature()
     try:
-        settings = settings_for_tests(database_url, redis_url)
+        settings = settings_for_tests(database_url, redis_url, reclaim_idle_ms=100)
         async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
             me = await server.person("parker")
             await me.rest("POST", "/odd/poison", {})

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable
 
 import asyncpg
-import pytest
 
+from realtime.redis_client import open_redis
+from realtime.streams import FactStreams
 from server import worker
 from server.features import FEATURES
 from tests.kit.odd_feature import OddFeature
 from tests.kit.server import RunningServer, running_server, settings_for_tests
-from tests.kit.services import Valkey
+from tests.kit.services import Valkey, execute
 
 WITHIN_S = 25
 
@@ -23,14 +24,9 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_poisonous_fact_is_parked_and_delays_nobody(
-    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "RECLAIM_EVERY_S", 0.1)
-    monkeypatch.setattr(worker, "RECLAIM_IDLE_MS", 50)
-    monkeypatch.setattr(worker, "BLOCK_MS", 50)
+async def test_a_poisonous_fact_is_parked_and_delays_nobody(database_url: str, redis_url: str) -> None:
     odd = OddFeature()
-    settings = settings_for_tests(database_url, redis_url)
+    settings = settings_for_tests(database_url, redis_url, reclaim_idle_ms=100)
     async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
         me = await server.person("poisoner")
         await me.rest("POST", "/odd/poison", {})
@@ -47,6 +43,27 @@ async def test_a_poisonous_fact_is_parked_and_delays_nobody(
     ]
     assert odd.poisoned == worker.TRIES_BEFORE_PARKING
     assert odd.reactions == [int(me.id)]
+
+
+async def test_what_a_worker_did_that_died_before_it_told_anybody_is_told(database_url: str, redis_url: str) -> None:
+    settings = settings_for_tests(database_url, redis_url, reclaim_idle_ms=100)
+    redis = open_redis(redis_url, client_name="dead")
+    streams = FactStreams(redis)
+    async with running_server(settings, work=False) as server:
+        ada, bea = await server.people("dying_ada", "dying_bea")
+        await bea.do("/users", "user:follow", {"user_id": ada.id})
+        await bea.do("/feed", "feed:subscribe", {})
+        post = (await ada.do("/posts", "post:create", {"text": "Does anybody hear me?"}))["post"]
+        entries = await streams.read("feed_fanout", "dead", ["post.created"], count=1, block_ms=10_000)
+        await execute(
+            database_url,
+            f"INSERT INTO fact_done (fact_id, consumer) VALUES ({entries[0].fact_id}, 'feed_fanout')",
+        )
+        async with running_server(settings):
+            assert (await bea.expect_push("feed:new"))["post"]["id"] == post["id"]
+            await bea.expect_silence("feed:new")
+    await streams.stop()
+    await redis.aclose()
 
 
 async def test_facts_wait_for_redis(database_url: str, valkey: Valkey) -> None:

@@ -153,6 +153,53 @@ async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(databas
     await close_pool(pool, timeout_s=5)
 
 
+async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(database_url: str) -> None:
+    pool = await open_pool(
+        database_url,
+        min_size=1,
+        max_size=2,
+        connect_timeout_s=5,
+        statement_timeout_ms=5000,
+        idle_in_transaction_timeout_ms=5000,
+    )
+    units = Units(pool, acquire_timeout_s=0.05, readers_max=1, turn_timeout_s=5)
+    done: list[int] = []
+
+    async def read(number: int) -> None:
+        async with units.read() as connection:
+            assert await connection.fetchval("SELECT pg_sleep(0.02) IS NOT NULL")
+        done.append(number)
+
+    async with units.read():
+        # Together they wait longer than anybody waits for a connection.
+        crowd = [asyncio.create_task(read(number)) for number in range(10)]
+        await asyncio.sleep(0.1)
+        assert done == []
+        async with units.write() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    await asyncio.gather(*crowd)
+    assert done == list(range(10))
+    await close_pool(pool, timeout_s=5)
+
+
+async def test_whose_turn_does_not_come_is_told_so_and_takes_no_turn_from_others(database_url: str) -> None:
+    pool = await open_pool(
+        database_url,
+        min_size=1,
+        max_size=2,
+        connect_timeout_s=5,
+        statement_timeout_ms=5000,
+        idle_in_transaction_timeout_ms=5000,
+    )
+    units = Units(pool, acquire_timeout_s=5, readers_max=1, turn_timeout_s=0.05)
+    for _ in range(2):
+        async with units.read():
+            with pytest.raises(Unavailable):
+                async with units.read():
+                    pytest.fail("another one reads")
+    await close_pool(pool, timeout_s=5)
+
+
 async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(world: World) -> None:
     with pytest.raises(Unavailable):
         async with world.units.write() as connection:

@@ -20,6 +20,7 @@ from server.commands.cluster import _free_ports
 from server.config import Settings
 from server.embedded_binaries import EmbeddedError
 from server.embedded_postgres import EmbeddedPostgres
+from server.embedded_valkey import EmbeddedValkey
 from server.nginx import nginx_binary
 from tests.kit.server import PASSWORD
 
@@ -37,6 +38,7 @@ class Cluster:
         self.process = process
         self.url = found(r"Open +(http://\S+?)/ ", box)
         self.nodes = {name: int(pid) for name, pid in re.findall(r"Node (n\d) .* pid (\d+)", box)}
+        self.workers = [int(pid) for pid in re.findall(r"Worker w\d+ +pid (\d+)", box)]
 
 
 def found(pattern: str, text: str) -> str:
@@ -45,35 +47,66 @@ def found(pattern: str, text: str) -> str:
     return match.group(1)
 
 
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+async def start_cluster(data: Path, nodes: int) -> Cluster:
     kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
-    data = tmp_path / "data"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "server", "cluster", "--nodes", "3", "--port", "0",
+        sys.executable, "-m", "server", "cluster", "--nodes", str(nodes), "--port", "0",
         cwd=CHECKOUT,
         env=kept | {"ENV_FILE": os.devnull, "DATA_DIR": str(data)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
+    box = ""
     try:
-        box = ""
         while "└" not in box:
             line = await process.stdout.readline()
             assert line, (await process.stderr.read()).decode()
             box += line.decode()
-        yield Cluster(process, box)
+    except BaseException:
+        process.kill()
+        await process.communicate()
+        raise
+    return Cluster(process, box)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    data = tmp_path / "data"
+    running = await start_cluster(data, 3)
+    try:
+        yield running
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-        _, told = await process.communicate()
-    assert process.returncode == 0, told.decode()
+        if running.process.returncode is None:
+            running.process.send_signal(signal.SIGINT)
+        _, told = await running.process.communicate()
+    assert running.process.returncode == 0, told.decode()
     assert told.decode().splitlines()[-1] == "rookery: stopped"
     assert not EmbeddedPostgres(data).running()
-    for pid in Cluster(process, box).nodes.values():
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    assert not any(map(is_alive, running.nodes.values()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children")
+async def test_nothing_goes_on_when_the_command_is_killed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    running = await start_cluster(data, 1)
+    try:
+        pids = [*running.nodes.values(), *running.workers, int((data / "cluster" / "nginx.pid").read_text())]
+        assert len(pids) > 2 and all(map(is_alive, pids))
+        running.process.kill()
+        await running.process.communicate()
+        await until(lambda: not any(map(is_alive, pids)))
+    finally:
+        # These outlive any command that is killed: the next one finds them.
+        EmbeddedValkey(data).stop()
+        EmbeddedPostgres(data).stop()
 
 
 class Client:
