@@ -18,6 +18,7 @@ from realtime.engine.trail import Carried, Trail
 from realtime.fanout import Fanout
 from realtime.letters import Letters
 from realtime.membership import Membership
+from realtime.presence_watches import PresenceWatches
 from realtime.redis_client import StoreUnavailable
 from realtime.session_estate import SessionEstate
 from realtime.session_holders import SessionHolders, letters_channel
@@ -44,6 +45,7 @@ class SessionExchange:
         membership: Membership,
         fanout: Fanout,
         backplane: Backplane,
+        watches: PresenceWatches,
         holders: SessionHolders,
     ) -> None:
         self._recovery = recovery
@@ -53,7 +55,7 @@ class SessionExchange:
         self._backplane = backplane
         self._holders = holders
         self._letters = Letters(backplane, letters_channel, self._read)
-        self._estate = SessionEstate(recovery=recovery, membership=membership, fanout=fanout)
+        self._estate = SessionEstate(recovery=recovery, membership=membership, fanout=fanout, watches=watches)
         self._chores: set[asyncio.Task[None]] = set()
         self._channel = letters_channel(backplane.node_id)
 
@@ -87,9 +89,7 @@ class SessionExchange:
                 return None
             claimed = await self._letters.ask(holder, [_CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, claimed):
-                case [str(sid), str() as claimed_namespace, state, [*rooms], [*topics]] if (
-                    claimed_namespace == namespace
-                ):
+                case [str(sid), str() as claimed_namespace, state, [*places]] if claimed_namespace == namespace:
                     session = Session(id=sid, namespace=namespace, connection=connection)
                 case _:
                     return None
@@ -97,7 +97,7 @@ class SessionExchange:
             session.shut()
             if not await self._policy.resume(session, connection, auth):
                 return None
-            return await self._collect(session, holder, pid, offset, rooms, topics)
+            return await self._collect(session, holder, pid, offset, places)
         except (TimeoutError, StoreUnavailable) as error:
             log.info("session_not_fetched", error=repr(error))
             return None
@@ -147,8 +147,7 @@ class SessionExchange:
         if session is None or session.trail is None or not session.trail.answered:
             return None
         self._recovery.detach(session)
-        rooms, topics = self._estate.places(session)
-        return [session.id, session.namespace, session.state, rooms, topics]
+        return [session.id, session.namespace, session.state, self._estate.places(session)]
 
     def _give_missed(self, pid: str, offset: str | None) -> object:
         session = self._recovery.find(pid)
@@ -156,26 +155,20 @@ class SessionExchange:
             return None
         missed = self._recovery.missed(session, offset)
         told = session.trail.told_since(offset)
-        rooms, _ = self._estate.places(session)
+        rooms = self._estate.rooms(session)
         self._recovery.release(session)
         if missed is None:
             return None
         return [[[push.event, push.data, push.push_id] for push in missed], told, rooms]
 
     async def _collect(
-        self,
-        session: Session,
-        holder: str,
-        pid: str,
-        offset: str | None,
-        rooms: Sequence[str],
-        topics: Sequence[tuple[str, int]],
+        self, session: Session, holder: str, pid: str, offset: str | None, places: Sequence[Any]
     ) -> Session | None:
         trail = session.trail = Trail(pid, session.namespace, self._recovery.logs)
         self._membership.admit(session)
         done = False
         try:
-            if not await self._estate.settle(session, rooms, topics):
+            if not await self._estate.settle(session, places):
                 return None
             collected = await self._letters.ask(holder, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, collected):
@@ -192,8 +185,7 @@ class SessionExchange:
             return session
         finally:
             if not done:
-                trail.end()
-                self._membership.release(session)
+                self._estate.drop(session)
 
     async def _tell_holder(self, node_id: str, pid: str) -> None:
         try:

@@ -103,6 +103,7 @@ class Front:
             membership=self.membership,
             fanout=self.fanout,
             backplane=self.backplane,
+            watches=self.watches,
             holders=self.holders,
         )
         engines = [
