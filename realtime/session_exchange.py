@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -57,6 +58,7 @@ class SessionExchange:
         self._letters = Letters(backplane, letters_channel, self._read)
         self._estate = SessionEstate(recovery=recovery, membership=membership, fanout=fanout, watches=watches)
         self._chores: set[asyncio.Task[None]] = set()
+        self._fetched: WeakValueDictionary[str, PushFrames] = WeakValueDictionary()
         self._channel = letters_channel(backplane.node_id)
 
     async def start(self) -> None:
@@ -173,7 +175,7 @@ class SessionExchange:
             collected = await self._letters.ask(holder, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, collected):
                 case [[*missed], [*told], [*rooms_now]]:
-                    trail.came_with(Carried(offset, _pushes(session.namespace, missed), told))
+                    trail.came_with(Carried(offset, self._pushes(session.namespace, missed), told))
                 case _:
                     return None
             for room in rooms_now:
@@ -187,6 +189,16 @@ class SessionExchange:
             if not done:
                 self._estate.drop(session)
 
+    def _pushes(self, namespace: str, told: Sequence[Sequence[Any]]) -> list[PushFrames]:
+        """A crowd that comes together has missed the same: each push is kept, and encoded, once for all of them."""
+        pushes = []
+        for event, data, push_id in told:
+            push = self._fetched.get(push_id)
+            if push is None or push.namespace != namespace:
+                push = self._fetched[push_id] = PushFrames(namespace, event, data, push_id)
+            pushes.append(push)
+        return pushes
+
     async def _tell_holder(self, node_id: str, pid: str) -> None:
         try:
             await self._holders.moved(node_id, pid)
@@ -196,7 +208,3 @@ class SessionExchange:
 
 async def _at_once(answer: object) -> object:
     return answer
-
-
-def _pushes(namespace: str, told: Sequence[Sequence[Any]]) -> list[PushFrames]:
-    return [PushFrames(namespace, event, data, push_id) for event, data, push_id in told]

@@ -133,6 +133,7 @@ class Node:
             on_orders_missed=reentry.missed,
             on_delivered=metrics.delivered,
             hearers={PRESENCE_CHANNEL: watches},
+            positions_every_s=settings.positions_every_s,
         )
         passwords = Passwords(
             concurrency=settings.password_hash_concurrency, waiting_max=settings.password_hash_waiting_max

@@ -95,6 +95,7 @@ class Front:
             node_id=self.node_id,
             window_s=settings.recovery_window_s,
             max_replay_bytes=settings.max_unread_bytes // 2,
+            max_kept=settings.recovery_sessions_max,
         )
         stack.callback(recovery.stop)
         exchange = SessionExchange(

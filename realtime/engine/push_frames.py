@@ -9,7 +9,7 @@ from realtime.engine.frames import Outgoing
 class PushFrames:
     """One push; `data` is encoded JSON. `push_id` is unique over nodes, None for a push that is never replayed."""
 
-    __slots__ = ("_packets", "data", "event", "namespace", "push_id")
+    __slots__ = ("__weakref__", "_packets", "data", "event", "namespace", "push_id")
 
     def __init__(self, namespace: str, event: str, data: bytes, push_id: str | None = None) -> None:
         self.namespace = namespace
