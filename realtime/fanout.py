@@ -17,7 +17,7 @@ from realtime.engine.hub import Hub, Member
 from realtime.engine.push_frames import PushFrames
 from realtime.envelope import EnterOrder, Envelope, ListenersPush, RevokeOrder, RoomPush
 from realtime.gaps import Gaps
-from realtime.last_positions import LastPositions
+from realtime.last_positions import TELL_EVERY_S, LastPositions
 from realtime.listeners import Listeners
 from realtime.membership import Membership
 from realtime.outgoing import Emission, Enter, Revoke, Signal, ToRoom
@@ -56,6 +56,7 @@ class Fanout:
         on_orders_missed: Callable[[int], None],
         on_delivered: Callable[[int], None],
         hearers: Mapping[str, ChannelHearer],
+        positions_every_s: float = TELL_EVERY_S,
     ) -> None:
         self._hub = hub
         self._backplane = backplane
@@ -64,7 +65,7 @@ class Fanout:
         self._gaps = gaps
         self._logs = logs
         self._push_ids = PushIds()
-        self._positions = LastPositions(self.publish)
+        self._positions = LastPositions(self.publish, every_s=positions_every_s)
         self._on_revoked = on_revoked
         self._on_orders_missed = on_orders_missed
         self._on_delivered = on_delivered

@@ -24,6 +24,9 @@ LOOK_EVERY_S = 10.0
 BELIEVED_GONE_AFTER_S = 5.0
 """A registry that was flushed is whole again sooner: who is missing for a moment has not gone."""
 
+UNNOTICED_S = 45.0
+"""How long a lost client may stay unnoticed: what it was told within this time before, it may not have heard."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -50,11 +53,19 @@ TellWatchers = Callable[[Sequence[PresenceChange]], Awaitable[bool]]
 
 @dataclass(slots=True)
 class _Watched:
-    """`is_online` is what all watchers were told; None until it was looked up for the first of them."""
+    """`is_online` is what all watchers were told, at `told_at_s`; None until it was looked up for the first of them."""
 
     watchers: dict[Member, int] = field(default_factory=dict)
     is_online: bool | None = None
+    told_at_s: float = float("-inf")
     missing_since_s: float | None = None
+
+
+class Left(NamedTuple):
+    """Whom a session watched when its client was lost, and what the client knew of each; None where that is unsure."""
+
+    watcher_id: int
+    known: dict[int, bool | None]
 
 
 class PresenceWatches:
@@ -70,14 +81,19 @@ class PresenceWatches:
         backplane: Backplane,
         *,
         tell: TellWatchers,
+        unnoticed_s: float = UNNOTICED_S,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._unnoticed_s = unnoticed_s
         self._presence = presence
         self._backplane = backplane
         self._tell = tell
         self._now_s = now_s
         self._watched: dict[int, _Watched] = {}
         self._by_member: dict[Member, set[int]] = {}
+        self._left: dict[Member, Left] = {}
+        self._back: dict[Member, Left] = {}
+        self._told_apart_s: dict[Member, float] = {}
         self._due: set[int] = set()
         self._look_at_all_at_s = now_s() + LOOK_EVERY_S
         self._subscribed = False
@@ -106,9 +122,7 @@ class PresenceWatches:
             self._by_member[member] = mine | set(user_ids)
         for user_id in user_ids:
             self._watched.setdefault(user_id, _Watched()).watchers[member] = watcher_id
-        if self._watched and not self._subscribed:
-            self._subscribed = True
-            await self._backplane.subscribe(CHANNEL)
+        await self._listen()
         try:
             online = await self._presence.online(list(user_ids))
         except StoreUnavailable:
@@ -129,7 +143,11 @@ class PresenceWatches:
         return found
 
     def unwatch(self, member: Member, user_ids: Collection[int] | None = None) -> None:
-        """The session hears of these people no more; None: of nobody."""
+        """The session hears of these people no more; None: of nobody, also when its client comes back."""
+        if user_ids is None:
+            self._left.pop(member, None)
+            self._back.pop(member, None)
+            self._told_apart_s.pop(member, None)
         mine = self._by_member.get(member)
         if mine is None:
             return
@@ -146,6 +164,44 @@ class PresenceWatches:
         """The people whom a session watches."""
         return frozenset(self._by_member.get(member, ()))
 
+    def left_by(self, member: Member) -> Left | None:
+        """What a client knows that is away, or may be lost at any time; None for one that watches nobody."""
+        if member in self._left:
+            return self._left[member]
+        mine = self._by_member.get(member)
+        if not mine:
+            return None
+        sure_until_s = self._now_s() - self._unnoticed_s
+        sure = self._told_apart_s.get(member, sure_until_s) <= sure_until_s
+        known: dict[int, bool | None] = {}
+        for user_id in mine:
+            watched = self._watched[user_id]
+            watcher_id = watched.watchers[member]
+            known[user_id] = watched.is_online if sure and watched.told_at_s <= sure_until_s else None
+        if (back := self._back.get(member)) is not None:  # nothing was told since
+            known.update((user_id, back.known[user_id]) for user_id in mine.intersection(back.known))
+        return Left(watcher_id, known)
+
+    def leave(self, member: Member, left: Left | None = None) -> None:
+        """The client is away: nothing is told to it until `come_back`. `left` is what another node kept of it."""
+        left = left or self.left_by(member)
+        self.unwatch(member)
+        if left is not None:
+            self._left[member] = left
+
+    def come_back(self, member: Member) -> None:
+        """The session watches again whom it watched, and is told soon what its client does not know of them."""
+        left = self._left.pop(member, None)
+        if left is None:
+            return
+        self._back[member] = left
+        self._by_member[member] = set(left.known)
+        for user_id, known in left.known.items():
+            watched = self._watched.setdefault(user_id, _Watched(is_online=known))
+            watched.watchers[member] = left.watcher_id
+        # What is true by now is told to all who watch, as ever.
+        self._due.update(left.known)
+
     def hear(self, body: bytes) -> None:
         """A message of the channel."""
         self._due.update(user_id for user_id in unpack_ids(body) if user_id in self._watched)
@@ -156,9 +212,7 @@ class PresenceWatches:
 
     async def level(self) -> None:
         """Tells watchers what differs from what they were told last."""
-        if self._subscribed and not self._watched:
-            self._subscribed = False
-            await self._backplane.unsubscribe(CHANNEL)
+        await self._listen()
         if self._now_s() >= self._look_at_all_at_s:
             self._look_at_all_at_s = self._now_s() + LOOK_EVERY_S
             self.missed()
@@ -170,13 +224,41 @@ class PresenceWatches:
         except StoreUnavailable:
             self._due.update(due)
             return
+        back, self._back = self._back, {}
+        catching_up = [change for member, left in back.items() for change in self._unknown(member, left, online)]
+        for told in catching_up:
+            # Before it is told: a client that is lost meanwhile may have heard it or not.
+            self._told_apart_s[told.watchers[0].member] = self._now_s()
         changes = [change for user_id in due if (change := self._change(user_id, user_id in online)) is not None]
-        if changes and not await self._tell(changes):
-            self._due.update(change.user_id for change in changes)
+        if (catching_up or changes) and not await self._tell([*catching_up, *changes]):
+            self._due.update(due)
+            self._back = back | self._back
             return
         for change in changes:
             if (watched := self._watched.get(change.user_id)) is not None:
-                watched.is_online = change.is_online
+                watched.is_online, watched.told_at_s = change.is_online, self._now_s()
+
+    async def _listen(self) -> None:
+        """Hears the channel while anybody watches."""
+        if self._watched and not self._subscribed:
+            self._subscribed = True
+            await self._backplane.subscribe(CHANNEL)
+        elif self._subscribed and not self._watched:
+            self._subscribed = False
+            await self._backplane.unsubscribe(CHANNEL)
+
+    def _unknown(self, member: Member, left: Left, online: Collection[int]) -> list[PresenceChange]:
+        """What all watchers of these people were told last, where a client that was away does not know it."""
+        unknown = []
+        for user_id, known in left.known.items():
+            watched = self._watched.get(user_id)
+            if watched is None or member not in watched.watchers:
+                continue
+            if watched.is_online is None:
+                watched.is_online = user_id in online
+            if known is not watched.is_online:
+                unknown.append(PresenceChange(user_id, watched.is_online, [Watcher(member, left.watcher_id)]))
+        return unknown
 
     def _change(self, user_id: int, is_online: bool) -> PresenceChange | None:
         watched = self._watched.get(user_id)

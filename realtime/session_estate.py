@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from realtime.engine.session import Session
 from realtime.engine.trail import Trail
 from realtime.fanout import Fanout
 from realtime.membership import Membership
+from realtime.presence_watches import Left, PresenceWatches
 from realtime.replay_log import ReplayLogs
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -30,7 +31,8 @@ log = structlog.get_logger(__name__)
 class SessionEstate:
     """Both sides of a hand-over: `offer` and `bequest` are made by the node that stops, and taken by its heir."""
 
-    def __init__(self, *, recovery: Recovery, membership: Membership, fanout: Fanout) -> None:
+    def __init__(self, *, recovery: Recovery, membership: Membership, fanout: Fanout, watches: PresenceWatches) -> None:
+        self._watches = watches
         self._recovery = recovery
         self._membership = membership
         self._fanout = fanout
@@ -48,14 +50,23 @@ class SessionEstate:
             session for session in self._recovery.sessions() if session.trail is not None and session.trail.answered
         ]
 
-    def places(self, session: Session) -> tuple[list[str], list[tuple[str, int]]]:
-        """A session's rooms, and the topics that it hears."""
-        topics = list(self._membership.topics(session))
-        heard = {names.topic_room(topic, user_id) for topic, user_id in topics}
-        return [room for room in session.rooms if room not in heard], topics
+    def rooms(self, session: Session) -> list[str]:
+        """A session's rooms, but for those of its topics."""
+        heard = {names.topic_room(topic, user_id) for topic, user_id in self._membership.topics(session)}
+        return [room for room in session.rooms if room not in heard]
 
-    async def settle(self, session: Session, rooms: Sequence[str], topics: Sequence[tuple[str, int]]) -> bool:
-        """Puts a session into its places; False: not all of them are confirmed."""
+    def places(self, session: Session) -> list[Any]:
+        """Where else a session has to be so that its client hears the same; see `settle`."""
+        left = self._watches.left_by(session)
+        watched = None if left is None else [left.watcher_id, list(left.known.items())]
+        return [self.rooms(session), list(self._membership.topics(session)), watched]
+
+    async def settle(self, session: Session, places: Sequence[Any]) -> bool:
+        """Puts a session into the places that it had on another node; False: not all of them are confirmed."""
+        rooms, topics, watched = places
+        if watched is not None:
+            watcher_id, known = watched
+            self._watches.leave(session, Left(watcher_id, dict(known)))
         confirmed = await self._membership.enter(session, *rooms)
         for topic, user_id in topics:
             confirmed = await self._membership.listen(session, topic, user_id) and confirmed
@@ -63,7 +74,7 @@ class SessionEstate:
 
     def offer(self, sessions: Sequence[Session]) -> list[Any]:
         return [
-            [session.trail.pid, session.id, session.namespace, session.state, *self.places(session)]
+            [session.trail.pid, session.id, session.namespace, session.state, self.places(session)]
             for session in sessions
             if session.trail is not None
         ]
@@ -75,17 +86,17 @@ class SessionEstate:
         confirmed = True
         for start in range(0, len(offer), SETTLED_TOGETHER):
             settling = []
-            for pid, sid, namespace, state, rooms, topics in offer[start : start + SETTLED_TOGETHER]:
+            for pid, sid, namespace, state, places in offer[start : start + SETTLED_TOGETHER]:
                 session = Session(id=sid, namespace=namespace, connection=nobody)
                 session.state = state
                 session.shut()
                 session.trail = Trail(pid, namespace, self._recovery.logs)
                 self._membership.admit(session)
                 prepared[pid] = session
-                settling.append(self.settle(session, rooms, topics))
+                settling.append(self.settle(session, places))
             confirmed = all(await asyncio.gather(*settling)) and confirmed
         if not confirmed:
-            self._drop(prepared.values())
+            self.drop(*prepared.values())
             return False
         self._prepared[sender] = prepared
         timer = asyncio.get_running_loop().call_later(GIVEN_UP_AFTER_S, self._give_up, sender)
@@ -103,7 +114,7 @@ class SessionEstate:
             exported = session.trail.export(lambda logs: numbers.setdefault(logs, len(numbers)))
             left_bytes -= session.trail.carried_bytes
             if left_bytes >= 0:
-                trails.append([exported, self.places(session)[0], self._recovery.left_s(session)])
+                trails.append([exported, self.rooms(session), self._recovery.left_s(session)])
         written = []
         for logs in numbers:
             log_entries, size_bytes = logs.export(max(0, left_bytes))
@@ -122,7 +133,7 @@ class SessionEstate:
             session = prepared.pop(exported["pid"], None)
             if session is not None and session.trail is not None:
                 self._keep(session, session.trail, Trail.restore(session.namespace, logs, exported), rooms, left_s)
-        self._drop(prepared.values())
+        self.drop(*prepared.values())
         return True
 
     def _keep(self, session: Session, trail: Trail, before: Trail, rooms: Sequence[str], left_s: float | None) -> None:
@@ -136,10 +147,12 @@ class SessionEstate:
 
     def _give_up(self, sender: str) -> None:
         self._timers.pop(sender).cancel()
-        self._drop(self._prepared.pop(sender).values())
+        self.drop(*self._prepared.pop(sender).values())
 
-    def _drop(self, sessions: Iterable[Session]) -> None:
+    def drop(self, *sessions: Session) -> None:
+        """Gives up sessions that were settled here and are not kept."""
         for session in sessions:
             if session.trail is not None:
                 session.trail.end()
+            self._watches.unwatch(session)
             self._membership.release(session)

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -18,6 +19,7 @@ from realtime.engine.trail import Carried, Trail
 from realtime.fanout import Fanout
 from realtime.letters import Letters
 from realtime.membership import Membership
+from realtime.presence_watches import PresenceWatches
 from realtime.redis_client import StoreUnavailable
 from realtime.session_estate import SessionEstate
 from realtime.session_holders import SessionHolders, letters_channel
@@ -44,6 +46,7 @@ class SessionExchange:
         membership: Membership,
         fanout: Fanout,
         backplane: Backplane,
+        watches: PresenceWatches,
         holders: SessionHolders,
     ) -> None:
         self._recovery = recovery
@@ -53,8 +56,9 @@ class SessionExchange:
         self._backplane = backplane
         self._holders = holders
         self._letters = Letters(backplane, letters_channel, self._read)
-        self._estate = SessionEstate(recovery=recovery, membership=membership, fanout=fanout)
+        self._estate = SessionEstate(recovery=recovery, membership=membership, fanout=fanout, watches=watches)
         self._chores: set[asyncio.Task[None]] = set()
+        self._fetched: WeakValueDictionary[str, PushFrames] = WeakValueDictionary()
         self._channel = letters_channel(backplane.node_id)
 
     async def start(self) -> None:
@@ -87,9 +91,7 @@ class SessionExchange:
                 return None
             claimed = await self._letters.ask(holder, [_CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, claimed):
-                case [str(sid), str() as claimed_namespace, state, [*rooms], [*topics]] if (
-                    claimed_namespace == namespace
-                ):
+                case [str(sid), str() as claimed_namespace, state, [*places]] if claimed_namespace == namespace:
                     session = Session(id=sid, namespace=namespace, connection=connection)
                 case _:
                     return None
@@ -97,7 +99,7 @@ class SessionExchange:
             session.shut()
             if not await self._policy.resume(session, connection, auth):
                 return None
-            return await self._collect(session, holder, pid, offset, rooms, topics)
+            return await self._collect(session, holder, pid, offset, places)
         except (TimeoutError, StoreUnavailable) as error:
             log.info("session_not_fetched", error=repr(error))
             return None
@@ -147,8 +149,7 @@ class SessionExchange:
         if session is None or session.trail is None or not session.trail.answered:
             return None
         self._recovery.detach(session)
-        rooms, topics = self._estate.places(session)
-        return [session.id, session.namespace, session.state, rooms, topics]
+        return [session.id, session.namespace, session.state, self._estate.places(session)]
 
     def _give_missed(self, pid: str, offset: str | None) -> object:
         session = self._recovery.find(pid)
@@ -156,31 +157,25 @@ class SessionExchange:
             return None
         missed = self._recovery.missed(session, offset)
         told = session.trail.told_since(offset)
-        rooms, _ = self._estate.places(session)
+        rooms = self._estate.rooms(session)
         self._recovery.release(session)
         if missed is None:
             return None
         return [[[push.event, push.data, push.push_id] for push in missed], told, rooms]
 
     async def _collect(
-        self,
-        session: Session,
-        holder: str,
-        pid: str,
-        offset: str | None,
-        rooms: Sequence[str],
-        topics: Sequence[tuple[str, int]],
+        self, session: Session, holder: str, pid: str, offset: str | None, places: Sequence[Any]
     ) -> Session | None:
         trail = session.trail = Trail(pid, session.namespace, self._recovery.logs)
         self._membership.admit(session)
         done = False
         try:
-            if not await self._estate.settle(session, rooms, topics):
+            if not await self._estate.settle(session, places):
                 return None
             collected = await self._letters.ask(holder, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, collected):
                 case [[*missed], [*told], [*rooms_now]]:
-                    trail.came_with(Carried(offset, _pushes(session.namespace, missed), told))
+                    trail.came_with(Carried(offset, self._pushes(session.namespace, missed), told))
                 case _:
                     return None
             for room in rooms_now:
@@ -192,8 +187,17 @@ class SessionExchange:
             return session
         finally:
             if not done:
-                trail.end()
-                self._membership.release(session)
+                self._estate.drop(session)
+
+    def _pushes(self, namespace: str, told: Sequence[Sequence[Any]]) -> list[PushFrames]:
+        """A crowd that comes together has missed the same: each push is kept, and encoded, once for all of them."""
+        pushes = []
+        for event, data, push_id in told:
+            push = self._fetched.get(push_id)
+            if push is None or push.namespace != namespace:
+                push = self._fetched[push_id] = PushFrames(namespace, event, data, push_id)
+            pushes.append(push)
+        return pushes
 
     async def _tell_holder(self, node_id: str, pid: str) -> None:
         try:
@@ -204,7 +208,3 @@ class SessionExchange:
 
 async def _at_once(answer: object) -> object:
     return answer
-
-
-def _pushes(namespace: str, told: Sequence[Sequence[Any]]) -> list[PushFrames]:
-    return [PushFrames(namespace, event, data, push_id) for event, data, push_id in told]

@@ -112,9 +112,9 @@ class Node:
         membership = Membership(self.hub, backplane, listeners)
         presence_rows = PresenceRows(units, queries, clock)
         presence = Presence(listeners, backplane, grace_s=settings.presence_grace_s, note_left=presence_rows.note_left)
-        watches = PresenceWatches(presence, backplane, tell=presence_rows.tell)
-        gaps = Gaps(self.hub, membership, self.registry.namespaces)
         ping_ms = settings.ping_interval_ms + settings.ping_timeout_ms
+        watches = PresenceWatches(presence, backplane, tell=presence_rows.tell, unnoticed_s=ping_ms / 1000)
+        gaps = Gaps(self.hub, membership, self.registry.namespaces)
         logs = ReplayLogs(
             # What was written before a lost client was noticed has to be there too.
             keep_s=ping_ms / 1000 + settings.recovery_window_s,
@@ -138,6 +138,7 @@ class Node:
             on_orders_missed=reentry.missed,
             on_delivered=metrics.delivered,
             hearers={PRESENCE_CHANNEL: watches},
+            positions_every_s=settings.positions_every_s,
         )
         passwords = Passwords(
             concurrency=settings.password_hash_concurrency, waiting_max=settings.password_hash_waiting_max

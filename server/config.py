@@ -129,6 +129,12 @@ class Settings(BaseSettings):
         ge=65_536,
         description="Pushes that a node remembers for that; who missed more than is there re-syncs.",
     )
+    recovery_sessions_max: int = Field(
+        50_000, ge=1, description="Lost clients whose sessions a node keeps; the first to be lost re-sync, if more are."
+    )
+    positions_every_s: float = Field(
+        5.0, gt=0, le=10, description="How long after a message its conversation's last position is told once more."
+    )
     presence_grace_s: float = Field(
         30.0, gt=0, description="How long somebody without a connection still counts as online: reconnects are silent."
     )

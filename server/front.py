@@ -97,6 +97,7 @@ class Front:
             node_id=self.node_id,
             window_s=settings.recovery_window_s,
             max_replay_bytes=settings.max_unread_bytes // 2,
+            max_kept=settings.recovery_sessions_max,
         )
         stack.callback(recovery.stop)
         exchange = SessionExchange(
@@ -105,6 +106,7 @@ class Front:
             membership=self.membership,
             fanout=self.fanout,
             backplane=self.backplane,
+            watches=self.watches,
             holders=self.holders,
         )
         engines = [

@@ -150,7 +150,9 @@ class Sockets:
         return answer.body
 
     def disconnected(self, session: Session, reason: str) -> None:
-        if not session.kept:
+        if session.kept:
+            self._watches.leave(session)
+        else:
             self._forget(session)
         if not session.connection.sessions:
             self._presence.depart(session.connection.id)
@@ -165,6 +167,9 @@ class Sockets:
             bind(connection, identity, self._token_watch)
             self._presence.arrive(connection.id, identity.user_id)
         return True
+
+    def resumed(self, session: Session) -> None:
+        self._watches.come_back(session)
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         """Whatever the lost session was to hear has to be read again."""

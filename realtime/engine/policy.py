@@ -84,6 +84,9 @@ class RecoveryPolicy(Protocol):
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         """Whether this caller may have this session back; binds the connection then. Raises ConnectRefused."""
 
+    def resumed(self, session: Session) -> None:
+        """A client has its session back; what it missed is told at once, whatever is not kept in logs is told here."""
+
     def not_recovered(self, session: Session, code: int | None) -> None:
         """A client asked for a session that cannot be given back and got this new one, which is not answered yet.
 

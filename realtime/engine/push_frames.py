@@ -12,7 +12,7 @@ class PushFrames:
     `forms` are those that were made: two of each codec, without and with the push id.
     """
 
-    __slots__ = ("data", "event", "forms", "namespace", "push_id")
+    __slots__ = ("__weakref__", "data", "event", "forms", "namespace", "push_id")
 
     def __init__(self, namespace: str, event: str, data: bytes, push_id: str | None = None) -> None:
         self.namespace = namespace

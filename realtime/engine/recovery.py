@@ -118,6 +118,7 @@ class Recovery:
         self._stalled.pop(pid, None)
         session.trail.came_back(offset)
         session.resume(connection, missed)
+        self._policy.resumed(session)
         return session
 
     def detach(self, session: Session) -> None:

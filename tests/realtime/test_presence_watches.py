@@ -11,6 +11,7 @@ from realtime.presence_watches import (
     BELIEVED_GONE_AFTER_S,
     LOOK_EVERY_S,
     MAX_WATCHED,
+    UNNOTICED_S,
     PresenceChange,
     PresenceWatches,
 )
@@ -195,3 +196,94 @@ async def test_a_flood_of_watches_is_refused_and_changes_nothing(lab: Lab) -> No
         await lab.watches.watch(socket, ADA, [MAX_WATCHED])
     assert lab.watches.watched_by(socket) == set(range(MAX_WATCHED))
     await lab.watches.watch(socket, ADA, [0])
+
+
+async def test_who_comes_back_is_told_what_has_changed_meanwhile(lab: Lab) -> None:
+    socket, other = Socket(), Socket()
+    lab.registry.people = {BEA}
+    await lab.watches.watch(socket, ADA, [BEA, CID])
+    await lab.watches.watch(other, ADA, [BEA])
+    lab.watches.leave(socket)
+    lab.registry.people = {CID}
+    lab.hear(BEA, CID)
+    await lab.level()
+    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 1)], "to the other one"
+    lab.watches.come_back(socket)
+    assert sorted(await lab.level()) == [(BEA, False, 1), (CID, True, 1)]
+    lab.registry.people = set()
+    lab.hear(CID)
+    await lab.level()
+    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(CID, False, 1)], "it watches as before"
+
+
+async def test_who_comes_back_hears_nothing_where_nothing_has_changed(lab: Lab) -> None:
+    socket = Socket()
+    lab.registry.people = {BEA}
+    await lab.watches.watch(socket, ADA, [BEA, CID])
+    for _ in range(3):
+        lab.watches.leave(socket)
+        lab.watches.come_back(socket)
+        assert await lab.level(after_s=UNNOTICED_S) == []
+
+
+@pytest.mark.parametrize("ways", ["told with all", "told apart"])
+async def test_what_was_told_shortly_before_a_loss_is_told_again(lab: Lab, ways: str) -> None:
+    socket = Socket()
+    await lab.watches.watch(socket, ADA, [BEA, CID])
+    if ways == "told apart":
+        lab.watches.leave(socket)
+    lab.registry.people = {BEA}
+    lab.hear(BEA)
+    if ways == "told apart":
+        lab.watches.come_back(socket)
+    assert await lab.level() == [(BEA, True, 1)]
+    lab.watches.leave(socket)
+    lab.watches.come_back(socket)
+    told = await lab.level()
+    assert (BEA, True, 1) in told
+    lab.watches.leave(socket)
+    lab.watches.come_back(socket)
+    assert (BEA, True, 1) in await lab.level(after_s=UNNOTICED_S / 2), "and again, for it came back only just now"
+    await lab.level(after_s=UNNOTICED_S + 1)
+    lab.watches.leave(socket)
+    lab.watches.come_back(socket)
+    assert await lab.level() == []
+
+
+async def test_a_session_watches_on_after_it_has_moved(lab: Lab) -> None:
+    left_behind, new_home = Socket(), Socket()
+    lab.registry.people = {BEA}
+    await lab.watches.watch(left_behind, ADA, [BEA, CID])
+    left = lab.watches.left_by(left_behind)
+    assert left is not None and (left.watcher_id, left.known) == (ADA, {BEA: True, CID: False})
+    there = Lab()
+    there.registry.people = {BEA, CID}
+    there.watches.leave(new_home, left)
+    there.watches.come_back(new_home)
+    assert await there.level() == [(CID, True, 1)]
+    assert there.watches.watched_by(new_home) == {BEA, CID}
+
+
+async def test_what_cannot_be_told_to_who_comes_back_is_told_later(lab: Lab) -> None:
+    socket = Socket()
+    await lab.watches.watch(socket, ADA, [BEA])
+    lab.watches.leave(socket)
+    lab.watches.come_back(socket)
+    lab.registry.people = {BEA}
+    lab.can_tell = False
+    assert await lab.level() == []
+    lab.registry.is_away = True
+    assert await lab.level() == []
+    lab.registry.is_away, lab.can_tell = False, True
+    assert await lab.level() == [(BEA, True, 1)]
+
+
+async def test_nothing_is_kept_for_a_session_that_has_ended(lab: Lab) -> None:
+    socket = Socket()
+    await lab.watches.watch(socket, ADA, [BEA])
+    lab.watches.leave(socket)
+    lab.watches.unwatch(socket)
+    lab.watches.come_back(socket)
+    lab.registry.people = {BEA}
+    lab.hear(BEA)
+    assert await lab.level() == [] and lab.watches.left_by(socket) is None

@@ -71,6 +71,24 @@ async def test_topics_go_along(nodes: list[RunningServer], clients: JavaScript) 
         assert [push["post"]["text"] for push, _ in told] == ["posted", "and another"]
 
 
+@WAYS
+async def test_all_namespaces_come_back_at_once(nodes: list[RunningServer], clients: JavaScript, way: str) -> None:
+    writer, reader, conversation = await two_who_talk(nodes[0])
+    namespaces = ("/chat", "/feed", "/users")
+    async with recovering_device(clients, nodes[1].url, token=reader.access_token, namespaces=namespaces) as device:
+        await device.ask("call", namespace="/feed", name="feed:subscribe", payload={})
+        assert (await reader.rest("POST", f"/users/{writer.id}/follow"))[0] == 200
+        await device.ask("aim", url=nodes[2].url)
+        await device.ask(way)
+        await say(writer, conversation, "one", "two")
+        assert (await writer.rest("POST", "/posts", {"text": "posted"}))[0] == 201
+        await device.joins(6)
+        assert [joined.recovered for joined in device.joined[3:]] == [True] * 3
+        await until_texts(device, "one", "two")
+        ((push, _),) = await device.until_told("/feed", "feed:new")
+        assert push["post"]["text"] == "posted"
+
+
 async def test_a_session_is_given_to_its_person_only(nodes: list[RunningServer], clients: JavaScript) -> None:
     writer, reader, _ = await two_who_talk(nodes[0])
     async with (
