@@ -37,6 +37,7 @@ from realtime.limits import Rate
 from realtime.networks import network_of
 from realtime.outgoing import Emission, Signal
 from realtime.wire import answer_error, answer_ok, encode_model
+from server.faults import faults_of
 from server.gate import Credentials, Gate
 from server.metrics import Metrics
 from server.registry import Registry
@@ -186,11 +187,7 @@ class Dispatcher:
         try:
             return bound.command.payload.model_validate(payload)
         except ValidationError as error:
-            fields = {
-                ".".join(str(part) for part in item["loc"]): item["msg"].removeprefix("Value error, ")
-                for item in error.errors(include_url=False, include_context=False, include_input=False)
-            }
-            raise CommandError(INVALID_PAYLOAD, fields=fields) from None
+            raise CommandError(INVALID_PAYLOAD, fields=faults_of(error)) from None
 
     async def _do(
         self, bound: BoundCommand, payload: Any, caller: Caller, listener: Listener
