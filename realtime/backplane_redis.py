@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from redis.asyncio import Redis
 
+from realtime.background import end_task
 from realtime.backplane import check_bodies
 from realtime.pipelined import PipelinedConnection
 from realtime.redis_client import StoreUnavailable
@@ -64,11 +65,8 @@ class RedisBackplane:
                 await asyncio.wait_for(self._first_heard.wait(), 1.0)
 
     async def stop(self) -> None:
-        if self._probing is not None:
-            self._probing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._probing
-            self._probing = None
+        await end_task(self._probing)
+        self._probing = None
         await self._subscriptions.stop()
         await self._publisher.stop()
         self._heard_at_s = None

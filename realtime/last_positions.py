@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from realtime.background import end_task
 from realtime.outgoing import Emission, ToRoom, emission
 
 TELL_EVERY_S = 5.0
@@ -36,9 +36,7 @@ class LastPositions:
     async def stop(self) -> None:
         """Tells what is still to be told."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end_task(self._task)
             await self._tell()
 
     def note(self, said: Emission) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import msgpack
 import structlog
 
+from realtime.background import end_task
 from realtime.backplane import Backplane
 
 PART_BYTES = 48 * 1024
@@ -43,9 +43,7 @@ class Letters:
 
     async def stop(self) -> None:
         for task in tuple(self._tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     async def ask(self, node_id: str, question: object, *, timeout_s: float) -> object:
         """What the node answers. Raises TimeoutError when it does not, for whatever reason."""

@@ -11,6 +11,7 @@ from typing import cast
 import structlog
 from redis.asyncio import Redis
 
+from realtime.background import end_task
 from realtime.lua_script import LuaScript
 from realtime.pipelined import Argument, PipelinedConnection
 from realtime.redis_client import StoreUnavailable
@@ -65,11 +66,8 @@ class Listeners:
 
     async def stop(self) -> None:
         """Takes this node's entries out, as far as Redis can be reached, and closes the connection."""
-        if self._checking is not None:
-            self._checking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._checking
-            self._checking = None
+        await end_task(self._checking)
+        self._checking = None
         if self._topics:
             farewell: list[tuple[Argument, ...]] = []
             for name in self._topics:

@@ -17,10 +17,13 @@ Call = tuple[Sequence[Argument], Sequence[Argument]]
 
 
 class LuaScript:
-    """One script of the folder `lua`, called by its digest; a server that does not know it is given the text."""
+    """One script of the folder `lua`, called by its digest; a server that does not know it is given the text.
 
-    def __init__(self, name: str) -> None:
-        self._text = (_FOLDER / f"{name}.lua").read_text()
+    The last name is the script's, those before it are of files with functions that it uses.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self._text = "".join((_FOLDER / f"{name}.lua").read_text() for name in names)
         self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, connection: PipelinedConnection, keys: Sequence[Argument], *arguments: Argument) -> object:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 import structlog
 
 from realtime import rooms
+from realtime.background import end_task
 from realtime.backplane import Backplane
 from realtime.engine.hub import Hub, Member
 from realtime.listeners import Listeners
@@ -35,10 +35,8 @@ class Membership:
         self._chore_task = asyncio.create_task(self._do_chores(), name="membership-chores")
 
     async def stop(self) -> None:
-        if self._chore_task is not None:
-            self._chore_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._chore_task
+        await end_task(self._chore_task)
+        self._chore_task = None
 
     def admit(self, member: Member) -> None:
         """Makes a session known; only then may it enter rooms."""

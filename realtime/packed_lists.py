@@ -44,10 +44,10 @@ class PackedLists:
         # apart, so that no reader waits behind a large fan-out
         self._pushing = PipelinedConnection(redis, timeout_s=_PUSH_WITHIN_S)
         self._asking = PipelinedConnection(redis, timeout_s=_ANSWER_WITHIN_S)
-        self._push = LuaScript("packed_push")
+        self._push = LuaScript("packed_trim", "packed_push")
         self._read = LuaScript("packed_read")
         self._begin = LuaScript("packed_begin")
-        self._finish = LuaScript("packed_finish")
+        self._finish = LuaScript("packed_trim", "packed_finish")
 
     async def stop(self) -> None:
         await self._pushing.stop()
@@ -83,8 +83,8 @@ class PackedLists:
         False when the list was forgotten or the lease taken over meanwhile: then nothing was written.
         """
         packed = struct.pack(f">{len(ids)}Q", *ids)
-        key = self._key(owner_id)
-        return bool(await self._finish.run(self._asking, [key], token, packed, _pack(floor), self._idle_ttl_s))
+        arguments = (token, packed, _pack(floor), self._idle_ttl_s, self._max_length, TRIM_SLACK)
+        return bool(await self._finish.run(self._asking, [self._key(owner_id)], *arguments))
 
     async def forget(self, owner_ids: Sequence[int]) -> None:
         """Drops lists, complete ones and those under construction."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from realtime.background import end_task
 from realtime.patience import patience
 from realtime.redis_client import AWAY, StoreUnavailable
 
@@ -81,11 +81,8 @@ class PipelinedConnection:
 
     async def stop(self) -> None:
         """Closes the connection for good; calls under way and later ones fail with StoreUnavailable."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end_task(self._task)
+        self._task = None
         self._away = True
         self._fail(self._take_all(), "stopped")
 

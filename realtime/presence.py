@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from realtime.background import end_task
 from realtime.backplane import MAX_BODY_BYTES, Backplane
 from realtime.listeners import Listeners
 from realtime.redis_client import StoreUnavailable
@@ -64,11 +65,8 @@ class Presence:
 
     async def stop(self) -> None:
         """Tells nothing more. Whoever was here stays online for the grace, time enough to reach another node."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end_task(self._task)
+        self._task = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GIVE_UP_NOTING_S):
                 await self._note_left({user_id: left_ms for user_id, (_, left_ms) in self._leaving.items()})

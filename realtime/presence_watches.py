@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from realtime.background import end_task
 from realtime.backplane import Backplane
 from realtime.engine.hub import Member
 from realtime.errors import TOO_LARGE, CommandError
@@ -103,11 +103,8 @@ class PresenceWatches:
         self._task = asyncio.create_task(self._run(), name="presence-watches")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end_task(self._task)
+        self._task = None
 
     async def watch(self, member: Member, watcher_id: int, user_ids: Collection[int]) -> set[int]:
         """Lets a session hear of these people from now on; returns those of them who are online.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
+from realtime.background import end_task
 from realtime.pipelined import Reconnects, private_connection
 from realtime.redis_client import AWAY
 
@@ -70,11 +70,8 @@ class Subscriptions:
         self._task = asyncio.create_task(self._run(), name="redis-subscriptions")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end_task(self._task)
+        self._task = None
         for channel in self._channels.values():
             channel.settle()
 

@@ -32,6 +32,7 @@ from realtime.limits import Check, Limiter
 from realtime.networks import network_of
 from realtime.outgoing import Emission, Signal
 from realtime.wire import answer_error, answer_ok, encode_model
+from server.faults import faults_of
 from server.gate import Credentials, Gate
 from server.operations import Operations
 from server.ready_commands import Admission, ReadyCommand, ReadyCommands
@@ -163,11 +164,7 @@ def _validated(command: ReadyCommand, payload: object | Unparseable) -> Any:
     try:
         return command.validate(payload)
     except ValidationError as error:
-        fields = {
-            ".".join(str(part) for part in item["loc"]): item["msg"].removeprefix("Value error, ")
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
-        }
-        raise CommandError(INVALID_PAYLOAD, fields=fields) from None
+        raise CommandError(INVALID_PAYLOAD, fields=faults_of(error)) from None
 
 
 def _report_undeclared(command: Admission, error: CommandError) -> None:

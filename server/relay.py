@@ -7,6 +7,7 @@ import contextlib
 
 import structlog
 
+from realtime.background import end_task
 from realtime.redis_client import StoreUnavailable
 from realtime.streams import FactStreams
 from sql.catalogue import Queries
@@ -43,10 +44,8 @@ class Relay:
         self._task = asyncio.create_task(self._run(), name="relay")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
+        self._task = None
 
     def wake(self) -> None:
         """Says that a transaction with Facts was committed here."""

@@ -5,13 +5,13 @@ second as the truth, so that a revocation holds everywhere within two seconds ev
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 from collections.abc import Callable, Sequence
 
 import structlog
 
 from handlers.context import Clock
+from realtime.background import end_task
 from sql.catalogue import Queries
 from sql.errors import Unavailable
 from sql.unit import Units
@@ -52,10 +52,8 @@ class Revocations:
         self._task = asyncio.create_task(self._poll(), name="revocations")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
+        self._task = None
 
     def learn(self, login_session_ids: Sequence[int]) -> None:
         """Refuses these sessions from now on."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
 from handlers.context import Clock
+from realtime.background import end_task
 from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
@@ -32,10 +32,8 @@ class TokenSweeper:
         self._task = asyncio.create_task(self._run(), name="token-sweeper")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
+        self._task = None
 
     async def _run(self) -> None:
         while True:

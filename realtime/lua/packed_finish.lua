@@ -1,10 +1,13 @@
--- Puts the rows and the floor in the place of the marker; answers 0 where the marker with this token is gone.
--- KEYS[1]: the list. ARGV: token, ids in one string, floor, time to live in seconds.
+-- Puts the rows and the floor in the place of the marker; answers 0 where the marker with this token is gone. Stands below
+-- packed_trim: while the list was built it was not trimmed.
+-- KEYS[1]: the list. ARGV: token, ids in one string, floor, time to live in seconds, the length to trim to, by how much it
+-- may be longer until then.
 local last = redis.call('LINDEX', KEYS[1], -1)
 if not last or last:byte() ~= 109 or last:sub(2, 9) ~= ARGV[1] then return 0 end
 redis.call('RPOP', KEYS[1])
 local ids = ARGV[2]
 for at = 1, #ids, 8 do redis.call('RPUSH', KEYS[1], ids:sub(at, at + 7)) end
-redis.call('RPUSH', KEYS[1], 'f' .. ARGV[3])
+local length = redis.call('RPUSH', KEYS[1], 'f' .. ARGV[3])
+trim(KEYS[1], length, tonumber(ARGV[5]), tonumber(ARGV[6]))
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1

@@ -1,27 +1,10 @@
--- Puts one id at the head of every list that exists; answers how many did.
+-- Puts one id at the head of every list that exists; answers how many did. Stands below packed_trim.
 -- KEYS: the lists. ARGV: the id (8 bytes, big-endian), the length to trim to, by how much a list may be longer until then.
--- The last element of a complete list is its floor ('f' and an id); a list under construction ends in a marker instead and
--- is not trimmed. Whatever is trimmed raises the floor, so that every pushed id above the floor is in the list.
 local id, max_length, slack = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local pushed = 0
 for _, key in ipairs(KEYS) do
   local length = redis.call('LPUSHX', key, id)
   if length > 0 then pushed = pushed + 1 end
-  if length > max_length + slack + 1 then
-    local tail = redis.call('LRANGE', key, max_length - length, -1)
-    local floor = tail[#tail]
-    if floor:byte() == 102 then
-      -- in two halves: a double holds 53 bits only
-      local floor_high, floor_low = struct.unpack('>I4I4', floor:sub(2))
-      for i = 1, #tail - 1 do
-        local high, low = struct.unpack('>I4I4', tail[i])
-        if high > floor_high or (high == floor_high and low > floor_low) then
-          floor_high, floor_low = high, low
-        end
-      end
-      redis.call('LTRIM', key, 0, max_length - 1)
-      redis.call('RPUSH', key, 'f' .. struct.pack('>I4I4', floor_high, floor_low))
-    end
-  end
+  trim(key, length, max_length, slack)
 end
 return pushed

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import orjson
 
-from tests.journeys.javascript import JavaScriptDevice, javascript
+from tests.journeys.javascript import JavaScript, JavaScriptDevice, javascript
+from tests.journeys.rest_device import RestDevice
 from tests.kit.device import Device
 from tests.kit.server import NAMESPACES
 
@@ -19,6 +20,7 @@ HUB = 1684
 """Has 792 friends, who know each other well: the feed is longer than the list that is kept of it."""
 PYTHON_DEVICES = 200
 JAVASCRIPT_DEVICES = 20
+REST_DEVICES = 10
 _CONNECTING_AT_ONCE = 20
 
 Friends = Mapping[int, set[int]]
@@ -56,7 +58,10 @@ def choose_numbers(friends: Friends) -> list[int]:
     """The hub, and those of its friends who have most friends among them."""
     known = friends[HUB]
     by_density = sorted(known, key=lambda number: (-len(friends[number] & known), number))
-    return [HUB, *by_density[: PYTHON_DEVICES + JAVASCRIPT_DEVICES - 1]]
+    return [HUB, *by_density[: PYTHON_DEVICES + JAVASCRIPT_DEVICES + REST_DEVICES - 1]]
+
+
+AnyDevice = Device | JavaScriptDevice | RestDevice
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +70,7 @@ class Member:
 
     id: str
     number: int
-    device: Device | JavaScriptDevice
+    device: AnyDevice
     is_polling: bool
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -78,9 +83,12 @@ class Way:
     transports: tuple[str, ...]
 
 
-def every_nth_javascript(place: int) -> bool:
-    """Spreads the JavaScript clients evenly among the Python ones."""
-    return place % ((PYTHON_DEVICES + JAVASCRIPT_DEVICES) // JAVASCRIPT_DEVICES) == 0
+def device_at(place: int, node: JavaScript) -> AnyDevice:
+    """Spreads the kinds evenly: of 23 neighbours 20 have the Python client, 2 the JavaScript client and 1 no socket."""
+    kind = place % ((PYTHON_DEVICES + JAVASCRIPT_DEVICES + REST_DEVICES) // REST_DEVICES)
+    if kind in (0, 12):
+        return node.device()
+    return RestDevice() if kind == 6 else Device()
 
 
 @asynccontextmanager
@@ -88,14 +96,15 @@ async def connected_crowd(logins: Sequence[Login], ways: Sequence[Way]) -> Async
     """Everybody is connected to all namespaces, by each of the ways in turn; afterwards nobody is."""
     gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
 
-    async def connect(login: Login, device: Device | JavaScriptDevice, way: Way) -> Member:
+    async def connect(login: Login, device: AnyDevice, way: Way) -> Member:
         async with gate:
             await device.connect(way.url, {"token": login.token}, NAMESPACES, transports=way.transports)
-        return Member(login.user_id, login.number, device, way.transports == ("polling",))
+        is_polling = isinstance(device, RestDevice) or way.transports == ("polling",)
+        return Member(login.user_id, login.number, device, is_polling)
 
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(javascript())
-        devices = [node.device() if every_nth_javascript(place) else Device() for place in range(len(logins))]
+        devices = [device_at(place, node) for place in range(len(logins))]
 
         async def leave() -> None:
             await asyncio.gather(*(device.close() for device in devices if device.connected))

@@ -95,7 +95,8 @@ function addOlder(page) {
 }
 
 function offer(post) {
-  if (waiting.some(({ id }) => id === post.id)) return;
+  // A post may be heard of and stand in the page too: its id tells.
+  if (waiting.some(({ id }) => id === post.id) || $("feed").querySelector(`[data-post="${post.id}"]`)) return;
   waiting.push(post);
   $("newer").textContent = waiting.length === 1 ? "1 new post" : `${waiting.length} new posts`;
   show($("newer"), true);
@@ -130,7 +131,7 @@ function postView(post) {
   const draw = (count) => {
     like.textContent = `${liked ? "♥" : "♡"} ${count}`;
     like.classList.toggle("liked", liked);
-    like.setAttribute("aria-label", liked ? "Unlike" : "Like");
+    like.setAttribute("aria-label", `${liked ? "Unlike" : "Like"}, ${count} so far`);
   };
   draw(post.like_count);
   like.addEventListener("click", async () => {
@@ -143,10 +144,12 @@ function postView(post) {
     }
   });
   const link = post.link ? [element("p", {}, element("a", { href: post.link, rel: "noreferrer nofollow" }, post.link))] : [];
-  return element("li", {},
+  const view = element("li", {},
     element("span", { className: "who" }, post.author.display_name || post.author.username), " ",
     element("span", { className: "when" }, `@${post.author.username} · ${when(post.created_at_ms)}`),
     element("p", {}, post.text), ...link, like);
+  view.dataset.post = post.id;
+  return view;
 }
 
 // People
@@ -166,8 +169,9 @@ function personView(user) {
   follow.addEventListener("click", async () => {
     try {
       const command = follow.textContent === "Follow" ? "user:follow" : "user:unfollow";
-      const { following } = await socket.call("/users", command, { user_id: user.id });
-      follow.textContent = following ? "Unfollow" : "Follow";
+      await socket.call("/users", command, { user_id: user.id });
+      const { user: changed } = await socket.call("/users", "user:get", { user_id: user.id });
+      $("found").replaceChildren(personView(changed));
       setTimeout(() => load().catch(fail), 300);
     } catch (error) {
       fail(error);

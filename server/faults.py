@@ -1,0 +1,32 @@
+"""What is wrong with a payload, field by field, in words that a client's developer understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import ValidationError
+
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be an array",
+    "string_type": "must be a string",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+}
+_OWN: Final = "Value error, "
+_OF_A_KEY: Final = "[key]"
+
+
+def faults_of(error: ValidationError) -> dict[str, str]:
+    """By the path of each field; what concerns the payload as a whole stands under the empty path."""
+    return {
+        ".".join(str(part) for part in item["loc"] if part != _OF_A_KEY): _WORDS.get(
+            item["type"], item["msg"].removeprefix(_OWN)
+        )
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    }
