@@ -64,6 +64,9 @@ class OpenDoor:
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         return True
 
+    def resumed(self, session: Session) -> None:
+        return None  # all that is told here is kept in logs
+
     def not_recovered(self, session: Session, code: int | None) -> None:
         session.tell(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
 
