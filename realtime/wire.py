@@ -79,13 +79,18 @@ def unix_ms(moment: datetime.datetime) -> int:
 _UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Unicode's categories Cc and Cs."""
 _UNCLEAN_IN_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_SEEN: Final = re.compile(
+    "[^\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+"""Any character that leaves a mark: not white space, nor what Unicode calls default-ignorable, nor a blank symbol."""
 
 
 class TextRule:
     """Type of clean text, as `Annotated[str, TextRule(longest)]`: NFC, no control characters, no lone surrogates.
 
-    Lengths are counted in characters after normalisation; text of white space alone is empty. `lines` allows newlines
-    and tabs.
+    Lengths are counted in characters after normalisation; text in which nothing can be seen is empty. `lines` allows
+    newlines and tabs.
     """
 
     def __init__(self, longest: int, *, shortest: int = 1, lines: bool = False) -> None:
@@ -106,7 +111,8 @@ class TextRule:
         text = unicodedata.normalize("NFC", value)
         if len(text) > self.longest:
             raise ValueError(f"must have at most {self.longest} characters")
-        if len(text.strip()) < self.shortest:
+        seen = len(text.strip()) if _SEEN.search(text) else 0
+        if seen < self.shortest:
             raise ValueError(f"must have at least {self.shortest} characters")
         return text
 

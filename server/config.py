@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+_ORIGIN = re.compile(r"\*|https?://[^/?#@\s]+")
 
 Commas = NoDecode  # a list in the environment is written with commas, not as JSON
 
@@ -195,7 +198,12 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _read_origins(cls, value: Any) -> Any:
-        return tuple(item.rstrip("/") for item in _items(value)) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        origins = tuple(item.rstrip("/").lower() for item in _items(value))
+        if any(_ORIGIN.fullmatch(origin) is None for origin in origins):
+            raise ValueError("must be origins like https://a.example (a scheme and a host, no path), or *")
+        return origins
 
 
 def load_settings(**overrides: object) -> Settings:

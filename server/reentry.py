@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
 from realtime import rooms
+from realtime.background import end_task
 from realtime.engine.hub import Hub, Member
 from realtime.engine.session import Session
 from realtime.fanout import Fanout
@@ -43,10 +43,8 @@ class Reentry:
         self._task = asyncio.create_task(self._run(fanout), name="reentry")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
+        self._task = None
 
     async def _run(self, fanout: Fanout) -> None:
         while True:

@@ -66,13 +66,14 @@ def _read(path: Path) -> tuple[SigningKey, ...]:
             raise SecretsError(f"{path} can be read by others: chmod 600 it, or delete it to log everybody out")
         text = file.read()
     pairs = [(kid, secret) for kid, _, secret in (line.strip().partition(":") for line in text.split()) if kid]
-    return _checked(pairs, str(path))
+    return _checked(pairs, str(path), mend=": mend it, or delete it to log everybody out")
 
 
-def _checked(pairs: Sequence[tuple[str, str]], source: str) -> tuple[SigningKey, ...]:
+def _checked(pairs: Sequence[tuple[str, str]], source: str, *, mend: str = "") -> tuple[SigningKey, ...]:
     keys = tuple(SigningKey(kid, secret.encode()) for kid, secret in pairs)
     if not keys or any(not key.kid or len(key.secret) < SECRET_BYTES for key in keys):
-        raise SecretsError(f"{source} must hold kid:secret pairs with secrets of at least {SECRET_BYTES} characters")
+        wanted = f"kid:secret pairs with secrets of at least {SECRET_BYTES} characters"
+        raise SecretsError(f"{source} must hold {wanted}{mend}")
     if len({key.kid for key in keys}) != len(keys):
-        raise SecretsError(f"{source} names one kid twice")
+        raise SecretsError(f"{source} names one kid twice{mend}")
     return keys

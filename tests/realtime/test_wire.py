@@ -117,11 +117,19 @@ def test_newlines_and_tabs_stand_only_in_text_of_several_lines(value: str) -> No
         text(value)
 
 
-@pytest.mark.parametrize("value", ["", " ", "\u00a0\u2003", "\u3000 "])
-def test_white_space_alone_is_empty(value: str) -> None:
+INVISIBLE = ["\u200b", " \u200d\u2060 ", "\u3164", "\u2800\u00ad", "\ufe0f", "\U000e0041"]
+
+
+@pytest.mark.parametrize("value", ["", " ", "\u00a0\u2003", "\u3000 ", *INVISIBLE])
+def test_text_in_which_nothing_is_seen_is_empty(value: str) -> None:
     with pytest.raises(ValidationError, match="at least 1"):
         text(value)
     assert text(value, shortest=0) == value
+
+
+@pytest.mark.parametrize("value", ["\u2764\ufe0f", "\U0001f468\u200d\U0001f469", "\u202ba\u202c", "\u0600", "."])
+def test_what_joins_and_turns_visible_characters_may_stand_among_them(value: str) -> None:
+    assert text(value) == value
 
 
 def test_length_is_counted_after_normalisation() -> None:

@@ -40,7 +40,7 @@ def test_the_driver_of_other_tools_is_taken_off_the_database_url(monkeypatch: py
 
 def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8, ::1/128")
-    monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example/,https://b.example")
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://A.example/,https://b.example")
     monkeypatch.setenv("TOKEN_SECRETS", f"new:{'x' * 32}:y,old:{'z' * 32}")
     settings = load_settings()
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
@@ -65,6 +65,8 @@ def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("TOKEN_SECRETS", "secret" * 8),
         ("TOKEN_SECRETS", f"a:{'secret' * 8},a:{'x' * 32}"),
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("ALLOWED_ORIGINS", "a.example"),
+        ("ALLOWED_ORIGINS", "https://a.example/page"),
         ("LOG_FORMAT", "xml"),
         ("RATE_LIMIT_FACTOR", "0"),
     ],

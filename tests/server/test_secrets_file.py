@@ -45,7 +45,7 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, content: str) -> Non
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(SecretsError) as failure:
         signing_keys((), tmp_path)
-    assert str(path) in str(failure.value)
+    assert str(path) in str(failure.value) and "delete it" in str(failure.value)
     assert "\n" not in str(failure.value)
 
 
