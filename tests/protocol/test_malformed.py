@@ -119,6 +119,17 @@ async def test_json_where_msgpack_is_spoken_closes_the_connection(packet: str) -
         assert await client.packets() == ["1"]
 
 
+async def test_a_session_is_unknown_where_the_other_encoding_is_spoken() -> None:
+    async with echo_server() as server, raw_polling(server, JSON) as client:
+        await client.connect()
+        elsewhere = client.url.replace(JSON.path, MSGPACK.path)
+        for method in ("GET", "POST"):
+            async with client.http.request(method, elsewhere, data="3" if method == "POST" else None) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (400, 1)
+        await client.post('42/chat,1["echo","x"]')
+        assert await client.packets() == ['43/chat,1["x"]']
+
+
 async def test_a_client_of_one_encoding_and_one_of_the_other_hear_the_same() -> None:
     async with echo_server() as server, raw_socket(server, JSON) as one, raw_socket(server, MSGPACK) as other:
         for client in (one, other):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 
 import pytest
 from aiohttp import ClientTimeout
@@ -87,6 +88,13 @@ async def test_a_larger_chunked_body_is_answered_413() -> None:
 
     async with echo_server() as server, raw_polling(server) as client:
         assert (await client.post_body(chunks()))[0] == 413
+
+
+async def test_a_body_that_unpacks_to_more_is_answered_413() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        bomb = gzip.compress(b"4" * 20_000_000)
+        async with client.http.post(client.url, data=bomb, headers={"Content-Encoding": "gzip"}) as answer:
+            assert answer.status == 413
 
 
 async def test_a_body_that_breaks_off_ends_the_connection() -> None:
