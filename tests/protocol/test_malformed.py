@@ -230,6 +230,13 @@ async def test_an_ack_that_nobody_asked_for_means_nothing(dialect: Dialect) -> N
         assert await client.ask("43/chat,1[]", '42/chat,2["echo","x"]') == '43/chat,2["x"]'
 
 
+async def test_an_ack_with_attachments_that_nobody_asked_for_means_nothing() -> None:
+    async with echo_server() as server, raw_socket(server) as client:
+        await client.connect()
+        await client.send('461-/chat,1[{"_placeholder":true,"num":0}]', b"x")
+        assert await client.ask('42/chat,2["echo","x"]') == '43/chat,2["x"]'
+
+
 @pytest.mark.parametrize("payload", [DEEP, '{"a":' * 50_000 + "1" + "}" * 50_000, "[" * 100_000])
 async def test_a_payload_nested_too_deep_is_answered(payload: str) -> None:
     async with echo_server() as server, raw_socket(server) as client:
