@@ -119,6 +119,17 @@ async def test_json_where_msgpack_is_spoken_closes_the_connection(packet: str) -
         assert await client.packets() == ["1"]
 
 
+async def test_a_session_is_unknown_where_the_other_encoding_is_spoken() -> None:
+    async with echo_server() as server, raw_polling(server, JSON) as client:
+        await client.connect()
+        elsewhere = client.url.replace(JSON.path, MSGPACK.path)
+        for method in ("GET", "POST"):
+            async with client.http.request(method, elsewhere, data="3" if method == "POST" else None) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (400, 1)
+        await client.post('42/chat,1["echo","x"]')
+        assert await client.packets() == ['43/chat,1["x"]']
+
+
 async def test_a_client_of_one_encoding_and_one_of_the_other_hear_the_same() -> None:
     async with echo_server() as server, raw_socket(server, JSON) as one, raw_socket(server, MSGPACK) as other:
         for client in (one, other):
@@ -217,6 +228,13 @@ async def test_an_ack_that_nobody_asked_for_means_nothing(dialect: Dialect) -> N
     async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await client.ask("43/chat,1[]", '42/chat,2["echo","x"]') == '43/chat,2["x"]'
+
+
+async def test_an_ack_with_attachments_that_nobody_asked_for_means_nothing() -> None:
+    async with echo_server() as server, raw_socket(server) as client:
+        await client.connect()
+        await client.send('461-/chat,1[{"_placeholder":true,"num":0}]', b"x")
+        assert await client.ask('42/chat,2["echo","x"]') == '43/chat,2["x"]'
 
 
 @pytest.mark.parametrize("payload", [DEEP, '{"a":' * 50_000 + "1" + "}" * 50_000, "[" * 100_000])

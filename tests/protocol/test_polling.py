@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 
 import pytest
 from aiohttp import ClientTimeout
@@ -89,6 +90,13 @@ async def test_a_larger_chunked_body_is_answered_413() -> None:
         assert (await client.post_body(chunks()))[0] == 413
 
 
+async def test_a_body_that_unpacks_to_more_is_answered_413() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        bomb = gzip.compress(b"4" * 20_000_000)
+        async with client.http.post(client.url, data=bomb, headers={"Content-Encoding": "gzip"}) as answer:
+            assert answer.status == 413
+
+
 async def test_a_body_that_breaks_off_ends_the_connection() -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
@@ -114,6 +122,33 @@ async def test_a_malformed_body_is_answered_400_and_ends_the_connection(body: st
         await client.connect()
         assert await client.post(body) == 400
         await server.policy.until_gone()
+
+
+async def test_a_second_body_beside_one_that_is_still_coming_ends_the_connection() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        await client.connect()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(_post_head(client, "Content-Length: 100") + b"42")
+        (link,) = server.engine._links.all()
+        while not link.posting:
+            await asyncio.sleep(0.001)
+        assert await client.post('42/chat,1["echo","x"]') == 400
+        assert await server.policy.until_gone() == [("/chat", "protocol_error")]
+        assert server.policy.seen == []
+        writer.close()
+        assert await reader.read() == b""
+
+
+async def test_a_body_that_does_not_end_in_time_ends_the_connection() -> None:
+    async with echo_server(ping_interval_ms=20, ping_timeout_ms=20) as server, raw_polling(server) as client:
+        await client.post("40/chat,")
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(_post_head(client, "Content-Length: 100") + b"42")
+        assert await reader.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+        writer.write(b"x" * 98)
+        await reader.read()
+        writer.close()
+        assert [namespace for namespace, _ in await server.policy.until_gone()] == ["/chat"]
 
 
 @BOTH
