@@ -19,7 +19,7 @@ def peer_address(request: web.BaseRequest, trusted_proxies: Sequence[Network]) -
     Forwarding headers of anybody else are not looked at. "" on a Unix socket.
     """
     peer = _socket_peer(request)
-    if not _trusted(peer, trusted_proxies):
+    if not trusted_proxies or not _trusted(peer, trusted_proxies):
         return peer
     for entry in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
         address = _parse(entry.strip())
@@ -42,7 +42,7 @@ def origin_allowed(
     if origin is None or ANY_ORIGIN in allowed_origins or origin in allowed_origins:
         return True
     host = request.headers.get("Host")
-    if _trusted(_socket_peer(request), trusted_proxies):
+    if trusted_proxies and _trusted(_socket_peer(request), trusted_proxies):
         host = request.headers.get("X-Forwarded-Host", host)
     # The scheme is not compared: behind a proxy that ends TLS it is not known here.
     return bool(host) and urlsplit(origin).netloc == host
