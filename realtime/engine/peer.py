@@ -53,8 +53,12 @@ def _socket_peer(request: web.BaseRequest) -> str:
     peername = transport.get_extra_info("peername") if transport is not None else None
     if not isinstance(peername, (tuple, list)) or not peername:
         return ""
-    address = _parse(str(peername[0]))
-    return str(address) if address is not None else str(peername[0])
+    host = str(peername[0])
+    if ":" not in host:
+        return host
+    # An IPv4 client of a socket that listens on IPv6 has one address, not two.
+    address = _parse(host)
+    return str(address) if address is not None else host
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
