@@ -25,7 +25,25 @@ class PromptPolicy(EchoPolicy):
                 raise RuntimeError("event fails")
             case "unencodable":
                 return object()
+            case "cancelled":
+                return self._await_what_was_cancelled()
         return super().event(session, name, args, size_bytes)
+
+    async def _await_what_was_cancelled(self) -> None:
+        cancelled = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        await cancelled
+
+
+async def test_an_event_that_ends_cancelled_before_it_waits_is_answered_and_ends_nothing_else() -> None:
+    async with echo_server(kind=PromptPolicy) as server, raw_socket(server) as client, raw_polling(server) as polling:
+        await client.connect()
+        answer = json.loads((await client.ask('42/chat,1["cancelled"]')).removeprefix("43/chat,1"))[0]
+        assert (answer["ok"], answer["error"]["code"]) == (False, "unavailable")
+        assert await client.ask('42/chat,2["echo","on"]') == '43/chat,2["on"]'
+        assert not server.policy.sessions[0].connection.busy
+        await polling.connect()
+        assert await polling.post('42/chat,1["cancelled"]') == 200
 
 
 async def test_a_plain_answer_and_one_that_waits_keep_their_order() -> None:
