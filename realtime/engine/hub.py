@@ -35,7 +35,6 @@ class Hub:
     def __init__(self) -> None:
         # Most rooms are somebody's own: a set for a lone member would be most of what a client costs.
         self._rooms: dict[str, dict[str, Members]] = {}
-        self._members_by_name: dict[str, int] = {}
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, dict[str, Session]] = {}
 
@@ -46,10 +45,9 @@ class Hub:
         session.rooms.add(room)
         if isinstance(session, Session) and session.trail is not None:
             session.trail.joined(room)
+        is_first = not self.has_members(room)
         _add(self._rooms.setdefault(session.namespace, {}), room, session)
-        count = self._members_by_name.get(room, 0)
-        self._members_by_name[room] = count + 1
-        return count == 0
+        return is_first
 
     def leave(self, session: Member, room: str) -> bool:
         """Takes a member out of a room. True: it was this node's last in any room of that name."""
@@ -62,14 +60,9 @@ class Hub:
         members = rooms[room]
         if isinstance(members, set) and len(members) > 1:
             members.remove(session)
-        else:
-            del rooms[room]
-        count = self._members_by_name[room] - 1
-        if count:
-            self._members_by_name[room] = count
             return False
-        del self._members_by_name[room]
-        return True
+        del rooms[room]
+        return not self.has_members(room)
 
     def leave_all(self, session: Member) -> list[str]:
         """Takes a member out of all its rooms; returns the names that this node has nobody for any more."""
@@ -81,7 +74,7 @@ class Hub:
 
     def has_members(self, room: str) -> bool:
         """True while this node has anybody in a room of that name, in any namespace."""
-        return room in self._members_by_name
+        return any(room in rooms for rooms in self._rooms.values())
 
     def connections(self) -> Collection[Connection]:
         """A snapshot of the open connections."""
