@@ -27,7 +27,7 @@ class Membership:
         self._hub = hub
         self._backplane = backplane
         self._listeners = listeners
-        self._topics: dict[Member, set[tuple[str, int]]] = {}
+        self._topics: dict[Member, frozenset[tuple[str, int]]] = {}
         self._chores: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._chore_task: asyncio.Task[None] | None = None
 
@@ -40,7 +40,7 @@ class Membership:
 
     def admit(self, member: Member) -> None:
         """Makes a session known; only then may it enter rooms."""
-        self._topics[member] = set()
+        self._topics[member] = frozenset()
 
     def release(self, member: Member) -> None:
         """Takes a session that is gone out of all its rooms; the channels are let go in the background."""
@@ -87,7 +87,7 @@ class Membership:
             return False
         if (topic, user_id) in topics:
             return True
-        topics.add((topic, user_id))
+        self._topics[member] = topics | {(topic, user_id)}
         self._hub.join(member, rooms.topic_room(topic, user_id))
         try:
             await self._listeners.add(topic, user_id)
@@ -104,7 +104,7 @@ class Membership:
         topics = self._topics.get(member)
         if topics is None or (topic, user_id) not in topics:
             return
-        topics.discard((topic, user_id))
+        self._topics[member] = topics - {(topic, user_id)}
         self._hub.leave(member, rooms.topic_room(topic, user_id))
         await self._stop_listening(topic, user_id)
 

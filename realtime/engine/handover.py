@@ -29,10 +29,11 @@ class HandedOver(web.StreamResponse):
 
 def refuse_upgrade(request: web.Request) -> web.Response | None:
     """The answer to an opening handshake that is not RFC 6455's; None for a good one."""
-    if _is_upgrade(request) and request.headers.getall(hdrs.SEC_WEBSOCKET_VERSION, []) != [_VERSION]:
+    is_upgrade = _is_upgrade(request)
+    if is_upgrade and request.headers.getall(hdrs.SEC_WEBSOCKET_VERSION, []) != [_VERSION]:
         headers = {hdrs.UPGRADE: "websocket", hdrs.SEC_WEBSOCKET_VERSION: _VERSION}
         return web.Response(status=426, text="WebSocket version 13 is spoken here", headers=headers)
-    if not _is_upgrade(request) or not _has_key(request):
+    if not is_upgrade or not _has_key(request):
         return web.Response(status=400, text="Not an opening handshake of RFC 6455")
     return None
 

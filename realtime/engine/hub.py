@@ -23,6 +23,9 @@ class Member(Protocol):
         """Delivers a push; `data` is encoded JSON. Must not block and must not raise."""
 
 
+Members = tuple[Member] | set[Member]
+
+
 class Hub:
     """Rooms of one node. A room is known by namespace and name; a name may stand in several namespaces.
 
@@ -30,8 +33,8 @@ class Hub:
     """
 
     def __init__(self) -> None:
-        self._rooms: dict[tuple[str, str], set[Member]] = {}
-        self._members_by_name: dict[str, int] = {}
+        # Most rooms are somebody's own: a set for a lone member would be most of what a client costs.
+        self._rooms: dict[str, dict[str, Members]] = {}
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, dict[str, Session]] = {}
 
@@ -42,10 +45,9 @@ class Hub:
         session.rooms.add(room)
         if isinstance(session, Session) and session.trail is not None:
             session.trail.joined(room)
-        self._rooms.setdefault((session.namespace, room), set()).add(session)
-        count = self._members_by_name.get(room, 0)
-        self._members_by_name[room] = count + 1
-        return count == 0
+        is_first = not self.has_members(room)
+        _add(self._rooms.setdefault(session.namespace, {}), room, session)
+        return is_first
 
     def leave(self, session: Member, room: str) -> bool:
         """Takes a member out of a room. True: it was this node's last in any room of that name."""
@@ -54,17 +56,13 @@ class Hub:
         session.rooms.remove(room)
         if isinstance(session, Session) and session.trail is not None:
             session.trail.left(room)
-        key = (session.namespace, room)
-        members = self._rooms[key]
-        members.remove(session)
-        if not members:
-            del self._rooms[key]
-        count = self._members_by_name[room] - 1
-        if count:
-            self._members_by_name[room] = count
+        rooms = self._rooms[session.namespace]
+        members = rooms[room]
+        if isinstance(members, set) and len(members) > 1:
+            members.remove(session)
             return False
-        del self._members_by_name[room]
-        return True
+        del rooms[room]
+        return not self.has_members(room)
 
     def leave_all(self, session: Member) -> list[str]:
         """Takes a member out of all its rooms; returns the names that this node has nobody for any more."""
@@ -72,11 +70,11 @@ class Hub:
 
     def members(self, namespace: str, room: str) -> Collection[Member]:
         """A snapshot of who is in a room."""
-        return tuple(self._rooms.get((namespace, room), ()))
+        return tuple(self._rooms.get(namespace, {}).get(room, ()))
 
     def has_members(self, room: str) -> bool:
         """True while this node has anybody in a room of that name, in any namespace."""
-        return room in self._members_by_name
+        return any(room in rooms for rooms in self._rooms.values())
 
     def connections(self) -> Collection[Connection]:
         """A snapshot of the open connections."""
@@ -120,7 +118,8 @@ class Hub:
 
     def _members_of_any(self, namespace: str, rooms: Iterable[str]) -> Collection[Member]:
         """A snapshot of who is in at least one of these rooms."""
-        occupied = [members for room in rooms if (members := self._rooms.get((namespace, room)))]
+        of_namespace = self._rooms.get(namespace, {})
+        occupied = [members for room in rooms if (members := of_namespace.get(room))]
         return tuple(occupied[0]) if len(occupied) == 1 else set[Member]().union(*occupied)
 
     def add_connection(self, connection: Connection) -> None:
@@ -144,3 +143,13 @@ class Hub:
             self.leave_all(session)
         sessions = self._sessions.get(session.namespace, {})
         sessions.pop(session.id, None)
+
+
+def _add(rooms: dict[str, Members], room: str, member: Member) -> None:
+    members = rooms.get(room)
+    if members is None:
+        rooms[room] = (member,)
+    elif isinstance(members, set):
+        members.add(member)
+    else:
+        rooms[room] = {*members, member}

@@ -93,7 +93,11 @@ class Inbound:
                 self._take_first_step(work)
 
     def _take_first_step(self, work: Work) -> None:
-        self.task = self._first_steps.take(work, self._work_on)
+        try:
+            self.task = self._first_steps.take(work, self._work_on)
+        except asyncio.CancelledError:
+            # It awaited what was cancelled before: answered, and nobody else's end.
+            self.task = None
         if self.task is None:
             self._connection.end_work()
 

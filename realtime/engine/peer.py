@@ -19,7 +19,7 @@ def peer_address(request: web.BaseRequest, trusted_proxies: Sequence[Network]) -
     Forwarding headers of anybody else are not looked at. "" on a Unix socket.
     """
     peer = _socket_peer(request)
-    if not _trusted(peer, trusted_proxies):
+    if not trusted_proxies or not _trusted(peer, trusted_proxies):
         return peer
     for entry in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
         address = _parse(entry.strip())
@@ -42,7 +42,7 @@ def origin_allowed(
     if origin is None or ANY_ORIGIN in allowed_origins or origin in allowed_origins:
         return True
     host = request.headers.get("Host")
-    if _trusted(_socket_peer(request), trusted_proxies):
+    if trusted_proxies and _trusted(_socket_peer(request), trusted_proxies):
         host = request.headers.get("X-Forwarded-Host", host)
     # The scheme is not compared: behind a proxy that ends TLS it is not known here.
     return bool(host) and urlsplit(origin).netloc == host
@@ -53,8 +53,12 @@ def _socket_peer(request: web.BaseRequest) -> str:
     peername = transport.get_extra_info("peername") if transport is not None else None
     if not isinstance(peername, (tuple, list)) or not peername:
         return ""
-    address = _parse(str(peername[0]))
-    return str(address) if address is not None else str(peername[0])
+    host = str(peername[0])
+    if ":" not in host:
+        return host
+    # An IPv4 client of a socket that listens on IPv6 has one address, not two.
+    address = _parse(host)
+    return str(address) if address is not None else host
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:

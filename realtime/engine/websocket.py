@@ -47,17 +47,18 @@ class WebSocketTransport:
         self._on_stalled = on_stalled
 
     def write(self, packet: Outgoing) -> None:
-        self.write_frame(packet.frame)
-
-    def write_frame(self, frame: bytes) -> None:
         if self._closed:
             return
         if self._first is None:
-            self._first = frame
+            self._first = packet.frame
             if not self._gathers:
                 self._group.flush_soon(self)
         else:
-            self._gather(frame)
+            self._gather(packet.frame)
+
+    def write_frame(self, frame: bytes) -> None:
+        """Writes what is no Engine.IO packet."""
+        self.write(Outgoing(b"", frame))
 
     def _gather(self, frame: bytes) -> None:
         if self._more is None:

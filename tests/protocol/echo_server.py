@@ -132,10 +132,10 @@ class EchoServer:
 
 
 @asynccontextmanager
-async def echo_server(**options: object) -> AsyncIterator[EchoServer]:
+async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object) -> AsyncIterator[EchoServer]:
     """Listens on a free port; takes changes to the engine's options."""
     hub = Hub()
-    policy = EchoPolicy(hub)
+    policy = kind(hub)
     json_options = replace(OPTIONS, **options)  # type: ignore[arg-type]
     msgpack_options = replace(json_options, path=MSGPACK.path, codec=msgpack_packets)
     engines = [SocketEngine(policy=policy, hub=hub, options=each) for each in (json_options, msgpack_options)]

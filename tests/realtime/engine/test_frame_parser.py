@@ -79,3 +79,43 @@ def test_frames_are_counted_by_the_second() -> None:
         assert len(parser.feed(frame(FIN | TEXT, b"3") * 10, second * 1.01)) == 10
     assert len(parser.feed(frame(FIN | TEXT, b"3") * 11, 99.0)) == 10
     assert parser.violation is CLOSE_FLOOD
+
+
+@pytest.mark.parametrize("size_bytes", [1, 119, 120, 125, 126, 127, 200, 255, 256, 65_535])
+def test_a_lone_text_is_what_feeding_it_says(size_bytes: int) -> None:
+    data = frame(FIN | TEXT, b"x" * size_bytes)
+    assert _parser().lone_text(data, 0) == b"x" * size_bytes
+    assert _parser().feed(data, 0) == [(TEXT, b"x" * size_bytes)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        frame(FIN | TEXT),
+        frame(FIN | TEXT, "é".encode()),
+        frame(FIN | BINARY, b"x"),
+        frame(FIN | PING, b"x"),
+        frame(TEXT, b"x"),
+        frame(FIN | TEXT, b"x" * 65_536),
+        frame(FIN | TEXT, b"x" * 300)[:-1],
+        frame(FIN | TEXT, b"x") * 2,
+        frame(FIN | TEXT, b"x" * 200) + b"\x81",
+        b"\x81\x05hello",
+        b"\x81\xfe\x00\x05" + b"\x00" * 4 + b"hello",
+    ],
+)
+def test_whatever_else_comes_is_left_to_be_fed(data: bytes) -> None:
+    assert _parser().lone_text(data, 0) == b""
+
+
+def test_a_lone_text_is_none_in_the_middle_of_something_over_a_limit_or_after_the_end() -> None:
+    text = frame(FIN | TEXT, b"x")
+    for before in (text[:3], frame(TEXT, b"x"), frame(FIN | CLOSE)):
+        parser = _parser()
+        parser.feed(before, 0)
+        assert parser.lone_text(text, 0) == b""
+    assert _parser(max_message_bytes=9).lone_text(frame(FIN | TEXT, b"x" * 10), 0) == b""
+    counting = _parser(max_frames_per_s=2)
+    assert [counting.lone_text(text, 0) for _ in range(3)] == [b"x", b"x", b""]
+    assert counting.lone_text(text, 1) == b"x"

@@ -3,13 +3,65 @@
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 
 import pytest
 
+from realtime.engine.session import Session
 from realtime.errors import CLOSE_DRAINING
 from tests.protocol.dialect import BOTH, Dialect
-from tests.protocol.echo_server import echo_server
+from tests.protocol.echo_server import EchoPolicy, echo_server
 from tests.protocol.raw_client import raw_polling, raw_socket
+
+
+class PromptPolicy(EchoPolicy):
+    """Answers without a coroutine what needs no waiting."""
+
+    def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:  # type: ignore[override]
+        match name:
+            case "echo":
+                return args[0]
+            case "fail":
+                raise RuntimeError("event fails")
+            case "unencodable":
+                return object()
+            case "cancelled":
+                return self._await_what_was_cancelled()
+        return super().event(session, name, args, size_bytes)
+
+    async def _await_what_was_cancelled(self) -> None:
+        cancelled = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        await cancelled
+
+
+async def test_an_event_that_ends_cancelled_before_it_waits_is_answered_and_ends_nothing_else() -> None:
+    async with echo_server(kind=PromptPolicy) as server, raw_socket(server) as client, raw_polling(server) as polling:
+        await client.connect()
+        answer = json.loads((await client.ask('42/chat,1["cancelled"]')).removeprefix("43/chat,1"))[0]
+        assert (answer["ok"], answer["error"]["code"]) == (False, "unavailable")
+        assert await client.ask('42/chat,2["echo","on"]') == '43/chat,2["on"]'
+        assert not server.policy.sessions[0].connection.busy
+        await polling.connect()
+        assert await polling.post('42/chat,1["cancelled"]') == 200
+
+
+async def test_a_plain_answer_and_one_that_waits_keep_their_order() -> None:
+    async with echo_server(kind=PromptPolicy) as server, raw_socket(server) as client:
+        await client.connect()
+        await client.send('42/chat,1["echo","a"]', '42/chat,2["wait","b"]', '42/chat,3["echo","c"]')
+        await server.policy.arrived.wait()
+        server.policy.gate.set()
+        assert [await client.receive() for _ in range(3)] == ['43/chat,1["a"]', '43/chat,2["b"]', '43/chat,3["c"]']
+
+
+@pytest.mark.parametrize("event", ["fail", "unencodable"])
+async def test_a_plain_answer_that_fails_is_an_internal_error(event: str) -> None:
+    async with echo_server(kind=PromptPolicy) as server, raw_socket(server) as client:
+        await client.connect()
+        answer = json.loads((await client.ask(f'42/chat,1["{event}"]')).removeprefix("43/chat,1"))[0]
+        assert (answer["ok"], answer["error"]["code"]) == (False, "internal")
+        assert await client.ask('42/chat,2["echo","on"]') == '43/chat,2["on"]'
 
 
 @BOTH
