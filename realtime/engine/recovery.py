@@ -145,7 +145,7 @@ class Recovery:
         """A fresh session was accepted: one that stands for a lost one is told so."""
         asked = _asked_for(auth)
         if asked is not None:
-            self._policy.not_recovered(session, self._why(asked[0]))
+            self._policy.not_recovered(session, self.why(asked[0]))
 
     def ended(self, session: Session, reason: str) -> None:
         """A session has lost its connection: it is kept if it may be resumed."""
@@ -154,9 +154,7 @@ class Recovery:
             return
         if reason in RESUMABLE and trail.answered and not self._retired:
             if reason == CLOSE_SLOW_CONSUMER.reason:
-                self._stalled[trail.pid] = None
-                if len(self._stalled) > MAX_STALLED:
-                    del self._stalled[next(iter(self._stalled))]
+                self.cut_off(trail.pid)
             self.keep(session)
             if self.other_nodes is not None and not trail.pid.startswith(f"{self._node_id}."):
                 self.other_nodes.holds(trail.pid)
@@ -212,7 +210,14 @@ class Recovery:
             return None
         return missed
 
-    def _why(self, pid: str) -> int | None:
+    def cut_off(self, pid: str) -> None:
+        """The client of this session was too slow, and could not be told so."""
+        self._stalled[pid] = None
+        if len(self._stalled) > MAX_STALLED:
+            del self._stalled[next(iter(self._stalled))]
+
+    def why(self, pid: str) -> int | None:
+        """The code that the client of a session was not told when it was closed; known once."""
         if pid not in self._stalled:
             return None
         del self._stalled[pid]
