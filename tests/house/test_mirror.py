@@ -22,7 +22,6 @@ TESTED_ELSEWHERE = {
     "realtime/engine/recovery.py": "tests/recovery/test_same_node.py",
     "realtime/engine/sessions.py": "tests/protocol/test_connect.py",
     "realtime/identity.py": "tests/server/test_auth.py",
-    "realtime/session_estate.py": "tests/recovery/test_stopping.py",
     "realtime/session_exchange.py": "tests/recovery/test_another_node.py",
     "realtime/session_holders.py": "tests/recovery/test_another_node.py",
     "server/__main__.py": "tests/server/test_main.py",
