@@ -31,7 +31,16 @@ log = structlog.get_logger(__name__)
 class SessionEstate:
     """Both sides of a hand-over: `offer` and `bequest` are made by the node that stops, and taken by its heir."""
 
-    def __init__(self, *, recovery: Recovery, membership: Membership, fanout: Fanout, watches: PresenceWatches) -> None:
+    def __init__(
+        self,
+        *,
+        recovery: Recovery,
+        membership: Membership,
+        fanout: Fanout,
+        watches: PresenceWatches,
+        given_up_after_s: float = GIVEN_UP_AFTER_S,
+    ) -> None:
+        self._given_up_after_s = given_up_after_s
         self._watches = watches
         self._recovery = recovery
         self._membership = membership
@@ -99,7 +108,7 @@ class SessionEstate:
             self.drop(*prepared.values())
             return False
         self._prepared[sender] = prepared
-        timer = asyncio.get_running_loop().call_later(GIVEN_UP_AFTER_S, self._give_up, sender)
+        timer = asyncio.get_running_loop().call_later(self._given_up_after_s, self._give_up, sender)
         self._timers[sender] = timer
         return True
 

@@ -93,6 +93,9 @@ class SessionExchange:
             match cast(Any, claimed):
                 case [str(sid), str() as claimed_namespace, state, [*places]] if claimed_namespace == namespace:
                     session = Session(id=sid, namespace=namespace, connection=connection)
+                case int():
+                    self._recovery.cut_off(pid)
+                    return None
                 case _:
                     return None
             session.state = state
@@ -146,7 +149,9 @@ class SessionExchange:
 
     def _give_rooms(self, pid: str) -> object:
         session = self._recovery.find(pid)
-        if session is None or session.trail is None or not session.trail.answered:
+        if session is None:
+            return self._recovery.why(pid)
+        if session.trail is None or not session.trail.answered:
             return None
         self._recovery.detach(session)
         return [session.id, session.namespace, session.state, self._estate.places(session)]
@@ -160,7 +165,7 @@ class SessionExchange:
         rooms = self._estate.rooms(session)
         self._recovery.release(session)
         if missed is None:
-            return None
+            return self._recovery.why(pid)
         return [[[push.event, push.data, push.push_id] for push in missed], told, rooms]
 
     async def _collect(
@@ -176,6 +181,9 @@ class SessionExchange:
             match cast(Any, collected):
                 case [[*missed], [*told], [*rooms_now]]:
                     trail.came_with(Carried(offset, self._pushes(session.namespace, missed), told))
+                case int():
+                    self._recovery.cut_off(pid)
+                    return None
                 case _:
                     return None
             for room in rooms_now:

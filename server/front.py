@@ -41,6 +41,8 @@ from server.token_watch import TokenWatch
 
 MSGPACK_PATH = "/socket.io-msgpack/"
 BACKLOG = 1024
+MISSED_PER_UNREAD = 4
+"""Who was cut off for not reading has missed more than it may leave unread, and can be told it bit by bit."""
 ACCEPTING_S = 0.02
 """In which the loop makes a connection of a socket that it has accepted."""
 LINGERING_S = 2.0
@@ -96,7 +98,8 @@ class Front:
             policy=sockets,
             node_id=self.node_id,
             window_s=settings.recovery_window_s,
-            max_replay_bytes=settings.max_unread_bytes // 2,
+            max_part_bytes=settings.max_unread_bytes // 2,
+            max_missed_bytes=settings.max_unread_bytes * MISSED_PER_UNREAD,
             max_kept=settings.recovery_sessions_max,
         )
         stack.callback(recovery.stop)

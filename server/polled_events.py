@@ -86,6 +86,10 @@ class PolledEvents:
         self.items.append(orjson.dumps(event))
         self._come.set()
 
+    @property
+    def unread_bytes(self) -> int:
+        return sum(map(len, self.items))
+
     def watch(self, on_stalled: Callable[[], None]) -> None:
         """Nothing stalls: an answer holds what came in one turn, and no more is written after it."""
 

@@ -12,7 +12,15 @@ from realtime import rooms
 from realtime.contract import AUTH_NAMESPACE
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
 from realtime.engine.session import Connection, Session
-from realtime.errors import CLOSE_FLOOD, CLOSE_UNAVAILABLE, FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, CommandError
+from realtime.errors import (
+    CLOSE_FLOOD,
+    CLOSE_SLOW_CONSUMER,
+    CLOSE_UNAVAILABLE,
+    FORBIDDEN,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+    CommandError,
+)
 from realtime.gaps import RESYNC_EVENT
 from realtime.identity import Identity
 from realtime.limits import Limiter, Rate
@@ -34,6 +42,8 @@ JOINS = Rate(count=120, per_s=60)
 REFUSALS = Rate(count=300, per_s=60)
 """Per connection: calls over their limits that are still answered; whoever goes on after that is cut off."""
 RETRY_DRAINING_S = 1.0
+MAX_CUT_OFF = 10_000
+"""So many slow clients are remembered until they come back and can be told."""
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +109,7 @@ class Sockets:
             Rate(round(rate.count * max(1.0, rate_limit_factor)), rate.per_s) for rate in (JOINS, REFUSALS)
         )
         self._patience = MemoryLimiter()
+        self._cut_off: dict[tuple[int, str], None] = {}
         self.draining = False
 
     async def admit(self, request: HandshakeRequest) -> Refusal | None:
@@ -121,6 +132,8 @@ class Sockets:
                 bind(session.connection, identity, self._token_watch)
                 self._presence.arrive(session.connection.id, identity.user_id)
                 await self._enter_rooms(session, identity)
+                if self._cut_off.pop((identity.login_session_id, session.namespace), True) is None:
+                    self.not_recovered(session, CLOSE_SLOW_CONSUMER.code)
         except Unavailable as error:
             # A connect_error would keep official clients away for good; after a lost transport they come back.
             self._membership.release(session)
@@ -154,6 +167,8 @@ class Sockets:
             self._watches.leave(session)
         else:
             self._forget(session)
+            if reason == CLOSE_SLOW_CONSUMER.reason:
+                self._note_cut_off(session)
         if not session.connection.sessions:
             self._presence.depart(session.connection.id)
             self._token_watch.disarm(session.connection)
@@ -180,6 +195,14 @@ class Sockets:
 
     def expired(self, session: Session) -> None:
         self._forget(session)
+
+    def _note_cut_off(self, session: Session) -> None:
+        """A client that did not ask for recovery is known again by its login only."""
+        identity = identity_of(session.connection)
+        if identity is not None and session.trail is None:
+            self._cut_off[identity.login_session_id, session.namespace] = None
+            if len(self._cut_off) > MAX_CUT_OFF:
+                del self._cut_off[next(iter(self._cut_off))]
 
     def _forget(self, session: Session) -> None:
         self._watches.unwatch(session)

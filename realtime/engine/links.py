@@ -18,8 +18,9 @@ from realtime.engine.options import EngineOptions
 from realtime.engine.policy import SessionPolicy
 from realtime.engine.polling import PollingTransport
 from realtime.engine.recovery import Recovery
-from realtime.engine.session import Connection, Session, Transport
+from realtime.engine.session import Connection, Session
 from realtime.engine.sessions import end_session
+from realtime.engine.transport import Transport
 from realtime.engine.turn_queue import TurnQueue
 from realtime.errors import CLOSE_PROTOCOL_ERROR
 

@@ -13,6 +13,8 @@ from realtime.errors import CloseReason
 class _NoTransport:
     name: Literal["websocket"] = "websocket"
 
+    unread_bytes = 0
+
     def watch(self, on_stalled: Callable[[], None]) -> None: ...
 
     def write(self, packet: Outgoing) -> None: ...

@@ -38,6 +38,10 @@ class PollingTransport:
         """True when it has ended and the client has fetched all there was."""
         return self._ended and not self._unread
 
+    @property
+    def unread_bytes(self) -> int:
+        return self._unread_bytes
+
     def watch(self, on_stalled: Callable[[], None]) -> None:
         self._on_stalled = on_stalled
 

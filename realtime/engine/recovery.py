@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from realtime.engine.catching_up import CatchingUp, size_on_its_way
 from realtime.engine.hub import Hub
 from realtime.engine.policy import RecoveryPolicy
 from realtime.engine.push_frames import PushFrames
@@ -45,8 +46,8 @@ class OtherNodes(Protocol):
 class Recovery:
     """The sessions of one node that asked for recovery. They are kept for `window_s` after their client was lost.
 
-    A client that missed more than `max_replay_bytes` gets a fresh session, for it could not read so much at once. At
-    most `max_kept` sessions are kept; the oldest go first.
+    What a client missed is told in parts of at most `max_part_bytes`, the next when it has read the last. A client that
+    missed more than `max_missed_bytes` gets a fresh session. At most `max_kept` sessions are kept; the oldest go first.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class Recovery:
         policy: RecoveryPolicy,
         node_id: str,
         window_s: float = 120.0,
-        max_replay_bytes: int = 512 * 1024,
+        max_part_bytes: int = 512 * 1024,
+        max_missed_bytes: int = 4 * 1024 * 1024,
         max_kept: int = 50_000,
     ) -> None:
         self._hub = hub
@@ -65,7 +67,8 @@ class Recovery:
         self._policy = policy
         self._node_id = node_id
         self._window_s = window_s
-        self._max_replay_bytes = max_replay_bytes
+        self._catching_up = CatchingUp(max_part_bytes=max_part_bytes, on_done=policy.resumed)
+        self._max_missed_bytes = max_missed_bytes
         self._max_kept = max_kept
         self._sessions: dict[str, Session] = {}
         self._kept_until_s: dict[str, float] = {}
@@ -82,6 +85,7 @@ class Recovery:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._catching_up.stop()
 
     def find(self, pid: str) -> Session | None:
         """The session of this private id, live or kept."""
@@ -117,8 +121,7 @@ class Recovery:
         del self._kept_until_s[pid]
         self._stalled.pop(pid, None)
         session.trail.came_back(offset)
-        session.resume(connection, missed)
-        self._policy.resumed(session)
+        self._catching_up.begin(session, connection, missed)
         return session
 
     def detach(self, session: Session) -> None:
@@ -145,7 +148,7 @@ class Recovery:
         """A fresh session was accepted: one that stands for a lost one is told so."""
         asked = _asked_for(auth)
         if asked is not None:
-            self._policy.not_recovered(session, self._why(asked[0]))
+            self._policy.not_recovered(session, self.why(asked[0]))
 
     def ended(self, session: Session, reason: str) -> None:
         """A session has lost its connection: it is kept if it may be resumed."""
@@ -154,9 +157,7 @@ class Recovery:
             return
         if reason in RESUMABLE and trail.answered and not self._retired:
             if reason == CLOSE_SLOW_CONSUMER.reason:
-                self._stalled[trail.pid] = None
-                if len(self._stalled) > MAX_STALLED:
-                    del self._stalled[next(iter(self._stalled))]
+                self.cut_off(trail.pid)
             self.keep(session)
             if self.other_nodes is not None and not trail.pid.startswith(f"{self._node_id}."):
                 self.other_nodes.holds(trail.pid)
@@ -208,11 +209,18 @@ class Recovery:
         """What a client has not got whose last push was `offset`; None when that is not known, or is too much."""
         assert session.trail is not None
         missed = session.trail.missed(offset)
-        if missed is None or sum(len(push.data) for push in missed) > self._max_replay_bytes:
+        if missed is None or sum(map(size_on_its_way, missed)) > self._max_missed_bytes:
             return None
         return missed
 
-    def _why(self, pid: str) -> int | None:
+    def cut_off(self, pid: str) -> None:
+        """The client of this session was too slow, and could not be told so."""
+        self._stalled[pid] = None
+        if len(self._stalled) > MAX_STALLED:
+            del self._stalled[next(iter(self._stalled))]
+
+    def why(self, pid: str) -> int | None:
+        """The code that the client of a session was not told when it was closed; known once."""
         if pid not in self._stalled:
             return None
         del self._stalled[pid]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Protocol
 
 from realtime.engine import packets
 from realtime.engine.codec import Codec
@@ -13,37 +12,12 @@ from realtime.engine.frames import Outgoing
 from realtime.engine.policy import TransportName
 from realtime.engine.push_frames import PushFrames
 from realtime.engine.trail import Trail
+from realtime.engine.transport import Transport
 from realtime.errors import CLOSE_SLOW_CONSUMER, CloseReason
 
 GRACE_S = 1.0
 """How long a close waits for the answer that is being made."""
 TRANSPORT_CLOSE = "transport close"
-
-
-class Transport(Protocol):
-    """One way to a client. Nothing here blocks; what was written before `close` is delivered before it."""
-
-    @property
-    def name(self) -> TransportName: ...
-
-    def watch(self, on_stalled: Callable[[], None]) -> None:
-        """Calls `on_stalled` when the client has left more unread than it may."""
-
-    def write(self, packet: Outgoing) -> None: ...
-
-    def close(self, reason: CloseReason) -> None:
-        """The server ends it and says why."""
-
-    def release(self) -> None:
-        """The client has said goodbye."""
-
-    def abort(self) -> None:
-        """The client is of no use any more: what it has not read is dropped."""
-
-    def hold(self) -> None:
-        """Reads nothing more of the client until `go_on`, where it could heap up."""
-
-    def go_on(self) -> None: ...
 
 
 class Connection:
@@ -148,6 +122,10 @@ class Connection:
     def gone(self) -> bool:
         """True when nothing can be sent any more."""
         return self._gone
+
+    @property
+    def unread_bytes(self) -> int:
+        return self._transport.unread_bytes
 
     def write(self, packet: Outgoing) -> None:
         if not self._gone:
@@ -256,11 +234,24 @@ class Connection:
 class Session:
     """One namespace on a connection. `state` is the policy's own; `rooms` are changed by the hub only.
 
-    `trail` is None for a client that did not ask for recovery. `kept` is true while the client is away and may come
-    back: the session stays in its rooms then, and gets another connection when it is resumed.
+    `behind` is true while a client that is back has not read enough to be told all that it missed: what comes meanwhile
+    is missed too. `trail` is None for a client that did not ask for recovery. `kept` is true while the client is away
+    and may come back: the session stays in its rooms then, and gets another connection when it is resumed.
     """
 
-    __slots__ = ("_held", "_open", "_shut", "connection", "id", "kept", "namespace", "rooms", "state", "trail")
+    __slots__ = (
+        "_held",
+        "_open",
+        "_shut",
+        "behind",
+        "connection",
+        "id",
+        "kept",
+        "namespace",
+        "rooms",
+        "state",
+        "trail",
+    )
 
     def __init__(self, *, id: str, namespace: str, connection: Connection, trail: Trail | None = None) -> None:
         self.id = id
@@ -270,6 +261,7 @@ class Session:
         self.state: object | None = None
         self.trail = trail
         self.kept = False
+        self.behind = False
         self._held: list[PushFrames] | None = None
         self._open = False
         self._shut = False
@@ -308,35 +300,47 @@ class Session:
                 connection.write(packet or push.packet(connection.codec, with_offset=False))
             elif not self.trail.told_elsewhere(push):
                 self._write(push)
-        elif not self._shut:
+        elif not self._shut and not self.behind:
             if self._held is None:
                 self._held = []
             self._held.append(push)
 
     def open(self) -> None:
         """Answers the CONNECT; then comes what was held back, or what a resumed client has missed."""
-        self._open = True
         private_id: str | None = None
         if self.trail is not None:
-            self.trail.found_client()
+            self.trail.answered = True
             private_id = self.trail.pid
         self.connection.write(self.connection.codec.encode_connect(self.namespace, self.id, private_id))
         held, self._held = self._held, None
-        for push in held or ():
-            self._write(push)
+        self.catch_up(held or [], behind=self.behind)
 
-    def resume(self, connection: Connection, missed: list[PushFrames]) -> None:
+    def resume(self, connection: Connection, missed: list[PushFrames], *, behind: bool) -> None:
         """Gives a kept session another connection; whatever comes before it is opened there is in the logs."""
         self.connection = connection
         self.kept = False
         self._shut = False
         self._held = missed
+        self.behind = behind
+
+    def catch_up(self, missed: list[PushFrames], *, behind: bool) -> None:
+        """Writes what a client has missed; unless it is still behind then, it hears everything from now on."""
+        for push in missed:
+            self._write(push)
+        self.behind = behind
+        self._open = not behind
+        if self.trail is not None:
+            if behind:
+                self.trail.told_until(missed[-1])
+            else:
+                self.trail.found_client()
 
     def shut(self) -> None:
         if self._open and self.trail is not None:
             self.trail.lost_client()
         self._open = False
         self._shut = True
+        self.behind = False
         self._held = None
 
     def _write(self, push: PushFrames) -> None:

@@ -166,6 +166,12 @@ class Trail:
         self.left_at = self._logs.last
         self.away = True
 
+    def told_until(self, push: PushFrames) -> None:
+        """The client has been told all that it missed until this push; more is missed yet."""
+        number = None if push.push_id is None else self._logs.number_of(push.push_id)
+        if number is not None:
+            self.left_at = number
+
     def found_client(self) -> None:
         """The client has got what it missed and hears everything again."""
         self.answered = True

@@ -43,6 +43,10 @@ class WebSocketTransport:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER_BYTES)
         group.add(self)
 
+    @property
+    def unread_bytes(self) -> int:
+        return len(self._first or b"") + self._more_bytes + self._transport.get_write_buffer_size()
+
     def watch(self, on_stalled: Callable[[], None]) -> None:
         self._on_stalled = on_stalled
 

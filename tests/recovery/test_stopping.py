@@ -207,19 +207,3 @@ async def test_who_missed_more_than_is_kept_begins_anew(database_url: str, redis
             assert not (await device.joins(2)).recovered
             await device.until_told(CHAT, "resync")
             assert texts(device) == ["one"]
-
-
-async def test_a_stalled_client_learns_why_it_was_cut_off(
-    database_url: str, redis_url: str, clients: JavaScript
-) -> None:
-    settings = settings_for_tests(database_url, redis_url, max_unread_bytes=65_536)
-    async with running_server(settings) as server:
-        writer, reader, conversation = await two_who_talk(server)
-        async with recovering_device(clients, server.url, token=reader.access_token) as device:
-            await device.ask("stall")
-            while any(session.trail is not None for session in server.node.hub.sessions(CHAT)):
-                await say(writer, conversation, *("x" * 4000 for _ in range(20)))
-            await device.ask("slip")
-            assert not (await device.joins(2)).recovered
-            ((told, _),) = await device.until_told(CHAT, "resync")
-            assert told == {"scope": "all", "code": 4008}

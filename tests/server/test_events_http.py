@@ -220,6 +220,24 @@ async def test_pushes_beyond_what_is_kept_are_told_as_resync(database_url: str, 
         assert texts(await client.hear(1)) == ["after"]
 
 
+async def test_much_is_told_over_several_polls(database_url: str, redis_url: str) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url, max_unread_bytes=65_536)) as server:
+        me, friend = await server.people("poll.parts", "poll.parts.friend")
+        conversation_id = await talk(me, friend)
+        client = await poller(server, me)
+        said = [f"{number} " + "x" * 3_900 for number in range(30)]
+        for text in said:
+            await say(friend, conversation_id, text)
+        polls, heard = 0, list[dict[str, Any]]()
+        async with asyncio.timeout(WAIT_S):
+            while len(heard) < len(said):
+                data = await client.poll()
+                assert "resync" not in data
+                heard += data["events"]
+                polls += 1
+        assert texts(heard) == said and polls > 2
+
+
 async def test_what_is_never_kept_is_heard_by_a_poll_that_waits(server: RunningServer) -> None:
     me = await server.person("poll.volatile")
     client = await poller(server, me)

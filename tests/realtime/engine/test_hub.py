@@ -29,6 +29,7 @@ class RecordingTransport:
 
     name: TransportName = "websocket"
     written: list[Outgoing] = field(default_factory=list)
+    unread_bytes: int = 0
 
     def watch(self, on_stalled: Callable[[], None]) -> None:
         """It never stalls."""

@@ -120,6 +120,21 @@ def test_a_quiet_client_goes_on_from_what_it_heard_long_ago() -> None:
     assert _ids(trail.missed("1")) == ["2"]
 
 
+def test_who_is_lost_while_it_is_told_goes_on_from_there() -> None:
+    logs = _logs()
+    trail = Trail("p", "/chat", logs)
+    trail.joined("room:1")
+    trail.lost_client()
+    for number in range(1, 7):
+        logs.append("room:1", _push(str(number)))
+    part = (trail.missed(None) or [])[:3]
+    _written(trail, part[-1])
+    trail.told_until(part[-1])
+    logs.append("room:1", _push("7"))
+    assert _ids(trail.missed("3")) == ["4", "5", "6", "7"]
+    assert _ids(trail.missed("2")) == ["3", "4", "5", "6", "7"]
+
+
 def test_who_missed_more_than_is_kept_gets_nothing() -> None:
     logs = _logs(max_bytes=3_000)
     trail = Trail("p", "/chat", logs)
