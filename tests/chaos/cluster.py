@@ -16,7 +16,7 @@ from tests.journeys.servers import ServerProcess, settings_of_processes
 from tests.kit.services import Valkey
 
 NODES = 2
-PING_INTERVAL_MS, PING_TIMEOUT_MS = 1_500, 2_500
+PING_INTERVAL_MS, PING_TIMEOUT_MS = 2_000, 3_000
 """Shorter than in production, so that clients notice within a run that their node has stopped."""
 MAX_UNREAD_BYTES = 262_144
 RECLAIM_IDLE_MS = 2_000
