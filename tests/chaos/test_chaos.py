@@ -108,6 +108,10 @@ class Stage:
         assert log_complaints(said, with_warnings=False) == []
         assert counts["Acked"] > 10 and counts["Heard"] > counts["Acked"]
 
+    def losses(self) -> Counter[str]:
+        """Why connections were lost, and how often."""
+        return Counter(lost.why for history in self.crowd.histories for lost in history.of(Lost))
+
     def count(self, kind: type[Lost | Told | Connected | Read | Heard]) -> int:
         return sum(1 for history in self.crowd.histories for _ in history.of(kind))
 
@@ -140,7 +144,7 @@ async def test_a_worker_is_killed(stage: Stage) -> None:
             await stage.cluster.kill_worker()
             await asyncio.sleep(stage.form.away_s)
             await stage.cluster.add_worker()
-        assert stage.count(Lost) == 0, "a client need not notice"
+        assert stage.losses() == {}, "a client need not notice"
         await stage.judge(at_most_once=False)
 
 
@@ -168,31 +172,7 @@ async def test_subscribers_are_cut_off_from_valkey(stage: Stage) -> None:
                 assert await stage.cluster.cut_subscribers() >= len(stage.cluster.nodes)
                 await asyncio.sleep(stage.form.away_s)
         await _all_told(stage)
-        assert stage.count(Lost) == 0, "a client need not notice"
-        await stage.judge()
-
-
-async def test_some_never_read(stage: Stage) -> None:
-    """They say that they live, and their friends post a lot."""
-    count = max(2, round(len(stage.crowd.clients) * STALLED_SHARE))
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(stage.crowd.present())
-        resident_bytes = stage.cluster.resident_bytes()
-        async with stage.under_load():
-            stalled = [await _stalled(stage, stage.crowd.logins[place % GROUP], stack) for place in range(count)]
-            posters = stage.crowd.clients[: GROUP * 2]
-            posts = 0
-            async with asyncio.timeout(STALL_TIMEOUT_S), asyncio.TaskGroup() as group:
-                while not all(socket.lost for socket in stalled):
-                    text = stage.crowd.text(LONG_TEXT)
-                    group.create_task(random.Random(posts).choice(posters).send_post(text))
-                    posts += 1
-                    await asyncio.sleep(1 / LONG_POSTS_PER_S)
-        grown_bytes = stage.cluster.resident_bytes() - resident_bytes
-        print(f"{count} were dropped after {posts} long posts; the nodes grew by {grown_bytes / 2**20:.1f} MiB")
-        assert posts * len(LONG_TEXT.encode()) > MAX_UNREAD_BYTES, "they were dropped for another reason"
-        assert grown_bytes < RESIDENT_GROWTH_MAX_BYTES
-        assert stage.count(Lost) == 0, "others suffered"
+        assert stage.losses() == {}, "a client need not notice"
         await stage.judge()
 
 
@@ -211,7 +191,34 @@ async def test_half_of_all_connections_drop_at_once(stage: Stage, database_url: 
             assert storms[0].times_usual <= LOAD_OF_RECOVERING_MAX
             assert storms[1].extra_each <= TRANSACTIONS_PER_RETURN_MAX
         assert 0 < load.peak_connections <= (POOL_MAX + 1) * 3
-        assert stage.count(Lost) == len(recovering) + len(others), "others suffered"
+        assert stage.count(Lost) == len(recovering) + len(others), f"others suffered: {stage.losses()}"
+        await stage.judge()
+
+
+async def test_some_never_read(stage: Stage) -> None:
+    """They say that they live, and their friends post a lot.
+
+    The last scenario: with so long posts a page of a feed alone is what a client may leave unread.
+    """
+    count = max(2, round(len(stage.crowd.clients) * STALLED_SHARE))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(stage.crowd.present())
+        resident_bytes = stage.cluster.resident_bytes()
+        async with stage.under_load():
+            stalled = [await _stalled(stage, stage.crowd.logins[place % GROUP], stack) for place in range(count)]
+            posters = stage.crowd.clients[: GROUP * 2]
+            posts = 0
+            async with asyncio.timeout(STALL_TIMEOUT_S), asyncio.TaskGroup() as group:
+                while not all(socket.lost for socket in stalled):
+                    text = stage.crowd.text(LONG_TEXT)
+                    group.create_task(random.Random(posts).choice(posters).send_post(text))
+                    posts += 1
+                    await asyncio.sleep(1 / LONG_POSTS_PER_S)
+        grown_bytes = stage.cluster.resident_bytes() - resident_bytes
+        print(f"{count} were dropped after {posts} long posts; the nodes grew by {grown_bytes / 2**20:.1f} MiB")
+        assert posts * len(LONG_TEXT.encode()) > MAX_UNREAD_BYTES, "they were dropped for another reason"
+        assert grown_bytes < RESIDENT_GROWTH_MAX_BYTES
+        assert stage.losses() == {}, "others suffered"
         await stage.judge()
 
 
