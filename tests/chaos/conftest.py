@@ -23,6 +23,7 @@ class Form:
     """How large and how long the scenarios are. `-m chaos` asks for the long form, `--chaos-clients` for a size."""
 
     clients: int
+    is_long: bool
     before_s: float
     after_s: float
     halted_s: float
@@ -45,8 +46,8 @@ def form(pytestconfig: pytest.Config) -> Form:
     is_long = pytestconfig.getoption("markexpr") == "chaos"
     clients = pytestconfig.getoption("chaos_clients") or (_LONG_CLIENTS if is_long else _SHORT_CLIENTS)
     if is_long:
-        return Form(clients, before_s=10.0, after_s=15.0, halted_s=20.0, away_s=3.0, usual_s=8, pace=1.0)
-    return Form(clients, before_s=1.0, after_s=2.0, halted_s=6.0, away_s=0.5, usual_s=3, pace=0.25)
+        return Form(clients, is_long=True, before_s=10.0, after_s=15.0, halted_s=20.0, away_s=3.0, usual_s=8, pace=1.0)
+    return Form(clients, is_long=False, before_s=0.5, after_s=1.0, halted_s=5.5, away_s=0.5, usual_s=3, pace=0.25)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ SLOWER_AFTERWARDS_MAX = 10
 SLOWER_AFTERWARDS_S = 0.5
 """... and what is no difference."""
 
-RECOVERED_SHARE_MIN = 0.95
+RECOVERED_SHARE_MIN = 0.9
 LOAD_OF_RECOVERING_MAX = 2.0
 """How many times more PostgreSQL may have to do while those come back who ask for their sessions: nothing for them."""
 TRANSACTIONS_PER_RETURN_MAX = 8
@@ -43,7 +43,7 @@ BURST = 100
 """Messages or posts that are on their way when something breaks."""
 STALLED_SHARE = 0.01
 LONG_TEXT = "\N{WHITE CHESS ROOK}\N{BLACK CHESS ROOK}" * 2_400
-LONG_POSTS_PER_S = 16.0
+LONG_POSTS_PER_S = 32.0
 KERNEL_BYTES = 4_096
 STALL_TIMEOUT_S = 90.0
 RESIDENT_GROWTH_MAX_BYTES = 128 * 1024 * 1024
@@ -97,7 +97,7 @@ class Stage:
         loop = asyncio.get_running_loop()
         give_up_at_s = loop.time() + CONVERGED_TIMEOUT_S
         while any(check_converged(histories, truth)) and loop.time() < give_up_at_s:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5 * self.form.pace)
         counts = Counter(type(event).__name__ for history in histories for event in history.events)
         print(f"histories: {dict(counts)}")
         complaints = check(histories, truth, at_most_once=at_most_once)
@@ -107,6 +107,10 @@ class Stage:
         print(f"warnings: {_warnings(said)}")
         assert log_complaints(said, with_warnings=False) == []
         assert counts["Acked"] > 10 and counts["Heard"] > counts["Acked"]
+
+    def losses(self) -> Counter[str]:
+        """Why connections were lost, and how often."""
+        return Counter(lost.why for history in self.crowd.histories for lost in history.of(Lost))
 
     def count(self, kind: type[Lost | Told | Connected | Read | Heard]) -> int:
         return sum(1 for history in self.crowd.histories for _ in history.of(kind))
@@ -140,7 +144,7 @@ async def test_a_worker_is_killed(stage: Stage) -> None:
             await stage.cluster.kill_worker()
             await asyncio.sleep(stage.form.away_s)
             await stage.cluster.add_worker()
-        assert stage.count(Lost) == 0, "a client need not notice"
+        assert stage.losses() == {}, "a client need not notice"
         await stage.judge(at_most_once=False)
 
 
@@ -156,9 +160,7 @@ async def test_valkey_is_restarted(stage: Stage) -> None:
     async with stage.crowd.present():
         async with stage.under_load():
             await stage.cluster.restart_valkey(stage.form.away_s)
-        assert {history.client for history in stage.crowd.histories if any(history.of(Told))} == {
-            history.client for history in stage.crowd.histories
-        }, "somebody was not told to read again"
+        await _all_told(stage)
         await stage.judge(at_most_once=False)
 
 
@@ -169,13 +171,35 @@ async def test_subscribers_are_cut_off_from_valkey(stage: Stage) -> None:
                 stage.crowd.burst(messages=BURST)
                 assert await stage.cluster.cut_subscribers() >= len(stage.cluster.nodes)
                 await asyncio.sleep(stage.form.away_s)
-        assert all(any(history.of(Told)) for history in stage.crowd.histories), "somebody was not told to read again"
-        assert stage.count(Lost) == 0, "a client need not notice"
+        await _all_told(stage)
+        assert stage.losses() == {}, "a client need not notice"
+        await stage.judge()
+
+
+async def test_half_of_all_connections_drop_at_once(stage: Stage, database_url: str) -> None:
+    """First those that ask for recovery, then those that do not."""
+    async with stage.crowd.present(), watched_database(database_url) as load:
+        recovering = [client for client in stage.crowd.clients if client.recovers]
+        others = [client for client in stage.crowd.clients if not client.recovers]
+        async with stage.under_load():
+            usual = await load.pass_by(stage.form.usual_s)
+            storms = [await _storm(stage, load, victims, usual) for victims in (recovering, others)]
+        print(f"at most {load.peak_connections} connections at work")
+        recovered = sum(client.last_connected.recovered for client in recovering)
+        assert recovered >= RECOVERED_SHARE_MIN * len(recovering), f"{recovered} of {len(recovering)}"
+        if stage.form.is_long:  # what a few dozen clients cost is lost in what PostgreSQL tells late
+            assert storms[0].times_usual <= LOAD_OF_RECOVERING_MAX
+            assert storms[1].extra_each <= TRANSACTIONS_PER_RETURN_MAX
+        assert 0 < load.peak_connections <= (POOL_MAX + 1) * 3
+        assert stage.count(Lost) == len(recovering) + len(others), f"others suffered: {stage.losses()}"
         await stage.judge()
 
 
 async def test_some_never_read(stage: Stage) -> None:
-    """They say that they live, and their friends post a lot."""
+    """They say that they live, and their friends post a lot.
+
+    The last scenario: with so long posts a page of a feed alone is what a client may leave unread.
+    """
     count = max(2, round(len(stage.crowd.clients) * STALLED_SHARE))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(stage.crowd.present())
@@ -194,25 +218,7 @@ async def test_some_never_read(stage: Stage) -> None:
         print(f"{count} were dropped after {posts} long posts; the nodes grew by {grown_bytes / 2**20:.1f} MiB")
         assert posts * len(LONG_TEXT.encode()) > MAX_UNREAD_BYTES, "they were dropped for another reason"
         assert grown_bytes < RESIDENT_GROWTH_MAX_BYTES
-        assert stage.count(Lost) == 0, "others suffered"
-        await stage.judge()
-
-
-async def test_half_of_all_connections_drop_at_once(stage: Stage, database_url: str) -> None:
-    """First those that ask for recovery, then those that do not."""
-    async with stage.crowd.present(), watched_database(database_url) as load:
-        recovering = [client for client in stage.crowd.clients if client.recovers]
-        others = [client for client in stage.crowd.clients if not client.recovers]
-        async with stage.under_load():
-            usual = await load.pass_by(stage.form.usual_s)
-            storms = [await _storm(stage, load, victims, usual) for victims in (recovering, others)]
-        print(f"at most {load.peak_connections} connections at work")
-        recovered = sum(client.last_connected.recovered for client in recovering)
-        assert recovered >= RECOVERED_SHARE_MIN * len(recovering)
-        assert storms[0].times_usual <= LOAD_OF_RECOVERING_MAX
-        assert storms[1].extra_each <= TRANSACTIONS_PER_RETURN_MAX
-        assert 0 < load.peak_connections <= (POOL_MAX + 1) * 3
-        assert stage.count(Lost) == len(recovering) + len(others), "others suffered"
+        assert stage.losses() == {}, "others suffered"
         await stage.judge()
 
 
@@ -231,7 +237,7 @@ async def _storm(stage: Stage, load: DatabaseLoad, victims: Sequence[GoodClient]
         client.drop()
     await _lost(stage, lost + len(victims))
     await stage.crowd.settled()
-    await load.pass_by(2)
+    await load.pass_by(1)
     usual_transactions, usual_cpu_s = mean(load.transactions[usual]), mean(load.cpu_s[usual])
     transactions, cpu_s = load.transactions[seconds:], load.cpu_s[seconds:]
     storm = Storm(
@@ -252,6 +258,13 @@ async def _lost(stage: Stage, count: int) -> None:
     """Waits until so many have noticed."""
     async with asyncio.timeout(30):
         while stage.count(Lost) < count:
+            await asyncio.sleep(0.02)
+
+
+async def _all_told(stage: Stage) -> None:
+    """Waits until everybody was told to read again. Raises TimeoutError."""
+    async with asyncio.timeout(30):
+        while not all(any(history.of(Told)) for history in stage.crowd.histories):
             await asyncio.sleep(0.02)
 
 
