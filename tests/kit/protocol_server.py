@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, get_args
 
 import orjson
@@ -160,15 +160,19 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
 
 
 @asynccontextmanager
-async def listening(server: Any, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """Serves what can `attach` and `close`; yields the real port."""
+async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) -> AsyncIterator[int]:
+    """Serves what can `attach` and `close` on the loopback address; yields the real port."""
     app = web.Application()
     server.attach(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
-        yield runner.addresses[0][1]
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        real_port = runner.addresses[0][1]
+        if on_ipv6_too:
+            with suppress(OSError):  # a machine may do without
+                await web.TCPSite(runner, "::1", real_port).start()
+        yield real_port
     finally:
         await server.close(CLOSE_DRAINING, deadline_s=1)
         await runner.cleanup()
@@ -176,7 +180,7 @@ async def listening(server: Any, *, host: str = "127.0.0.1", port: int = 0) -> A
 
 async def _serve(layer: Layer, port: int) -> None:
     # The suites say "localhost", which is an address of version 6 first.
-    async with listening(layer_server(layer), host="localhost", port=port) as real_port:
+    async with listening(layer_server(layer), port=port, on_ipv6_too=True) as real_port:
         print(f"{layer} on port {real_port}", flush=True)
         await asyncio.Event().wait()
 
