@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from socket import socket
 
 from aiohttp import web
 
 from realtime.backplane import Backplane
 from realtime.engine import msgpack_packets
 from realtime.engine.hub import Hub
+from realtime.engine.listening import listen
 from realtime.engine.options import EngineOptions
 from realtime.engine.peer import peer_address
 from realtime.engine.recovery import Recovery
@@ -145,6 +146,7 @@ class Front:
         runner = web.AppRunner(
             app,
             access_log=None,
+            tcp_keepalive=False,  # inherited of the listening socket
             shutdown_timeout=settings.drain_timeout_s,
             # Bodies are bounded as they come; what they unpack to would have to be bounded apart.
             auto_decompress=False,
@@ -153,7 +155,7 @@ class Front:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.callback(polling.stop)
-        listening = _listen(settings.host, settings.port)
+        listening = listen(settings.host, settings.port, backlog=BACKLOG)
         site = web.SockSite(runner, listening, backlog=BACKLOG)
         await site.start()
         stack.push_async_callback(_stop_listening, site, listening)
@@ -187,12 +189,7 @@ class Front:
         return [json_options, replace(json_options, path=MSGPACK_PATH, codec=msgpack_packets)]
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
-
-
-async def _stop_listening(site: web.SockSite, listening: socket.socket) -> None:
+async def _stop_listening(site: web.SockSite, listening: socket) -> None:
     """Accepts nobody any more, and gives whoever was accepted just now the time to become known to the runner.
 
     asyncio loses a connection that it accepted in the very turn in which its server is closed: nobody would close it.

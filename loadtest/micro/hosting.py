@@ -13,6 +13,7 @@ from aiohttp import web
 from loadtest.lifetime import raise_file_limit, serve_until_told
 from realtime.collector import spare_full_collections
 from realtime.engine.hub import Hub
+from realtime.engine.listening import listen
 from realtime.engine.options import EngineOptions
 from realtime.engine.policy import SessionPolicy
 from realtime.engine.recovery import Recovery
@@ -44,9 +45,9 @@ async def host(
     engine = SocketEngine(policy=policy, hub=hub, options=options, recovery=recovery)
     app = web.Application()
     engine.attach(app)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, backlog=BACKLOG).start()
+    await web.SockSite(runner, listen("127.0.0.1", port, backlog=BACKLOG), backlog=BACKLOG).start()
     await serve_until_told(**told)
     await engine.close(CLOSE_DRAINING, deadline_s=_DEADLINE_S)
     await runner.cleanup()

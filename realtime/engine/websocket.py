@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Literal
 
@@ -12,16 +11,15 @@ from realtime.engine.socket_group import SocketGroup
 from realtime.errors import CloseReason
 
 _FLUSH_BYTES = 64 * 1024
-# The kernel would hide megabytes that a stalled client has not read.
-_KERNEL_BUFFER_BYTES = 128 * 1024
 _NORMAL_CLOSURE = 1000
 
 
 class WebSocketTransport:
     """Writes to an upgraded socket. Frames of one loop tick leave in one write, and what answers a read leaves with it.
 
-    Nothing is queued here beyond the tick: what the client has not read stands in the socket's own buffer, and that may
-    hold the group's `max_unread_bytes`. While it `_gathers`, whoever made it do so will flush it.
+    Nothing is queued here beyond the tick: what the client has not read stands in the transport's own buffer, and that
+    may hold the group's `max_unread_bytes`, beyond what `listen` lets the kernel hold. While it `_gathers`, whoever
+    made it do so will flush it.
     """
 
     __slots__ = ("_closed", "_first", "_gathers", "_group", "_more", "_more_bytes", "_on_stalled", "_transport")
@@ -38,9 +36,6 @@ class WebSocketTransport:
         self._more_bytes = 0
         self._gathers = False
         self._closed = False
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER_BYTES)
         group.add(self)
 
     @property

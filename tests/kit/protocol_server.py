@@ -17,6 +17,7 @@ from realtime.engine.frames import Outgoing, binary_message, websocket_frame
 from realtime.engine.handover import HandedOver, refuse_upgrade, take_over
 from realtime.engine.hub import Hub
 from realtime.engine.inbound import Inbound
+from realtime.engine.listening import listen
 from realtime.engine.packets import Packet
 from realtime.engine.policy import HandshakeRequest, Refusal
 from realtime.engine.server import EngineOptions, SocketEngine
@@ -164,14 +165,14 @@ async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) ->
     """Serves what can `attach` and `close` on the loopback address; yields the real port."""
     app = web.Application()
     server.attach(app)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.SockSite(runner, listen("127.0.0.1", port)).start()
         real_port = runner.addresses[0][1]
         if on_ipv6_too:
             with suppress(OSError):  # a machine may do without
-                await web.TCPSite(runner, "::1", real_port).start()
+                await web.SockSite(runner, listen("::1", real_port)).start()
         yield real_port
     finally:
         await server.close(CLOSE_DRAINING, deadline_s=1)

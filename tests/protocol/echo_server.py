@@ -15,6 +15,7 @@ from aiohttp import web
 
 from realtime.engine import msgpack_packets
 from realtime.engine.hub import Hub
+from realtime.engine.listening import listen
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session import Session
@@ -142,10 +143,9 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
     app = web.Application()
     for engine in engines:
         engine.attach(app)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.SockSite(runner, listen("127.0.0.1", 0)).start()
     try:
         yield EchoServer(runner.addresses[0][1], hub, policy, engines[0])
     finally:
