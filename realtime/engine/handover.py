@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -18,7 +18,10 @@ _KEY_BYTES = 16
 
 
 class HandedOver(web.StreamResponse):
-    """What a handler returns whose request was answered by us: aiohttp writes nothing and keeps nothing."""
+    """What a handler returns whose request was answered by us: aiohttp writes nothing and keeps nothing.
+
+    One serves for any number of requests.
+    """
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         return None
@@ -30,7 +33,7 @@ class HandedOver(web.StreamResponse):
 def refuse_upgrade(request: web.Request) -> web.Response | None:
     """The answer to an opening handshake that is not RFC 6455's; None for a good one."""
     is_upgrade = _is_upgrade(request)
-    if is_upgrade and request.headers.getall(hdrs.SEC_WEBSOCKET_VERSION, []) != [_VERSION]:
+    if is_upgrade and request.headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ()) != [_VERSION]:
         headers = {hdrs.UPGRADE: "websocket", hdrs.SEC_WEBSOCKET_VERSION: _VERSION}
         return web.Response(status=426, text="WebSocket version 13 is spoken here", headers=headers)
     if not is_upgrade or not _has_key(request):
@@ -41,7 +44,7 @@ def refuse_upgrade(request: web.Request) -> web.Response | None:
 def take_over(request: web.Request, group: SocketGroup) -> WebSocketProtocol | None:
     """Answers 101 and makes the socket ours; None when the client is gone already.
 
-    The handler has to return `HandedOver()` without another `await`: aiohttp may cancel it.
+    The handler has to return a `HandedOver` without another `await`: aiohttp may cancel it.
     """
     aiohttp_protocol, transport = request.protocol, request.transport
     if transport is None or transport.is_closing():
@@ -58,32 +61,33 @@ def take_over(request: web.Request, group: SocketGroup) -> WebSocketProtocol | N
 
 
 def _is_upgrade(request: web.Request) -> bool:
+    headers = request.headers
     return (
         request.method == hdrs.METH_GET
         and request.version >= HttpVersion11
-        and bool(request.headers.get(hdrs.HOST))
-        and _tokens(request, hdrs.UPGRADE) == {"websocket"}
-        and "upgrade" in _tokens(request, hdrs.CONNECTION)
+        and bool(headers.get(hdrs.HOST))
+        and _tokens(headers.getall(hdrs.UPGRADE, ())) == ["websocket"]
+        and "upgrade" in _tokens(headers.getall(hdrs.CONNECTION, ()))
         # Bytes after a body would have been read as the next request.
         and not request.body_exists
     )
 
 
-def _tokens(request: web.Request, header: str) -> set[str]:
-    return {token.strip().lower() for value in request.headers.getall(header, []) for token in value.split(",")}
+def _tokens(values: Sequence[str]) -> list[str]:
+    return [token.strip() for token in ",".join(values).lower().split(",")]
 
 
 def _has_key(request: web.Request) -> bool:
-    keys = request.headers.getall(hdrs.SEC_WEBSOCKET_KEY, [])
+    keys = request.headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())
     try:
-        return len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == _KEY_BYTES
-    except (binascii.Error, ValueError):
+        return len(keys) == 1 and len(binascii.a2b_base64(keys[0], strict_mode=True)) == _KEY_BYTES
+    except ValueError:
         return False
 
 
 def _switching_protocols(request: web.Request) -> bytes:
     key = request.headers[hdrs.SEC_WEBSOCKET_KEY].encode()
-    accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+    accept = binascii.b2a_base64(hashlib.sha1(key + _GUID, usedforsecurity=False).digest(), newline=False)
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"

@@ -45,8 +45,9 @@ class Hub:
         session.rooms.add(room)
         if isinstance(session, Session) and session.trail is not None:
             session.trail.joined(room)
-        is_first = not self.has_members(room)
-        _add(self._rooms.setdefault(session.namespace, {}), room, session)
+        of_namespace = self._rooms.setdefault(session.namespace, {})
+        is_first = room not in of_namespace and not self.has_members(room)
+        _add(of_namespace, room, session)
         return is_first
 
     def leave(self, session: Member, room: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from realtime.engine.delay_line import DelayLine
 from realtime.engine.entrance import Entrance
@@ -99,16 +97,12 @@ class Links:
         self._without_session.put(link)
         return link
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Counts the calling task among those that `tasks` tells."""
-        task = asyncio.current_task()
-        assert task is not None
+    def answering(self, task: asyncio.Task[None]) -> None:
+        """Counts a task among those that `tasks` tells, until it has `answered`."""
         self._requests.add(task)
-        try:
-            yield
-        finally:
-            self._requests.discard(task)
+
+    def answered(self, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
 
     def forget(self, link: Link) -> None:
         """Nothing of an ended connection is kept any more."""

@@ -21,6 +21,7 @@ RESERVED_EVENTS = frozenset(
 )
 
 _ACK_ID_ENDS = 1 + 20 + 1
+_AUTH_BEGINS = (b"{", b"")
 _HEAD = re.compile(rb"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,200})(?:,|\Z))?(\d{0,20})")
 _NAME = re.compile(rb'\s*\[\s*("(?:[^"\\]|\\.)*+")\s*[,\]]', re.DOTALL)
 
@@ -40,6 +41,7 @@ CONNECT, DISCONNECT, EVENT, BINARY_EVENT = Kind.CONNECT, Kind.DISCONNECT, Kind.E
 
 _KINDS = {kind.value: kind for kind in Kind}
 _EVENT_MARK = EVENT.value
+_CONNECT_MARK = CONNECT.value
 
 
 @dataclass(slots=True)
@@ -69,6 +71,9 @@ def decode_packet(text: bytes) -> Packet:
         if begin == 1 or (begin > 0 and ack_id.isdigit()):
             name, args = _read_event(text[begin:])
             return Packet(EVENT, "/", ack_id or None, 0, name, args, None, len(text))
+    elif text[:1] == _CONNECT_MARK and text[1:2] in _AUTH_BEGINS:
+        # The same for how nearly everybody begins.
+        return Packet(CONNECT, "/", None, auth=_read_auth(text[1:]), size_bytes=len(text))
     head = _HEAD.match(text)
     if head is None:
         raise MalformedPacket("unknown Socket.IO packet type")
@@ -88,7 +93,9 @@ def decode_packet(text: bytes) -> Packet:
         case Kind.EVENT | Kind.BINARY_EVENT:
             packet.name, packet.args = _read_event(data)
         case Kind.CONNECT:
-            _read_connect(packet, data)
+            if packet.ack_id is not None:
+                raise MalformedPacket("a CONNECT has no ack id")
+            packet.auth = _read_auth(data)
         case Kind.DISCONNECT:
             if data or packet.ack_id:
                 raise MalformedPacket("a DISCONNECT carries nothing")
@@ -125,16 +132,14 @@ def _read_event(data: bytes) -> tuple[str, list[object]]:
     return name, values[1:]
 
 
-def _read_connect(packet: Packet, data: bytes) -> None:
-    if packet.ack_id is not None:
-        raise MalformedPacket("a CONNECT has no ack id")
+def _read_auth(data: bytes) -> Mapping[str, object]:
     try:
         auth = _parse(data) if data else {}
     except NestedTooDeep:
         raise MalformedPacket("auth is nested too deep") from None
     if not isinstance(auth, dict):
         raise MalformedPacket("auth is not an object")
-    packet.auth = auth
+    return auth
 
 
 def _parse(data: bytes) -> object:

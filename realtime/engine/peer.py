@@ -49,11 +49,7 @@ def origin_allowed(
 
 
 def _socket_peer(request: web.BaseRequest) -> str:
-    transport = request.transport
-    peername = transport.get_extra_info("peername") if transport is not None else None
-    if not isinstance(peername, (tuple, list)) or not peername:
-        return ""
-    host = str(peername[0])
+    host = request.remote or ""
     if ":" not in host:
         return host
     # An IPv4 client of a socket that listens on IPv6 has one address, not two.

@@ -61,6 +61,7 @@ class SocketEngine:
             max_unread_bytes=options.max_unread_bytes,
             max_frames_per_s=options.max_frames_per_s,
         )
+        self._handed_over = HandedOver()
         self._closing: CloseReason | None = None
 
     def attach(self, app: web.Application) -> None:
@@ -103,9 +104,14 @@ class SocketEngine:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not origin_allowed(request, self._options.allowed_origins, self._options.trusted_proxies):
             return answers.bad_request(BadRequest.FORBIDDEN)
-        with self._links.working():
+        task = asyncio.current_task()
+        assert task is not None
+        self._links.answering(task)
+        try:
             response = await self._route(request)
-        if not response.prepared:
+        finally:
+            self._links.answered(task)
+        if response is not self._handed_over:
             answers.share_with_page(response, request.headers.get("Origin"))
         return response
 
@@ -169,7 +175,7 @@ class SocketEngine:
             link = self._links.open(peer_address=peer, user_agent=user_agent, transport=socket, polling=None)
             link.connection.write(Outgoing(self._open_packet(link, upgrades=[])))
             socket.listen(link)
-        return HandedOver()
+        return self._handed_over
 
     def _upgrade(self, request: web.Request, link: Link, polling: PollingTransport) -> web.StreamResponse:
         if link.connection.closing:
@@ -180,7 +186,7 @@ class SocketEngine:
         socket = take_over(request, self._sockets)
         if socket is not None:
             socket.listen(Probe(link, polling, socket))
-        return HandedOver()
+        return self._handed_over
 
     def _turn_away(self, request: web.Request) -> web.StreamResponse:
         refusal = refuse_upgrade(request)
@@ -189,7 +195,7 @@ class SocketEngine:
         socket = take_over(request, self._sockets)
         if socket is not None:
             TurnedAway(socket)
-        return HandedOver()
+        return self._handed_over
 
     async def _poll(self, request: web.Request, link: Link, polling: PollingTransport) -> web.StreamResponse:
         if polling.waiting:

@@ -34,7 +34,6 @@ class Connection:
         "_gone",
         "_grace",
         "_later",
-        "_loop",
         "_on_end",
         "_on_session_end",
         "_over",
@@ -70,8 +69,7 @@ class Connection:
         self.user_agent = user_agent
         self.codec = codec
         self.identity: object | None = None
-        self._loop = asyncio.get_running_loop()
-        self._later = later or self._loop.call_soon
+        self._later = later or asyncio.get_running_loop().call_soon
         self.use_transport(transport)
         self._on_session_end = on_session_end
         self._on_end = on_end
@@ -194,7 +192,7 @@ class Connection:
         if not self.busy:
             self._run_when_idle()
         elif self._when_idle and self._grace is None:
-            self._grace = self._loop.call_later(GRACE_S, self._run_when_idle)
+            self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._run_when_idle)
 
     def _run_when_idle(self) -> None:
         if self._grace is not None:
