@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from collections.abc import Sequence
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -44,7 +43,8 @@ def refuse_upgrade(request: web.Request) -> web.Response | None:
 def take_over(request: web.Request, group: SocketGroup) -> WebSocketProtocol | None:
     """Answers 101 and makes the socket ours; None when the client is gone already.
 
-    The handler has to return a `HandedOver` without another `await`: aiohttp may cancel it.
+    The answer leaves when the socket gets its listener. The handler has to return a `HandedOver` without another
+    `await`: aiohttp may cancel it.
     """
     aiohttp_protocol, transport = request.protocol, request.transport
     if transport is None or transport.is_closing():
@@ -61,20 +61,20 @@ def take_over(request: web.Request, group: SocketGroup) -> WebSocketProtocol | N
 
 
 def _is_upgrade(request: web.Request) -> bool:
-    headers = request.headers
     return (
         request.method == hdrs.METH_GET
         and request.version >= HttpVersion11
-        and bool(headers.get(hdrs.HOST))
-        and _tokens(headers.getall(hdrs.UPGRADE, ())) == ["websocket"]
-        and "upgrade" in _tokens(headers.getall(hdrs.CONNECTION, ()))
+        and bool(request.headers.get(hdrs.HOST))
+        and _values(request, hdrs.UPGRADE) == "websocket"
+        and "upgrade" in map(str.strip, _values(request, hdrs.CONNECTION).split(","))
         # Bytes after a body would have been read as the next request.
         and not request.body_exists
     )
 
 
-def _tokens(values: Sequence[str]) -> list[str]:
-    return [token.strip() for token in ",".join(values).lower().split(",")]
+def _values(request: web.Request, name: str) -> str:
+    """A list of tokens, however many lines it came in; their case means nothing."""
+    return ",".join(request.headers.getall(name, ())).lower()
 
 
 def _has_key(request: web.Request) -> bool:

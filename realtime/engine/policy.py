@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from realtime.engine.session import Connection, Session
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 TransportName = Literal["websocket", "polling"]
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakeRequest:
+class HandshakeRequest(NamedTuple):
     """A client that wants a connection. `peer_address` is the real one; `origin` is None outside browsers."""
 
     peer_address: str

@@ -104,7 +104,7 @@ class SocketEngine:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not origin_allowed(request, self._options.allowed_origins, self._options.trusted_proxies):
             return answers.bad_request(BadRequest.FORBIDDEN)
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._sockets.loop)
         assert task is not None
         self._links.answering(task)
         try:

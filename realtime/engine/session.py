@@ -176,7 +176,8 @@ class Connection:
         self._when_idle.append(action)
 
     def accept(self, session: Session) -> None:
-        self.dismissed -= {session.namespace}
+        if self.dismissed:
+            self.dismissed -= {session.namespace}
         self._sessions[session.namespace] = session
         if not self.closing:
             session.open()

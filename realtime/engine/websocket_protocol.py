@@ -36,15 +36,22 @@ class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, group: SocketGroup, early: bytes) -> None:
         super().__init__(transport, group)
         self._parser = FrameParser(max_message_bytes=group.max_message_bytes, max_frames_per_s=group.max_frames_per_s)
-        self._early = early
+        self._early: bytes | None = early
+        self._gathers = True
         self._listener: SocketListener | None = None
 
     def listen(self, listener: SocketListener) -> None:
-        """Tells this listener from now on. The first one also gets what came before it."""
+        """Tells this listener from now on. The first one also gets what came before it.
+
+        What was written before there was a listener leaves with what it answers at once.
+        """
         self._listener = listener
-        if self._early:
-            early, self._early = self._early, b""
+        early, self._early = self._early, None
+        if early:
             self.data_received(early)
+        elif early is not None:
+            self._gathers = False
+            self.flush()
 
     def data_received(self, data: bytes) -> None:
         self._gathers = True
