@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -172,6 +172,9 @@ class Sockets:
         if not session.connection.sessions:
             self._presence.depart(session.connection.id)
             self._token_watch.disarm(session.connection)
+
+    def owner(self, session: Session) -> Hashable:
+        return session.state if isinstance(session.state, int) else None
 
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         """A session goes back to its person, whichever of their login sessions is not revoked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 
 import pytest_asyncio
 
@@ -53,6 +53,9 @@ class Lab:
 
     async def _tell(self, changes: Sequence[PresenceChange]) -> bool:
         return True
+
+    def owner(self, session: Session) -> Hashable:
+        return None
 
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         return True
