@@ -124,10 +124,10 @@ class Sockets:
         """Binds the connection at its first token; puts the session into its person's rooms before it is answered."""
         if await self._is_flood("joins", session.connection, self._joins):
             return
-        identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
-        session.state = identity.user_id if identity is not None else None
-        self._membership.admit(session)
         try:
+            identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
+            session.state = identity.user_id if identity is not None else None
+            self._membership.admit(session)
             if identity is not None:
                 bind(session.connection, identity, self._token_watch)
                 self._presence.arrive(session.connection.id, identity.user_id)
@@ -141,6 +141,7 @@ class Sockets:
             session.connection.close(CLOSE_UNAVAILABLE)
         except BaseException:
             self._membership.release(session)
+            self._leave_if_empty(session.connection)
             raise
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
@@ -169,9 +170,7 @@ class Sockets:
             self._forget(session)
             if reason == CLOSE_SLOW_CONSUMER.reason:
                 self._note_cut_off(session)
-        if not session.connection.sessions:
-            self._presence.depart(session.connection.id)
-            self._token_watch.disarm(session.connection)
+        self._leave_if_empty(session.connection)
 
     def owner(self, session: Session) -> Hashable:
         return session.state if isinstance(session.state, int) else None
@@ -198,6 +197,12 @@ class Sockets:
 
     def expired(self, session: Session) -> None:
         self._forget(session)
+
+    def _leave_if_empty(self, connection: Connection) -> None:
+        """A connection without a session is nobody's device, until it gets one."""
+        if not connection.sessions:
+            self._presence.depart(connection.id)
+            self._token_watch.disarm(connection)
 
     def _note_cut_off(self, session: Session) -> None:
         """A client that did not ask for recovery is known again by its login only."""

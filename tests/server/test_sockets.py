@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import orjson
 import pytest
 from redis.asyncio import Redis
 
 from realtime.listeners import Listeners
+from realtime.presence import TOPIC as PRESENCE
 from realtime.redis_client import open_redis
 from realtime.rooms import person_room, room_channel
 from server.auth import Tokens
@@ -243,3 +245,33 @@ async def test_two_devices_hear_the_same_and_one_leaves_alone(server: RunningSer
     assert room_channel(room) in await room_channels(redis)
     await friend.do("/chat", "message:send", payload)
     assert (await desk.expect_push("message:created"))["message"]["seq"] == 2
+
+
+async def test_a_connect_that_fails_unforeseen_leaves_nobody_online(
+    database_url: str, redis_url: str, redis: Redis
+) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url, presence_grace_s=0.01)) as server:
+        person, later = await server.people("sock.failed", "sock.failed.later")
+        registry = Listeners(redis, "observer")
+
+        async def online() -> set[int]:
+            found = await registry.on_nodes(PRESENCE, [int(person.id), int(later.id)])
+            return {user_id for user_ids in found.values() for user_id in user_ids}
+
+        database = await asyncpg.connect(database_url)
+        try:
+            await database.execute("ALTER TABLE conversation_members RENAME TO hidden")
+            async with wire(server) as client:
+                kind, refusal = await client.connect("/chat", token=person.access_token)
+                assert (kind, refusal["data"]["code"]) == ("44", "internal")
+        finally:
+            await database.execute("ALTER TABLE hidden RENAME TO conversation_members")
+            await database.close()
+        async with wire(server) as client:
+            assert (await client.connect("/chat", token=later.access_token))[0] == "40"
+
+            async def is_only_the_later() -> bool:
+                return await online() == {int(later.id)}
+
+            await eventually(is_only_the_later)
+        await registry.stop()
