@@ -64,6 +64,9 @@ class SocketListener(NamedTuple):
         await self.membership.unlisten(self.session, topic, self._user_id())
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
+        if self.session.kept or self.session not in self.membership:
+            # The client is gone, and its call is not: nobody would end what begins now.
+            return set()
         return await self.watches.watch(self.session, self._user_id(), user_ids)
 
     async def unwatch(self, user_ids: Collection[int] | None) -> None:
