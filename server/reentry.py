@@ -12,7 +12,7 @@ from realtime.engine.hub import Hub, Member
 from realtime.engine.session import Session
 from realtime.fanout import Fanout
 from realtime.identity import Identity
-from server.entrance import Entrance
+from server.room_reader import RoomReader
 from server.sockets import identity_of
 from sql.errors import Retry, Unavailable
 
@@ -26,16 +26,16 @@ log = structlog.get_logger(__name__)
 class Reentry:
     """Reads again which rooms a person belongs to once that person's own room was interrupted."""
 
-    def __init__(self, hub: Hub, entrance: Entrance) -> None:
+    def __init__(self, hub: Hub, room_reader: RoomReader) -> None:
         self._hub = hub
-        self._entrance = entrance
+        self._room_reader = room_reader
         self._waiting: dict[Member, None] = {}
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def missed(self, user_id: int) -> None:
         """Orders to this person's sessions may have been missed until now; none are from here on."""
-        for namespace in self._entrance.namespaces:
+        for namespace in self._room_reader.namespaces:
             self._waiting.update(dict.fromkeys(self._hub.members(namespace, rooms.person_room(user_id))))
         self._arrived.set()
 
@@ -64,7 +64,7 @@ class Reentry:
         if identity is None or not member.rooms:  # gone meanwhile
             return True
         try:
-            for room in await self._entrance.rooms_of(member.namespace, identity.user_id):
+            for room in await self._room_reader.rooms_of(member.namespace, identity.user_id):
                 await fanout.bring_in(member, room)
         except (Unavailable, Retry) as error:
             log.warning("reentry_waits", error=str(error))

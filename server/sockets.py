@@ -30,8 +30,8 @@ from realtime.networks import network_of
 from realtime.presence import Presence
 from realtime.presence_watches import PresenceWatches
 from server.dispatch import Dispatcher, Request
-from server.entrance import Entrance
 from server.gate import Gate
+from server.room_reader import RoomReader
 from server.token_watch import TokenWatch
 from sql.errors import Unavailable
 
@@ -89,7 +89,7 @@ class Sockets:
         self,
         *,
         dispatcher: Dispatcher,
-        entrance: Entrance,
+        room_reader: RoomReader,
         gate: Gate,
         membership: Membership,
         limiter: Limiter,
@@ -99,7 +99,7 @@ class Sockets:
         rate_limit_factor: float,
     ) -> None:
         self._dispatcher = dispatcher
-        self._entrance = entrance
+        self._room_reader = room_reader
         self._gate = gate
         self._membership = membership
         self._limiter = limiter
@@ -244,7 +244,7 @@ class Sockets:
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
         # The person's room first: a room that comes to be after the others were read is announced there.
         await self._membership.enter(session, rooms.person_room(identity.user_id))
-        found = await self._entrance.rooms_of(session.namespace, identity.user_id)
+        found = await self._room_reader.rooms_of(session.namespace, identity.user_id)
         await self._membership.enter(session, *found)
 
 
