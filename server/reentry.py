@@ -8,10 +8,9 @@ import structlog
 
 from realtime import rooms
 from realtime.background import end_task
-from realtime.engine.hub import Hub, Member
+from realtime.engine.hub import Hub
 from realtime.engine.session import Session
 from realtime.fanout import Fanout
-from realtime.identity import Identity
 from server.room_reader import RoomReader
 from server.sockets import identity_of
 from sql.errors import Retry, Unavailable
@@ -29,7 +28,7 @@ class Reentry:
     def __init__(self, hub: Hub, room_reader: RoomReader) -> None:
         self._hub = hub
         self._room_reader = room_reader
-        self._waiting: dict[Member, None] = {}
+        self._waiting: dict[Session, None] = {}
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -58,9 +57,9 @@ class Reentry:
                 if not all(done):
                     await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
 
-    async def _reenter(self, member: Member, fanout: Fanout) -> bool:
+    async def _reenter(self, member: Session, fanout: Fanout) -> bool:
         """False when it has to be tried again."""
-        identity = _identity_of(member)
+        identity = identity_of(member.connection)
         if identity is None or not member.rooms:  # gone meanwhile
             return True
         try:
@@ -73,7 +72,3 @@ class Reentry:
         except Exception:
             log.exception("reentry_failed", namespace=member.namespace)
         return True
-
-
-def _identity_of(member: Member) -> Identity | None:
-    return identity_of(member.connection) if isinstance(member, Session) else None

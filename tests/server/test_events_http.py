@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 
 from realtime.engine.push_frames import PushFrames
-from realtime.engine.session import Session
 from realtime.rooms import person_room
 from server.events_http import BEGINNINGS
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
@@ -72,7 +71,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 
 def is_waiting(server: RunningServer, person: Person) -> bool:
     members = server.node.hub.members("/users", person_room(int(person.id)))
-    return any(isinstance(member, Session) and not member.kept for member in members)
+    return any(not member.kept for member in members)
 
 
 def is_ended(server: RunningServer, person: Person) -> bool:
