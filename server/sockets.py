@@ -48,7 +48,7 @@ MAX_CUT_OFF = 10_000
 log = structlog.get_logger(__name__)
 
 
-class SocketListener(NamedTuple):
+class SessionListener(NamedTuple):
     """A session as the operation that it calls may steer it."""
 
     session: Session
@@ -149,7 +149,7 @@ class Sockets:
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         connection = session.connection
-        listener = SocketListener(session, self._membership, self._token_watch, self._watches)
+        listener = SessionListener(session, self._membership, self._token_watch, self._watches)
         answer = await self._dispatcher.call(
             Request(
                 session.namespace,

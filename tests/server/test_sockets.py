@@ -29,7 +29,7 @@ from realtime.redis_client import open_redis
 from realtime.rooms import person_room, room_channel
 from server.auth import Tokens
 from server.secrets_file import signing_keys
-from server.sockets import SocketListener
+from server.sockets import SessionListener
 from server.token_watch import TokenWatch
 from tests.kit.clock import ManualClock
 from tests.kit.server import PASSWORD, Person, RunningServer, running_server, settings_for_tests
@@ -295,7 +295,7 @@ async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> 
     connection = connection_to_nobody()
     connection.identity = Identity(user_id=1, login_session_id=1, expires_at_s=0)
     session = Session(id="s", namespace="/chat", connection=connection)
-    listener = SocketListener(session, membership, TokenWatch(ManualClock(), access_token_ttl_s=60), watches)
+    listener = SessionListener(session, membership, TokenWatch(ManualClock(), access_token_ttl_s=60), watches)
     membership.admit(session)
     await listener.watch([2, 3])
     assert watches.watched_by(session) == {2, 3}
