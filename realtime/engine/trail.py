@@ -98,6 +98,11 @@ class Trail:
             return self.past.carried_bytes
         return self.past.size_bytes if isinstance(self.past, Carried) else 0
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether the logs do not reach back any more to where a client that is away, or behind, has got to."""
+        return self.away and self._logs.evicted > self.left_at
+
     def joined(self, room: str) -> None:
         self.positions[room] = self._logs.last
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Hashable, Mapping
 
+from realtime.engine.catching_up import NEXT_PART_AFTER_S
 from realtime.engine.hub import Hub
+from realtime.engine.push_frames import PushFrames
 from realtime.engine.recovery import Recovery
 from realtime.engine.session import Connection, Session
 from realtime.replay_log import ReplayLogs
@@ -32,15 +35,15 @@ class OpenDoor:
 
 class Lab:
     def __init__(self) -> None:
-        hub, logs = Hub(), ReplayLogs(keep_s=60.0, max_bytes=65_536, now_s=time.monotonic)
-        self.recovery = Recovery(hub=hub, logs=logs, policy=OpenDoor(), node_id="here")
+        self.logs = ReplayLogs(keep_s=60.0, max_bytes=65_536, now_s=time.monotonic)
+        self.recovery = Recovery(hub=Hub(), logs=self.logs, policy=OpenDoor(), node_id="here", max_part_bytes=1)
 
-    def connection(self) -> Connection:
+    def connection(self, transport: RecordingTransport | None = None) -> Connection:
         return Connection(
             id="c",
             peer_address="127.0.0.1",
             user_agent=None,
-            transport=RecordingTransport(),
+            transport=transport or RecordingTransport(),
             on_session_end=self.recovery.ended,
             on_end=lambda _connection: None,
         )
@@ -78,3 +81,27 @@ async def test_a_node_that_stops_gives_nothing_back() -> None:
     assert await lab.ask(kept_pid) is None
     assert await lab.ask(pid) is None
     assert lab.recovery.sessions() == ()
+
+
+async def test_a_client_that_reads_nothing_of_what_it_missed_is_cut_off_when_the_logs_forget_it() -> None:
+    lab = Lab()
+    session, pid = lab.session()
+    session.connection.drop(session, "transport close")
+    for _ in range(3):
+        session.tell("said", b"1")
+    stalled = RecordingTransport(unread_bytes=1)
+    connection = lab.connection(stalled)
+    auth = {"recovery": True, "pid": pid}
+    assert await lab.recovery.resume(connection, NAMESPACE, auth) is session
+    connection.accept(session)
+    told = len(stalled.written)
+    for _ in range(5):
+        await asyncio.sleep(NEXT_PART_AFTER_S)
+    assert (session.behind, connection.gone, len(stalled.written)) == (True, False, told)
+    while lab.logs.evicted < 3:
+        lab.logs.append("elsewhere", PushFrames(NAMESPACE, "said", b"x" * 1_000, lab.logs.push_ids.make()))
+    async with asyncio.timeout(10):
+        while not connection.gone:
+            await asyncio.sleep(NEXT_PART_AFTER_S)
+    assert len(stalled.written) == told
+    lab.recovery.stop()
