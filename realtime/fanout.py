@@ -13,8 +13,9 @@ from typing import Protocol
 
 from realtime import envelope, rooms
 from realtime.backplane import Backplane
-from realtime.engine.hub import Hub, Member
+from realtime.engine.hub import Hub
 from realtime.engine.push_frames import PushFrames
+from realtime.engine.session import Session
 from realtime.envelope import EnterOrder, Envelope, ListenersPush, RevokeOrder, RoomPush
 from realtime.gaps import Gaps
 from realtime.last_positions import TELL_EVERY_S, LastPositions
@@ -159,7 +160,7 @@ class Fanout:
             case RevokeOrder(login_session_ids):
                 self._on_revoked(login_session_ids)
 
-    async def bring_in(self, member: Member, room: str) -> None:
+    async def bring_in(self, member: Session, room: str) -> None:
         """Puts a session into a room that came to be after it connected; whoever was not in it is told to `resync`."""
         if room not in member.rooms:
             await self._membership.enter(member, room)

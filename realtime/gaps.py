@@ -8,7 +8,7 @@ from itertools import islice
 import orjson
 
 from realtime import rooms
-from realtime.engine.hub import Hub, Member
+from realtime.engine.hub import Hub
 from realtime.engine.session import Session
 from realtime.membership import Membership
 
@@ -30,7 +30,7 @@ class Gaps:
         self._hub = hub
         self._membership = membership
         self._namespaces = namespaces
-        self._missed: dict[Member, set[str]] = {}
+        self._missed: dict[Session, set[str]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
@@ -49,7 +49,7 @@ class Gaps:
         for member, name in self._membership.listening(topic):
             self.missed(member, name)
 
-    def missed(self, member: Member, scope: str) -> None:
+    def missed(self, member: Session, scope: str) -> None:
         """This one session may have missed pushes of this scope."""
         self._missed.setdefault(member, set()).add(scope)
         if self._timer is None:
@@ -61,10 +61,6 @@ class Gaps:
             scopes = self._missed.pop(member)
             if member in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
-                data = orjson.dumps({"scope": scope})
-                if isinstance(member, Session):
-                    member.tell(RESYNC_EVENT, data)
-                else:
-                    member.send(RESYNC_EVENT, data)
+                member.tell(RESYNC_EVENT, orjson.dumps({"scope": scope}))
         if self._missed:
             self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)

@@ -11,7 +11,8 @@ import structlog
 from realtime import rooms
 from realtime.background import end_task
 from realtime.backplane import Backplane
-from realtime.engine.hub import Hub, Member
+from realtime.engine.hub import Hub
+from realtime.engine.session import Session
 from realtime.listeners import Listeners
 from realtime.redis_client import StoreUnavailable
 
@@ -27,7 +28,7 @@ class Membership:
         self._hub = hub
         self._backplane = backplane
         self._listeners = listeners
-        self._topics: dict[Member, frozenset[tuple[str, int]]] = {}
+        self._topics: dict[Session, frozenset[tuple[str, int]]] = {}
         self._chores: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._chore_task: asyncio.Task[None] | None = None
 
@@ -38,11 +39,11 @@ class Membership:
         await end_task(self._chore_task)
         self._chore_task = None
 
-    def admit(self, member: Member) -> None:
+    def admit(self, member: Session) -> None:
         """Makes a session known; only then may it enter rooms."""
         self._topics[member] = frozenset()
 
-    def release(self, member: Member) -> None:
+    def release(self, member: Session) -> None:
         """Takes a session that is gone out of all its rooms; the channels are let go in the background."""
         topics = self._topics.pop(member, None)
         if topics is None:
@@ -54,10 +55,10 @@ class Membership:
         for topic, user_id in topics:
             self.later(partial(self._stop_listening, topic, user_id))
 
-    def __contains__(self, member: Member) -> bool:
+    def __contains__(self, member: Session) -> bool:
         return member in self._topics
 
-    async def enter(self, member: Member, *entered: str) -> bool:
+    async def enter(self, member: Session, *entered: str) -> bool:
         """Puts a session into rooms; when it returns True, whatever is published from then on arrives.
 
         False: the backplane is away. Then the session hears its own node only, and a `resync` when the backplane is
@@ -70,13 +71,13 @@ class Membership:
             self._hub.join(member, room)
         return await self._backplane.subscribe(*(rooms.room_channel(room) for room in new))
 
-    async def leave(self, member: Member, room: str) -> None:
+    async def leave(self, member: Session, room: str) -> None:
         if member not in self._topics or room not in member.rooms:
             return
         self._hub.leave(member, room)
         await self._backplane.unsubscribe(rooms.room_channel(room))
 
-    async def listen(self, member: Member, topic: str, user_id: int) -> bool:
+    async def listen(self, member: Session, topic: str, user_id: int) -> bool:
         """Lets a session hear a topic as this person; when it returns True, senders on all nodes know of it.
 
         False: the registry is away and this node alone knows; it tells the others, and the session to `resync`,
@@ -96,11 +97,11 @@ class Membership:
             return False
         return True
 
-    def topics(self, member: Member) -> Collection[tuple[str, int]]:
+    def topics(self, member: Session) -> Collection[tuple[str, int]]:
         """What a session hears, and as whom."""
         return tuple(self._topics.get(member, ()))
 
-    async def unlisten(self, member: Member, topic: str, user_id: int) -> None:
+    async def unlisten(self, member: Session, topic: str, user_id: int) -> None:
         topics = self._topics.get(member)
         if topics is None or (topic, user_id) not in topics:
             return
@@ -108,7 +109,7 @@ class Membership:
         self._hub.leave(member, rooms.topic_room(topic, user_id))
         await self._stop_listening(topic, user_id)
 
-    def listening(self, topic: str | None = None) -> Collection[tuple[Member, str]]:
+    def listening(self, topic: str | None = None) -> Collection[tuple[Session, str]]:
         """Members with a topic that they hear; of one topic, or of all."""
         return [
             (member, name)

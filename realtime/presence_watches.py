@@ -12,7 +12,7 @@ import structlog
 
 from realtime.background import end_task
 from realtime.backplane import Backplane
-from realtime.engine.hub import Member
+from realtime.engine.session import Session
 from realtime.errors import TOO_LARGE, CommandError
 from realtime.presence import CHANNEL, TELL_EVERY_S, unpack_ids
 from realtime.redis_client import StoreUnavailable
@@ -35,7 +35,7 @@ class Online(Protocol):
 
 
 class Watcher(NamedTuple):
-    member: Member
+    member: Session
     user_id: int
 
 
@@ -55,7 +55,7 @@ TellWatchers = Callable[[Sequence[PresenceChange]], Awaitable[bool]]
 class _Watched:
     """`is_online` is what all watchers were told, at `told_at_s`; None until it was looked up for the first of them."""
 
-    watchers: dict[Member, int] = field(default_factory=dict)
+    watchers: dict[Session, int] = field(default_factory=dict)
     is_online: bool | None = None
     told_at_s: float = float("-inf")
     missing_since_s: float | None = None
@@ -90,10 +90,10 @@ class PresenceWatches:
         self._tell = tell
         self._now_s = now_s
         self._watched: dict[int, _Watched] = {}
-        self._by_member: dict[Member, set[int]] = {}
-        self._left: dict[Member, Left] = {}
-        self._back: dict[Member, Left] = {}
-        self._told_apart_s: dict[Member, float] = {}
+        self._by_member: dict[Session, set[int]] = {}
+        self._left: dict[Session, Left] = {}
+        self._back: dict[Session, Left] = {}
+        self._told_apart_s: dict[Session, float] = {}
         self._due: set[int] = set()
         self._look_at_all_at_s = now_s() + LOOK_EVERY_S
         self._subscribed = False
@@ -106,7 +106,7 @@ class PresenceWatches:
         await end_task(self._task)
         self._task = None
 
-    async def watch(self, member: Member, watcher_id: int, user_ids: Collection[int]) -> set[int]:
+    async def watch(self, member: Session, watcher_id: int, user_ids: Collection[int]) -> set[int]:
         """Lets a session hear of these people from now on; returns those of them who are online.
 
         While Redis is away nobody is; the session hears of them when it is back. Raises CommandError `too_large` when
@@ -139,7 +139,7 @@ class PresenceWatches:
                 found.add(user_id)
         return found
 
-    def unwatch(self, member: Member, user_ids: Collection[int] | None = None) -> None:
+    def unwatch(self, member: Session, user_ids: Collection[int] | None = None) -> None:
         """The session hears of these people no more; None: of nobody, also when its client comes back."""
         if user_ids is None:
             self._left.pop(member, None)
@@ -157,11 +157,11 @@ class PresenceWatches:
         if not mine:
             del self._by_member[member]
 
-    def watched_by(self, member: Member) -> frozenset[int]:
+    def watched_by(self, member: Session) -> frozenset[int]:
         """The people whom a session watches."""
         return frozenset(self._by_member.get(member, ()))
 
-    def left_by(self, member: Member) -> Left | None:
+    def left_by(self, member: Session) -> Left | None:
         """What a client knows that is away, or may be lost at any time; None for one that watches nobody."""
         if member in self._left:
             return self._left[member]
@@ -179,14 +179,14 @@ class PresenceWatches:
             known.update((user_id, back.known[user_id]) for user_id in mine.intersection(back.known))
         return Left(watcher_id, known)
 
-    def leave(self, member: Member, left: Left | None = None) -> None:
+    def leave(self, member: Session, left: Left | None = None) -> None:
         """The client is away: nothing is told to it until `come_back`. `left` is what another node kept of it."""
         left = left or self.left_by(member)
         self.unwatch(member)
         if left is not None:
             self._left[member] = left
 
-    def come_back(self, member: Member) -> None:
+    def come_back(self, member: Session) -> None:
         """The session watches again whom it watched, and is told soon what its client does not know of them."""
         left = self._left.pop(member, None)
         if left is None:
@@ -244,7 +244,7 @@ class PresenceWatches:
             self._subscribed = False
             await self._backplane.unsubscribe(CHANNEL)
 
-    def _unknown(self, member: Member, left: Left, online: Collection[int]) -> list[PresenceChange]:
+    def _unknown(self, member: Session, left: Left, online: Collection[int]) -> list[PresenceChange]:
         """What all watchers of these people were told last, where a client that was away does not know it."""
         unknown = []
         for user_id, known in left.known.items():

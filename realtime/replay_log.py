@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -81,7 +82,14 @@ class ReplayLogs:
         self._holders += 1
 
     def let_go(self) -> None:
+        """Takes one `hold` back; with the last one everything is forgotten."""
         self._holders -= 1
+        if not self._holders:
+            self._entries.clear()
+            self._by_key.clear()
+            self._numbers.clear()
+            self._size_bytes = 0
+            self.evicted = self.last
 
     def append(self, key: str, push: PushFrames, people: bytes | None = None) -> bool:
         """Keeps a push that can be replayed. False: it was heard before and must not be delivered again."""
@@ -116,6 +124,16 @@ class ReplayLogs:
         """The number under which a push stands in the logs; None when none of them holds it."""
         self._evict()
         return self._numbers.get(push_id)
+
+    def number_before(self, number: int, seconds: float) -> int:
+        """The number of the last entry that was heard more than so many seconds before this one."""
+        self._evict()
+        entries = self._entries
+        if not entries:
+            return self.evicted
+        first = entries[0].number
+        at_s = entries[min(max(number - first, 0), len(entries) - 1)].at_s
+        return first + bisect_left(entries, at_s - seconds, key=lambda entry: entry.at_s) - 1
 
     def newest_first(self, key: str) -> Iterator[LogEntry]:
         return reversed(self._by_key.get(key, ()))

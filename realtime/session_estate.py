@@ -112,13 +112,16 @@ class SessionEstate:
         self._timers[sender] = timer
         return True
 
-    def bequest(self, sessions: Sequence[Session]) -> list[Any]:
-        """What these sessions missed: logs of this node and those that it got from others, and places in them."""
+    def bequest(self, sessions: Sequence[Session]) -> tuple[list[Any], list[Any]]:
+        """What these sessions missed: logs of this node and those that it got from others, and places in them.
+
+        Sessions that this node has given away since the offer are not among them.
+        """
         numbers: dict[ReplayLogs, int] = {}
         trails = []
         left_bytes = MAX_LOG_BYTES
         for session in sessions:
-            if session.trail is None:
+            if session.trail is None or self._recovery.find(session.trail.pid) is not session:
                 continue
             exported = session.trail.export(lambda logs: numbers.setdefault(logs, len(numbers)))
             left_bytes -= session.trail.carried_bytes
@@ -129,7 +132,7 @@ class SessionEstate:
             log_entries, size_bytes = logs.export(max(0, left_bytes))
             left_bytes -= size_bytes
             written.append(log_entries)
-        return [written, trails]
+        return written, trails
 
     def inherit(self, sender: str, bequest: Sequence[Any]) -> object:
         """Keeps the prepared sessions from now on, each with what it missed before."""

@@ -123,15 +123,14 @@ class SessionExchange:
                 if not await self._letters.ask(heir, offer, timeout_s=deadline_s):
                     return False
                 # What this node had not heard when the heir's answer came is heard by the heir.
-                estate = [_BEQUEATH, self._estate.bequest(sessions)]
-                if not await self._letters.ask(heir, estate, timeout_s=deadline_s):
+                written, trails = self._estate.bequest(sessions)
+                if not await self._letters.ask(heir, [_BEQUEATH, [written, trails]], timeout_s=deadline_s):
                     return False
-                pids = [session.trail.pid for session in sessions if session.trail is not None]
-                await self._holders.moved(heir, *pids)
+                await self._holders.moved(heir, *(exported["pid"] for exported, _, _ in trails))
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("sessions_not_handed_over", error=repr(error))
             return False
-        log.info("sessions_handed_over", heir=heir, sessions=len(sessions))
+        log.info("sessions_handed_over", heir=heir, sessions=len(trails))
         return True
 
     def _read(self, sender: str, question: object) -> Awaitable[object]:

@@ -34,7 +34,6 @@ from server.auth import Tokens
 from server.clock import SystemClock
 from server.config import Settings
 from server.dispatch import Dispatcher
-from server.entrance import Entrance
 from server.features import FEATURES
 from server.front import Front
 from server.gate import Gate
@@ -48,6 +47,7 @@ from server.reentry import Reentry
 from server.registry import Registry
 from server.relay import Relay
 from server.revocations import Revocations
+from server.room_reader import RoomReader
 from server.secrets_file import signing_keys
 from server.services import make_services
 from server.token_sweeper import TokenSweeper
@@ -124,9 +124,9 @@ class Node:
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
         revocations = Revocations(reserved_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
-        entrance = Entrance(self.registry, units, queries)
-        stack.push_async_callback(entrance.stop)
-        reentry = Reentry(self.hub, entrance)
+        room_reader = RoomReader(self.registry, units, queries)
+        stack.push_async_callback(room_reader.stop)
+        reentry = Reentry(self.hub, room_reader)
         fanout = Fanout(
             self.hub,
             backplane,
@@ -223,7 +223,7 @@ class Node:
                 holders=holders,
                 registry=self.registry,
                 dispatcher=self.dispatcher,
-                entrance=entrance,
+                room_reader=room_reader,
                 gate=gate,
                 membership=membership,
                 presence=presence,

@@ -8,7 +8,7 @@ cannot be followed up is answered with `resync`: read again, and go on from the 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 from aiohttp import web
@@ -108,17 +108,22 @@ class LongPolling:
         events = PolledEvents(self._ids)
         connection = self._connect(request, events)
         try:
-            sessions = await self._resume(connection, token, places) if places is not None else None
-            is_known = sessions is not None
-            if sessions is None:
-                events.clear()
-                await self._count("events-begun", identity, self._beginnings)
-                sessions = await self._begin(connection, token, identity)
-            else:
+            # An end that comes meanwhile waits: it has to find all the sessions.
+            connection.busy = True
+            try:
+                is_known = places is not None and await self._resume(connection, token, places)
+                if places is None or not is_known:
+                    events.clear()
+                    await self._count("events-begun", identity, self._beginnings)
+                    places = await self._begin(connection, token, identity)
+            finally:
+                connection.end_work()
+            if is_known:
                 await events.wait(timeout_s)
             # The login session may have ended meanwhile.
             self._gate.identify(identity)
-            return _encode(events, sessions, places if is_known else None, resync=bool(cursor) and not is_known)
+            told = dict(zip(self._namespaces, places, strict=True))
+            return _encode(events, told, resync=bool(cursor and not is_known))
         except ConnectRefused as refused:
             raise CommandError(UNAUTHENTICATED, refused.message) from None
         finally:
@@ -141,22 +146,23 @@ class LongPolling:
         self._connections.add(connection)
         return connection
 
-    async def _resume(
-        self, connection: Connection, token: str | None, places: Sequence[Place]
-    ) -> Sequence[Session] | None:
-        """The sessions of all namespaces with what they missed; None when one of them cannot be given back."""
+    async def _resume(self, connection: Connection, token: str | None, places: Sequence[Place]) -> bool:
+        """Takes the sessions of all namespaces with what they missed; False when one of them cannot be given back."""
         for namespace, place in zip(self._namespaces, places, strict=True):
+            if connection.closing:  # a newer poll of this client wants them, or nothing is heard any more
+                return True
             auth = {"recovery": True, "token": token, "pid": place.pid, "offset": place.offset}
             session = await self._recovery.resume(connection, namespace, auth)
             if session is None:
                 for resumed in tuple(connection.sessions.values()):
                     connection.drop(resumed, "begun anew")
-                return None
+                return False
             self._accept(connection, session)
-        return [connection.sessions[namespace] for namespace in self._namespaces]
+        return True
 
-    async def _begin(self, connection: Connection, token: str | None, identity: Identity) -> Sequence[Session]:
-        """Fresh sessions; when it returns, whatever is pushed from then on is told."""
+    async def _begin(self, connection: Connection, token: str | None, identity: Identity) -> Sequence[Place]:
+        """Begins sessions; when it returns, whatever is pushed from then on is told to them."""
+        places = []
         auth = {"recovery": True, "token": token}
         for namespace in self._namespaces:
             session = await begin_session(
@@ -166,9 +172,10 @@ class LongPolling:
             for topic in TOPICS:
                 if namespace == f"/{topic}":
                     await self._membership.listen(session, topic, identity.user_id)
-            if connection.closing:
+            if connection.closing or session.trail is None:
                 raise _unavailable()
-        return list(connection.sessions.values())
+            places.append(Place(session.trail.pid, None))
+        return places
 
     def _accept(self, connection: Connection, session: Session) -> None:
         self._hub.add_session(session)
@@ -182,13 +189,9 @@ def _unavailable() -> CommandError:
     return CommandError(UNAVAILABLE, retry_after_ms=RETRY_AFTER_UNAVAILABLE_MS)
 
 
-def _encode(events: PolledEvents, sessions: Sequence[Session], known: Sequence[Place] | None, *, resync: bool) -> bytes:
-    places = []
-    for index, session in enumerate(sessions):
-        assert session.trail is not None
-        before = known[index].offset if known is not None else None
-        places.append(Place(session.trail.pid, events.offsets.get(session.namespace, before)))
-    cursor = orjson.dumps(write_cursor(places))
+def _encode(events: PolledEvents, places: Mapping[str, Place], *, resync: bool) -> bytes:
+    now = [Place(place.pid, events.offsets.get(namespace, place.offset)) for namespace, place in places.items()]
+    cursor = orjson.dumps(write_cursor(now))
     told = b',"resync":"all"' if resync else b""
     return b'{"events":[' + b",".join(events.items) + b'],"cursor":' + cursor + told + b"}"
 

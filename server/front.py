@@ -30,13 +30,13 @@ from server.config import Settings
 from server.cors import share_api_with_pages
 from server.dispatch import Dispatcher
 from server.drain import drain
-from server.entrance import Entrance
 from server.events_http import LongPolling
 from server.gate import Gate
 from server.health import Health
 from server.page import attach_page
 from server.registry import Registry
 from server.rest import Rest
+from server.room_reader import RoomReader
 from server.sockets import Sockets
 from server.token_watch import TokenWatch
 
@@ -63,7 +63,7 @@ class Front:
     holders: SessionHolders
     registry: Registry
     dispatcher: Dispatcher
-    entrance: Entrance
+    room_reader: RoomReader
     gate: Gate
     membership: Membership
     presence: Presence
@@ -84,7 +84,7 @@ class Front:
         )
         sockets = Sockets(
             dispatcher=self.dispatcher,
-            entrance=self.entrance,
+            room_reader=self.room_reader,
             gate=self.gate,
             membership=self.membership,
             limiter=self.limiter,

@@ -8,11 +8,10 @@ import structlog
 
 from realtime import rooms
 from realtime.background import end_task
-from realtime.engine.hub import Hub, Member
+from realtime.engine.hub import Hub
 from realtime.engine.session import Session
 from realtime.fanout import Fanout
-from realtime.identity import Identity
-from server.entrance import Entrance
+from server.room_reader import RoomReader
 from server.sockets import identity_of
 from sql.errors import Retry, Unavailable
 
@@ -26,16 +25,16 @@ log = structlog.get_logger(__name__)
 class Reentry:
     """Reads again which rooms a person belongs to once that person's own room was interrupted."""
 
-    def __init__(self, hub: Hub, entrance: Entrance) -> None:
+    def __init__(self, hub: Hub, room_reader: RoomReader) -> None:
         self._hub = hub
-        self._entrance = entrance
-        self._waiting: dict[Member, None] = {}
+        self._room_reader = room_reader
+        self._waiting: dict[Session, None] = {}
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def missed(self, user_id: int) -> None:
         """Orders to this person's sessions may have been missed until now; none are from here on."""
-        for namespace in self._entrance.namespaces:
+        for namespace in self._room_reader.namespaces:
             self._waiting.update(dict.fromkeys(self._hub.members(namespace, rooms.person_room(user_id))))
         self._arrived.set()
 
@@ -58,13 +57,13 @@ class Reentry:
                 if not all(done):
                     await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
 
-    async def _reenter(self, member: Member, fanout: Fanout) -> bool:
+    async def _reenter(self, member: Session, fanout: Fanout) -> bool:
         """False when it has to be tried again."""
-        identity = _identity_of(member)
+        identity = identity_of(member.connection)
         if identity is None or not member.rooms:  # gone meanwhile
             return True
         try:
-            for room in await self._entrance.rooms_of(member.namespace, identity.user_id):
+            for room in await self._room_reader.rooms_of(member.namespace, identity.user_id):
                 await fanout.bring_in(member, room)
         except (Unavailable, Retry) as error:
             log.warning("reentry_waits", error=str(error))
@@ -73,7 +72,3 @@ class Reentry:
         except Exception:
             log.exception("reentry_failed", namespace=member.namespace)
         return True
-
-
-def _identity_of(member: Member) -> Identity | None:
-    return identity_of(member.connection) if isinstance(member, Session) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -30,8 +30,8 @@ from realtime.networks import network_of
 from realtime.presence import Presence
 from realtime.presence_watches import PresenceWatches
 from server.dispatch import Dispatcher, Request
-from server.entrance import Entrance
 from server.gate import Gate
+from server.room_reader import RoomReader
 from server.token_watch import TokenWatch
 from sql.errors import Unavailable
 
@@ -48,7 +48,7 @@ MAX_CUT_OFF = 10_000
 log = structlog.get_logger(__name__)
 
 
-class SocketListener(NamedTuple):
+class SessionListener(NamedTuple):
     """A session as the operation that it calls may steer it."""
 
     session: Session
@@ -64,6 +64,9 @@ class SocketListener(NamedTuple):
         await self.membership.unlisten(self.session, topic, self._user_id())
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
+        if self.session.kept or self.session not in self.membership:
+            # The client is gone, and its call is not: nobody would end what begins now.
+            return set()
         return await self.watches.watch(self.session, self._user_id(), user_ids)
 
     async def unwatch(self, user_ids: Collection[int] | None) -> None:
@@ -86,7 +89,7 @@ class Sockets:
         self,
         *,
         dispatcher: Dispatcher,
-        entrance: Entrance,
+        room_reader: RoomReader,
         gate: Gate,
         membership: Membership,
         limiter: Limiter,
@@ -96,7 +99,7 @@ class Sockets:
         rate_limit_factor: float,
     ) -> None:
         self._dispatcher = dispatcher
-        self._entrance = entrance
+        self._room_reader = room_reader
         self._gate = gate
         self._membership = membership
         self._limiter = limiter
@@ -124,10 +127,10 @@ class Sockets:
         """Binds the connection at its first token; puts the session into its person's rooms before it is answered."""
         if await self._is_flood("joins", session.connection, self._joins):
             return
-        identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
-        session.state = identity.user_id if identity is not None else None
-        self._membership.admit(session)
         try:
+            identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
+            session.state = identity.user_id if identity is not None else None
+            self._membership.admit(session)
             if identity is not None:
                 bind(session.connection, identity, self._token_watch)
                 self._presence.arrive(session.connection.id, identity.user_id)
@@ -141,11 +144,12 @@ class Sockets:
             session.connection.close(CLOSE_UNAVAILABLE)
         except BaseException:
             self._membership.release(session)
+            self._leave_if_empty(session.connection)
             raise
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         connection = session.connection
-        listener = SocketListener(session, self._membership, self._token_watch, self._watches)
+        listener = SessionListener(session, self._membership, self._token_watch, self._watches)
         answer = await self._dispatcher.call(
             Request(
                 session.namespace,
@@ -169,9 +173,10 @@ class Sockets:
             self._forget(session)
             if reason == CLOSE_SLOW_CONSUMER.reason:
                 self._note_cut_off(session)
-        if not session.connection.sessions:
-            self._presence.depart(session.connection.id)
-            self._token_watch.disarm(session.connection)
+        self._leave_if_empty(session.connection)
+
+    def owner(self, session: Session) -> Hashable:
+        return session.state if isinstance(session.state, int) else None
 
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         """A session goes back to its person, whichever of their login sessions is not revoked."""
@@ -195,6 +200,12 @@ class Sockets:
 
     def expired(self, session: Session) -> None:
         self._forget(session)
+
+    def _leave_if_empty(self, connection: Connection) -> None:
+        """A connection without a session is nobody's device, until it gets one."""
+        if not connection.sessions:
+            self._presence.depart(connection.id)
+            self._token_watch.disarm(connection)
 
     def _note_cut_off(self, session: Session) -> None:
         """A client that did not ask for recovery is known again by its login only."""
@@ -233,7 +244,7 @@ class Sockets:
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
         # The person's room first: a room that comes to be after the others were read is announced there.
         await self._membership.enter(session, rooms.person_room(identity.user_id))
-        found = await self._entrance.rooms_of(session.namespace, identity.user_id)
+        found = await self._room_reader.rooms_of(session.namespace, identity.user_id)
         await self._membership.enter(session, *found)
 
 

@@ -26,7 +26,6 @@ from server.auth import Tokens
 from server.clock import SystemClock
 from server.config import load_settings
 from server.dispatch import Dispatcher
-from server.entrance import Entrance
 from server.gate import Gate
 from server.metrics import Metrics
 from server.operations import Operations
@@ -35,6 +34,7 @@ from server.presence_rows import PresenceRows
 from server.ready_commands import ReadyCommands
 from server.registry import Registry
 from server.revocations import Revocations
+from server.room_reader import RoomReader
 from server.secrets_file import signing_keys
 from server.services import make_services
 from server.sockets import Sockets
@@ -146,7 +146,7 @@ async def serve(port: int) -> None:
     )
     policy = Sockets(
         dispatcher=dispatcher,
-        entrance=Entrance(registry, units, queries),
+        room_reader=RoomReader(registry, units, queries),
         gate=gate,
         membership=fanning.membership,
         limiter=limiter,

@@ -6,7 +6,7 @@ client that asks for it in its CONNECT (`auth.recovery`) is followed, and its se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -60,6 +60,9 @@ class OpenDoor:
     def disconnected(self, session: Session, reason: str) -> None:
         if not session.kept:
             self._fanning.membership.release(session)
+
+    def owner(self, session: Session) -> Hashable:
+        return None
 
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         return True

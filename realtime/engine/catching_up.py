@@ -70,6 +70,9 @@ class CatchingUp:
 
     def _tell_next_part(self, session: Session) -> None:
         trail, connection = session.trail, session.connection
+        if trail is not None and trail.forgotten:
+            connection.lost(CLOSE_SLOW_CONSUMER.reason)
+            return
         if trail is not None and not connection.unread_bytes:
             missed = trail.missed(trail.last if isinstance(trail.last, str) else None)
             if missed is None:

@@ -54,11 +54,6 @@ def binary_message(data: bytes) -> Outgoing:
     return Outgoing(BINARY + base64.b64encode(data), websocket_frame(_BINARY_OPCODE, data))
 
 
-def text_frame(payload: bytes) -> bytes:
-    """A whole, unmasked WebSocket text frame."""
-    return websocket_frame(_TEXT_OPCODE, payload)
-
-
 def close_frame(code: int, reason: str = "") -> bytes:
     return websocket_frame(_CLOSE_OPCODE, struct.pack("!H", code) + reason.encode())
 

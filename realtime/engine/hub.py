@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
+from collections.abc import Collection, Iterable
 
 from realtime.engine.push_frames import PushFrames
 from realtime.engine.session import Connection, Session
 
-
-class Member(Protocol):
-    """Whoever can be in a room: a socket's session, or a consumer on another transport."""
-
-    @property
-    def namespace(self) -> str: ...
-
-    @property
-    def rooms(self) -> set[str]:
-        """The rooms it is in; only the hub changes them."""
-
-    def send(self, event: str, data: bytes) -> None:
-        """Delivers a push; `data` is encoded JSON. Must not block and must not raise."""
-
-
-Members = tuple[Member] | set[Member]
+Members = tuple[Session] | set[Session]
 
 
 class Hub:
@@ -38,24 +22,24 @@ class Hub:
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, dict[str, Session]] = {}
 
-    def join(self, session: Member, room: str) -> bool:
+    def join(self, session: Session, room: str) -> bool:
         """Puts a member into a room of its namespace. True: this node had nobody in a room of that name before."""
         if room in session.rooms:
             return False
         session.rooms.add(room)
-        if isinstance(session, Session) and session.trail is not None:
+        if session.trail is not None:
             session.trail.joined(room)
         of_namespace = self._rooms.setdefault(session.namespace, {})
         is_first = room not in of_namespace and not self.has_members(room)
         _add(of_namespace, room, session)
         return is_first
 
-    def leave(self, session: Member, room: str) -> bool:
+    def leave(self, session: Session, room: str) -> bool:
         """Takes a member out of a room. True: it was this node's last in any room of that name."""
         if room not in session.rooms:
             return False
         session.rooms.remove(room)
-        if isinstance(session, Session) and session.trail is not None:
+        if session.trail is not None:
             session.trail.left(room)
         rooms = self._rooms[session.namespace]
         members = rooms[room]
@@ -65,11 +49,11 @@ class Hub:
         del rooms[room]
         return not self.has_members(room)
 
-    def leave_all(self, session: Member) -> list[str]:
+    def leave_all(self, session: Session) -> list[str]:
         """Takes a member out of all its rooms; returns the names that this node has nobody for any more."""
         return [room for room in tuple(session.rooms) if self.leave(session, room)]
 
-    def members(self, namespace: str, room: str) -> Collection[Member]:
+    def members(self, namespace: str, room: str) -> Collection[Session]:
         """A snapshot of who is in a room."""
         return tuple(self._rooms.get(namespace, {}).get(room, ()))
 
@@ -88,40 +72,22 @@ class Hub:
         """A snapshot of the sessions of a namespace, whatever rooms they are in."""
         return tuple(self._sessions.get(namespace, {}).values())
 
-    def broadcast(
-        self,
-        namespace: str,
-        rooms: Iterable[str],
-        event: str,
-        data: bytes,
-        *,
-        skip: Callable[[Member], bool] | None = None,
-    ) -> int:
-        """Delivers a push that is never replayed; `data` is encoded JSON. Otherwise as `push`."""
-        return self.push(PushFrames(namespace, event, data), rooms, skip=skip)
-
-    def push(self, push: PushFrames, rooms: Iterable[str], *, skip: Callable[[Member], bool] | None = None) -> int:
-        """Delivers a push to all members of these rooms but those that `skip` is true for; returns to how many.
+    def push(self, push: PushFrames, rooms: Iterable[str]) -> int:
+        """Delivers a push to all members of these rooms; returns to how many.
 
         A member of several of the rooms gets it once. Each form of it is encoded and framed once. Sessions whose
         clients are away are counted too.
         """
-        delivered = 0
-        for member in self._members_of_any(push.namespace, rooms):
-            if skip is not None and skip(member):
-                continue
-            if isinstance(member, Session):
-                member.take(push)
-            else:
-                member.send(push.event, push.data)
-            delivered += 1
-        return delivered
+        members = self._members_of_any(push.namespace, rooms)
+        for member in members:
+            member.take(push)
+        return len(members)
 
-    def _members_of_any(self, namespace: str, rooms: Iterable[str]) -> Collection[Member]:
+    def _members_of_any(self, namespace: str, rooms: Iterable[str]) -> Collection[Session]:
         """A snapshot of who is in at least one of these rooms."""
         of_namespace = self._rooms.get(namespace, {})
         occupied = [members for room in rooms if (members := of_namespace.get(room))]
-        return tuple(occupied[0]) if len(occupied) == 1 else set[Member]().union(*occupied)
+        return tuple(occupied[0]) if len(occupied) == 1 else set[Session]().union(*occupied)
 
     def add_connection(self, connection: Connection) -> None:
         """For the engine: a connection was opened."""
@@ -146,7 +112,7 @@ class Hub:
         sessions.pop(session.id, None)
 
 
-def _add(rooms: dict[str, Members], room: str, member: Member) -> None:
+def _add(rooms: dict[str, Members], room: str, member: Session) -> None:
     members = rooms.get(room)
     if members is None:
         rooms[room] = (member,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -79,6 +79,9 @@ class SessionPolicy(Protocol):
 
 class RecoveryPolicy(Protocol):
     """What the recovery of sessions asks of the server behind the engine."""
+
+    def owner(self, session: Session) -> Hashable:
+        """Whose session it is, always: of one owner only so many are kept. None: nobody's in particular."""
 
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         """Whether this caller may have this session back; binds the connection then. Raises ConnectRefused."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,6 +10,7 @@ import structlog
 
 from realtime.engine.catching_up import CatchingUp, size_on_its_way
 from realtime.engine.hub import Hub
+from realtime.engine.kept_sessions import KeptSessions
 from realtime.engine.policy import RecoveryPolicy
 from realtime.engine.push_frames import PushFrames
 from realtime.engine.session import Connection, Session
@@ -19,6 +19,9 @@ from realtime.errors import CLOSE_REASONS, CLOSE_SLOW_CONSUMER
 from realtime.replay_log import ReplayLogs
 
 MAX_ID_CHARS = 64
+"""Of a private id and of an offset: a client that shows more has neither of us."""
+MAX_KEPT_OF_ONE = 256
+"""All namespaces of dozens of devices."""
 MAX_STALLED = 10_000
 """So many stalled clients are remembered until they come back and can be told."""
 TRANSPORT_LOST = ("transport close", "transport error", "ping timeout")
@@ -47,7 +50,8 @@ class Recovery:
     """The sessions of one node that asked for recovery. They are kept for `window_s` after their client was lost.
 
     What a client missed is told in parts of at most `max_part_bytes`, the next when it has read the last. A client that
-    missed more than `max_missed_bytes` gets a fresh session. At most `max_kept` sessions are kept; the oldest go first.
+    missed more than `max_missed_bytes` gets a fresh session. At most `max_kept` sessions are kept, `max_kept_of_one` of
+    the same owner; the oldest go first.
     """
 
     def __init__(
@@ -61,30 +65,30 @@ class Recovery:
         max_part_bytes: int = 512 * 1024,
         max_missed_bytes: int = 4 * 1024 * 1024,
         max_kept: int = 50_000,
+        max_kept_of_one: int = MAX_KEPT_OF_ONE,
     ) -> None:
         self._hub = hub
         self.logs = logs
         self._policy = policy
         self._node_id = node_id
-        self._window_s = window_s
         self._catching_up = CatchingUp(max_part_bytes=max_part_bytes, on_done=policy.resumed)
         self._max_missed_bytes = max_missed_bytes
-        self._max_kept = max_kept
+        self._kept = KeptSessions(
+            window_s=window_s,
+            max_count=max_kept,
+            max_of_one=max_kept_of_one,
+            owner_of=policy.owner,
+            give_up=self._give_up,
+        )
         self._sessions: dict[str, Session] = {}
-        self._kept_until_s: dict[str, float] = {}
         self._stalled: dict[str, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._retired = False
         self.other_nodes: OtherNodes | None = None
 
     def stop(self) -> None:
         """Forgets all sessions that are kept, and keeps none any more."""
         self._retired = True
-        for pid in tuple(self._kept_until_s):
-            self._expire(pid)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._kept.stop()
         self._catching_up.stop()
 
     def find(self, pid: str) -> Session | None:
@@ -105,7 +109,7 @@ class Recovery:
             return None
         pid, offset = asked
         session = self._sessions.get(pid)
-        if session is None and self.other_nodes is not None:
+        if session is None and pid and self.other_nodes is not None:
             session = await self.other_nodes.fetch(connection, namespace, pid, offset, auth)
         elif session is not None and (
             session.namespace != namespace or not await self._policy.resume(session, connection, auth)
@@ -116,9 +120,10 @@ class Recovery:
         self.detach(session)
         missed = self.missed(session, offset)
         if missed is None:
-            self._expire(pid)
+            self._kept.expire(session)
             return None
-        del self._kept_until_s[pid]
+        if not self._kept.take(session):  # a node that stops keeps none
+            return None
         self._stalled.pop(pid, None)
         session.trail.came_back(offset)
         self._catching_up.begin(session, connection, missed)
@@ -167,18 +172,13 @@ class Recovery:
     def keep(self, session: Session, left_s: float | None = None) -> None:
         """Keeps a session without a client from now on: for the whole window, or for what is left of it."""
         assert session.trail is not None
-        pid = session.trail.pid
         session.kept = True
-        self._sessions[pid] = session
-        self._kept_until_s[pid] = asyncio.get_running_loop().time() + (self._window_s if left_s is None else left_s)
-        if len(self._kept_until_s) > self._max_kept:
-            self._expire(next(iter(self._kept_until_s)))
-        self._wait_for_the_oldest()
+        self._sessions[session.trail.pid] = session
+        self._kept.put(session, left_s)
 
     def left_s(self, session: Session) -> float | None:
         """How long a session is still kept; None for one whose client is here."""
-        until_s = self._kept_until_s.get(session.trail.pid) if session.trail is not None else None
-        return None if until_s is None else max(0.0, until_s - asyncio.get_running_loop().time())
+        return self._kept.left_s(session)
 
     def forget(self, session: Session) -> None:
         """Nobody can come back to this session any more."""
@@ -189,13 +189,9 @@ class Recovery:
 
     def release(self, session: Session) -> None:
         """Gives up a kept session, since another node has it now or nobody came."""
-        if session.trail is not None:
-            self._expire(session.trail.pid)
+        self._kept.expire(session)
 
-    def _expire(self, pid: str) -> None:
-        if self._kept_until_s.pop(pid, None) is None:
-            return
-        session = self._sessions[pid]
+    def _give_up(self, session: Session) -> None:
         self.forget(session)
         session.kept = False
         try:
@@ -226,27 +222,17 @@ class Recovery:
         del self._stalled[pid]
         return CLOSE_SLOW_CONSUMER.code
 
-    def _wait_for_the_oldest(self) -> None:
-        if self._timer is None and self._kept_until_s:
-            at_s = next(iter(self._kept_until_s.values()))
-            self._timer = asyncio.get_running_loop().call_at(at_s, self._expire_old)
-
-    def _expire_old(self) -> None:
-        self._timer = None
-        now_s = asyncio.get_running_loop().time()
-        for pid, until_s in tuple(self._kept_until_s.items()):
-            # One that was inherited may have to wait for an older one, a window at most.
-            if until_s > now_s:
-                break
-            self._expire(pid)
-        self._wait_for_the_oldest()
-
 
 def _asked_for(auth: Mapping[str, object]) -> tuple[str, str | None] | None:
-    """The private id and the offset in a CONNECT that asks for an earlier session; None for one that does not."""
+    """The private id and the offset in a CONNECT that asks for an earlier session; None for one that does not.
+
+    "" stands for what was never given out, and is not looked for: it may be as large as a packet.
+    """
     pid, offset = auth.get("pid"), auth.get("offset")
     if auth.get("recovery") is not True or not isinstance(pid, str):
         return None
+    if len(pid) > MAX_ID_CHARS:
+        pid = ""
     if not isinstance(offset, str) or len(offset) > MAX_ID_CHARS:
         offset = None if offset is None else ""
     return pid, offset

@@ -98,6 +98,11 @@ class Trail:
             return self.past.carried_bytes
         return self.past.size_bytes if isinstance(self.past, Carried) else 0
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether the logs do not reach back any more to where a client that is away, or behind, has got to."""
+        return self.away and self._logs.evicted > self.left_at
+
     def joined(self, room: str) -> None:
         self.positions[room] = self._logs.last
 
@@ -203,15 +208,13 @@ class Trail:
             told = self.past.told_since(offset)
         if number is None:
             return told
-        newest: float | None = None
-        entries = sorted(self._entries_after(self._logs.evicted), key=lambda entry: entry.number, reverse=True)
-        for entry in entries:
-            if entry.number > number or entry.push is None or entry.push.push_id is None:
-                continue
-            newest = entry.at_s if newest is None else newest
-            if len(told) >= at_most or entry.at_s < newest - seconds:
+        # Not from the beginning: a log of a whole family of rooms is long, and a crowd may come at once.
+        recent = self._entries_after(self._logs.number_before(number, seconds))
+        for entry in sorted(recent, key=lambda entry: entry.number, reverse=True):
+            if len(told) >= at_most:
                 break
-            told.append(entry.push.push_id)
+            if entry.number <= number and entry.push is not None and entry.push.push_id is not None:
+                told.append(entry.push.push_id)
         return told
 
     def knows(self, push_id: str) -> bool:

@@ -20,7 +20,6 @@ TESTED_ELSEWHERE = {
     "realtime/engine/nobody.py": "tests/recovery/test_stopping.py",
     "realtime/engine/options.py": "tests/protocol/test_handshake.py",
     "realtime/engine/policy.py": "tests/protocol/test_connect.py",
-    "realtime/engine/recovery.py": "tests/recovery/test_same_node.py",
     "realtime/engine/sessions.py": "tests/protocol/test_connect.py",
     "realtime/engine/transport.py": "tests/realtime/engine/test_websocket.py",
     "realtime/identity.py": "tests/server/test_auth.py",

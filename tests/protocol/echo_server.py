@@ -17,6 +17,7 @@ from realtime.engine import msgpack_packets
 from realtime.engine.hub import Hub
 from realtime.engine.listening import listen
 from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
+from realtime.engine.push_frames import PushFrames
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session import Session
 from realtime.errors import CLOSE_DRAINING, CLOSE_FLOOD
@@ -69,7 +70,7 @@ class EchoPolicy:
             case "join":
                 return self.hub.join(session, str(argument))
             case "shout":
-                return self.hub.broadcast(session.namespace, (str(argument),), "shouted", b'"hello"')
+                return self.hub.push(PushFrames(session.namespace, "shouted", b'"hello"'), (str(argument),))
             case "push":
                 for number in range(int(str(argument))):
                     session.send("pushed", str(number).encode())

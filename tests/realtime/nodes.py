@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from redis.asyncio import Redis
 
 from realtime.backplane_redis import RedisBackplane
 from realtime.contract import Push
 from realtime.engine.hub import Hub
+from realtime.engine.push_frames import PushFrames
 from realtime.fanout import Fanout
 from realtime.gaps import RESYNC_EVENT, Gaps
 from realtime.listeners import Listeners
@@ -21,6 +20,7 @@ from realtime.outgoing import Emission, ToListeners, ToRoom, emission
 from realtime.redis_client import open_redis
 from realtime.replay_log import ReplayLogs
 from realtime.wire import Model
+from tests.kit.recording_session import RecordingSession
 
 OWN_CHANNEL = "hearer"
 NAMESPACES = ("/one", "/two")
@@ -34,17 +34,15 @@ class Said(Model):
 SAID = Push(name="said", namespace="/one", model=Said, audience="Whoever is there.")
 
 
-class RecordingMember:
-    """A session of no transport."""
+class RecordingMember(RecordingSession):
+    """A session whose news can be waited for."""
 
     def __init__(self, namespace: str = "/one") -> None:
-        self.namespace = namespace
-        self.rooms: set[str] = set()
-        self.heard: list[tuple[str, Any]] = []
+        super().__init__(namespace)
         self._news = asyncio.Event()
 
-    def send(self, event: str, data: bytes) -> None:
-        self.heard.append((event, json.loads(data)))
+    def take(self, push: PushFrames) -> None:
+        super().take(push)
         self._news.set()
 
     @property

@@ -16,6 +16,7 @@ from realtime.presence_watches import (
     PresenceWatches,
 )
 from realtime.redis_client import StoreUnavailable
+from tests.kit.recording_session import RecordingSession
 
 ADA, BEA, CID = 1, 2, 3
 
@@ -33,16 +34,6 @@ class Registry:
         if self.is_away:
             raise StoreUnavailable("away")
         return self.people & set(user_ids)
-
-
-class Socket:
-    namespace = "/chat"
-
-    def __init__(self) -> None:
-        self.rooms: set[str] = set()
-
-    def send(self, event: str, data: bytes) -> None:
-        raise AssertionError("what is sent is told to the one who tells")
 
 
 class Lab:
@@ -77,7 +68,7 @@ def lab() -> Lab:
 
 async def test_watchers_are_told_of_changes_of_those_they_watch_and_of_no_others(lab: Lab) -> None:
     lab.registry.people = {BEA}
-    assert await lab.watches.watch(Socket(), ADA, [BEA, CID]) == {BEA}
+    assert await lab.watches.watch(RecordingSession(), ADA, [BEA, CID]) == {BEA}
     lab.registry.people = {BEA, CID, 4}
     lab.hear(CID, 4)
     assert await lab.level() == [(CID, True, 1)]
@@ -86,7 +77,7 @@ async def test_watchers_are_told_of_changes_of_those_they_watch_and_of_no_others
 
 async def test_a_flap_between_two_messages_is_not_told(lab: Lab) -> None:
     lab.registry.people = {BEA}
-    await lab.watches.watch(Socket(), ADA, [BEA])
+    await lab.watches.watch(RecordingSession(), ADA, [BEA])
     for _ in range(3):
         lab.registry.people = set()
         lab.hear(BEA)
@@ -99,7 +90,7 @@ async def test_a_flap_between_two_messages_is_not_told(lab: Lab) -> None:
 
 async def test_who_is_missing_is_gone_only_when_the_registry_had_time_to_heal(lab: Lab) -> None:
     lab.registry.people = {BEA}
-    await lab.watches.watch(Socket(), ADA, [BEA])
+    await lab.watches.watch(RecordingSession(), ADA, [BEA])
     lab.registry.people = set()
     lab.hear(BEA)
     assert await lab.level() == []
@@ -109,14 +100,14 @@ async def test_who_is_missing_is_gone_only_when_the_registry_had_time_to_heal(la
 
 async def test_the_death_of_a_node_is_noticed_though_nobody_says_so(lab: Lab) -> None:
     lab.registry.people = {BEA}
-    await lab.watches.watch(Socket(), ADA, [BEA])
+    await lab.watches.watch(RecordingSession(), ADA, [BEA])
     lab.registry.people = set()
     assert await lab.level(after_s=LOOK_EVERY_S) == []
     assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 1)]
 
 
 async def test_all_is_looked_up_again_after_a_gap(lab: Lab) -> None:
-    await lab.watches.watch(Socket(), ADA, [BEA])
+    await lab.watches.watch(RecordingSession(), ADA, [BEA])
     lab.registry.people = {BEA}
     lab.watches.missed()
     assert await lab.level() == [(BEA, True, 1)]
@@ -124,9 +115,9 @@ async def test_all_is_looked_up_again_after_a_gap(lab: Lab) -> None:
 
 async def test_nothing_is_told_while_redis_is_away_and_the_truth_afterwards(lab: Lab) -> None:
     lab.registry.people = {BEA}
-    await lab.watches.watch(Socket(), ADA, [BEA])
+    await lab.watches.watch(RecordingSession(), ADA, [BEA])
     lab.registry.is_away = True
-    assert await lab.watches.watch(Socket(), ADA, [CID]) == set()
+    assert await lab.watches.watch(RecordingSession(), ADA, [CID]) == set()
     lab.hear(BEA)
     assert await lab.level(after_s=LOOK_EVERY_S) == []
     lab.registry.is_away, lab.registry.people = False, {BEA, CID}
@@ -134,7 +125,7 @@ async def test_nothing_is_told_while_redis_is_away_and_the_truth_afterwards(lab:
 
 
 async def test_what_could_not_be_told_is_told_later_as_it_is_then(lab: Lab) -> None:
-    await lab.watches.watch(Socket(), ADA, [BEA, CID])
+    await lab.watches.watch(RecordingSession(), ADA, [BEA, CID])
     lab.registry.people = {BEA, CID}
     lab.hear(BEA, CID)
     lab.can_tell = False
@@ -145,15 +136,15 @@ async def test_what_could_not_be_told_is_told_later_as_it_is_then(lab: Lab) -> N
 
 async def test_who_watches_later_is_answered_what_the_others_were_told(lab: Lab) -> None:
     lab.registry.people = {BEA}
-    await lab.watches.watch(Socket(), ADA, [BEA])
+    await lab.watches.watch(RecordingSession(), ADA, [BEA])
     lab.registry.people = set()
-    assert await lab.watches.watch(Socket(), CID, [BEA]) == {BEA}
+    assert await lab.watches.watch(RecordingSession(), CID, [BEA]) == {BEA}
     assert await lab.level() == []
     assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 2)]
 
 
 async def test_who_stopped_to_watch_hears_nothing_and_nobody_asks_for_nobody(lab: Lab) -> None:
-    first, second = Socket(), Socket()
+    first, second = RecordingSession(), RecordingSession()
     await lab.watches.watch(first, ADA, [BEA, CID])
     await lab.watches.watch(second, ADA, [CID])
     lab.watches.unwatch(first, [BEA, 99])
@@ -178,7 +169,7 @@ async def test_the_channel_is_heard_only_while_somebody_watches(lab: Lab) -> Non
         return bool(heard)
 
     assert not deliver()
-    socket = Socket()
+    socket = RecordingSession()
     await lab.watches.watch(socket, ADA, [BEA])
     assert deliver()
     lab.watches.unwatch(socket)
@@ -190,7 +181,7 @@ async def test_the_channel_is_heard_only_while_somebody_watches(lab: Lab) -> Non
 
 
 async def test_a_flood_of_watches_is_refused_and_changes_nothing(lab: Lab) -> None:
-    socket = Socket()
+    socket = RecordingSession()
     await lab.watches.watch(socket, ADA, range(MAX_WATCHED))
     with pytest.raises(CommandError, match="1000"):
         await lab.watches.watch(socket, ADA, [MAX_WATCHED])
@@ -199,7 +190,7 @@ async def test_a_flood_of_watches_is_refused_and_changes_nothing(lab: Lab) -> No
 
 
 async def test_who_comes_back_is_told_what_has_changed_meanwhile(lab: Lab) -> None:
-    socket, other = Socket(), Socket()
+    socket, other = RecordingSession(), RecordingSession()
     lab.registry.people = {BEA}
     await lab.watches.watch(socket, ADA, [BEA, CID])
     await lab.watches.watch(other, ADA, [BEA])
@@ -217,7 +208,7 @@ async def test_who_comes_back_is_told_what_has_changed_meanwhile(lab: Lab) -> No
 
 
 async def test_who_comes_back_hears_nothing_where_nothing_has_changed(lab: Lab) -> None:
-    socket = Socket()
+    socket = RecordingSession()
     lab.registry.people = {BEA}
     await lab.watches.watch(socket, ADA, [BEA, CID])
     for _ in range(3):
@@ -228,7 +219,7 @@ async def test_who_comes_back_hears_nothing_where_nothing_has_changed(lab: Lab) 
 
 @pytest.mark.parametrize("ways", ["told with all", "told apart"])
 async def test_what_was_told_shortly_before_a_loss_is_told_again(lab: Lab, ways: str) -> None:
-    socket = Socket()
+    socket = RecordingSession()
     await lab.watches.watch(socket, ADA, [BEA, CID])
     if ways == "told apart":
         lab.watches.leave(socket)
@@ -251,7 +242,7 @@ async def test_what_was_told_shortly_before_a_loss_is_told_again(lab: Lab, ways:
 
 
 async def test_a_session_watches_on_after_it_has_moved(lab: Lab) -> None:
-    left_behind, new_home = Socket(), Socket()
+    left_behind, new_home = RecordingSession(), RecordingSession()
     lab.registry.people = {BEA}
     await lab.watches.watch(left_behind, ADA, [BEA, CID])
     left = lab.watches.left_by(left_behind)
@@ -265,7 +256,7 @@ async def test_a_session_watches_on_after_it_has_moved(lab: Lab) -> None:
 
 
 async def test_what_cannot_be_told_to_who_comes_back_is_told_later(lab: Lab) -> None:
-    socket = Socket()
+    socket = RecordingSession()
     await lab.watches.watch(socket, ADA, [BEA])
     lab.watches.leave(socket)
     lab.watches.come_back(socket)
@@ -279,7 +270,7 @@ async def test_what_cannot_be_told_to_who_comes_back_is_told_later(lab: Lab) -> 
 
 
 async def test_nothing_is_kept_for_a_session_that_has_ended(lab: Lab) -> None:
-    socket = Socket()
+    socket = RecordingSession()
     await lab.watches.watch(socket, ADA, [BEA])
     lab.watches.leave(socket)
     lab.watches.unwatch(socket)

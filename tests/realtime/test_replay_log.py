@@ -58,6 +58,35 @@ def test_nothing_is_kept_for_nobody() -> None:
     assert logs.size_bytes == 0
 
 
+def test_what_was_kept_goes_with_the_last_who_may_want_it() -> None:
+    logs = _logs()
+    logs.hold()
+    logs.append("a:1", _push("x"))
+    logs.interrupt("b:1")
+    logs.let_go()
+    assert _ids(logs, "a:1") == ["x"]
+    logs.let_go()
+    assert (logs.size_bytes, logs.entries(), _ids(logs, "a:1"), logs.number_of("x")) == (0, (), [], None)
+    assert logs.evicted == logs.last
+    logs.hold()
+    assert logs.append("a:1", _push("y")) and logs.number_of("y") == 3
+
+
+def test_the_number_of_what_was_heard_some_time_before_is_known() -> None:
+    clock = _Clock()
+    logs = _logs(clock=clock)
+    assert logs.number_before(0, 10.0) == 0
+    for at_s in (0, 4, 5, 5, 11, 30):
+        clock.now_s = at_s
+        logs.append("a:1", _push(str(logs.last)))
+    # Number 5 was heard at 11 s: 10 s before it, number 1 was over.
+    assert [logs.number_before(number, 10.0) for number in (1, 4, 5, 6)] == [0, 0, 1, 5]
+    assert logs.number_before(2, 0.0) == 1
+    clock.now_s = 104.5
+    assert logs.number_of("0") is None and logs.evicted == 2
+    assert [logs.number_before(number, 10.0) for number in (1, 3, 6, 99)] == [2, 2, 5, 5]
+
+
 def test_entries_go_when_they_are_old() -> None:
     clock = _Clock()
     logs = _logs(keep_s=10, clock=clock)

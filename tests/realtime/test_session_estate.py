@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 
 import pytest_asyncio
 
@@ -53,6 +53,9 @@ class Lab:
 
     async def _tell(self, changes: Sequence[PresenceChange]) -> bool:
         return True
+
+    def owner(self, session: Session) -> Hashable:
+        return None
 
     async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
         return True
@@ -127,4 +130,13 @@ async def test_what_is_not_in_the_rest_is_given_up(nodes: list[LabNode]) -> None
     old, heir = Lab(nodes[0]), Lab(nodes[1])
     await offered(old, heir)
     heir.estate.inherit("old", old.estate.bequest([]))
+    assert heir.members == () and heir.recovery.sessions() == ()
+
+
+async def test_one_that_somebody_else_fetched_after_the_offer_is_not_left_to_the_heir(nodes: list[LabNode]) -> None:
+    old, heir = Lab(nodes[0]), Lab(nodes[1])
+    session = await offered(old, heir)
+    old.recovery.keep(session)
+    old.recovery.release(session)
+    heir.estate.inherit("old", old.estate.bequest([session]))
     assert heir.members == () and heir.recovery.sessions() == ()

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
+import orjson
+from aiohttp import ClientWebSocketResponse
+
+from realtime.engine.recovery import MAX_KEPT_OF_ONE
+from realtime.redis_client import open_redis
 from tests.handlers.chat.talk import CHAT
 from tests.journeys.javascript import JavaScript
 from tests.kit.recovering import RecoveringDevice, recovering_device
-from tests.kit.server import RunningServer, running_server, settings_for_tests
+from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
 from tests.recovery.talk import say, two, two_who_talk, until_texts
 
 NOBODY = "http://127.0.0.1:9"
+
+
+@asynccontextmanager
+async def joined(server: RunningServer, person: Person, **auth: object) -> AsyncIterator[ClientWebSocketResponse]:
+    """A client of no library that is in the chat, and leaves without a word."""
+    async with server.http.ws_connect(f"{server.url}/socket.io/?EIO=4&transport=websocket") as websocket:
+        assert (await websocket.receive_str(timeout=10)).startswith("0")
+        await websocket.send_str(f"40{CHAT},{orjson.dumps({'token': person.access_token, **auth}).decode()}")
+        assert (await websocket.receive_str(timeout=10)).startswith(f"40{CHAT},")
+        yield websocket
 
 
 async def test_of_too_many_sessions_the_first_to_be_lost_go(
@@ -62,3 +78,47 @@ async def test_a_crowd_that_moves_to_another_node_shares_what_it_missed(
         kept = [trail.missed(offset) or [] for trail in trails]
         assert [len(pushes) for pushes in kept] == [2, 2, 2]
         assert len({id(push) for pushes in kept for push in pushes}) == 2
+
+
+async def test_one_person_does_not_push_out_the_sessions_of_others(
+    database_url: str, redis_url: str, clients: JavaScript
+) -> None:
+    settings = settings_for_tests(database_url, redis_url)
+    async with running_server(settings) as server, AsyncExitStack() as stack:
+        crowd, other = await two(server)
+        device = await stack.enter_async_context(recovering_device(clients, server.url, token=other.access_token))
+        await device.ask("aim", url=NOBODY)
+        await device.ask("drop")
+        while server.node.hub.sessions(CHAT):
+            await asyncio.sleep(0.01)
+        for _ in range(MAX_KEPT_OF_ONE + 3):
+            async with joined(server, crowd, recovery=True):
+                pass
+        async with asyncio.timeout(10):
+            while len(server.node.hub.members(CHAT, f"user:{crowd.id}")) > MAX_KEPT_OF_ONE:
+                await asyncio.sleep(0.01)
+        await device.ask("aim", url=server.url)
+        assert (await device.joins(2)).recovered
+
+
+async def test_a_session_that_no_node_can_have_given_out_is_not_looked_for(
+    database_url: str, redis_url: str, clients: JavaScript
+) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url)) as server:
+        _, reader = await two(server)
+        broker = open_redis(redis_url, client_name="test")
+
+        async def lookups() -> int:
+            found = (await broker.info("commandstats")).get("cmdstat_pubsub|numsub", {"calls": 0})
+            return int(found["calls"])
+
+        async def told_again(pid: str) -> bool:
+            async with joined(server, reader, recovery=True, pid=pid, offset="1" * 200_000) as websocket:
+                return "resync" in await websocket.receive_str(timeout=10)
+
+        before = await lookups()
+        assert await told_again("nobody." + "x" * 200_000)
+        assert await lookups() == before
+        assert await told_again("nobody.x")
+        assert await lookups() == before + 1, "one that might be is"
+        await broker.aclose()

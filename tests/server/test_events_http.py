@@ -6,10 +6,10 @@ import asyncio
 import time
 from typing import Any
 
+import asyncpg
 import pytest
 
 from realtime.engine.push_frames import PushFrames
-from realtime.engine.session import Session
 from realtime.rooms import person_room
 from server.events_http import BEGINNINGS
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
@@ -71,7 +71,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 
 def is_waiting(server: RunningServer, person: Person) -> bool:
     members = server.node.hub.members("/users", person_room(int(person.id)))
-    return any(isinstance(member, Session) and not member.kept for member in members)
+    return any(not member.kept for member in members)
 
 
 def is_ended(server: RunningServer, person: Person) -> bool:
@@ -381,3 +381,26 @@ async def test_a_poller_hears_what_a_socket_of_the_same_person_hears(server: Run
         ]
     assert {name for _, name, _ in by_socket} >= {"feed:new", "message:created", "receipt:updated"}
     assert (await client.poll(timeout_s=0))["events"] == []
+
+
+async def test_a_poll_that_ends_while_it_begins_leaves_nothing(server: RunningServer, database_url: str) -> None:
+    me = await server.person("poll.begins")
+    barrier = await asyncpg.connect(database_url)
+    try:
+        async with barrier.transaction():
+            await barrier.execute("LOCK TABLE conversation_members IN ACCESS EXCLUSIVE MODE")
+            poll = asyncio.create_task(Poller(server, me.access_token).get())
+            while is_ended(server, me):
+                await asyncio.sleep(0.01)
+            # The rooms of its first namespace cannot be read while the lock is held.
+            assert (await server.rest("POST", "/auth/logout", {"refresh_token": me.refresh_token}))[0] == 200
+            await asyncio.sleep(0.05)
+            assert not poll.done()
+    finally:
+        await barrier.close()
+    status, _ = await asyncio.wait_for(poll, WAIT_S)
+    assert status in (401, 503)
+    async with asyncio.timeout(WAIT_S):
+        while not is_ended(server, me):
+            await asyncio.sleep(0.01)
+    assert all(session.state != int(me.id) for name in NAMESPACES for session in server.node.hub.sessions(name))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import orjson
 import pytest
 
 from realtime.presence_watches import PresenceChange, Watcher
@@ -12,18 +11,8 @@ from sql.ids import UserId
 from sql.pool import Pool, close_pool, open_pool
 from sql.unit import Units
 from tests.kit.clock import ManualClock
+from tests.kit.recording_session import RecordingSession
 from tests.sql.world import World
-
-
-class Socket:
-    namespace = "/chat"
-
-    def __init__(self) -> None:
-        self.rooms: set[str] = set()
-        self.heard: list[tuple[str, object]] = []
-
-    def send(self, event: str, data: bytes) -> None:
-        self.heard.append((event, orjson.loads(data)))
 
 
 @pytest.fixture
@@ -51,7 +40,7 @@ def rows_of(world: World, clock: ManualClock) -> PresenceRows:
 
 async def test_who_comes_is_told_with_the_present_and_who_goes_with_the_time_they_were_here_last(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    clock, socket = ManualClock(), Socket()
+    clock, socket = ManualClock(), RecordingSession()
     rows = rows_of(world, clock)
     left_ms = 4_000_000_000_000
     await rows.note_left({bob: left_ms})
@@ -68,7 +57,7 @@ async def test_no_watcher_is_told_through_a_block(world: World) -> None:
     ann, bob, cat, dan = await world.people("ann", "bob", "cat", "dan")
     await world.block(bob, ann)
     await world.block(cat, bob)
-    sockets = {person: Socket() for person in (ann, cat, dan)}
+    sockets = {person: RecordingSession() for person in (ann, cat, dan)}
     watchers = [Watcher(socket, person) for person, socket in sockets.items()]
     assert await rows_of(world, ManualClock()).tell([PresenceChange(bob, True, watchers)])
     assert [len(sockets[person].heard) for person in (ann, cat, dan)] == [0, 0, 1]
@@ -76,9 +65,9 @@ async def test_no_watcher_is_told_through_a_block(world: World) -> None:
 
 async def test_any_number_of_changes_is_told(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    sockets = [Socket() for _ in range(ROWS_PER_STATEMENT + 10)]
+    sockets = [RecordingSession() for _ in range(ROWS_PER_STATEMENT + 10)]
     strangers = [Watcher(socket, 10**6 + number) for number, socket in enumerate(sockets)]
-    last = Socket()
+    last = RecordingSession()
     changes = [PresenceChange(bob, True, [*strangers, Watcher(last, ann)])]
     assert await rows_of(world, ManualClock()).tell(changes)
     assert len(last.heard) == 1
@@ -86,7 +75,7 @@ async def test_any_number_of_changes_is_told(world: World) -> None:
 
 async def test_without_postgresql_nothing_is_told_or_noted(world: World, pool: Pool) -> None:
     ann, bob = await world.people("ann", "bob")
-    rows, socket = rows_of(world, ManualClock()), Socket()
+    rows, socket = rows_of(world, ManualClock()), RecordingSession()
     async with world.units.read(), world.units.read():  # all connections there are
         hurried = PresenceRows(Units(pool, acquire_timeout_s=0.05), world.sql, ManualClock())
         await hurried.note_left({bob: 4_000_000_000_000})

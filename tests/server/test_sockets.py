@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import orjson
 import pytest
 from redis.asyncio import Redis
 
+from realtime.backplane_memory import MemoryBackplane
+from realtime.engine.hub import Hub
+from realtime.engine.nobody import connection_to_nobody
+from realtime.engine.session import Session
+from realtime.identity import Identity
 from realtime.listeners import Listeners
+from realtime.membership import Membership
+from realtime.presence import TOPIC as PRESENCE
+from realtime.presence import Presence
+from realtime.presence_watches import PresenceChange, PresenceWatches
 from realtime.redis_client import open_redis
 from realtime.rooms import person_room, room_channel
 from server.auth import Tokens
 from server.secrets_file import signing_keys
+from server.sockets import SessionListener
+from server.token_watch import TokenWatch
 from tests.kit.clock import ManualClock
 from tests.kit.server import PASSWORD, Person, RunningServer, running_server, settings_for_tests
 from tests.server.draining import draining
@@ -243,3 +255,67 @@ async def test_two_devices_hear_the_same_and_one_leaves_alone(server: RunningSer
     assert room_channel(room) in await room_channels(redis)
     await friend.do("/chat", "message:send", payload)
     assert (await desk.expect_push("message:created"))["message"]["seq"] == 2
+
+
+async def test_a_connect_that_fails_unforeseen_leaves_nobody_online(
+    database_url: str, redis_url: str, redis: Redis
+) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url, presence_grace_s=0.01)) as server:
+        person, later = await server.people("sock.failed", "sock.failed.later")
+        registry = Listeners(redis, "observer")
+
+        async def online() -> set[int]:
+            found = await registry.on_nodes(PRESENCE, [int(person.id), int(later.id)])
+            return {user_id for user_ids in found.values() for user_id in user_ids}
+
+        database = await asyncpg.connect(database_url)
+        try:
+            await database.execute("ALTER TABLE conversation_members RENAME TO hidden")
+            async with wire(server) as client:
+                kind, refusal = await client.connect("/chat", token=person.access_token)
+                assert (kind, refusal["data"]["code"]) == ("44", "internal")
+        finally:
+            await database.execute("ALTER TABLE hidden RENAME TO conversation_members")
+            await database.close()
+        async with wire(server) as client:
+            assert (await client.connect("/chat", token=later.access_token))[0] == "40"
+
+            async def is_only_the_later() -> bool:
+                return await online() == {int(later.id)}
+
+            await eventually(is_only_the_later)
+        await registry.stop()
+
+
+async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> None:
+    backplane, hub, registry = MemoryBackplane("node"), Hub(), Listeners(redis, "node")
+    membership = Membership(hub, backplane, registry)
+    presence = Presence(registry, backplane, grace_s=1, note_left=keep_nothing)
+    watches = PresenceWatches(presence, backplane, tell=tell_nobody)
+    connection = connection_to_nobody()
+    connection.identity = Identity(user_id=1, login_session_id=1, expires_at_s=0)
+    session = Session(id="s", namespace="/chat", connection=connection)
+    listener = SessionListener(session, membership, TokenWatch(ManualClock(), access_token_ttl_s=60), watches)
+    membership.admit(session)
+    await listener.watch([2, 3])
+    assert watches.watched_by(session) == {2, 3}
+    # The client is lost, and what it called before goes on.
+    session.kept = True
+    watches.leave(session)
+    await listener.watch([4])
+    assert watches.watched_by(session) == frozenset()
+    watches.come_back(session)
+    session.kept = False
+    assert watches.watched_by(session) == {2, 3}
+    watches.unwatch(session)
+    membership.release(session)
+    await listener.watch([4])
+    assert watches.watched_by(session) == frozenset()
+    await registry.stop()
+
+
+async def keep_nothing(_left: Mapping[int, int]) -> None: ...
+
+
+async def tell_nobody(_changes: Sequence[PresenceChange]) -> bool:
+    return True

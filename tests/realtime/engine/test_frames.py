@@ -10,7 +10,6 @@ from realtime.engine.frames import (
     decode_payload,
     decode_text,
     encode_payload,
-    text_frame,
 )
 
 
@@ -25,7 +24,7 @@ from realtime.engine.frames import (
     ],
 )
 def test_a_text_frame_says_its_length_in_the_shortest_form(size_bytes: int, header: bytes) -> None:
-    assert text_frame(b"x" * size_bytes) == header + b"x" * size_bytes
+    assert Outgoing(b"x" * size_bytes).frame == header + b"x" * size_bytes
 
 
 def test_a_close_frame_carries_code_and_reason() -> None:

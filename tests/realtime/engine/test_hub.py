@@ -7,20 +7,10 @@ from hypothesis import strategies as st
 from realtime.engine.frames import Outgoing
 from realtime.engine.hub import Hub
 from realtime.engine.policy import TransportName
+from realtime.engine.push_frames import PushFrames
 from realtime.engine.session import Connection, Session
 from realtime.errors import CloseReason
-
-
-@dataclass(eq=False)
-class Consumer:
-    """A member that is no socket."""
-
-    namespace: str = "/chat"
-    rooms: set[str] = field(default_factory=set)
-    heard: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def send(self, event: str, data: bytes) -> None:
-        self.heard.append((event, data))
+from tests.kit.recording_session import RecordingSession
 
 
 @dataclass
@@ -53,34 +43,34 @@ class RecordingTransport:
         """Nothing is read from it."""
 
 
-def test_joining_tells_the_first_member_of_a_name() -> None:
-    hub, one, other = Hub(), Consumer(), Consumer("/feed")
+async def test_joining_tells_the_first_member_of_a_name() -> None:
+    hub, one, other = Hub(), RecordingSession(), RecordingSession("/feed")
     assert [hub.join(one, "hall"), hub.join(other, "hall"), hub.join(other, "attic")] == [True, False, True]
 
 
-def test_joining_twice_is_joining_once() -> None:
-    hub, one = Hub(), Consumer()
+async def test_joining_twice_is_joining_once() -> None:
+    hub, one = Hub(), RecordingSession()
     assert [hub.join(one, "hall"), hub.join(one, "hall")] == [True, False]
     assert hub.leave(one, "hall") is True
     assert not hub.has_members("hall")
 
 
-def test_leaving_tells_the_last_member_of_a_name_over_all_namespaces() -> None:
-    hub, one, other = Hub(), Consumer("/chat"), Consumer("/feed")
+async def test_leaving_tells_the_last_member_of_a_name_over_all_namespaces() -> None:
+    hub, one, other = Hub(), RecordingSession("/chat"), RecordingSession("/feed")
     hub.join(one, "hall")
     hub.join(other, "hall")
     assert [hub.leave(one, "hall"), hub.leave(other, "hall")] == [False, True]
 
 
-def test_leaving_a_room_that_one_is_not_in_changes_nothing() -> None:
-    hub, one, other = Hub(), Consumer(), Consumer()
+async def test_leaving_a_room_that_one_is_not_in_changes_nothing() -> None:
+    hub, one, other = Hub(), RecordingSession(), RecordingSession()
     hub.join(other, "hall")
     assert hub.leave(one, "hall") is False
     assert hub.members("/chat", "hall") == (other,)
 
 
-def test_leaving_all_names_the_rooms_that_became_empty() -> None:
-    hub, one, other = Hub(), Consumer(), Consumer()
+async def test_leaving_all_names_the_rooms_that_became_empty() -> None:
+    hub, one, other = Hub(), RecordingSession(), RecordingSession()
     for room in ("hall", "attic", "cellar"):
         hub.join(one, room)
     hub.join(other, "attic")
@@ -88,34 +78,26 @@ def test_leaving_all_names_the_rooms_that_became_empty() -> None:
     assert one.rooms == set()
 
 
-def test_a_broadcast_reaches_the_room_in_its_namespace_only() -> None:
-    hub, inside, elsewhere, outside = Hub(), Consumer(), Consumer("/feed"), Consumer()
+async def test_a_push_reaches_the_room_in_its_namespace_only() -> None:
+    hub, inside, elsewhere, outside = Hub(), RecordingSession(), RecordingSession("/feed"), RecordingSession()
     hub.join(inside, "hall")
     hub.join(elsewhere, "hall")
     hub.join(outside, "attic")
-    assert hub.broadcast("/chat", ("hall",), "said", b"1") == 1
-    assert (inside.heard, elsewhere.heard, outside.heard) == ([("said", b"1")], [], [])
+    assert hub.push(PushFrames("/chat", "said", b"1"), ("hall",)) == 1
+    assert (inside.heard, elsewhere.heard, outside.heard) == ([("said", 1)], [], [])
 
 
-def test_a_broadcast_skips_whom_it_is_told_to() -> None:
-    hub, one, other = Hub(), Consumer(), Consumer()
-    hub.join(one, "hall")
-    hub.join(other, "hall")
-    assert hub.broadcast("/chat", ("hall",), "said", b"1", skip=lambda member: member is one) == 1
-    assert (one.heard, other.heard) == ([], [("said", b"1")])
+async def test_a_push_to_nobody_is_none() -> None:
+    assert Hub().push(PushFrames("/chat", "said", b"1"), ("hall", "attic")) == 0
+    assert Hub().push(PushFrames("/chat", "said", b"1"), ()) == 0
 
 
-def test_a_broadcast_to_nobody_is_none() -> None:
-    assert Hub().broadcast("/chat", ("hall", "attic"), "said", b"1") == 0
-    assert Hub().broadcast("/chat", (), "said", b"1") == 0
-
-
-def test_a_broadcast_to_several_rooms_reaches_a_member_of_many_once() -> None:
-    hub, both, one, outside = Hub(), Consumer(), Consumer(), Consumer()
+async def test_a_push_to_several_rooms_reaches_a_member_of_many_once() -> None:
+    hub, both, one, outside = Hub(), RecordingSession(), RecordingSession(), RecordingSession()
     for member, room in ((both, "hall"), (both, "attic"), (one, "attic"), (outside, "cellar")):
         hub.join(member, room)
-    assert hub.broadcast("/chat", ("hall", "attic", "nowhere"), "said", b"1") == 2
-    assert (both.heard, one.heard, outside.heard) == ([("said", b"1")], [("said", b"1")], [])
+    assert hub.push(PushFrames("/chat", "said", b"1"), ("hall", "attic", "nowhere")) == 2
+    assert (both.heard, one.heard, outside.heard) == ([("said", 1)], [("said", 1)], [])
 
 
 async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
@@ -134,28 +116,28 @@ async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
         session.open()
         transport.written.clear()
         hub.join(session, f"feed:{number % 2}")
-    assert hub.broadcast("/feed", ("feed:0", "feed:1"), "said", b"1") == 3
+    assert hub.push(PushFrames("/feed", "said", b"1"), ("feed:0", "feed:1")) == 3
     packets = [packet for transport in transports for packet in transport.written]
     assert [packet.payload for packet in packets] == [b'42/feed,["said",1]'] * 3
     assert all(packet is packets[0] for packet in packets)
 
 
-def test_a_member_may_leave_while_it_hears_a_broadcast() -> None:
+async def test_a_member_may_leave_while_it_hears_a_push() -> None:
     hub = Hub()
 
-    class Leaver(Consumer):
-        def send(self, event: str, data: bytes) -> None:
+    class Leaver(RecordingSession):
+        def take(self, push: PushFrames) -> None:
             hub.leave_all(self)
 
     for _ in range(3):
         hub.join(Leaver(), "hall")
-    assert hub.broadcast("/chat", ("hall",), "said", b"1") == 3
+    assert hub.push(PushFrames("/chat", "said", b"1"), ("hall",)) == 3
     assert not hub.has_members("hall")
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.sampled_from("abc")), max_size=60))
-def test_rooms_are_what_a_set_of_pairs_says(steps: list[tuple[bool, int, str]]) -> None:
-    hub, members = Hub(), [Consumer("/chat" if number % 2 else "/feed") for number in range(4)]
+async def test_rooms_are_what_a_set_of_pairs_says(steps: list[tuple[bool, int, str]]) -> None:
+    hub, members = Hub(), [RecordingSession("/chat" if number % 2 else "/feed") for number in range(4)]
     model: set[tuple[int, str]] = set()
     for joins, number, room in steps:
         held_before = any(name == room for _, name in model)

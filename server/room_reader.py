@@ -1,4 +1,4 @@
-"""Finds the rooms that people belong to when their sessions come."""
+"""Reads the rooms that people belong to when their sessions come."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sql.unit import Units
 PEOPLE_PER_READ = 500
 
 
-class Entrance:
+class RoomReader:
     """One read at a time for each namespace, for all who wait: however many come at once, PostgreSQL is not flooded."""
 
     def __init__(self, registry: Registry, units: Units, queries: Queries) -> None:
@@ -64,7 +64,7 @@ class _Line:
         if answer is None:
             answer = self._waiting[user_id] = asyncio.get_running_loop().create_future()
         if self._task is None:
-            self._task = asyncio.create_task(self._serve(), name="entrance")
+            self._task = asyncio.create_task(self._serve(), name="room-reader")
         return await asyncio.shield(answer)  # one device that is lost does not take the answer from the other
 
     async def stop(self) -> None:

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from handlers.feature import Feature
 from realtime.contract import Push
-from server.entrance import PEOPLE_PER_READ, Entrance
 from server.registry import Registry
+from server.room_reader import PEOPLE_PER_READ, RoomReader
 from sql.catalogue import Queries, load_queries
 from sql.errors import Unavailable
 from sql.ids import UserId
@@ -51,7 +51,7 @@ def belongings() -> Belongings:
 
 
 @pytest_asyncio.fixture
-async def entrance(belongings: Belongings, database_url: str) -> AsyncIterator[Entrance]:
+async def room_reader(belongings: Belongings, database_url: str) -> AsyncIterator[RoomReader]:
     said = tuple(Push(name=f"said{name}", namespace=name, model=Note, audience="Nobody.") for name in ("/x", "/y"))
     feature = Feature(name="x", commands=(), pushes=said, entry_rooms={"/x": belongings.read})
     pool = await open_pool(
@@ -62,44 +62,44 @@ async def entrance(belongings: Belongings, database_url: str) -> AsyncIterator[E
         statement_timeout_ms=5_000,
         idle_in_transaction_timeout_ms=5_000,
     )
-    entrance = Entrance(Registry([feature]), Units(pool, acquire_timeout_s=2), load_queries())
-    yield entrance
-    await entrance.stop()
+    room_reader = RoomReader(Registry([feature]), Units(pool, acquire_timeout_s=2), load_queries())
+    yield room_reader
+    await room_reader.stop()
     await close_pool(pool, timeout_s=1)
 
 
-def _ask(entrance: Entrance, *user_ids: int) -> list[asyncio.Task[Sequence[str]]]:
-    return [asyncio.create_task(_rooms(entrance, user_id)) for user_id in user_ids]
+def _ask(room_reader: RoomReader, *user_ids: int) -> list[asyncio.Task[Sequence[str]]]:
+    return [asyncio.create_task(_rooms(room_reader, user_id)) for user_id in user_ids]
 
 
-async def _rooms(entrance: Entrance, user_id: int) -> Sequence[str]:
-    return await entrance.rooms_of("/x", user_id)
+async def _rooms(room_reader: RoomReader, user_id: int) -> Sequence[str]:
+    return await room_reader.rooms_of("/x", user_id)
 
 
 async def test_whoever_waits_shares_one_read_that_began_after_they_asked(
-    entrance: Entrance, belongings: Belongings
+    room_reader: RoomReader, belongings: Belongings
 ) -> None:
     belongings.rooms = {1: ["a"], 2: ["b", "c"]}
-    first = _ask(entrance, 1)
+    first = _ask(room_reader, 1)
     await belongings.until_reads(1)
     belongings.rooms[1] = ["a", "new"]
-    others = _ask(entrance, 1, 2, 2, 3)
+    others = _ask(room_reader, 1, 2, 2, 3)
     await asyncio.sleep(0)
     belongings.may_end.set()
     assert await asyncio.gather(*first, *others) == [["a"], ["a", "new"], ["b", "c"], ["b", "c"], []]
     assert belongings.reads == [{1}, {1, 2, 3}]
 
 
-async def test_a_crowd_is_read_in_bounded_parts(entrance: Entrance, belongings: Belongings) -> None:
+async def test_a_crowd_is_read_in_bounded_parts(room_reader: RoomReader, belongings: Belongings) -> None:
     belongings.may_end.set()
     crowd = range(1, PEOPLE_PER_READ * 2 + 2)
-    assert await asyncio.gather(*_ask(entrance, *crowd)) == [[] for _ in crowd]
+    assert await asyncio.gather(*_ask(room_reader, *crowd)) == [[] for _ in crowd]
     assert [len(read) for read in belongings.reads] == [PEOPLE_PER_READ, PEOPLE_PER_READ, 1]
 
 
-async def test_one_who_leaves_takes_nothing_from_the_others(entrance: Entrance, belongings: Belongings) -> None:
+async def test_one_who_leaves_takes_nothing_from_the_others(room_reader: RoomReader, belongings: Belongings) -> None:
     belongings.rooms = {1: ["a"]}
-    leaving, staying = _ask(entrance, 1, 1)
+    leaving, staying = _ask(room_reader, 1, 1)
     await belongings.until_reads(1)
     leaving.cancel()
     belongings.may_end.set()
@@ -108,30 +108,30 @@ async def test_one_who_leaves_takes_nothing_from_the_others(entrance: Entrance, 
 
 
 async def test_a_failed_read_fails_those_who_waited_for_it_and_nobody_later(
-    entrance: Entrance, belongings: Belongings
+    room_reader: RoomReader, belongings: Belongings
 ) -> None:
     belongings.rooms = {1: ["a"]}
     belongings.failures = [Unavailable("away")]
-    asked = _ask(entrance, 1, 2)
+    asked = _ask(room_reader, 1, 2)
     belongings.may_end.set()
     for answer in asked:
         with pytest.raises(Unavailable):
             await answer
-    assert await entrance.rooms_of("/x", 1) == ["a"]
+    assert await room_reader.rooms_of("/x", 1) == ["a"]
 
 
-async def test_nothing_is_read_where_nobody_is_let_into_rooms(entrance: Entrance, belongings: Belongings) -> None:
-    assert await entrance.rooms_of("/y", 1) == ()
-    assert entrance.namespaces == ("/x",)
+async def test_nothing_is_read_where_nobody_is_let_into_rooms(room_reader: RoomReader, belongings: Belongings) -> None:
+    assert await room_reader.rooms_of("/y", 1) == ()
+    assert room_reader.namespaces == ("/x",)
     assert belongings.reads == []
 
 
-async def test_stopping_cancels_whoever_waits(entrance: Entrance, belongings: Belongings) -> None:
-    waiting = _ask(entrance, 1)
+async def test_stopping_cancels_whoever_waits(room_reader: RoomReader, belongings: Belongings) -> None:
+    waiting = _ask(room_reader, 1)
     await belongings.until_reads(1)
-    waiting += _ask(entrance, 2)
+    waiting += _ask(room_reader, 2)
     await asyncio.sleep(0)
-    await entrance.stop()
+    await room_reader.stop()
     for answer in waiting:
         with pytest.raises(asyncio.CancelledError):
             await answer
