@@ -176,6 +176,12 @@ HOT = [
         150,
     ),
     Hot(
+        "chat.list_direct_messages",
+        {"viewer_id": CHATTERER, "before": MAX_ID, "skip": 0, "page_size": 21},
+        {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
+        6_000,
+    ),
+    Hot(
         "chat.list_conversations",
         {"viewer_id": CHATTERER, "before": MAX_ID, "page_size": 20},
         {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
