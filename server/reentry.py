@@ -12,7 +12,6 @@ from realtime.engine.hub import Hub, Member
 from realtime.engine.session import Session
 from realtime.fanout import Fanout
 from realtime.identity import Identity
-from realtime.outage import Outage
 from server.entrance import Entrance
 from server.sockets import identity_of
 from sql.errors import Retry, Unavailable
@@ -31,7 +30,6 @@ class Reentry:
         self._hub = hub
         self._entrance = entrance
         self._waiting: dict[Member, None] = {}
-        self._outage = Outage(log, "reentry_waits")
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -66,12 +64,9 @@ class Reentry:
         if identity is None or not member.rooms:  # gone meanwhile
             return True
         try:
-            entry_rooms = await self._entrance.rooms_of(member.namespace, identity.user_id)
-            self._outage.is_over()
-            for room in entry_rooms:
+            for room in await self._entrance.rooms_of(member.namespace, identity.user_id):
                 await fanout.bring_in(member, room)
-        except (Unavailable, Retry) as error:
-            self._outage.goes_on(error)
+        except (Unavailable, Retry):  # the entrance tells of it
             self._waiting[member] = None
             return False
         except Exception:

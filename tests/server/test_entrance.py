@@ -17,6 +17,7 @@ from sql.errors import Unavailable
 from sql.ids import UserId
 from sql.pool import close_pool, open_pool
 from sql.unit import Connection, Units
+from tests.kit.log_watch import watched_log
 from tests.kit.odd_feature import Note
 
 
@@ -118,6 +119,18 @@ async def test_a_failed_read_fails_those_who_waited_for_it_and_nobody_later(
         with pytest.raises(Unavailable):
             await answer
     assert await entrance.rooms_of("/x", 1) == ["a"]
+
+
+async def test_an_outage_is_two_lines_however_many_come(entrance: Entrance, belongings: Belongings) -> None:
+    belongings.may_end.set()
+    belongings.failures = [Unavailable("away") for _ in range(3)]
+    with watched_log("entrance_waits", "entrance_waits_over") as seen:
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await entrance.rooms_of("/x", 1)
+        assert [line["event"] for line in seen] == ["entrance_waits"]
+        await entrance.rooms_of("/x", 1)
+    assert [line["event"] for line in seen] == ["entrance_waits", "entrance_waits_over"]
 
 
 async def test_nothing_is_read_where_nobody_is_let_into_rooms(entrance: Entrance, belongings: Belongings) -> None:
