@@ -15,10 +15,11 @@ from server.registry import Registry
 from sql.catalogue import Queries, load_queries
 from sql.errors import Unavailable
 from sql.ids import UserId
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Connection, Units
 from tests.kit.log_watch import watched_log
 from tests.kit.odd_feature import Note
+from tests.kit.pool import opened_pool
 
 
 class Belongings:
@@ -55,14 +56,7 @@ def belongings() -> Belongings:
 async def entrance(belongings: Belongings, database_url: str) -> AsyncIterator[Entrance]:
     said = tuple(Push(name=f"said{name}", namespace=name, model=Note, audience="Nobody.") for name in ("/x", "/y"))
     feature = Feature(name="x", commands=(), pushes=said, entry_rooms={"/x": belongings.read})
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5_000,
-        idle_in_transaction_timeout_ms=5_000,
-    )
+    pool = await opened_pool(database_url)
     entrance = Entrance(Registry([feature]), Units(pool, acquire_timeout_s=2), load_queries())
     yield entrance
     await entrance.stop()
