@@ -13,6 +13,7 @@ from realtime.background import end_task
 from realtime.backplane import Backplane
 from realtime.engine.hub import Hub, Member
 from realtime.listeners import Listeners
+from realtime.outage import Outage
 from realtime.redis_client import StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ class Membership:
         self._topics: dict[Member, frozenset[tuple[str, int]]] = {}
         self._chores: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._chore_task: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "listeners_known_here_only")
 
     def start(self) -> None:
         self._chore_task = asyncio.create_task(self._do_chores(), name="membership-chores")
@@ -92,8 +94,9 @@ class Membership:
         try:
             await self._listeners.add(topic, user_id)
         except StoreUnavailable as error:
-            log.warning("listener_known_here_only", topic=topic, error=str(error))
+            self._outage.goes_on(error)
             return False
+        self._outage.is_over()
         return True
 
     def topics(self, member: Member) -> Collection[tuple[str, int]]:
@@ -125,7 +128,7 @@ class Membership:
         try:
             await self._listeners.remove(topic, user_id)
         except StoreUnavailable as error:
-            log.warning("listener_removed_here_only", topic=topic, error=str(error))
+            self._outage.goes_on(error)
 
     async def _do_chores(self) -> None:
         while True:
