@@ -14,6 +14,7 @@ from realtime.backplane import Backplane
 from realtime.engine.hub import Hub
 from realtime.engine.session import Session
 from realtime.listeners import Listeners
+from realtime.outage import Outage
 from realtime.redis_client import StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class Membership:
         self._topics: dict[Session, frozenset[tuple[str, int]]] = {}
         self._chores: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._chore_task: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "listeners_known_here_only")
 
     def start(self) -> None:
         self._chore_task = asyncio.create_task(self._do_chores(), name="membership-chores")
@@ -93,8 +95,9 @@ class Membership:
         try:
             await self._listeners.add(topic, user_id)
         except StoreUnavailable as error:
-            log.warning("listener_known_here_only", topic=topic, error=str(error))
+            self._outage.goes_on(error)
             return False
+        self._outage.is_over()
         return True
 
     def topics(self, member: Session) -> Collection[tuple[str, int]]:
@@ -126,7 +129,7 @@ class Membership:
         try:
             await self._listeners.remove(topic, user_id)
         except StoreUnavailable as error:
-            log.warning("listener_removed_here_only", topic=topic, error=str(error))
+            self._outage.goes_on(error)
 
     async def _do_chores(self) -> None:
         while True:

@@ -12,7 +12,6 @@ from functools import partial
 import structlog
 
 from handlers.feature import Feature
-from realtime.backplane import Backplane
 from realtime.backplane_redis import RedisBackplane
 from realtime.engine.hub import Hub
 from realtime.fanout import Fanout
@@ -37,7 +36,7 @@ from server.dispatch import Dispatcher
 from server.features import FEATURES
 from server.front import Front
 from server.gate import Gate
-from server.health import Check, Health
+from server.health import Health, readiness
 from server.metrics import Metrics
 from server.operations import Operations
 from server.passwords import Passwords
@@ -54,8 +53,7 @@ from server.token_sweeper import TokenSweeper
 from server.token_watch import TokenWatch
 from server.version import VERSION
 from server.worker import Worker
-from sql.catalogue import Queries, load_queries
-from sql.errors import Unavailable
+from sql.catalogue import load_queries
 from sql.pool import close_pool, open_pool
 from sql.unit import Units
 
@@ -230,7 +228,9 @@ class Node:
                 watches=watches,
                 limiter=limiter,
                 token_watch=token_watch,
-                health=Health(self._checks(reserved_units, queries, backplane), metrics, VERSION),
+                health=Health(
+                    readiness(reserved_units, queries, backplane, is_draining=lambda: self.draining), metrics, VERSION
+                ),
             )
             self.port = await front.open(stack)
 
@@ -251,23 +251,6 @@ class Node:
             readers_max=readers_max,
             turn_timeout_s=settings.read_turn_timeout_s,
         )
-
-    def _checks(self, units: Units, queries: Queries, backplane: Backplane) -> dict[str, Check]:
-        async def database() -> str | None:
-            try:
-                async with units.read() as connection:
-                    await queries.facts.read_backlog(connection)
-            except Unavailable as error:
-                return f"PostgreSQL: {error}"
-            return None
-
-        async def backplane_heard() -> str | None:
-            return None if backplane.healthy else "this node does not hear itself over Redis"
-
-        async def traffic() -> str | None:
-            return "draining" if self.draining else None
-
-        return {"database": database, "backplane": backplane_heard, "traffic": traffic}
 
 
 def _new_node_id(name: str) -> str:

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from realtime.engine.peer import Network, origin_allowed
-from server.rest import API_PREFIX, IDEMPOTENCY_HEADER
+from server.rest import API_PREFIXES, IDEMPOTENCY_HEADER
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
@@ -16,6 +16,7 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 
+_API_PATHS = tuple(f"{prefix}/" for prefix in API_PREFIXES)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -28,7 +29,7 @@ def share_api_with_pages(allowed_origins: Collection[str], trusted_proxies: Sequ
 
     @web.middleware
     async def share(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if not request.path.startswith(f"{API_PREFIX}/"):
+        if not request.path.startswith(_API_PATHS):
             return await handler(request)
         origin = request.headers.get("Origin")
         allowed = origin is not None and origin_allowed(request, allowed_origins, trusted_proxies)

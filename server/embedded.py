@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from server.embedded_binaries import EmbeddedError
 from server.embedded_postgres import EmbeddedPostgres
 from server.embedded_valkey import EmbeddedValkey
+from server.embedded_watch import EmbeddedServer, revived
 
 __all__ = ["EmbeddedError", "EmbeddedUrls", "embedded_servers", "in_use"]
 
@@ -34,7 +36,8 @@ def embedded_servers(
     """Servers with their data in `folder` are up inside the block.
 
     Commands share them: who comes first starts them, who leaves last stops them. A command that was killed counts as
-    gone, so its servers are found by the next one. `tell` is called before each thing that takes time.
+    gone, so its servers are found by the next one. One that dies is started again. `tell` is called before each thing
+    that takes time, and when a server dies, then from another thread.
     Raises EmbeddedError with one line that says what to do.
     """
     database = EmbeddedPostgres(folder, durable=durable) if postgres else None
@@ -52,8 +55,14 @@ def embedded_servers(
         except BaseException:
             _leave(folder, users, database, cache)
             raise
+    watched: dict[str, EmbeddedServer] = {}
+    if database is not None:
+        watched["PostgreSQL"] = database
+    if cache is not None:
+        watched["Valkey"] = cache
     try:
-        yield EmbeddedUrls(database.url if database else None, cache.url if cache else None)
+        with revived(watched, turn=partial(_turn, folder), tell=tell):
+            yield EmbeddedUrls(database.url if database else None, cache.url if cache else None)
     finally:
         with _turn(folder):
             _leave(folder, users, database, cache)

@@ -45,6 +45,10 @@ class EmbeddedPostgres:
     def running(self) -> bool:
         return self._status() == "ready"
 
+    def died(self) -> bool:
+        """Whether there is no server process; one that starts, stops or recovers lives."""
+        return self._status() == ""
+
     def start(self) -> None:
         """Leave it running and ready, made anew when there is none yet. Raises EmbeddedError."""
         try:

@@ -41,6 +41,18 @@ class EmbeddedValkey:
     def running(self) -> bool:
         return self._ask(b"PING\r\n") == b"+PONG\r\n"
 
+    def died(self) -> bool:
+        """Whether nobody listens any more. One that answers late lives: a second one would take its socket away."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
+            try:
+                connection.connect(str(self._socket))
+            except (ConnectionRefusedError, FileNotFoundError):
+                return True
+            except OSError:  # its queue of newcomers is full, or this process has too many files open
+                return False
+        return False
+
     def start(self) -> None:
         """Leave it running and answering. Raises EmbeddedError."""
         try:
@@ -54,14 +66,15 @@ class EmbeddedValkey:
     def stop(self) -> None:
         """Leave it stopped; what it held is gone, as after any restart. Nothing to do when it is not running."""
         self._ask(b"SHUTDOWN NOSAVE\r\n")
-        if self._process is not None:
+        started, self._process = self._process, None
+        if started is not None and started.poll() is None:
             try:
-                self._process.wait(STOP_TIMEOUT_S)
+                started.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+                started.kill()
+                started.wait()
             return
+        # Another command's, perhaps since ours has died.
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while self.running() and time.monotonic() < deadline:
             time.sleep(0.02)

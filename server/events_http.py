@@ -36,7 +36,7 @@ from server.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer
 from server.gate import Gate
 from server.polled_events import Place, PolledEvents, read_cursor, write_cursor
 from server.registry import Registry
-from server.rest import API_PREFIX, PeerAddress, bearer_token, response
+from server.rest import API_PREFIXES, PeerAddress, bearer_token, response
 from server.sockets import Sockets
 
 MAX_WAIT_S = 50.0
@@ -78,7 +78,8 @@ class LongPolling:
         self._connections: set[Connection] = set()
 
     def attach(self, app: web.Application) -> None:
-        app.router.add_get(f"{API_PREFIX}/events", self._poll)
+        for prefix in API_PREFIXES:
+            app.router.add_get(f"{prefix}/events", self._poll)
 
     def stop(self) -> None:
         """Lets all polls that wait answer at once; their clients go on from there on another node."""

@@ -6,7 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from realtime.backplane import Backplane
 from server.metrics import Metrics
+from sql.catalogue import Queries
+from sql.errors import Retry, Unavailable
+from sql.unit import Units
 
 Check = Callable[[], Awaitable[str | None]]
 """None when all is well, else one sentence about what is not."""
@@ -38,3 +42,25 @@ class Health:
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+def readiness(
+    units: Units, queries: Queries, backplane: Backplane, *, is_draining: Callable[[], bool]
+) -> Mapping[str, Check]:
+    """What a node needs for being given clients."""
+
+    async def database() -> str | None:
+        try:
+            async with units.read() as connection:
+                await queries.facts.read_backlog(connection)
+        except (Unavailable, Retry) as error:
+            return f"PostgreSQL: {error}"
+        return None
+
+    async def backplane_heard() -> str | None:
+        return None if backplane.healthy else "this node does not hear itself over Redis"
+
+    async def traffic() -> str | None:
+        return "draining" if is_draining() else None
+
+    return {"database": database, "backplane": backplane_heard, "traffic": traffic}

@@ -9,6 +9,7 @@ import structlog
 
 from handlers.context import Clock
 from handlers.presence.contract import PRESENCE_CHANGED, PresenceChanged
+from realtime.outage import Outage
 from realtime.presence_watches import PresenceChange
 from realtime.wire import encode_model, unix_ms
 from sql.catalogue import Queries
@@ -28,6 +29,8 @@ class PresenceRows:
         self._units = units
         self._queries = queries
         self._clock = clock
+        self._notes = Outage(log, "last_seen_not_noted")
+        self._telling = Outage(log, "presence_not_told")
 
     async def note_left(self, left_ms: Mapping[int, int]) -> None:
         """Keeps when people were last seen; without PostgreSQL the older time stays."""
@@ -41,16 +44,18 @@ class PresenceRows:
                         user_ids=[UserId(user_id) for user_id, _ in part],
                         seen_at=[datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC) for _, at_ms in part],
                     )
+            self._notes.is_over()
         except (Unavailable, Retry) as error:
-            log.warning("last_seen_not_noted", people=len(people), error=str(error))
+            self._notes.goes_on(error)
 
     async def tell(self, changes: Sequence[PresenceChange]) -> bool:
         """Sends `presence:changed` to the watchers without a block between; False when that cannot be known now."""
         try:
             last_seen_ms = await self._visible(changes)
-        except Unavailable as error:
-            log.warning("presence_not_told", changes=len(changes), error=str(error))
+        except (Unavailable, Retry) as error:
+            self._telling.goes_on(error)
             return False
+        self._telling.is_over()
         now_ms = unix_ms(self._clock.now())
         for change in changes:
             data: bytes | None = None

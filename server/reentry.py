@@ -65,8 +65,7 @@ class Reentry:
         try:
             for room in await self._room_reader.rooms_of(member.namespace, identity.user_id):
                 await fanout.bring_in(member, room)
-        except (Unavailable, Retry) as error:
-            log.warning("reentry_waits", error=str(error))
+        except (Unavailable, Retry):  # the reader tells of it
             self._waiting[member] = None
             return False
         except Exception:

@@ -8,6 +8,7 @@ import contextlib
 import structlog
 
 from realtime.background import end_task
+from realtime.outage import Outage
 from realtime.redis_client import StoreUnavailable
 from realtime.streams import FactStreams
 from sql.catalogue import Queries
@@ -52,13 +53,15 @@ class Relay:
         self._woken.set()
 
     async def _run(self) -> None:
+        outage = Outage(log, "relay_waits")
         while True:
             self._woken.clear()
             try:
                 while await self._carry() == BATCH:
                     pass
+                outage.is_over()
             except (Unavailable, Retry, StoreUnavailable) as error:
-                log.warning("relay_waits", error=str(error))
+                outage.goes_on(error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue
             except Exception:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any
 
 import orjson
@@ -23,7 +24,8 @@ from server.gate import Gate
 from server.nobody import NOBODY_LISTENS
 from server.registry import Registry
 
-API_PREFIX = "/v1"
+API_PREFIXES = ("/v1", "/api/v1")
+"""The second is for older clients: the same routes."""
 CALLER = "caller_id"
 ONESELF = "me"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -33,7 +35,7 @@ _Reader = Callable[[str], object]
 
 
 class Rest:
-    """Hosts the routes of all commands below `/v1`.
+    """Hosts the routes of all commands below each of `API_PREFIXES`.
 
     `max_body_bytes` bounds what is read of a request, `body_timeout_s` how long that may take.
     """
@@ -60,9 +62,11 @@ class Rest:
         routed = [(route, bound) for bound in self._registry.commands() for route in bound.command.routes]
         for route, bound in sorted(routed, key=lambda pair: (pair[0].path.count("{"), pair[0].path)):
             handler = self._handler(route, bound)
-            for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
-                app.router.add_route(method, API_PREFIX + route.path, handler)
-        app.router.add_route("*", API_PREFIX + "/{unknown:.*}", self._unknown)
+            methods = (route.method, "HEAD") if route.method == "GET" else (route.method,)
+            for prefix, method in product(API_PREFIXES, methods):
+                app.router.add_route(method, prefix + route.path, handler)
+        for prefix in API_PREFIXES:
+            app.router.add_route("*", prefix + "/{unknown:.*}", self._unknown)
 
     def _handler(self, route: Route, bound: BoundCommand) -> Callable[[web.Request], Any]:
         command = bound.command

@@ -12,8 +12,9 @@ import structlog
 
 from handlers.context import Clock
 from realtime.background import end_task
+from realtime.outage import Outage
 from sql.catalogue import Queries
-from sql.errors import Unavailable
+from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
 POLL_S = 1.0
@@ -77,12 +78,14 @@ class Revocations:
         self._complete_until = now
 
     async def _poll(self) -> None:
+        outage = Outage(log, "revocations_unreadable")
         while True:
             await asyncio.sleep(self._poll_s)
             try:
                 await self._read()
-            except Unavailable as error:
-                log.warning("revocations_unreadable", error=str(error))
+                outage.is_over()
+            except (Unavailable, Retry) as error:
+                outage.goes_on(error)
             except Exception:
                 log.exception("revocations_failed")
             self._forget_old()

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import structlog
+
+from realtime.outage import Outage
 from server.registry import Registry
 from sql.catalogue import Queries
+from sql.errors import Retry, Unavailable
 from sql.ids import UserId
 from sql.unit import Units
 
 PEOPLE_PER_READ = 500
+
+log = structlog.get_logger(__name__)
 
 
 class RoomReader:
@@ -28,7 +34,7 @@ class RoomReader:
         return tuple(self._lines)
 
     async def rooms_of(self, namespace: str, user_id: int) -> Sequence[str]:
-        """What this person belongs to, read after the call began. Raises Unavailable."""
+        """What this person belongs to, read after the call began. Raises Unavailable and Retry."""
         line = self._lines.get(namespace)
         return () if line is None else await line.wait_for(UserId(user_id))
 
@@ -58,6 +64,7 @@ class _Line:
         self._read = read
         self._waiting: dict[UserId, asyncio.Future[Sequence[str]]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "room_reader_waits")
 
     async def wait_for(self, user_id: UserId) -> Sequence[str]:
         answer = self._waiting.get(user_id)
@@ -80,6 +87,8 @@ class _Line:
             try:
                 found = await self._read(tuple(answers))
             except Exception as error:
+                if isinstance(error, Unavailable | Retry):
+                    self._outage.goes_on(error)
                 for answer in answers.values():
                     answer.set_exception(error)
                     answer.exception()  # nobody may be left to hear it
@@ -88,6 +97,7 @@ class _Line:
                     answer.cancel()
                 raise
             else:
+                self._outage.is_over()
                 for user_id, answer in answers.items():
                     answer.set_result(found[user_id])
         self._task = None

@@ -33,7 +33,7 @@ from server.dispatch import Dispatcher, Request
 from server.gate import Gate
 from server.room_reader import RoomReader
 from server.token_watch import TokenWatch
-from sql.errors import Unavailable
+from sql.errors import Retry, Unavailable
 
 HANDSHAKES = Rate(count=600, per_s=60)
 """Per address: a whole office behind one address may come back at once."""
@@ -137,10 +137,9 @@ class Sockets:
                 await self._enter_rooms(session, identity)
                 if self._cut_off.pop((identity.login_session_id, session.namespace), True) is None:
                     self.not_recovered(session, CLOSE_SLOW_CONSUMER.code)
-        except Unavailable as error:
+        except (Unavailable, Retry):
             # A connect_error would keep official clients away for good; after a lost transport they come back.
             self._membership.release(session)
-            log.warning("connect_unavailable", namespace=session.namespace, error=str(error))
             session.connection.close(CLOSE_UNAVAILABLE)
         except BaseException:
             self._membership.release(session)

@@ -8,6 +8,7 @@ import structlog
 
 from handlers.context import Clock
 from realtime.background import end_task
+from realtime.outage import Outage
 from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
@@ -36,12 +37,14 @@ class TokenSweeper:
         self._task = None
 
     async def _run(self) -> None:
+        outage = Outage(log, "token_sweep_waits")
         while True:
             try:
                 while await self._sweep() == BATCH:
                     pass
+                outage.is_over()
             except (Unavailable, Retry) as error:
-                log.warning("token_sweep_waits", error=str(error))
+                outage.goes_on(error)
             except Exception:
                 log.exception("token_sweep_failed")
             await asyncio.sleep(self._every_s)

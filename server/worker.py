@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import structlog
 
 from handlers.feature import Consumer
+from realtime.outage import Outage
 from realtime.redis_client import StoreUnavailable
 from realtime.streams import Entry, FactStreams
 from server.dispatch import Dispatcher
@@ -65,6 +66,9 @@ class Worker:
         self._places = asyncio.Semaphore(concurrency)
         self._tasks: list[asyncio.Task[None]] = []
         self._batches: set[asyncio.Task[None]] = set()
+        self._outages = {
+            consumer.name: Outage(log, "reactions_wait", consumer=consumer.name) for consumer in registry.consumers
+        }
         self._lag = metrics.settable_gauge("rookery_consumer_lag", "Facts that wait for a consumer.", "consumer")
 
     def start(self) -> None:
@@ -91,6 +95,7 @@ class Worker:
     async def _consume(self, consumer: Consumer) -> None:
         names = [handler.fact.name for handler in consumer.handlers]
         loop = asyncio.get_running_loop()
+        outage = Outage(log, "consumer_waits", consumer=consumer.name)
         reclaim_at_s = loop.time() + self._reclaim_every_s
         while True:
             try:
@@ -106,13 +111,14 @@ class Worker:
                     entries = await self._streams.read(
                         consumer.name, self._worker_id, names, count=BATCH, block_ms=min(BLOCK_MS, left_ms)
                     )
+                outage.is_over()
                 batch = asyncio.create_task(self._settle(consumer, entries), name=f"batch-{consumer.name}")
                 self._batches.add(batch)
                 batch.add_done_callback(self._batches.discard)
                 # Between its commit and its pushes a reaction must not be cut off: nobody would repeat the pushes.
                 await asyncio.shield(batch)
             except StoreUnavailable as error:
-                log.warning("consumer_waits", consumer=consumer.name, error=str(error))
+                outage.goes_on(error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
             except Exception:
                 log.exception("consumer_failed", consumer=consumer.name)
@@ -132,12 +138,13 @@ class Worker:
                     consumer, entry.fact_id, entry.stream, entry.body, may_be_untold=entry.deliveries > 1
                 )
         except (Unavailable, Retry, StoreUnavailable) as error:
-            log.warning("reaction_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(error))
+            self._outages[consumer.name].goes_on(error)
             self._metrics.reaction(consumer.name, "waits")
             await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
             return False
         except Exception as error:
             return await self._fail(consumer, entry, error)
+        self._outages[consumer.name].is_over()
         self._metrics.reaction(consumer.name, "done" if is_new else "repeat")
         return True
 
@@ -159,12 +166,14 @@ class Worker:
 
     async def _sweep(self) -> None:
         """Removes the outbox rows that every registered consumer has confirmed."""
+        outage = Outage(log, "sweep_waits")
         while True:
             try:
                 while await self._sweep_batch() == SWEEP_BATCH:
                     pass
+                outage.is_over()
             except (Unavailable, Retry) as error:
-                log.warning("sweep_waits", error=str(error))
+                outage.goes_on(error)
             except Exception:
                 log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY_S)

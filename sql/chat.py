@@ -77,6 +77,15 @@ class PositionRow(NamedTuple):
     last_seq: int
 
 
+class DirectMessageView(NamedTuple):
+    """A message between two people, with the positions of the one who did not write it."""
+
+    receiver_id: UserId
+    receiver_delivered_seq: int
+    receiver_read_seq: int
+    message: MessageView
+
+
 class MissedRow(NamedTuple):
     conversation_id: ConversationId
     last_seq: int
@@ -151,6 +160,10 @@ class ChatQueries(Protocol):
         after_seq: int,
         page_size: int,
     ) -> list[MessageView]: ...
+
+    async def list_direct_messages(
+        self, connection: Connection, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
+    ) -> list[DirectMessageView]: ...
 
     async def mark_read(
         self, connection: Connection, *, conversation_id: ConversationId, user_id: UserId, seq: int

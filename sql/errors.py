@@ -15,7 +15,8 @@ class DatabaseError(Exception):
 class Unavailable(DatabaseError):
     """PostgreSQL cannot answer now: unreachable, overloaded, shutting down, read-only, or over a time limit.
 
-    Nothing was committed, except when the connection was lost during the commit itself: then nobody knows.
+    Nothing was committed, except when the connection was lost during the commit itself, or during a statement outside
+    of a transaction, which commits by itself: then nobody knows.
     """
 
 

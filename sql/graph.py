@@ -1,5 +1,6 @@
 """Who follows and who blocks whom."""
 
+from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, UserId
@@ -25,6 +26,16 @@ class FollowerRow(NamedTuple):
 class SeveredRow(NamedTuple):
     follower_id: UserId
     followed_id: UserId
+
+
+class FollowsQuery(Protocol):
+    """A page of one side of the follows of a person."""
+
+    def __call__(
+        self, connection: Connection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+    ) -> Awaitable[list[FollowerRow]]:
+        """`before` is a `follow_id`."""
+        ...
 
 
 class GraphQueries(Protocol):

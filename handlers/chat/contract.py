@@ -284,5 +284,8 @@ CONVERSATION_UPDATED = Push(
     name="conversation:updated",
     namespace=NAMESPACE,
     model=ConversationAck,
-    audience="All devices of both people, when their conversation was opened; they hear its messages from then on.",
+    audience=(
+        "All devices of both people, when their conversation was opened, with the message that opened it, if one did; "
+        "they hear its messages from then on."
+    ),
 )

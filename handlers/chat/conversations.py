@@ -17,35 +17,42 @@ from handlers.chat.views import by_conversation, conversation_view, without_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
 from realtime.errors import NOT_FOUND, CommandError
-from realtime.outgoing import Enter, ToRoom, emission
+from realtime.outgoing import Emission, Enter, ToRoom, emission
 from realtime.rooms import person_room
 from realtime.wire import Page
+from sql.chat import OpenedRow
 from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 
 
 async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[ConversationAck]:
+    opened = await open_with(ctx, UserId(cmd.user_id))
+    conversation = await read_conversation(ctx, opened.id)
+    ack = ConversationAck(conversation=conversation)
+    if not opened.created:
+        return Outcome(ack)
+    both = (ctx.user_id, UserId(cmd.user_id))
+    return Outcome(ack, pushes=news_of(conversation), signals=(Enter(NAMESPACE, conversation_room(opened.id), both),))
+
+
+async def open_with(ctx: Context, other_id: UserId) -> OpenedRow:
     """Blocked people keep the conversation that they have; they cannot begin one."""
-    other_id = UserId(cmd.user_id)
     low_id, high_id = sorted((ctx.user_id, other_id))
     found = await ctx.sql.chat.find_direct(ctx.connection, low_id=low_id, high_id=high_id)
     if found is not None:
-        return Outcome(ConversationAck(conversation=await _read(ctx, found)))
+        return OpenedRow(found, created=False)
     other = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=other_id)
     if other is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(other.viewer))
     require_allowed(may_message(other.viewer))
-    opened = await ctx.sql.chat.open_direct(ctx.connection, low_id=low_id, high_id=high_id)
-    conversation = await _read(ctx, opened.id)
-    ack = ConversationAck(conversation=conversation)
-    if not opened.created:
-        return Outcome(ack)
+    return await ctx.sql.chat.open_direct(ctx.connection, low_id=low_id, high_id=high_id)
+
+
+def news_of(conversation: Conversation) -> tuple[Emission, ...]:
+    """What its members hear, each on all devices, of a conversation that was just opened."""
     news = ConversationAck(conversation=without_viewer(conversation))
-    both = (ctx.user_id, other_id)
-    return Outcome(
-        ack,
-        pushes=tuple(emission(CONVERSATION_UPDATED, news, ToRoom(person_room(user_id))) for user_id in both),
-        signals=(Enter(NAMESPACE, conversation_room(opened.id), both),),
+    return tuple(
+        emission(CONVERSATION_UPDATED, news, ToRoom(person_room(member.user.id))) for member in conversation.members
     )
 
 
@@ -61,10 +68,11 @@ async def list_conversations(ctx: Context, cmd: ListConversations) -> Outcome[Pa
 
 
 async def show_conversation(ctx: Context, cmd: GetConversation) -> Outcome[ConversationAck]:
-    return Outcome(ConversationAck(conversation=await _read(ctx, ConversationId(cmd.conversation_id))))
+    return Outcome(ConversationAck(conversation=await read_conversation(ctx, ConversationId(cmd.conversation_id))))
 
 
-async def _read(ctx: Context, conversation_id: ConversationId) -> Conversation:
+async def read_conversation(ctx: Context, conversation_id: ConversationId) -> Conversation:
+    """A conversation as the caller has it; `not_found` for other people's."""
     rows = await ctx.sql.chat.read_conversation(ctx.connection, viewer_id=ctx.user_id, conversation_id=conversation_id)
     if not rows:
         raise CommandError(NOT_FOUND)

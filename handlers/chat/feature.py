@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handlers.chat import contract, conversations, messages, positions, sync
+from handlers.chat import contract, conversations, direct, direct_contract, messages, positions, sync
 from handlers.chat.rooms import rooms_at_entry
 from handlers.feature import Feature, bind
 
@@ -16,6 +16,8 @@ FEATURE: Final = Feature(
         bind(contract.GET, conversations.show_conversation),
         bind(contract.SEND, messages.send_message),
         bind(contract.LIST_MESSAGES, messages.list_messages),
+        bind(direct_contract.WRITE, direct.write_message),
+        bind(direct_contract.LIST, direct.list_direct_messages),
         bind(contract.READ, positions.mark_read),
         bind(contract.DELIVERED, positions.mark_delivered),
         bind(contract.SYNC, sync.sync_chat),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from handlers.access import may_message
 from handlers.chat.contract import (
     CONVERSATION_POSITION,
@@ -25,18 +27,31 @@ from sql.errors import Retry, UniqueViolated
 from sql.ids import MAX_ID, ConversationId
 
 
+class Draft(NamedTuple):
+    """What is to be written where; `client_id` names it for retries."""
+
+    conversation_id: ConversationId
+    text: str
+    reply_to_seq: int | None
+    client_id: str | None
+
+
 async def send_message(ctx: Context, cmd: SendMessage) -> Outcome[MessageAck]:
+    return await send(ctx, Draft(ConversationId(cmd.conversation_id), cmd.text, cmd.reply_to_seq, cmd.client_id))
+
+
+async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
     """A retry is answered from its first try's row, even where writing is no longer allowed: it was done.
 
     The node of the first try may have died before it told anybody: the members hear how far the conversation goes.
     """
-    conversation_id = ConversationId(cmd.conversation_id)
+    conversation_id = draft.conversation_id
     place = await ctx.sql.chat.lock_direct(ctx.connection, viewer_id=ctx.user_id, conversation_id=conversation_id)
     if place is None:
         raise CommandError(NOT_FOUND)
-    refusal = _refusal(cmd, place)
-    written = None if refusal else await _write(ctx, cmd)
-    message = written or await _earlier_try(ctx, cmd)
+    refusal = _refusal(draft, place)
+    written = None if refusal else await _write(ctx, draft)
+    message = written or await _earlier_try(ctx, draft)
     if message is None:
         raise refusal or CommandError(NOT_FOUND)
     ack = MessageAck(message=message_view(message))
@@ -75,38 +90,38 @@ async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message
     return Outcome(Page(items=[message_view(row) for row in page], next_cursor=next_cursor))
 
 
-def _refusal(cmd: SendMessage, place: DirectRow) -> CommandError | None:
+def _refusal(draft: Draft, place: DirectRow) -> CommandError | None:
     if not may_message(place.viewer):
         return CommandError(FORBIDDEN)
     # Numbers have no holes and no message ever loses its own: what is not above the last one exists.
-    if cmd.reply_to_seq is not None and cmd.reply_to_seq > place.last_seq:
+    if draft.reply_to_seq is not None and draft.reply_to_seq > place.last_seq:
         return CommandError(INVALID_PAYLOAD, fields={"reply_to_seq": "there is no such message"})
     return None
 
 
-async def _write(ctx: Context, cmd: SendMessage) -> MessageView | None:
+async def _write(ctx: Context, draft: Draft) -> MessageView | None:
     """None when an earlier try has written it."""
     try:
         return await ctx.sql.chat.insert_message(
             ctx.connection,
-            conversation_id=ConversationId(cmd.conversation_id),
+            conversation_id=draft.conversation_id,
             sender_id=ctx.user_id,
-            text=cmd.text,
-            reply_to_seq=cmd.reply_to_seq,
-            client_id=cmd.client_id,
+            text=draft.text,
+            reply_to_seq=draft.reply_to_seq,
+            client_id=draft.client_id,
         )
     except UniqueViolated as error:
         # The same client_id was committed to another conversation at this moment: the next run finds it.
         raise Retry(str(error)) from error
 
 
-async def _earlier_try(ctx: Context, cmd: SendMessage) -> MessageView | None:
-    if cmd.client_id is None:
+async def _earlier_try(ctx: Context, draft: Draft) -> MessageView | None:
+    if draft.client_id is None:
         return None
-    row = await ctx.sql.chat.find_message(ctx.connection, sender_id=ctx.user_id, client_id=cmd.client_id)
+    row = await ctx.sql.chat.find_message(ctx.connection, sender_id=ctx.user_id, client_id=draft.client_id)
     if row is None:
         return None
-    asked = (cmd.conversation_id, cmd.text, cmd.reply_to_seq)
+    asked = (draft.conversation_id, draft.text, draft.reply_to_seq)
     if (row.conversation_id, row.text, row.reply_to_seq) != asked:
         raise CommandError(CONFLICT, "This client_id names another message.")
     return row

@@ -28,6 +28,14 @@ class Message(Model):
     client_id: str | None = None
 
 
+class DirectMessage(Model):
+    """A message between two people, and how far it has come with the one who did not write it."""
+
+    message: Message
+    receiver_id: WireId
+    status: Literal["sent", "delivered", "read"]
+
+
 class Member(Model):
     """A person in a conversation and how far they are: everything up to and including these `seq`s."""
 

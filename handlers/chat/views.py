@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import Literal
 
-from handlers.chat.models import Conversation, ConversationViewer, Member, Message
+from handlers.chat.models import Conversation, ConversationViewer, DirectMessage, Member, Message
 from handlers.people.views import user_view
 from realtime.wire import unix_ms
-from sql.chat import ConversationMemberView, MemberView, MessageView
+from sql.chat import ConversationMemberView, DirectMessageView, MemberView, MessageView
 
 
 def message_view(row: MessageView) -> Message:
@@ -25,6 +26,24 @@ def message_view(row: MessageView) -> Message:
         deleted=row.is_deleted or None,
         client_id=row.client_id,
     )
+
+
+def direct_message_view(row: DirectMessageView) -> DirectMessage:
+    """A message of two people, the same for both."""
+    return DirectMessage(
+        message=message_view(row.message),
+        receiver_id=row.receiver_id,
+        status=message_status(
+            row.message.seq, delivered_seq=row.receiver_delivered_seq, read_seq=row.receiver_read_seq
+        ),
+    )
+
+
+def message_status(seq: int, *, delivered_seq: int, read_seq: int) -> Literal["sent", "delivered", "read"]:
+    """How far a message has come with somebody who stands at these positions."""
+    if seq <= read_seq:
+        return "read"
+    return "delivered" if seq <= delivered_seq else "sent"
 
 
 def conversation_view(rows: Sequence[ConversationMemberView]) -> Conversation:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from handlers.access import may_see_person, require_visible
 from handlers.context import Context, Happening, Outcome
 from handlers.limits import Limits
@@ -24,7 +22,7 @@ from handlers.people.models import User
 from handlers.people.views import user_view
 from realtime.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, CommandError
 from realtime.wire import Empty, Page, unix_ms
-from sql.graph import FollowerRow
+from sql.graph import FollowsQuery
 from sql.ids import MAX_ID, FollowId, UserId
 from sql.people import Relation
 
@@ -121,29 +119,25 @@ async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
 
 
 async def list_followers(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
-    user_id = UserId(cmd.user_id)
-    await _visible_relation(ctx, user_id)
-    rows = await ctx.sql.graph.list_followers(
-        ctx.connection,
-        viewer_id=ctx.user_id,
-        user_id=user_id,
-        before=_before(cmd),
-        page_size=rows_wanted(cmd.limit),
-    )
-    return Outcome(_page(rows, cmd.limit))
+    return await _list_follows(ctx, cmd, ctx.sql.graph.list_followers)
 
 
 async def list_following(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
+    return await _list_follows(ctx, cmd, ctx.sql.graph.list_following)
+
+
+async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> Outcome[Page[User]]:
     user_id = UserId(cmd.user_id)
     await _visible_relation(ctx, user_id)
-    rows = await ctx.sql.graph.list_following(
+    rows = await read(
         ctx.connection,
         viewer_id=ctx.user_id,
         user_id=user_id,
-        before=_before(cmd),
+        before=FollowId(MAX_ID if cmd.before is None else cmd.before),
         page_size=rows_wanted(cmd.limit),
     )
-    return Outcome(_page(rows, cmd.limit))
+    shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.follow_id)
+    return Outcome(Page(items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
 
 
 async def _visible_relation(ctx: Context, user_id: UserId) -> Relation:
@@ -153,12 +147,3 @@ async def _visible_relation(ctx: Context, user_id: UserId) -> Relation:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(person.viewer))
     return person.viewer
-
-
-def _before(cmd: ListFollows) -> FollowId:
-    return FollowId(MAX_ID if cmd.before is None else cmd.before)
-
-
-def _page(rows: Sequence[FollowerRow], limit: int | None) -> Page[User]:
-    shown, next_cursor = cut_page(rows, limit, lambda row: row.follow_id)
-    return Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor)

@@ -1,6 +1,7 @@
 """PostgreSQL and Redis for a command: the given ones, else the embedded ones."""
 
 import asyncio
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 from server.commands.failure import CommandFailed
 from server.config import Settings
 from server.embedded import embedded_servers
+
+_PASSWORD_FIELD = re.compile(r"([?&]password=)[^&#]*")
 
 
 def tell(text: str) -> None:
@@ -56,9 +59,10 @@ def refuse_busy_port(settings: Settings) -> None:
 
 
 def without_password(url: str) -> str:
-    """An address as it may be shown."""
+    """An address as it may be shown, wherever in it the password stands."""
     parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":…@") if parts.password else url
+    shown = url.replace(f":{parts.password}@", ":…@") if parts.password else url
+    return _PASSWORD_FIELD.sub(r"\1…", shown)
 
 
 async def _reach_database(settings: Settings) -> None:

@@ -218,6 +218,42 @@ WHERE
 ORDER BY m.seq
 LIMIT :page_size;
 
+-- name: list_direct_messages(viewer_id, before, skip, page_size)
+-- A page of what a person wrote and got, over all their conversations of two, newest first.
+-- conversation_members_user_idx, conversations_pkey, messages_pkey, conversation_members_pkey, users_pkey; at most
+-- page_size rows after those that are skipped; of each conversation it looks at as many, and at those above `before`.
+SELECT
+    receiver.user_id AS receiver_id, receiver.delivered_seq AS receiver_delivered_seq,
+    receiver.read_seq AS receiver_read_seq,
+    m.conversation_id AS message_conversation_id, m.seq AS message_seq, m.id AS message_id,
+    m.text AS message_text, m.reply_to_seq AS message_reply_to_seq, m.client_id AS message_client_id,
+    m.created_at AS message_created_at, m.edited_at AS message_edited_at,
+    m.deleted_at IS NOT NULL AS message_is_deleted,
+    u.id AS message_sender_id, u.username AS message_sender_username,
+    u.display_name AS message_sender_display_name, u.bio AS message_sender_bio,
+    u.avatar_url AS message_sender_avatar_url, u.follower_count AS message_sender_follower_count,
+    u.following_count AS message_sender_following_count, u.post_count AS message_sender_post_count,
+    u.is_private AS message_sender_is_private
+FROM (
+    SELECT latest.*
+    FROM conversation_members mine
+    JOIN conversations c ON c.id = mine.conversation_id AND c.kind = 'direct'
+    CROSS JOIN LATERAL (
+        SELECT said.*
+        FROM messages said
+        WHERE said.conversation_id = c.id AND said.id < :before
+        ORDER BY said.seq DESC
+        LIMIT :skip::bigint + :page_size::bigint
+    ) latest
+    WHERE mine.user_id = :viewer_id
+    ORDER BY latest.id DESC
+    OFFSET :skip
+    LIMIT :page_size
+) m
+JOIN conversation_members receiver ON receiver.conversation_id = m.conversation_id AND receiver.user_id <> m.sender_id
+JOIN users u ON u.id = m.sender_id
+ORDER BY m.id DESC;
+
 -- name: mark_read(conversation_id, user_id, seq)^
 -- Moves a member's read position forwards; a number above the last message moves nothing. What is read was delivered.
 -- The row as `held` has it is the newest, also after waiting for another device of the member; the rest is as the

@@ -91,6 +91,8 @@ class ReferenceClient:
         own = next(member for member in conversation["members"] if member["user"]["id"] == self._user_id)
         unread = conversation["last_seq"] - own["read_seq"]
         self._keep({**conversation, "viewer": {"unread_count": unread, "muted": False}})
+        if conversation["last_seq"] == 1:  # opened by its first message, which nobody is told apart
+            self._messages[conversation["id"]].setdefault(1, _shown(conversation["last_message"]))
 
     def _feed_new(self, data: dict[str, Any]) -> None:
         self._posts.setdefault(data["post"]["id"], _shown({**data["post"], "viewer": {"liked": False}}))

@@ -134,6 +134,14 @@ async def open_known(stage: Stage) -> None:
     await stage.world.me.do("/chat", "conversation:open", {"user_id": stage.world.friend.id})
 
 
+async def write_to_known(stage: Stage) -> None:
+    await stage.world.me.do("/chat", "message:write", {"user_id": stage.world.friend.id, "text": "A message"})
+
+
+async def write_to_new(stage: Stage) -> None:
+    await stage.newcomer.do("/chat", "message:write", {"user_id": stage.world.me.id, "text": "Hello"})
+
+
 async def post(stage: Stage) -> None:
     await stage.world.me.do("/posts", "post:create", {"text": "News", "visibility": "followers"})
 
@@ -146,6 +154,10 @@ async def post_twice(stage: Stage) -> None:
 SENT, RECEIPT, OPENED, POSTED = "message:created", "receipt:updated", "conversation:updated", "feed:new"
 DEEDS: Mapping[str, Mapping[str, Deed]] = {
     "message:send": {"once": Deed(send, (SENT,), (SENT,)), "twice": Deed(send_twice, (SENT,), (SENT,))},
+    "message:write": {
+        "known": Deed(write_to_known, (SENT,), (SENT,)),
+        "new": Deed(write_to_new, (OPENED,), (), (OPENED,)),
+    },
     "message:read": {
         "further": Deed(read, (RECEIPT,), (RECEIPT,)),
         "and back": Deed(read_less, (RECEIPT,), (RECEIPT,)),

@@ -10,6 +10,7 @@ operation goes through the models and views of its feature."""
 
 TESTED_ELSEWHERE = {
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_entering.py",
+    "handlers/chat/direct_contract.py": "tests/handlers/chat/test_direct.py",
     "handlers/context.py": "tests/contract/test_callers.py",
     "handlers/feature.py": "tests/server/test_dispatch.py",
     "realtime/backplane.py": "tests/conformance/test_backplane.py",

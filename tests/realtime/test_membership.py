@@ -12,6 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.rooms import EVERY_LISTENER_CHANNEL, EVERY_NODE_CHANNEL, node_channel, room_channel
+from tests.kit.log_watch import watched_log
+from tests.kit.services import Valkey
 from tests.realtime.nodes import TOPIC, LabNode, RecordingMember, running_nodes
 
 ROOMS = ("room:1", "room:2", "room:3")
@@ -111,6 +113,23 @@ async def test_who_gives_up_entering_makes_nobody_deaf(node: LabNode, redis: Red
     await stays.until_text("hello")
     node.membership.release(stays)
     await until_subscribed(redis, set())
+
+
+async def test_an_outage_is_two_lines_however_many_begin_to_listen(node: LabNode, valkey: Valkey) -> None:
+    events = ("listeners_known_here_only", "listeners_known_here_only_over")
+    member = await node.session(hears=[1])
+    with watched_log(*events) as seen:
+        await asyncio.to_thread(valkey.stop)
+        for user_id in (2, 3, 4):
+            assert not await node.membership.listen(member, TOPIC, user_id)
+        await node.membership.unlisten(member, TOPIC, 4)
+        assert [line["event"] for line in seen] == [events[0]]
+        await asyncio.to_thread(valkey.start)
+        async with asyncio.timeout(10):
+            while not await node.membership.listen(member, TOPIC, 5):
+                await node.membership.unlisten(member, TOPIC, 5)
+                await asyncio.sleep(0.02)
+    assert [line["event"] for line in seen] == [*events]
 
 
 async def test_a_chore_that_fails_does_not_keep_the_next_from_being_done(node: LabNode) -> None:

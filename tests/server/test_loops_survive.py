@@ -23,9 +23,10 @@ from server.features import FEATURES
 from server.revocations import Revocations
 from server.token_sweeper import TokenSweeper
 from sql.catalogue import load_queries
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Units
 from tests.kit.odd_feature import HAPPENED, NOTED, Note, OddFeature
+from tests.kit.pool import opened_pool
 from tests.kit.server import running_server, settings_for_tests
 from tests.kit.services import execute
 
@@ -40,14 +41,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def _units(database_url: str) -> AsyncIterator[Units]:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=5000,
-    )
+    pool = await opened_pool(database_url)
     try:
         yield Units(pool, acquire_timeout_s=5)
     finally:

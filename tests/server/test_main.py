@@ -110,8 +110,9 @@ def test_a_server_whose_schema_is_missing_says_how_to_get_it(environment: dict[s
 
 @pytest.mark.parametrize("verb", ["up", "migrate", "worker"])
 def test_a_database_that_cannot_be_reached_is_told(environment: dict[str, str], verb: str) -> None:
-    told = refusal(verb, environment=environment | {"DATABASE_URL": "postgresql+asyncpg://me:secret@127.0.0.1:1/x"})
-    assert "cannot reach PostgreSQL" in told and "DATABASE_URL" in told and "secret" not in told
+    for url in ("postgresql+asyncpg://me:secret@127.0.0.1:1/x", "postgresql://me@127.0.0.1:1/x?password=secret"):
+        told = refusal(verb, environment=environment | {"DATABASE_URL": url})
+        assert "cannot reach PostgreSQL" in told and "DATABASE_URL" in told and "secret" not in told
 
 
 def test_a_redis_that_cannot_be_reached_is_told(environment: dict[str, str]) -> None:

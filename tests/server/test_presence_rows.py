@@ -8,23 +8,17 @@ from realtime.presence_watches import PresenceChange, Watcher
 from server.presence_rows import ROWS_PER_STATEMENT, PresenceRows
 from sql.catalogue import load_queries
 from sql.ids import UserId
-from sql.pool import Pool, close_pool, open_pool
+from sql.pool import Pool, close_pool
 from sql.unit import Units
 from tests.kit.clock import ManualClock
+from tests.kit.pool import opened_pool
 from tests.kit.recording_session import RecordingSession
 from tests.sql.world import World
 
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5_000,
-        idle_in_transaction_timeout_ms=5_000,
-    )
+    pool = await opened_pool(database_url)
     yield pool
     await close_pool(pool, timeout_s=2)
 

@@ -12,8 +12,9 @@ from realtime.redis_client import open_redis
 from realtime.streams import FactStreams
 from server.relay import Relay
 from sql.catalogue import load_queries
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Units
+from tests.kit.pool import opened_pool
 from tests.kit.services import execute
 
 
@@ -57,14 +58,7 @@ class _Relays:
 @pytest_asyncio.fixture
 async def relays(database_url: str, redis_url: str) -> AsyncIterator[_Relays]:
     await execute(database_url, "DELETE FROM outbox")
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=4,
-        connect_timeout_s=5,
-        statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=5000,
-    )
+    pool = await opened_pool(database_url, max_size=4)
     redis = open_redis(redis_url, client_name="test-relay")
     made = _Relays(Units(pool, acquire_timeout_s=5), redis)
     yield made

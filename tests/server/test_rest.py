@@ -54,6 +54,16 @@ async def test_the_path_and_the_body_make_one_payload(api: RunningServer) -> Non
     assert (await api.rest("PUT", "/echo/7", {"text": "hello"}))[0] == 200
 
 
+async def test_older_clients_find_the_same_routes_below_their_prefix(api: RunningServer) -> None:
+    path = f"{api.url}/api/v1/echo/7"
+    async with api.http.post(path, data=b'{"text": "hello"}') as response:
+        assert (response.status, (await response.json())["data"]["text"]) == (201, "hello")
+    async with api.http.request("PATCH", path) as response:
+        assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, POST, PUT")
+    async with api.http.get(f"{api.url}/api/v1/events") as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (401, "unauthenticated")
+
+
 async def test_the_path_and_the_query_make_one_payload(api: RunningServer) -> None:
     for method in ("GET", "DELETE"):
         status, answer = await api.rest(method, "/echo/7", query={"limit": "5", "deep": "true", "text": "12"})

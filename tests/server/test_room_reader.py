@@ -15,9 +15,11 @@ from server.room_reader import PEOPLE_PER_READ, RoomReader
 from sql.catalogue import Queries, load_queries
 from sql.errors import Unavailable
 from sql.ids import UserId
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Connection, Units
+from tests.kit.log_watch import watched_log
 from tests.kit.odd_feature import Note
+from tests.kit.pool import opened_pool
 
 
 class Belongings:
@@ -54,14 +56,7 @@ def belongings() -> Belongings:
 async def room_reader(belongings: Belongings, database_url: str) -> AsyncIterator[RoomReader]:
     said = tuple(Push(name=f"said{name}", namespace=name, model=Note, audience="Nobody.") for name in ("/x", "/y"))
     feature = Feature(name="x", commands=(), pushes=said, entry_rooms={"/x": belongings.read})
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5_000,
-        idle_in_transaction_timeout_ms=5_000,
-    )
+    pool = await opened_pool(database_url)
     room_reader = RoomReader(Registry([feature]), Units(pool, acquire_timeout_s=2), load_queries())
     yield room_reader
     await room_reader.stop()
@@ -118,6 +113,18 @@ async def test_a_failed_read_fails_those_who_waited_for_it_and_nobody_later(
         with pytest.raises(Unavailable):
             await answer
     assert await room_reader.rooms_of("/x", 1) == ["a"]
+
+
+async def test_an_outage_is_two_lines_however_many_come(room_reader: RoomReader, belongings: Belongings) -> None:
+    belongings.may_end.set()
+    belongings.failures = [Unavailable("away") for _ in range(3)]
+    with watched_log("room_reader_waits", "room_reader_waits_over") as seen:
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await room_reader.rooms_of("/x", 1)
+        assert [line["event"] for line in seen] == ["room_reader_waits"]
+        await room_reader.rooms_of("/x", 1)
+    assert [line["event"] for line in seen] == ["room_reader_waits", "room_reader_waits_over"]
 
 
 async def test_nothing_is_read_where_nobody_is_let_into_rooms(room_reader: RoomReader, belongings: Belongings) -> None:

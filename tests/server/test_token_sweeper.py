@@ -5,23 +5,17 @@ import asyncpg
 
 from server.token_sweeper import TokenSweeper
 from sql.catalogue import load_queries
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Units
 from tests.kit.clock import ManualClock
+from tests.kit.pool import opened_pool
 
 PATIENCE_S = 20
 
 
 async def test_tokens_that_have_run_out_are_forgotten_and_others_kept(database_url: str) -> None:
     clock = ManualClock()
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5_000,
-        idle_in_transaction_timeout_ms=5_000,
-    )
+    pool = await opened_pool(database_url)
     watching = await asyncpg.connect(database_url)
     queries = load_queries()
     units = Units(pool, acquire_timeout_s=5)

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 import asyncpg
+import pytest
 
 from realtime.redis_client import open_redis
 from realtime.streams import FactStreams
-from server import worker
+from server import relay, worker
 from server.features import FEATURES
+from tests.kit.log_watch import watched_log
 from tests.kit.odd_feature import OddFeature
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 from tests.kit.services import Valkey, execute
@@ -64,6 +66,29 @@ async def test_what_a_worker_did_that_died_before_it_told_anybody_is_told(databa
             await bea.expect_silence("feed:new")
     await streams.stop()
     await redis.aclose()
+
+
+async def test_an_outage_of_redis_is_two_lines_of_each_loop(
+    database_url: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE_S", 0.02)
+    monkeypatch.setattr(relay, "PAUSE_AFTER_FAILURE_S", 0.02)
+    odd = OddFeature()
+    began, over = ("consumer_waits", "relay_waits"), ("consumer_waits_over", "relay_waits_over")
+    settings = settings_for_tests(database_url, valkey.url)
+    async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
+        me = await server.person("terse")
+        loops = {(began[0], consumer.name) for consumer in server.node.registry.consumers} | {(began[1], None)}
+        with watched_log(*began, *over) as seen:
+            valkey.stop()
+            await me.rest("POST", "/odd/tell", {})
+            await _until(lambda: len(seen) >= len(loops))
+            await asyncio.sleep(0.5)
+            assert {(line["event"], line.get("consumer")) for line in seen} == loops
+            assert len(seen) == len(loops)
+            valkey.start()
+            await _until(lambda: len(seen) >= 2 * len(loops) and bool(odd.reactions))
+        assert sorted(line["event"] for line in seen[len(loops) :]) == sorted(f"{event}_over" for event, _ in loops)
 
 
 async def test_facts_wait_for_redis(database_url: str, valkey: Valkey) -> None:

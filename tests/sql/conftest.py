@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 
 from sql.catalogue import Queries, load_queries
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Units
+from tests.kit.pool import opened_pool
 from tests.sql.world import World
 
 
@@ -18,13 +19,8 @@ def queries() -> Queries:
 
 @pytest_asyncio.fixture
 async def units(database_url: str) -> AsyncIterator[Units]:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=16,
-        connect_timeout_s=10,
-        statement_timeout_ms=20_000,
-        idle_in_transaction_timeout_ms=20_000,
+    pool = await opened_pool(
+        database_url, max_size=16, statement_timeout_ms=20_000, idle_in_transaction_timeout_ms=20_000
     )
     yield Units(pool, acquire_timeout_s=20)
     await close_pool(pool, timeout_s=5)

@@ -15,8 +15,9 @@ from sql.errors import (
     translated,
 )
 from sql.ids import PostId, UserId
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Units
+from tests.kit.pool import opened_pool
 from tests.sql.world import World
 
 
@@ -61,14 +62,7 @@ async def test_a_deadlock_can_be_tried_again(world: World) -> None:
 
 
 async def test_a_slow_statement_is_unavailable(world: World, database_url: str) -> None:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=1,
-        connect_timeout_s=5,
-        statement_timeout_ms=100,
-        idle_in_transaction_timeout_ms=5000,
-    )
+    pool = await opened_pool(database_url, max_size=1, statement_timeout_ms=100)
     hurried = World(Units(pool, acquire_timeout_s=5), world.sql)
     ann = await world.person("ann")
     async with world.units.write() as holder:

@@ -15,7 +15,8 @@ import pytest_asyncio
 
 from sql.binding import read_queries
 from sql.ids import MAX_ID
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
+from tests.kit.pool import opened_pool
 
 USERS = 20_000
 POSTS = 60_000
@@ -176,6 +177,12 @@ HOT = [
         150,
     ),
     Hot(
+        "chat.list_direct_messages",
+        {"viewer_id": CHATTERER, "before": MAX_ID, "skip": 0, "page_size": 21},
+        {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
+        6_000,
+    ),
+    Hot(
         "chat.list_conversations",
         {"viewer_id": CHATTERER, "before": MAX_ID, "page_size": 20},
         {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
@@ -223,13 +230,8 @@ def big_database_url(database_url: str) -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def connection(big_database_url: str) -> AsyncIterator[Any]:
-    pool = await open_pool(
-        big_database_url,
-        min_size=0,
-        max_size=1,
-        connect_timeout_s=10,
-        statement_timeout_ms=20_000,
-        idle_in_transaction_timeout_ms=20_000,
+    pool = await opened_pool(
+        big_database_url, min_size=0, max_size=1, statement_timeout_ms=20_000, idle_in_transaction_timeout_ms=20_000
     )
     async with pool.acquire() as opened:
         yield opened

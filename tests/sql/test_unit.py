@@ -5,8 +5,9 @@ import pytest
 from sql.catalogue import Queries
 from sql.errors import Unavailable, UniqueViolated
 from sql.ids import UserId
-from sql.pool import close_pool, open_pool
+from sql.pool import close_pool
 from sql.unit import Connection, Units, transaction
+from tests.kit.pool import opened_pool
 from tests.sql.world import World
 
 
@@ -67,14 +68,7 @@ async def test_a_savepoint_fails_alone(world: World) -> None:
 
 
 async def test_a_caller_cancelled_in_a_query_leaves_a_usable_connection(database_url: str, queries: Queries) -> None:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=1,
-        connect_timeout_s=5,
-        statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=5000,
-    )
+    pool = await opened_pool(database_url, max_size=1)
     units = Units(pool, acquire_timeout_s=5)
 
     async def wait_long() -> None:
@@ -135,14 +129,7 @@ async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(wor
 
 
 async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(database_url: str) -> None:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=1,
-        connect_timeout_s=5,
-        statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=5000,
-    )
+    pool = await opened_pool(database_url, max_size=1)
     units = Units(pool, acquire_timeout_s=0.05)
     async with units.read():
         with pytest.raises(Unavailable):
@@ -154,14 +141,7 @@ async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(databas
 
 
 async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(database_url: str) -> None:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=5000,
-    )
+    pool = await opened_pool(database_url)
     units = Units(pool, acquire_timeout_s=0.05, readers_max=1, turn_timeout_s=5)
     done: list[int] = []
 
@@ -183,14 +163,7 @@ async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(da
 
 
 async def test_whose_turn_does_not_come_is_told_so_and_takes_no_turn_from_others(database_url: str) -> None:
-    pool = await open_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=5000,
-    )
+    pool = await opened_pool(database_url)
     units = Units(pool, acquire_timeout_s=5, readers_max=1, turn_timeout_s=0.05)
     for _ in range(2):
         async with units.read():
@@ -213,14 +186,7 @@ async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(w
 @pytest.mark.parametrize("idle_ms", [1, 5, 50])
 async def test_an_idle_transaction_is_ended_by_the_server(database_url: str, queries: Queries, idle_ms: int) -> None:
     """Wherever the end meets the block, it is an error of the block and nothing else."""
-    pool = await open_pool(
-        database_url,
-        min_size=0,
-        max_size=2,
-        connect_timeout_s=5,
-        statement_timeout_ms=5000,
-        idle_in_transaction_timeout_ms=idle_ms,
-    )
+    pool = await opened_pool(database_url, min_size=0, idle_in_transaction_timeout_ms=idle_ms)
     world = World(Units(pool, acquire_timeout_s=5), queries)
     with pytest.raises(Unavailable):
         async with world.units.write() as connection:

@@ -1,0 +1,53 @@
+"""What the chat feature takes from clients that know people and no conversations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from handlers.chat.contract import EXAMPLE_ID, NAMESPACE
+from handlers.chat.models import DirectMessage
+from handlers.limits import MESSAGE_CHARS
+from realtime.contract import Command, RateLimit, Repeat, Route
+from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.wire import ClientId, Id, Page, PageLimit, PageOffset, Payload, TextRule
+
+
+class WriteMessage(Payload):
+    user_id: Id
+    text: Annotated[str, TextRule(MESSAGE_CHARS, lines=True)]
+    client_id: ClientId | None = None
+
+
+class ListDirectMessages(Payload):
+    before: Id | None = None
+    offset: PageOffset | None = None
+    limit: PageLimit | None = None
+
+
+WRITE = Command(
+    name="message:write",
+    namespace=NAMESPACE,
+    payload=WriteMessage,
+    ack=DirectMessage,
+    effect=(
+        "The message stands in the conversation with this person, which is opened for it where there is none. "
+        "Its news carry the message then. For clients that know no conversations."
+    ),
+    repeat=Repeat.CLIENT_ID,
+    rate=RateLimit(60, 60),
+    example={"user_id": EXAMPLE_ID, "text": "Are you coming?", "client_id": "a1"},
+    errors=(NOT_FOUND, FORBIDDEN, CONFLICT),
+    routes=(Route("POST", "/messages", 201, renamed={"receiver_id": "user_id", "content": "text"}),),
+)
+
+LIST = Command(
+    name="message:direct",
+    namespace=NAMESPACE,
+    payload=ListDirectMessages,
+    ack=Page[DirectMessage],
+    effect="Shows what the caller wrote to people and got from them, over all conversations of two, newest first.",
+    repeat=Repeat.READ,
+    rate=RateLimit(120, 60),
+    example={"limit": 20},
+    routes=(Route("GET", "/users/{caller_id}/messages"),),
+)
