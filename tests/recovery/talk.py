@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 from tests.handlers.chat.talk import CHAT, open_conversation, send
+from tests.kit.device import Device
 from tests.kit.recovering import RecoveringDevice
 from tests.kit.server import Person, RunningServer
 
 CREATED = "message:created"
+TIMES_LOST = 5
+"""How often everybody's connection breaks while others write."""
 
 
 async def two(server: RunningServer) -> tuple[Person, Person]:
@@ -44,6 +51,28 @@ def texts(device: RecoveringDevice) -> list[str]:
 def offsets(device: RecoveringDevice, event: str = CREATED) -> list[Any]:
     """What came after the data in each of these pushes; None where nothing did."""
     return [args[1] if len(args) > 1 else None for args in device.told(CHAT, event)]
+
+
+@asynccontextmanager
+async def much_writing(devices: Sequence[Device], conversation_id: str) -> AsyncIterator[list[str]]:
+    """All these devices write without a pause while the block lasts; afterwards the list holds what was written."""
+    over, written = asyncio.Event(), list[str]()
+
+    async def write(author: int) -> None:
+        for number in count():
+            if over.is_set():
+                return
+            text = f"{author}.{number}"
+            await devices[author].do(CHAT, "message:send", {"conversation_id": conversation_id, "text": text})
+            written.append(text)
+
+    async with asyncio.TaskGroup() as group:
+        for author in range(len(devices)):
+            group.create_task(write(author))
+        try:
+            yield written
+        finally:
+            over.set()
 
 
 async def until_texts(device: RecoveringDevice, *expected: str) -> None:

@@ -10,7 +10,7 @@ from tests.handlers.chat.talk import CHAT, hear
 from tests.journeys.javascript import JavaScript
 from tests.kit.recovering import recovering_device
 from tests.kit.server import RunningServer
-from tests.recovery.talk import CREATED, offsets, say, texts, two_who_talk, until_texts
+from tests.recovery.talk import CREATED, TIMES_LOST, much_writing, offsets, say, texts, two_who_talk, until_texts
 
 WAYS = pytest.mark.parametrize("way", ["drop", "slip"])
 
@@ -124,7 +124,6 @@ async def test_nothing_is_lost_or_doubled_while_many_write(nodes: list[RunningSe
     writer, reader, conversation = await two_who_talk(nodes[0])
     authors = [await node.device(writer.access_token) for node in nodes]
     watcher = await reader.device()
-    each = 60
     async with (
         recovering_device(clients, nodes[0].url, token=reader.access_token) as device,
         recovering_device(clients, nodes[1].url, token=reader.access_token, transports=["polling"]) as polling,
@@ -132,23 +131,14 @@ async def test_nothing_is_lost_or_doubled_while_many_write(nodes: list[RunningSe
     ):
         restless = [device, polling, packed]
 
-        async def write(author: int) -> None:
-            for number in range(each):
-                payload = {"conversation_id": conversation, "text": f"{author}.{number}"}
-                await authors[author].do(CHAT, "message:send", payload)
-
-        writing = asyncio.gather(*(write(author) for author in range(len(authors))))
-        lost = 0
-        while not writing.done():
-            lost += 1
-            for index, one in enumerate(restless):
-                await one.ask("aim", url=nodes[(lost + index) % 3].url)
-                await one.ask("slip" if lost % 2 and one is not polling else "drop")
-            await asyncio.gather(*(one.joins(lost + 1) for one in restless))
-        await writing
-        steady = await hear(watcher, CREATED, each * len(authors))
+        async with much_writing(authors, conversation) as written:
+            for lost in range(1, TIMES_LOST + 1):
+                for index, one in enumerate(restless):
+                    await one.ask("aim", url=nodes[(lost + index) % 3].url)
+                    await one.ask("slip" if lost % 2 and one is not polling else "drop")
+                await asyncio.gather(*(one.joins(lost + 1) for one in restless))
+        steady = await hear(watcher, CREATED, len(written))
         for one in restless:
-            await one.until_told(CHAT, CREATED, each * len(authors))
+            await one.until_told(CHAT, CREATED, len(written))
             assert texts(one) == [push["message"]["text"] for push in steady]
             assert all(joined.recovered for joined in one.joined[1:])
-        assert lost > 3

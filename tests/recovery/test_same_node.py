@@ -10,7 +10,7 @@ from tests.handlers.chat.talk import CHAT, hear
 from tests.journeys.javascript import JavaScript
 from tests.kit.recovering import recovering_device
 from tests.kit.server import RunningServer
-from tests.recovery.talk import CREATED, offsets, say, texts, two, two_who_talk, until_texts
+from tests.recovery.talk import CREATED, TIMES_LOST, much_writing, offsets, say, texts, two, two_who_talk, until_texts
 
 TRANSPORTS = pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="+".join)
 RESYNC_ALL = {"scope": "all"}
@@ -233,22 +233,13 @@ async def test_nothing_is_lost_or_doubled_while_many_write(server: RunningServer
     ):
         restless = [device, polling, packed]
 
-        async def write(author: int) -> None:
-            for number in range(40):
-                payload = {"conversation_id": conversation, "text": f"{author}.{number}"}
-                await devices[author].do(CHAT, "message:send", payload)
-
-        writing = asyncio.gather(*(write(author) for author in range(4)))
-        lost = 0
-        while not writing.done():
-            lost += 1
-            for one in restless:
-                await one.ask("slip" if lost % 2 and one is not polling else "drop")
-            await asyncio.gather(*(one.joins(lost + 1) for one in restless))
-        await writing
-        steady = await hear(watcher, CREATED, 160)
+        async with much_writing(devices, conversation) as written:
+            for lost in range(1, TIMES_LOST + 1):
+                for one in restless:
+                    await one.ask("slip" if lost % 2 and one is not polling else "drop")
+                await asyncio.gather(*(one.joins(lost + 1) for one in restless))
+        steady = await hear(watcher, CREATED, len(written))
         for one in restless:
-            await one.until_told(CHAT, CREATED, 160)
+            await one.until_told(CHAT, CREATED, len(written))
             assert texts(one) == [push["message"]["text"] for push in steady]
             assert all(joined.recovered for joined in one.joined[1:])
-        assert lost > 3
