@@ -11,8 +11,9 @@ from typing import Final
 
 from handlers.context import Call, Outcome
 from handlers.feature import Feature, bind_without_sql
+from loadtest.lifetime import run, server_options
 from loadtest.micro.fanning import Fanning
-from loadtest.micro.hosting import host, run, server_options
+from loadtest.micro.hosting import host
 from realtime.contract import Command, Push, RateLimit, Repeat, Unit
 from realtime.limits_memory import MemoryLimiter
 from realtime.outgoing import ToRoom, emission

@@ -12,8 +12,9 @@ from typing import Any, Final
 import orjson
 from pydantic import RootModel
 
+from loadtest.lifetime import run, server_options
 from loadtest.micro.fanning import EVERYBODY, NODE, Fanning
-from loadtest.micro.hosting import host, run, server_options
+from loadtest.micro.hosting import host
 from realtime import rooms
 from realtime.contract import Push
 from realtime.engine.policy import HandshakeRequest, Refusal

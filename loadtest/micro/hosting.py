@@ -1,16 +1,12 @@
-"""Puts an engine on a port as the product does: on uvloop, inside aiohttp, with rare full collections of garbage."""
+"""Puts an engine on a port as the product does: inside aiohttp, with rare full collections of garbage."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
-import uvloop
 from aiohttp import web
 
-from loadtest.lifetime import raise_file_limit, serve_until_told
+from loadtest.lifetime import serve_until_told
 from realtime.collector import spare_full_collections
 from realtime.engine.hub import Hub
 from realtime.engine.listening import listen
@@ -26,12 +22,6 @@ BACKLOG: Final = 1_024
 _DEADLINE_S = 2.0
 
 
-def server_options(description: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--port", type=int, required=True, help="where to listen on the loopback address")
-    return parser
-
-
 async def host(
     policy: SessionPolicy,
     hub: Hub,
@@ -41,6 +31,7 @@ async def host(
     **told: object,
 ) -> None:
     """Serves clients until SIGTERM; `told` is what they need to know beside the port."""
+    spare_full_collections()
     options = EngineOptions(ping_interval_ms=PING_INTERVAL_MS, namespaces=namespaces)
     engine = SocketEngine(policy=policy, hub=hub, options=options, recovery=recovery)
     app = web.Application()
@@ -51,10 +42,3 @@ async def host(
     await serve_until_told(**told)
     await engine.close(CLOSE_DRAINING, deadline_s=_DEADLINE_S)
     await runner.cleanup()
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    raise_file_limit()
-    spare_full_collections()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)

@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import hashlib
 import struct
 from typing import Final, cast
 
-import uvloop
-
-from loadtest.lifetime import raise_file_limit, serve_until_told
+from loadtest.lifetime import run, serve_until_told, server_options
 
 BACKLOG: Final = 1_024
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -106,12 +103,7 @@ async def serve(port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="where to listen on the loopback address")
-    options = parser.parse_args()
-    raise_file_limit()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(options.port))
+    run(serve(server_options(__doc__).parse_args().port))
 
 
 if __name__ == "__main__":

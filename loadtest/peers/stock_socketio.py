@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 from typing import Final
 
 import socketio
-import uvloop
 from aiohttp import web
 
-from loadtest.lifetime import raise_file_limit, serve_until_told
+from loadtest.lifetime import run, serve_until_told, server_options
 
 NAMESPACES: Final = ("/", "/b", "/c", "/d", "/e", "/f")
 PING_INTERVAL_S: Final = 600
@@ -38,12 +35,7 @@ async def serve(port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="where to listen on the loopback address")
-    options = parser.parse_args()
-    raise_file_limit()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(options.port))
+    run(serve(server_options(__doc__).parse_args().port))
 
 
 if __name__ == "__main__":
