@@ -5,7 +5,7 @@ Whoever may not see a thing is answered as if there were none; whoever may see i
 
 from __future__ import annotations
 
-from realtime.errors import FORBIDDEN, NOT_FOUND, CommandError
+from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
 from sql.people import Relation
 
 HIDDEN_UNTIL_FOLLOWED = "followers"

@@ -1,6 +1,6 @@
 """What an operation is given and what it gives back.
 
-The Protocols are what operations need from outside SQL; `server/app.py` fills them in.
+The Protocols are what operations need from outside SQL; `server/composition/node.py` fills them in.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from realtime.contract import Fact
-from realtime.errors import CommandError
-from realtime.identity import Identity
-from realtime.limits import Decision, Rate
-from realtime.outgoing import Emission, Signal
+from realtime.contract.declarations import Fact
+from realtime.contract.emissions import Emission, Signal
+from realtime.contract.errors import CommandError
+from realtime.contract.identity import Identity
+from realtime.limits.limiter import Limiter
 from sql.catalogue import Queries
 from sql.ids import UserId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 
 AckT_co = TypeVar("AckT_co", bound=BaseModel, covariant=True)
 
@@ -118,13 +118,13 @@ class FeedList(Protocol):
     def floor(self) -> int: ...
 
 
-class Attendance(Protocol):
+class Subscribers(Protocol):
     """Who listens to a topic at this moment, on any node. Raises StoreUnavailable when away."""
 
     async def listening(self, topic: str) -> Sequence[int]: ...
 
 
-class Presence(Protocol):
+class PresenceReader(Protocol):
     """Who is online at this moment, on any node. Raises StoreUnavailable when away."""
 
     async def online(self, user_ids: Sequence[int]) -> set[int]: ...
@@ -136,13 +136,7 @@ class Meter(Protocol):
     def count(self, name: str, amount: int) -> None: ...
 
 
-class Limiter(Protocol):
-    """Counts calls against limits that depend on the payload (a login name); all-or-nothing over the checks."""
-
-    async def hit(self, checks: Sequence[tuple[str, Rate, int]]) -> Decision: ...
-
-
-class Listener(Protocol):
+class CallerSession(Protocol):
     """The caller's own connection, as far as an operation may steer it: what it hears from now on.
 
     When `listen` returns, everything said on the topic from then on reaches the caller; so read after it, not before.
@@ -194,8 +188,8 @@ class Services:
     tokens: TokenIssuer
     passwords: PasswordHasher
     feeds: FeedStore
-    attendance: Attendance
-    presence: Presence
+    attendance: Subscribers
+    presence: PresenceReader
     limiter: Limiter
     meter: Meter
     policy: Policy
@@ -221,7 +215,7 @@ class Call:
     """One call: who calls, and all there is beside SQL."""
 
     caller: Caller
-    listener: Listener
+    session: CallerSession
     services: Services
 
     @property
@@ -234,14 +228,14 @@ class Call:
 
 
 @dataclass(slots=True)
-class Beforehand(Call):
+class PrepareContext(Call):
     """A call before its unit opens, for work that must not hold a connection (hashing a password, asking Redis).
 
     `read()` lends a connection without a transaction for as long as its block lasts.
     """
 
     sql: Queries
-    read: Callable[[], AbstractAsyncContextManager[Connection]]
+    read: Callable[[], AbstractAsyncContextManager[SqlConnection]]
 
 
 @dataclass(slots=True)
@@ -249,10 +243,10 @@ class Context(Call):
     """A call in its unit of work: a connection, in a transaction or without one as the command declares."""
 
     sql: Queries
-    connection: Connection
+    connection: SqlConnection
 
 
-class Happening(NamedTuple):
+class RaisedFact(NamedTuple):
     """A Fact with its data, to be stored in the transaction of the change."""
 
     fact: Fact[Any]
@@ -264,7 +258,7 @@ class Outcome(NamedTuple, Generic[AckT_co]):
 
     data: AckT_co
     pushes: tuple[Emission, ...] = ()
-    facts: tuple[Happening, ...] = ()
+    facts: tuple[RaisedFact, ...] = ()
     signals: tuple[Signal, ...] = ()
 
 
@@ -273,7 +267,7 @@ class Refusal(NamedTuple):
 
     error: CommandError
     pushes: tuple[Emission, ...] = ()
-    facts: tuple[Happening, ...] = ()
+    facts: tuple[RaisedFact, ...] = ()
     signals: tuple[Signal, ...] = ()
 
 
@@ -281,5 +275,5 @@ class Reaction(NamedTuple):
     """What a consumer did about a Fact: as an Outcome, but nobody waits for an answer."""
 
     pushes: tuple[Emission, ...] = ()
-    facts: tuple[Happening, ...] = ()
+    facts: tuple[RaisedFact, ...] = ()
     signals: tuple[Signal, ...] = ()

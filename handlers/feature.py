@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from handlers.context import Beforehand, Call, Context, Outcome, Reaction, Refusal
-from realtime.contract import AckT, Command, Fact, ModelT, PayloadT, Push
+from handlers.context import Call, Context, Outcome, PrepareContext, Reaction, Refusal
+from realtime.contract.declarations import AckT, Command, Fact, ModelT, PayloadT, Push
 from sql.catalogue import Queries
 from sql.ids import UserId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 
 Reactor = Callable[[Context, Any], Awaitable[Reaction]]
-EntryRooms = Callable[[Connection, Queries, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
+EntryRooms = Callable[[SqlConnection, Queries, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
 """For many people at once, since they come back at once; whoever has none may be absent."""
 
 PreparedT = TypeVar("PreparedT")
@@ -24,7 +24,7 @@ class WithSql:
     """An operation in a unit of work. `before` is what is done before that opens; None: nothing."""
 
     operate: Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
-    before: Callable[[Beforehand, Any], Awaitable[Any]] | None = None
+    before: Callable[[PrepareContext, Any], Awaitable[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class BoundCommand:
     work: WithSql | WithoutSql
 
 
-def bind(
+def bind_command(
     command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Outcome[AckT] | Refusal]]
 ) -> BoundCommand:
     """Ties a command to its operation; the type checker compares payload and answer."""
@@ -55,17 +55,17 @@ def bind(
 
 def bind_prepared(
     command: Command[PayloadT, AckT],
-    before: Callable[[Beforehand, PayloadT], Awaitable[PreparedT]],
+    before: Callable[[PrepareContext, PayloadT], Awaitable[PreparedT]],
     operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT] | Refusal]],
 ) -> BoundCommand:
-    """As `bind`, for a command with slow work that must not hold a connection; the operation gets its result."""
+    """For a command with slow work that must not hold a connection; the operation gets the result of that work."""
     return BoundCommand(command, WithSql(operation, before))
 
 
 def bind_without_sql(
     command: Command[PayloadT, AckT], operation: Callable[[Call, PayloadT], Awaitable[Outcome[AckT]]]
 ) -> BoundCommand:
-    """As `bind`, for a command that declares `Unit.NONE`: to the type checker, its operation has no connection."""
+    """For a command that declares `Unit.NONE`: to the type checker, its operation has no connection."""
     return BoundCommand(command, WithoutSql(operation))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from realtime.contract import DEFAULT_MAX_BYTES
-from realtime.wire import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Model
+from realtime.contract.declarations import DEFAULT_MAX_BYTES
+from realtime.contract.wire import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Model
 
 DISPLAY_NAME_CHARS: Final = 50
 BIO_CHARS: Final = 300

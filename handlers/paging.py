@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from realtime.wire import PAGE_LIMIT_DEFAULT
+from realtime.contract.wire import PAGE_LIMIT_DEFAULT
 
 RowT = TypeVar("RowT")
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from server.commands.failure import CommandFailed
 from server.config import Settings, SettingsError, load_settings
-from server.embedded_binaries import EmbeddedError
+from server.dev.embedded_binaries import EmbeddedError
+from server.failure import CommandFailed
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of PORT.", min=0, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on, instead of HOST.")]
@@ -103,14 +103,14 @@ def parked(
 @cli.command()
 def doctor(port: Port = None, host: Host = None) -> None:
     """Look for what would keep Rookery from starting."""
-    from server.doctor import examine
+    from server.commands.doctor import examine
 
     if not examine(_settings(port=port, host=host)):
         raise typer.Exit(1)
 
 
 def _settings(*, port: int | None = None, host: str | None = None) -> Settings:
-    from server.observe import set_up_logging
+    from server.monitoring.logs import set_up_logging
 
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     settings = load_settings(**given)
@@ -140,7 +140,7 @@ def main() -> int:
 
 def _told() -> tuple[type[Exception], ...]:
     """The errors whose message is written for the person at the terminal."""
-    from server.secrets_file import SecretsError
+    from server.accounts.secrets_file import SecretsError
     from sql.errors import Unavailable
     from sql.migrate import MigrationFailed
 

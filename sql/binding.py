@@ -44,7 +44,7 @@ def read_queries(aggregate: str) -> dict[str, Query]:
     return queries
 
 
-def bind(protocol: type, aggregate: str) -> Any:
+def bind_queries(protocol: type, aggregate: str) -> Any:
     """An object with one method per query of the file; rows come as the NamedTuples that the protocol names.
 
     Raises LookupError when protocol and file do not name the same queries.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sql.errors import translated
-from sql.unit import Connection
+from sql.unit import SqlConnection
 
 
 class PersonRecord(NamedTuple):
@@ -111,7 +111,7 @@ TABLES: dict[type[Record], str] = {
 }
 
 
-async def copy_records(connection: Connection, kind: type[Record], records: Iterable[Record]) -> None:
+async def copy_records(connection: SqlConnection, kind: type[Record], records: Iterable[Record]) -> None:
     """Stores records of one kind; fields that a kind does not have get the table's defaults.
 
     Raises UniqueViolated or ForeignKeyMissing; then none of these records is stored.

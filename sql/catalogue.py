@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sql.accounts import AccountQueries
-from sql.binding import bind
+from sql.binding import bind_queries
 from sql.chat import ChatQueries
 from sql.comments import CommentQueries
 from sql.facts import FactQueries
@@ -35,13 +35,13 @@ class Queries:
 def load_queries() -> Queries:
     """Reads all query files. Raises LookupError when a file and its Protocol do not fit."""
     return Queries(
-        accounts=bind(AccountQueries, "accounts"),
-        people=bind(PeopleQueries, "people"),
-        graph=bind(GraphQueries, "graph"),
-        posts=bind(PostQueries, "posts"),
-        comments=bind(CommentQueries, "comments"),
-        feed=bind(FeedQueries, "feed"),
-        chat=bind(ChatQueries, "chat"),
-        facts=bind(FactQueries, "facts"),
-        network=bind(NetworkQueries, "network"),
+        accounts=bind_queries(AccountQueries, "accounts"),
+        people=bind_queries(PeopleQueries, "people"),
+        graph=bind_queries(GraphQueries, "graph"),
+        posts=bind_queries(PostQueries, "posts"),
+        comments=bind_queries(CommentQueries, "comments"),
+        feed=bind_queries(FeedQueries, "feed"),
+        chat=bind_queries(ChatQueries, "chat"),
+        facts=bind_queries(FactQueries, "facts"),
+        network=bind_queries(NetworkQueries, "network"),
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
 from sql.people import Relation, UserCard
-from sql.unit import Connection
+from sql.unit import SqlConnection
 
 
 class OpenedRow(NamedTuple):
@@ -14,14 +14,14 @@ class OpenedRow(NamedTuple):
     """False when it stood before."""
 
 
-class MemberView(NamedTuple):
+class MemberRow(NamedTuple):
     role: str
     delivered_seq: int
     read_seq: int
     user: UserCard
 
 
-class MessageView(NamedTuple):
+class MessageRow(NamedTuple):
     conversation_id: ConversationId
     seq: int
     id: MessageId
@@ -35,7 +35,7 @@ class MessageView(NamedTuple):
     sender: UserCard
 
 
-class ConversationMemberView(NamedTuple):
+class ConversationMemberRow(NamedTuple):
     """One member of a conversation, and the conversation as the viewer has it: the same in each of its rows."""
 
     id: ConversationId
@@ -46,8 +46,8 @@ class ConversationMemberView(NamedTuple):
     viewer_read_seq: int
     viewer_muted: bool
     unread_count: int
-    member: MemberView
-    last_message: MessageView | None
+    member: MemberRow
+    last_message: MessageRow | None
 
 
 class MembershipRow(NamedTuple):
@@ -55,7 +55,7 @@ class MembershipRow(NamedTuple):
     conversation_id: ConversationId
 
 
-class MemberRow(NamedTuple):
+class MemberPositionsRow(NamedTuple):
     user_id: UserId
     delivered_seq: int
     read_seq: int
@@ -77,59 +77,61 @@ class PositionRow(NamedTuple):
     last_seq: int
 
 
-class DirectMessageView(NamedTuple):
+class DirectMessageRow(NamedTuple):
     """A message between two people, with the positions of the one who did not write it."""
 
     receiver_id: UserId
     receiver_delivered_seq: int
     receiver_read_seq: int
-    message: MessageView
+    message: MessageRow
 
 
 class MissedRow(NamedTuple):
     conversation_id: ConversationId
     last_seq: int
-    message: MessageView | None
+    message: MessageRow | None
     """None, in the only row of its conversation, where it was not asked for, nothing was missed, or all is left out."""
 
 
 class ChatQueries(Protocol):
     async def find_direct(
-        self, connection: Connection, *, low_id: UserId, high_id: UserId
+        self, connection: SqlConnection, *, low_id: UserId, high_id: UserId
     ) -> ConversationId | None: ...
 
-    async def open_direct(self, connection: Connection, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
+    async def open_direct(self, connection: SqlConnection, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
 
     async def read_conversation(
-        self, connection: Connection, *, viewer_id: UserId, conversation_id: ConversationId
-    ) -> list[ConversationMemberView]: ...
+        self, connection: SqlConnection, *, viewer_id: UserId, conversation_id: ConversationId
+    ) -> list[ConversationMemberRow]: ...
 
     async def list_conversations(
-        self, connection: Connection, *, viewer_id: UserId, before: ActivityId, page_size: int
-    ) -> list[ConversationMemberView]:
+        self, connection: SqlConnection, *, viewer_id: UserId, before: ActivityId, page_size: int
+    ) -> list[ConversationMemberRow]:
         """`before` is a `last_activity_id`; the rows of one conversation stand together."""
         ...
 
-    async def list_memberships(self, connection: Connection, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
+    async def list_memberships(self, connection: SqlConnection, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
 
-    async def list_members(self, connection: Connection, *, conversation_id: ConversationId) -> list[MemberRow]: ...
+    async def list_members(
+        self, connection: SqlConnection, *, conversation_id: ConversationId
+    ) -> list[MemberPositionsRow]: ...
 
     async def lock_direct(
-        self, connection: Connection, *, viewer_id: UserId, conversation_id: ConversationId
+        self, connection: SqlConnection, *, viewer_id: UserId, conversation_id: ConversationId
     ) -> DirectRow | None:
         """After it, and until the transaction ends, nobody else numbers a message of this conversation."""
         ...
 
     async def insert_message(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         conversation_id: ConversationId,
         sender_id: UserId,
         text: str,
         reply_to_seq: int | None,
         client_id: str | None,
-    ) -> MessageView | None:
+    ) -> MessageRow | None:
         """None: no such conversation, not a member, or a repeated client_id (see find_message).
 
         After lock_direct it sees every earlier try in this conversation; without it, one that is committed at this
@@ -138,44 +140,44 @@ class ChatQueries(Protocol):
         ...
 
     async def find_message(
-        self, connection: Connection, *, sender_id: UserId, client_id: str
-    ) -> MessageView | None: ...
+        self, connection: SqlConnection, *, sender_id: UserId, client_id: str
+    ) -> MessageRow | None: ...
 
     async def list_messages_before(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_id: ConversationId,
         before_seq: int,
         page_size: int,
-    ) -> list[MessageView]: ...
+    ) -> list[MessageRow]: ...
 
     async def list_messages_after(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_id: ConversationId,
         after_seq: int,
         page_size: int,
-    ) -> list[MessageView]: ...
+    ) -> list[MessageRow]: ...
 
     async def list_direct_messages(
-        self, connection: Connection, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
-    ) -> list[DirectMessageView]: ...
+        self, connection: SqlConnection, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
+    ) -> list[DirectMessageRow]: ...
 
     async def mark_read(
-        self, connection: Connection, *, conversation_id: ConversationId, user_id: UserId, seq: int
+        self, connection: SqlConnection, *, conversation_id: ConversationId, user_id: UserId, seq: int
     ) -> PositionRow | None: ...
 
     async def mark_delivered(
-        self, connection: Connection, *, conversation_id: ConversationId, user_id: UserId, seq: int
+        self, connection: SqlConnection, *, conversation_id: ConversationId, user_id: UserId, seq: int
     ) -> PositionRow | None: ...
 
     async def sync_messages(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_ids: list[ConversationId],

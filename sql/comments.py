@@ -5,10 +5,10 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import CommentId, PostId, UserId
 from sql.people import Relation, UserCard
-from sql.unit import Connection
+from sql.unit import SqlConnection
 
 
-class CommentView(NamedTuple):
+class CommentRow(NamedTuple):
     """A comment as one viewer gets it; `viewer` is how they stand to its author."""
 
     id: CommentId
@@ -36,7 +36,7 @@ class DeletedCommentRow(NamedTuple):
 class CommentQueries(Protocol):
     async def insert_comment(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         post_id: PostId,
         parent_id: CommentId | None,
@@ -47,27 +47,29 @@ class CommentQueries(Protocol):
         """None: this author has a comment with this client_id (see find_comment), or post or parent are gone."""
         ...
 
-    async def find_comment(self, connection: Connection, *, author_id: UserId, client_id: str) -> CommentId | None: ...
+    async def find_comment(
+        self, connection: SqlConnection, *, author_id: UserId, client_id: str
+    ) -> CommentId | None: ...
 
     async def read_comment(
-        self, connection: Connection, *, viewer_id: UserId, comment_id: CommentId
-    ) -> CommentView | None: ...
+        self, connection: SqlConnection, *, viewer_id: UserId, comment_id: CommentId
+    ) -> CommentRow | None: ...
 
     async def list_comments(
-        self, connection: Connection, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
-    ) -> list[CommentView]: ...
+        self, connection: SqlConnection, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
+    ) -> list[CommentRow]: ...
 
     async def list_replies(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         viewer_id: UserId,
         post_id: PostId,
         parent_id: CommentId,
         before: CommentId,
         page_size: int,
-    ) -> list[CommentView]: ...
+    ) -> list[CommentRow]: ...
 
-    async def delete_comment(self, connection: Connection, *, comment_id: CommentId) -> DeletedCommentRow | None:
+    async def delete_comment(self, connection: SqlConnection, *, comment_id: CommentId) -> DeletedCommentRow | None:
         """None when it was deleted before. Call `posts.lock_post` first, in the same transaction."""
         ...

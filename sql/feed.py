@@ -3,8 +3,8 @@
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, PostId, UserId
-from sql.posts import PostView
-from sql.unit import Connection
+from sql.posts import PostRow
+from sql.unit import SqlConnection
 
 
 class AuthorRow(NamedTuple):
@@ -20,7 +20,7 @@ class FollowerBatchRow(NamedTuple):
 class FeedQueries(Protocol):
     async def home_page(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         viewer_id: UserId,
         ids: list[PostId],
@@ -28,7 +28,7 @@ class FeedQueries(Protocol):
         before: PostId,
         skip: int,
         page_size: int,
-    ) -> list[PostView]:
+    ) -> list[PostRow]:
         """`ids` has every post above `floor` of those followed who are no broadcasters, perhaps others, in any order.
 
         Without a list of ids the floor is MAX_ID: everything comes from SQL.
@@ -36,16 +36,16 @@ class FeedQueries(Protocol):
         ...
 
     async def home_since(
-        self, connection: Connection, *, viewer_id: UserId, after: PostId, page_size: int
-    ) -> list[PostView]: ...
+        self, connection: SqlConnection, *, viewer_id: UserId, after: PostId, page_size: int
+    ) -> list[PostRow]: ...
 
-    async def home_ids(self, connection: Connection, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
+    async def home_ids(self, connection: SqlConnection, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
 
-    async def read_author(self, connection: Connection, *, author_id: UserId) -> AuthorRow | None: ...
+    async def read_author(self, connection: SqlConnection, *, author_id: UserId) -> AuthorRow | None: ...
 
     async def follower_batch(
         self,
-        connection: Connection,
+        connection: SqlConnection,
         *,
         author_id: UserId,
         before_follow_id: FollowId,
@@ -55,5 +55,5 @@ class FeedQueries(Protocol):
         ...
 
     async def followers_among(
-        self, connection: Connection, *, author_id: UserId, user_ids: list[UserId]
+        self, connection: SqlConnection, *, author_id: UserId, user_ids: list[UserId]
     ) -> list[UserId]: ...

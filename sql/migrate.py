@@ -13,7 +13,7 @@ from pogo_core.error import BadMigrationError
 from pogo_core.util import migrate as pogo
 from pogo_core.util.sql import ensure_pogo_sync
 
-from sql.binding import bind
+from sql.binding import bind_queries
 from sql.errors import translated
 from sql.ledger import LedgerQueries
 from sql.pool import PlainConnection, plain_url
@@ -79,7 +79,7 @@ async def _open_ledger(database_url: str) -> AsyncIterator[_Ledger]:
     with translated():
         connection = await asyncpg.connect(plain_url(database_url))
     try:
-        yield _Ledger(connection, bind(LedgerQueries, "ledger"))
+        yield _Ledger(connection, bind_queries(LedgerQueries, "ledger"))
     finally:
         # Closing gives the lock back too.
         await connection.close()

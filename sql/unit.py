@@ -13,9 +13,9 @@ from sql.pool import Pool
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    SqlConnection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 else:  # asyncpg's classes are generic in its stubs only
-    Connection = asyncpg.Connection
+    SqlConnection = asyncpg.Connection
 
 
 class Units:
@@ -34,7 +34,7 @@ class Units:
         self._turn_timeout_s = turn_timeout_s
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
+    async def read(self) -> AsyncIterator[SqlConnection]:
         """Lends a connection without a transaction: each statement sees what is committed when it starts.
 
         Raises Unavailable when its turn does not come, or no connection is free, in time.
@@ -55,7 +55,7 @@ class Units:
             self._turns.release()
 
     @asynccontextmanager
-    async def write_at_once(self) -> AsyncIterator[Connection]:
+    async def write_at_once(self) -> AsyncIterator[SqlConnection]:
         """Lends a connection without a transaction: each statement is committed by itself. No turn is waited for.
 
         Raises Unavailable when no connection is free within the acquire timeout.
@@ -69,7 +69,7 @@ class Units:
                 await self._pool.release(connection)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Connection]:
+    async def write(self) -> AsyncIterator[SqlConnection]:
         """Lends a connection in a transaction (read committed) that is committed at the end of the block.
 
         An exception in the block rolls everything back and goes on its way. Raises Unavailable when no connection is
@@ -81,7 +81,7 @@ class Units:
 
 
 @asynccontextmanager
-async def transaction(connection: Connection) -> AsyncIterator[None]:
+async def transaction(connection: SqlConnection) -> AsyncIterator[None]:
     """Commits the block as one; inside a transaction it is a savepoint, so that one bad item can fail alone."""
     started = connection.transaction()
     with _to_its_end(connection):
@@ -98,7 +98,7 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _to_its_end(connection: Connection) -> Iterator[None]:
+def _to_its_end(connection: SqlConnection) -> Iterator[None]:
     """Around BEGIN, COMMIT and ROLLBACK: cut off, nobody knows how far it got, so the connection is thrown away."""
     try:
         with translated():

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 import pytest_asyncio
 
-from server.embedded import embedded_servers
+from server.dev.embedded import embedded_servers
 from tests.kit.loop_watch import watched_loop
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 from tests.kit.services import (

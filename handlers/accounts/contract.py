@@ -14,9 +14,10 @@ from handlers.accounts.login_limits import PER_ADDRESS
 from handlers.accounts.password_rules import NewPassword, TypedPassword
 from handlers.limits import DISPLAY_NAME_CHARS
 from handlers.people.models import Profile, User
-from realtime.contract import AUTH_NAMESPACE, Access, Command, Push, RateLimit, Repeat, Route, Unit
-from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND, TOKEN_EXPIRED, UNAUTHENTICATED
-from realtime.wire import Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
+from realtime.contract.declarations import AUTH_NAMESPACE, Access, Command, Push, Repeat, Route, Unit
+from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND, TOKEN_EXPIRED, UNAUTHENTICATED
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
 
 EXAMPLE_ID = "185604284416000001"
 EXAMPLE_REFRESH_TOKEN = "q3f1yJm0Vb8c2nXr5tZk7wLd9sGh4pAe6uTi1oBv0xE"

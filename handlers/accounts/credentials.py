@@ -7,7 +7,7 @@ import datetime
 from handlers.accounts.contract import Credentials
 from handlers.context import Context
 from handlers.people.views import user_view
-from realtime.errors import UNAUTHENTICATED, CommandError
+from realtime.contract.errors import UNAUTHENTICATED, CommandError
 from sql.ids import LoginSessionId, UserId
 
 USER_AGENT_CHARS = 300

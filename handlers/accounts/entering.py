@@ -8,8 +8,8 @@ from handlers.accounts.contract import Credentials, Login, Register
 from handlers.accounts.credentials import begin_login_session
 from handlers.accounts.identifiers import normal_login
 from handlers.accounts.login_limits import count_attempt
-from handlers.context import Beforehand, Context, Outcome
-from realtime.errors import CONFLICT, UNAUTHENTICATED, CommandError
+from handlers.context import Context, Outcome, PrepareContext
+from realtime.contract.errors import CONFLICT, UNAUTHENTICATED, CommandError
 from sql.errors import UniqueViolated
 from sql.ids import UserId
 
@@ -34,8 +34,8 @@ class Proof:
     upgraded_hash: str | None
 
 
-async def hash_new_password(beforehand: Beforehand, cmd: Register) -> str:
-    return await beforehand.services.passwords.hash(cmd.password)
+async def hash_new_password(ctx: PrepareContext, cmd: Register) -> str:
+    return await ctx.services.passwords.hash(cmd.password)
 
 
 async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[Credentials]:
@@ -58,14 +58,14 @@ async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[C
     return Outcome(await begin_login_session(ctx, user_id))
 
 
-async def prove_password(beforehand: Beforehand, cmd: Login) -> Proof:
+async def prove_password(ctx: PrepareContext, cmd: Login) -> Proof:
     """Checks the password. Existing account or not, exactly one password is verified, so that time tells nothing."""
     name = normal_login(cmd.login)
-    await count_attempt(beforehand, name)
-    async with beforehand.read() as connection:
-        account = await beforehand.sql.accounts.read_credentials(connection, login=name)
+    await count_attempt(ctx, name)
+    async with ctx.read() as connection:
+        account = await ctx.sql.accounts.read_credentials(connection, login=name)
     stored_hash = account.password_hash if account is not None else None
-    verdict = await beforehand.services.passwords.verify(stored_hash, cmd.password)
+    verdict = await ctx.services.passwords.verify(stored_hash, cmd.password)
     if account is None or not verdict.correct:
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
     return Proof(account.user_id, account.password_hash, verdict.upgraded_hash)

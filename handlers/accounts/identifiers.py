@@ -8,7 +8,7 @@ import phonenumbers
 from email_validator import validate_email
 from pydantic import AfterValidator, Field
 
-from realtime.wire import TextRule
+from realtime.contract.wire import TextRule
 
 EMAIL_CHARS: Final = 254
 PHONE_CHARS: Final = 32
@@ -95,7 +95,7 @@ def _check_username(value: str) -> str:
 
 
 def normal_email(value: str) -> str:
-    """The address as it is stored: NFC, the domain in small letters and in Unicode. Raises ValueError."""
+    """The address as it is stored: NFC, the domain in small rpc and in Unicode. Raises ValueError."""
     return validate_email(value, check_deliverability=False).normalized
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from handlers.accounts.contract import ChangePassword, ListSessions, LoginSession, RevokeSession
 from handlers.accounts.login_limits import count_attempt
 from handlers.accounts.views import login_session_of
-from handlers.context import Beforehand, Context, Outcome
+from handlers.context import Context, Outcome, PrepareContext
 from handlers.paging import cut_page, rows_wanted
-from realtime.errors import FORBIDDEN, NOT_FOUND, CommandError
-from realtime.outgoing import Revoke
-from realtime.wire import NOTHING, Nothing, Page
+from realtime.contract.emissions import Revoke
+from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
+from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LoginSessionId
 
 WRONG_PASSWORD = "The old password is wrong."
@@ -52,15 +52,15 @@ async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
     return Outcome(NOTHING)
 
 
-async def hash_changed_password(beforehand: Beforehand, cmd: ChangePassword) -> NewHash:
+async def hash_changed_password(ctx: PrepareContext, cmd: ChangePassword) -> NewHash:
     """Checks the old password and hashes the new one."""
-    await count_attempt(beforehand, f"id:{beforehand.user_id}")
-    async with beforehand.read() as connection:
-        stored_hash = await beforehand.sql.accounts.read_password_hash(connection, user_id=beforehand.user_id)
-    verdict = await beforehand.services.passwords.verify(stored_hash, cmd.old)
+    await count_attempt(ctx, f"id:{ctx.user_id}")
+    async with ctx.read() as connection:
+        stored_hash = await ctx.sql.accounts.read_password_hash(connection, user_id=ctx.user_id)
+    verdict = await ctx.services.passwords.verify(stored_hash, cmd.old)
     if stored_hash is None or not verdict.correct:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
-    return NewHash(stored_hash, await beforehand.services.passwords.hash(cmd.new))
+    return NewHash(stored_hash, await ctx.services.passwords.hash(cmd.new))
 
 
 async def change_password(ctx: Context, cmd: ChangePassword, new: NewHash) -> Outcome[Nothing]:

@@ -7,14 +7,14 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from realtime.wire import TextRule
+from realtime.contract.wire import TextRule
 
 PASSWORD_CHARS_MIN: Final = 8
 PASSWORD_CHARS_MAX: Final = 256
 """At most 1,024 bytes in UTF-8, which is what the hasher takes."""
 
 MOST_USED: Final[frozenset[str]] = frozenset(FREQUENCY_LISTS["passwords"][:10_000])
-"""In small letters, as the list that zxcvbn gathered from leaks has them."""
+"""In small rpc, as the list that zxcvbn gathered from leaks has them."""
 
 
 def _refuse_most_used(value: str) -> str:

@@ -7,9 +7,9 @@ import datetime
 from handlers.accounts.contract import Credentials, Logout, Refresh, Renew, Renewed
 from handlers.accounts.credentials import credentials_of, device_of, refresh_expiry
 from handlers.context import Call, Context, Outcome, Refusal
-from realtime.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
-from realtime.outgoing import Revoke
-from realtime.wire import NOTHING, Nothing
+from realtime.contract.emissions import Revoke
+from realtime.contract.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
+from realtime.contract.wire import NOTHING, Nothing
 from sql.accounts import RefreshTokenRow
 
 WRONG_TOKEN = "This refresh token is not good any more."
@@ -61,13 +61,13 @@ async def logout(ctx: Context, cmd: Logout) -> Outcome[Nothing]:
 
 
 async def renew(call: Call, cmd: Renew) -> Outcome[Renewed]:
-    if not call.listener.is_live:
+    if not call.session.is_live:
         raise CommandError(FORBIDDEN, "There is no connection to renew: send the new token with each request.")
     identity = call.services.tokens.identify(cmd.token)
     mine = call.caller.identity
     if mine is None or (identity.user_id, identity.login_session_id) != (mine.user_id, mine.login_session_id):
         raise CommandError(FORBIDDEN, "This token belongs to another login session.")
-    await call.listener.renew(identity)
+    await call.session.renew(identity)
     return Outcome(Renewed(expires_in_s=int(identity.expires_at_s - call.services.clock.now_s())))
 
 

@@ -13,9 +13,10 @@ from pydantic import Field, model_validator
 
 from handlers.chat.models import Conversation, Message
 from handlers.limits import MESSAGE_CHARS
-from realtime.contract import Command, LastPosition, Push, RateLimit, Repeat, Route, Unit
-from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
-from realtime.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
+from realtime.contract.declarations import Command, LastPosition, Push, Repeat, Route, Unit
+from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/chat"
 SYNC_CONVERSATIONS_MAX = 100

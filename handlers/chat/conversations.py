@@ -16,10 +16,10 @@ from handlers.chat.rooms import conversation_room
 from handlers.chat.views import by_conversation, conversation_view, without_viewer
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.errors import NOT_FOUND, CommandError
-from realtime.outgoing import Emission, Enter, ToRoom, emission
-from realtime.rooms import person_room
-from realtime.wire import Page
+from realtime.contract.emissions import Emission, Enter, ToRoom, emission
+from realtime.contract.errors import NOT_FOUND, CommandError
+from realtime.contract.wire import Page
+from realtime.pubsub.rooms import person_room
 from sql.chat import OpenedRow
 from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 

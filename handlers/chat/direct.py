@@ -9,7 +9,7 @@ from handlers.chat.models import DirectMessage
 from handlers.chat.views import direct_message_view, message_status
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.wire import Page
+from realtime.contract.wire import Page
 from sql.ids import MAX_ID, MessageId, UserId
 
 

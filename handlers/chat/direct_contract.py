@@ -7,9 +7,10 @@ from typing import Annotated
 from handlers.chat.contract import EXAMPLE_ID, NAMESPACE
 from handlers.chat.models import DirectMessage
 from handlers.limits import MESSAGE_CHARS
-from realtime.contract import Command, RateLimit, Repeat, Route
-from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
-from realtime.wire import ClientId, Id, Page, PageLimit, PageOffset, Payload, TextRule
+from realtime.contract.declarations import Command, Repeat, Route
+from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import ClientId, Id, Page, PageLimit, PageOffset, Payload, TextRule
 
 
 class WriteMessage(Payload):

@@ -6,21 +6,21 @@ from typing import Final
 
 from handlers.chat import contract, conversations, direct, direct_contract, messages, positions, sync
 from handlers.chat.rooms import rooms_at_entry
-from handlers.feature import Feature, bind
+from handlers.feature import Feature, bind_command
 
 FEATURE: Final = Feature(
     name="chat",
     commands=(
-        bind(contract.OPEN, conversations.open_conversation),
-        bind(contract.LIST_CONVERSATIONS, conversations.list_conversations),
-        bind(contract.GET, conversations.show_conversation),
-        bind(contract.SEND, messages.send_message),
-        bind(contract.LIST_MESSAGES, messages.list_messages),
-        bind(direct_contract.WRITE, direct.write_message),
-        bind(direct_contract.LIST, direct.list_direct_messages),
-        bind(contract.READ, positions.mark_read),
-        bind(contract.DELIVERED, positions.mark_delivered),
-        bind(contract.SYNC, sync.sync_chat),
+        bind_command(contract.OPEN, conversations.open_conversation),
+        bind_command(contract.LIST_CONVERSATIONS, conversations.list_conversations),
+        bind_command(contract.GET, conversations.show_conversation),
+        bind_command(contract.SEND, messages.send_message),
+        bind_command(contract.LIST_MESSAGES, messages.list_messages),
+        bind_command(direct_contract.WRITE, direct.write_message),
+        bind_command(direct_contract.LIST, direct.list_direct_messages),
+        bind_command(contract.READ, positions.mark_read),
+        bind_command(contract.DELIVERED, positions.mark_delivered),
+        bind_command(contract.SYNC, sync.sync_chat),
     ),
     pushes=(
         contract.MESSAGE_CREATED,

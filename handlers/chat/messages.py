@@ -19,10 +19,10 @@ from handlers.chat.rooms import conversation_room
 from handlers.chat.views import message_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
-from realtime.outgoing import Enter, ToRoom, emission
-from realtime.wire import Page
-from sql.chat import DirectRow, MessageView
+from realtime.contract.emissions import Enter, ToRoom, emission
+from realtime.contract.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
+from realtime.contract.wire import Page
+from sql.chat import DirectRow, MessageRow
 from sql.errors import Retry, UniqueViolated
 from sql.ids import MAX_ID, ConversationId
 
@@ -99,7 +99,7 @@ def _refusal(draft: Draft, place: DirectRow) -> CommandError | None:
     return None
 
 
-async def _write(ctx: Context, draft: Draft) -> MessageView | None:
+async def _write(ctx: Context, draft: Draft) -> MessageRow | None:
     """None when an earlier try has written it."""
     try:
         return await ctx.sql.chat.insert_message(
@@ -115,7 +115,7 @@ async def _write(ctx: Context, draft: Draft) -> MessageView | None:
         raise Retry(str(error)) from error
 
 
-async def _earlier_try(ctx: Context, draft: Draft) -> MessageView | None:
+async def _earlier_try(ctx: Context, draft: Draft) -> MessageRow | None:
     if draft.client_id is None:
         return None
     row = await ctx.sql.chat.find_message(ctx.connection, sender_id=ctx.user_id, client_id=draft.client_id)

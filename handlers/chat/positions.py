@@ -5,8 +5,8 @@ from __future__ import annotations
 from handlers.chat.contract import RECEIPT_UPDATED, MovePosition, PositionAck, Receipt
 from handlers.chat.rooms import conversation_room
 from handlers.context import Context, Outcome
-from realtime.errors import INVALID_PAYLOAD, NOT_FOUND, CommandError
-from realtime.outgoing import ToRoom, emission
+from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.errors import INVALID_PAYLOAD, NOT_FOUND, CommandError
 from sql.chat import PositionRow
 from sql.ids import ConversationId
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sql.catalogue import Queries
 from sql.ids import UserId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 
 
 def conversation_room(conversation_id: int) -> str:
@@ -15,7 +15,7 @@ def conversation_room(conversation_id: int) -> str:
 
 
 async def rooms_at_entry(
-    connection: Connection, sql: Queries, user_ids: Sequence[UserId]
+    connection: SqlConnection, sql: Queries, user_ids: Sequence[UserId]
 ) -> Mapping[UserId, list[str]]:
     """The rooms of all conversations of these people."""
     found: dict[UserId, list[str]] = {}

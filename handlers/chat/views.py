@@ -8,11 +8,11 @@ from typing import Literal
 
 from handlers.chat.models import Conversation, ConversationViewer, DirectMessage, Member, Message
 from handlers.people.views import user_view
-from realtime.wire import unix_ms
-from sql.chat import ConversationMemberView, DirectMessageView, MemberView, MessageView
+from realtime.contract.wire import unix_ms
+from sql.chat import ConversationMemberRow, DirectMessageRow, MemberRow, MessageRow
 
 
-def message_view(row: MessageView) -> Message:
+def message_view(row: MessageRow) -> Message:
     """A message, the same for every reader."""
     return Message(
         id=row.id,
@@ -28,7 +28,7 @@ def message_view(row: MessageView) -> Message:
     )
 
 
-def direct_message_view(row: DirectMessageView) -> DirectMessage:
+def direct_message_view(row: DirectMessageRow) -> DirectMessage:
     """A message of two people, the same for both."""
     return DirectMessage(
         message=message_view(row.message),
@@ -46,7 +46,7 @@ def message_status(seq: int, *, delivered_seq: int, read_seq: int) -> Literal["s
     return "delivered" if seq <= delivered_seq else "sent"
 
 
-def conversation_view(rows: Sequence[ConversationMemberView]) -> Conversation:
+def conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:
     """A conversation from its rows, one for each member, as their viewer has it."""
     first = rows[0]
     return Conversation(
@@ -65,11 +65,11 @@ def without_viewer(conversation: Conversation) -> Conversation:
     return conversation.model_copy(update={"viewer": None})
 
 
-def by_conversation(rows: Iterable[ConversationMemberView]) -> Iterator[list[ConversationMemberView]]:
+def by_conversation(rows: Iterable[ConversationMemberRow]) -> Iterator[list[ConversationMemberRow]]:
     """The rows of each conversation; those of one stand together."""
     for _, members in groupby(rows, key=lambda row: row.id):
         yield list(members)
 
 
-def _member_view(row: MemberView) -> Member:
+def _member_view(row: MemberRow) -> Member:
     return Member(user=user_view(row.user), role=row.role, delivered_seq=row.delivered_seq, read_seq=row.read_seq)

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from handlers.limits import COMMENT_CHARS
 from handlers.people.models import User
-from realtime.contract import Command, RateLimit, Repeat, Route
-from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
-from realtime.wire import ClientId, Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
+from realtime.contract.declarations import Command, Repeat, Route
+from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import ClientId, Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/posts"
 EXAMPLE_POST_ID = "185604284416000002"

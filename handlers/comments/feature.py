@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from handlers.comments import contract, operations
-from handlers.feature import Feature, bind
+from handlers.feature import Feature, bind_command
 
 FEATURE: Final = Feature(
     name="comments",
     commands=(
-        bind(contract.COMMENT_CREATE, operations.create_comment),
-        bind(contract.COMMENT_LIST, operations.list_comments),
-        bind(contract.COMMENT_DELETE, operations.delete_comment),
+        bind_command(contract.COMMENT_CREATE, operations.create_comment),
+        bind_command(contract.COMMENT_LIST, operations.list_comments),
+        bind_command(contract.COMMENT_DELETE, operations.delete_comment),
     ),
 )

@@ -7,11 +7,11 @@ from handlers.comments.contract import Comment, CommentAck, CreateComment, ListC
 from handlers.comments.views import comment_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.errors import CONFLICT, NOT_FOUND, CommandError
-from realtime.wire import NOTHING, Nothing, Page
-from sql.comments import CommentView
+from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
+from realtime.contract.wire import NOTHING, Nothing, Page
+from sql.comments import CommentRow
 from sql.ids import MAX_ID, CommentId, PostId
-from sql.posts import PostView
+from sql.posts import PostRow
 
 
 async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck]:
@@ -68,21 +68,21 @@ async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
     return Outcome(NOTHING)
 
 
-async def _read_post(ctx: Context, post_id: PostId) -> PostView:
+async def _read_post(ctx: Context, post_id: PostId) -> PostRow:
     row = await ctx.sql.posts.read_post(ctx.connection, viewer_id=ctx.user_id, post_id=post_id)
     if row is None:
         raise CommandError(NOT_FOUND)
     return row
 
 
-async def _read_comment(ctx: Context, comment_id: CommentId) -> CommentView:
+async def _read_comment(ctx: Context, comment_id: CommentId) -> CommentRow:
     row = await ctx.sql.comments.read_comment(ctx.connection, viewer_id=ctx.user_id, comment_id=comment_id)
     if row is None:
         raise CommandError(NOT_FOUND)
     return row
 
 
-def _is_shown(comment: CommentView) -> bool:
+def _is_shown(comment: CommentRow) -> bool:
     """Whether a reader of the post finds the comment there; a deleted one stands while it has replies."""
     return may_see_comment(comment.viewer) and (not comment.is_deleted or comment.reply_count > 0)
 
@@ -97,7 +97,7 @@ async def _may_answer(ctx: Context, cmd: CreateComment) -> bool:
     return parent is not None and may_see_comment(parent.viewer)
 
 
-async def _earlier_comment(ctx: Context, cmd: CreateComment) -> CommentView:
+async def _earlier_comment(ctx: Context, cmd: CreateComment) -> CommentRow:
     """What an earlier try with this client_id made; `not_found` when there is none, or it was deleted since."""
     if cmd.client_id is None:
         raise CommandError(NOT_FOUND)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from handlers.comments.contract import Comment
 from handlers.people.views import user_view
-from realtime.wire import unix_ms
-from sql.comments import CommentView
+from realtime.contract.wire import unix_ms
+from sql.comments import CommentRow
 
 
-def comment_view(row: CommentView) -> Comment:
+def comment_view(row: CommentRow) -> Comment:
     """A comment as the reader of this row gets it; of a deleted one only its place is left."""
     return Comment(
         id=row.id,

@@ -9,7 +9,7 @@ from handlers.feed.position import position_of
 from handlers.people.contract import FOLLOW_CREATED, FollowData
 from handlers.posts.contract import POST_CREATED, PostCreatedData
 from handlers.posts.views import post_view, without_viewer
-from realtime.outgoing import ToListeners, emission
+from realtime.contract.emissions import ToTopic, emission
 from sql.ids import MAX_ID, FollowId, PostId, UserId
 
 BATCH_SIZE = 1_000
@@ -30,7 +30,7 @@ async def fan_out(ctx: Context, data: PostCreatedData) -> Reaction:
     ctx.services.meter.count("feed_posts_fanned_out", 1)
     ctx.services.meter.count("feed_pushes_offered", len(hearers))
     news = NewPost(post=without_viewer(post_view(post)), position=position_of(post_id))
-    return Reaction(pushes=(emission(FEED_NEW, news, ToListeners(TOPIC, hearers)),) if hearers else ())
+    return Reaction(pushes=(emission(FEED_NEW, news, ToTopic(TOPIC, hearers)),) if hearers else ())
 
 
 async def _fill_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[UserId]:

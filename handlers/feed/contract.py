@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from handlers.feed.position import Position
 from handlers.posts.models import Post
-from realtime.contract import Command, Push, RateLimit, Repeat, Route, Unit
-from realtime.errors import FORBIDDEN
-from realtime.wire import Empty, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload
+from realtime.contract.declarations import Command, Push, Repeat, Route, Unit
+from realtime.contract.errors import FORBIDDEN
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import Empty, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload
 
 NAMESPACE = "/feed"
 TOPIC = "feed"

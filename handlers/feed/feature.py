@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.feature import Feature, bind, bind_prepared, bind_without_sql
+from handlers.feature import Feature, bind_command, bind_prepared, bind_without_sql
 from handlers.feed.consumers import FEED_FANOUT, FEED_FOLLOW
 from handlers.feed.contract import FEED_NEW, FEED_PAGE, FEED_SUBSCRIBE, FEED_SYNC, FEED_UNSUBSCRIBE
 from handlers.feed.operations import (
@@ -20,7 +20,7 @@ FEATURE = Feature(
         bind_prepared(FEED_SUBSCRIBE, start_listening, subscribe),
         bind_without_sql(FEED_UNSUBSCRIBE, unsubscribe),
         bind_prepared(FEED_PAGE, find_home, read_page),
-        bind(FEED_SYNC, sync),
+        bind_command(FEED_SYNC, sync),
     ),
     pushes=(FEED_NEW,),
     consumers=(FEED_FANOUT, FEED_FOLLOW),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Final, NamedTuple
 
-from handlers.context import Beforehand, Call, Context, Outcome
+from handlers.context import Call, Context, Outcome, PrepareContext
 from handlers.feed.contract import (
     SYNC_ITEMS_MAX,
     SYNC_WINDOW_DAYS,
@@ -21,8 +21,8 @@ from handlers.feed.position import position_at, sync_floor
 from handlers.paging import cut_page, rows_wanted
 from handlers.posts.models import Post
 from handlers.posts.views import post_view
-from realtime.errors import FORBIDDEN, CommandError
-from realtime.wire import NOTHING, Empty, Nothing, Page, unix_ms
+from realtime.contract.errors import FORBIDDEN, CommandError
+from realtime.contract.wire import NOTHING, Empty, Nothing, Page, unix_ms
 from sql.ids import MAX_ID, PostId
 
 _SYNC_WINDOW: Final = datetime.timedelta(days=SYNC_WINDOW_DAYS)
@@ -35,12 +35,12 @@ class Subscribed(NamedTuple):
     home: HomeList
 
 
-async def start_listening(beforehand: Beforehand, command: SubscribeFeed) -> Subscribed:
+async def start_listening(ctx: PrepareContext, command: SubscribeFeed) -> Subscribed:
     """The order is the promise: what comes after the position is heard, or is in the list, or both."""
-    _demand_live(beforehand)
-    position = position_at(beforehand.now())
-    await beforehand.listener.listen(TOPIC)
-    return Subscribed(position, await home_list(beforehand))
+    _demand_live(ctx)
+    position = position_at(ctx.now())
+    await ctx.session.listen(TOPIC)
+    return Subscribed(position, await home_list(ctx))
 
 
 async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed) -> Outcome[FeedSnapshot]:
@@ -50,12 +50,12 @@ async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed
 
 async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
     _demand_live(call)
-    await call.listener.unlisten(TOPIC)
+    await call.session.unlisten(TOPIC)
     return Outcome(NOTHING)
 
 
-async def find_home(beforehand: Beforehand, command: ReadFeed) -> HomeList:
-    return await home_list(beforehand)
+async def find_home(ctx: PrepareContext, command: ReadFeed) -> HomeList:
+    return await home_list(ctx)
 
 
 async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[Page[Post]]:
@@ -97,5 +97,5 @@ async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, li
 
 
 def _demand_live(call: Call) -> None:
-    if not call.listener.is_live:
+    if not call.session.is_live:
         raise CommandError(FORBIDDEN, "Only a live connection can hear the feed: read pages of it instead.")

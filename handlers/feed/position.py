@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from realtime.wire import unix_ms
+from realtime.contract.wire import unix_ms
 from sql.ids import id_floor_ms, ms_of_id
 
 OVERLAP_MS: Final = 60_000

@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, Limits
 from handlers.people.models import Key, Profile, User
-from realtime.contract import Command, Fact, RateLimit, Repeat, Route, Unit
-from realtime.errors import CONFLICT, NOT_FOUND
-from realtime.wire import Empty, Id, Model, Page, PageLimit, Payload, TextRule, WireId
+from realtime.contract.declarations import Command, Fact, Repeat, Route, Unit
+from realtime.contract.errors import CONFLICT, NOT_FOUND
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import Empty, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/users"
 EXAMPLE_ID = "185604284416000001"

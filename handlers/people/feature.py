@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from handlers.feature import Feature, bind
+from handlers.feature import Feature, bind_command
 from handlers.people import contract, operations
 
 FEATURE: Final = Feature(
     name="people",
     commands=(
-        bind(contract.USER_ME, operations.show_me),
-        bind(contract.USER_GET, operations.show_person),
-        bind(contract.USER_UPDATE, operations.update_me),
-        bind(contract.USER_FOLLOW, operations.follow),
-        bind(contract.USER_UNFOLLOW, operations.unfollow),
-        bind(contract.USER_BLOCK, operations.block),
-        bind(contract.USER_UNBLOCK, operations.unblock),
-        bind(contract.USER_FOLLOWERS, operations.list_followers),
-        bind(contract.USER_FOLLOWING, operations.list_following),
+        bind_command(contract.USER_ME, operations.show_me),
+        bind_command(contract.USER_GET, operations.show_person),
+        bind_command(contract.USER_UPDATE, operations.update_me),
+        bind_command(contract.USER_FOLLOW, operations.follow),
+        bind_command(contract.USER_UNFOLLOW, operations.unfollow),
+        bind_command(contract.USER_BLOCK, operations.block),
+        bind_command(contract.USER_UNBLOCK, operations.unblock),
+        bind_command(contract.USER_FOLLOWERS, operations.list_followers),
+        bind_command(contract.USER_FOLLOWING, operations.list_following),
     ),
     facts=(contract.FOLLOW_CREATED,),
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from handlers.limits import DISPLAY_NAME_CHARS
-from realtime.wire import Model, TextRule, WireId
+from realtime.contract.wire import Model, TextRule, WireId
 
 Key = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 ProfileValue = (

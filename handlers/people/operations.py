@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.access import may_see_person, require_visible
-from handlers.context import Context, Happening, Outcome
+from handlers.context import Context, Outcome, RaisedFact
 from handlers.limits import Limits
 from handlers.paging import cut_page, rows_wanted
 from handlers.people.contract import (
@@ -20,8 +20,8 @@ from handlers.people.contract import (
 )
 from handlers.people.models import User
 from handlers.people.views import user_view
-from realtime.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, CommandError
-from realtime.wire import Empty, Page, unix_ms
+from realtime.contract.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, CommandError
+from realtime.contract.wire import Empty, Page, unix_ms
 from sql.graph import FollowsQuery
 from sql.ids import MAX_ID, FollowId, UserId
 from sql.people import Relation
@@ -90,7 +90,7 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     if row is None:
         raise CommandError(NOT_FOUND)
     data = FollowData(follower_id=ctx.user_id, followed_id=other_id)
-    return Outcome(Following(following=True), facts=(Happening(FOLLOW_CREATED, data),) if row.changed else ())
+    return Outcome(Following(following=True), facts=(RaisedFact(FOLLOW_CREATED, data),) if row.changed else ())
 
 
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:

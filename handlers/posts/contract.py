@@ -9,9 +9,10 @@ from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, mode
 from handlers.limits import LINK_CHARS, POST_CHARS
 from handlers.people.models import User
 from handlers.posts.models import Post
-from realtime.contract import Command, Fact, RateLimit, Repeat, Route, Unit
-from realtime.errors import CONFLICT, FORBIDDEN, NOT_FOUND
-from realtime.wire import ClientId, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, TextRule, WireId
+from realtime.contract.declarations import Command, Fact, Repeat, Route, Unit
+from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import ClientId, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, TextRule, WireId
 
 NAMESPACE = "/posts"
 EXAMPLE_ID = "185604284416000002"
@@ -35,7 +36,7 @@ def _web_address(value: str) -> str:
 
 
 Text = Annotated[str, TextRule(POST_CHARS, lines=True)]
-Link = Annotated[str, TextRule(LINK_CHARS), AfterValidator(_web_address)]
+ConnectionEntry = Annotated[str, TextRule(LINK_CHARS), AfterValidator(_web_address)]
 ChosenVisibility = Literal["public", "followers"]
 
 
@@ -44,7 +45,7 @@ class CreatePost(Payload):
 
     text: Text | None = None
     kind: Literal["text", "link"] | None = None
-    link: Link | None = None
+    link: ConnectionEntry | None = None
     visibility: ChosenVisibility = "public"
     client_id: ClientId | None = None
 

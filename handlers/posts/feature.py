@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from handlers.feature import Feature, bind
+from handlers.feature import Feature, bind_command
 from handlers.posts import contract, operations
 
 FEATURE: Final = Feature(
     name="posts",
     commands=(
-        bind(contract.POST_CREATE, operations.create_post),
-        bind(contract.POST_GET, operations.show_post),
-        bind(contract.POST_UPDATE, operations.update_post),
-        bind(contract.POST_DELETE, operations.delete_post),
-        bind(contract.POST_LIST, operations.list_posts),
-        bind(contract.POST_LIKE, operations.like_post),
-        bind(contract.POST_UNLIKE, operations.unlike_post),
-        bind(contract.POST_LIKERS, operations.list_likers),
+        bind_command(contract.POST_CREATE, operations.create_post),
+        bind_command(contract.POST_GET, operations.show_post),
+        bind_command(contract.POST_UPDATE, operations.update_post),
+        bind_command(contract.POST_DELETE, operations.delete_post),
+        bind_command(contract.POST_LIST, operations.list_posts),
+        bind_command(contract.POST_LIKE, operations.like_post),
+        bind_command(contract.POST_UNLIKE, operations.unlike_post),
+        bind_command(contract.POST_LIKERS, operations.list_likers),
     ),
     facts=(contract.POST_CREATED,),
 )

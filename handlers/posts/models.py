@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from handlers.people.models import User
-from realtime.wire import Model, WireId
+from realtime.contract.wire import Model, WireId
 
 Kind = Literal["text", "image", "video", "link", "share"]
 Visibility = Literal["public", "followers", "private"]

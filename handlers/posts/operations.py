@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.access import may_see_content, may_see_person, require_allowed, require_visible
-from handlers.context import Context, Happening, Outcome
+from handlers.context import Context, Outcome, RaisedFact
 from handlers.paging import cut_page, rows_wanted
 from handlers.people.models import User
 from handlers.people.views import user_view
@@ -20,10 +20,10 @@ from handlers.posts.contract import (
 )
 from handlers.posts.models import Post
 from handlers.posts.views import post_view
-from realtime.errors import CONFLICT, NOT_FOUND, CommandError
-from realtime.wire import NOTHING, Nothing, Page
+from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
+from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LikeId, PostId, UserId
-from sql.posts import PostView
+from sql.posts import PostRow
 
 
 async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
@@ -38,7 +38,7 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
     )
     if row is None:
         return Outcome(PostAck(post=post_view(await _earlier_post(ctx, cmd))))
-    fact = Happening(POST_CREATED, PostCreatedData(post_id=row.id, author_id=ctx.user_id))
+    fact = RaisedFact(POST_CREATED, PostCreatedData(post_id=row.id, author_id=ctx.user_id))
     return Outcome(PostAck(post=post_view(row)), facts=(fact,))
 
 
@@ -114,7 +114,7 @@ async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
     return Outcome(Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
 
 
-async def _visible_post(ctx: Context, post_id: PostId) -> PostView:
+async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:
     """The post; `not_found` where it is hidden from the caller."""
     row = await ctx.sql.posts.read_post(ctx.connection, viewer_id=ctx.user_id, post_id=post_id)
     if row is None:
@@ -123,7 +123,7 @@ async def _visible_post(ctx: Context, post_id: PostId) -> PostView:
     return row
 
 
-async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostView:
+async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostRow:
     """What an earlier try with this client_id made; `not_found` when it was deleted since."""
     found = await ctx.sql.posts.find_post(ctx.connection, author_id=ctx.user_id, client_id=cmd.client_id or "")
     row = await _visible_post(ctx, found or PostId(0))

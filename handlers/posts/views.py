@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from handlers.people.views import user_view
 from handlers.posts.models import Post, PostViewer
-from realtime.wire import unix_ms
-from sql.posts import PostView
+from realtime.contract.wire import unix_ms
+from sql.posts import PostRow
 
 
-def post_view(row: PostView) -> Post:
+def post_view(row: PostRow) -> Post:
     """A post as the reader of this row gets it."""
     return Post(
         id=row.id,

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from realtime.contract import Command, Push, RateLimit, Repeat, Route, Unit
-from realtime.wire import Id, Model, Nothing, Payload, WireId
+from realtime.contract.declarations import Command, Push, Repeat, Route, Unit
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import Id, Model, Nothing, Payload, WireId
 
 NAMESPACE = "/chat"
 WATCH_MAX = 1_000

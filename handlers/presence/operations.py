@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from handlers.context import Beforehand, Call, Context, Outcome
+from handlers.context import Call, Context, Outcome, PrepareContext
 from handlers.presence.contract import PresenceAck, UnwatchPresence, WatchPresence
-from realtime.redis_client import StoreUnavailable
-from realtime.wire import NOTHING, Nothing, unix_ms
+from realtime.contract.wire import NOTHING, Nothing, unix_ms
+from realtime.redis.client import StoreUnavailable
 from sql.ids import UserId
 
 
-async def start_watching(beforehand: Beforehand, command: WatchPresence) -> set[int]:
+async def start_watching(ctx: PrepareContext, command: WatchPresence) -> set[int]:
     """Those who are online. Whoever may not be seen is watched until the unit finds it out; nothing is told of them."""
     user_ids = list(dict.fromkeys(command.user_ids))
-    if beforehand.listener.is_live:
-        return await beforehand.listener.watch(user_ids)
+    if ctx.session.is_live:
+        return await ctx.session.watch(user_ids)
     try:
-        return await beforehand.services.presence.online(user_ids)
+        return await ctx.services.presence.online(user_ids)
     except StoreUnavailable:
         return set()
 
@@ -26,13 +26,13 @@ async def watch(ctx: Context, command: WatchPresence, online: set[int]) -> Outco
         ctx.connection, viewer_ids=[ctx.user_id] * len(user_ids), user_ids=user_ids
     )
     seen = {row.user_id: row.last_active_at for row in rows}
-    if ctx.listener.is_live:
-        await ctx.listener.unwatch([user_id for user_id in user_ids if user_id not in seen])
+    if ctx.session.is_live:
+        await ctx.session.unwatch([user_id for user_id in user_ids if user_id not in seen])
     return Outcome(
         PresenceAck(online={user_id: True if user_id in online else unix_ms(at) for user_id, at in seen.items()})
     )
 
 
 async def unwatch(call: Call, command: UnwatchPresence) -> Outcome[Nothing]:
-    await call.listener.unwatch(command.user_ids)
+    await call.session.unwatch(command.user_ids)
     return Outcome(NOTHING)

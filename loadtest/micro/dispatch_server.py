@@ -11,35 +11,36 @@ from typing import Final
 
 from handlers.context import Call, Outcome
 from handlers.feature import Feature, bind_without_sql
+from handlers.presence.notices import PresenceRows
 from loadtest.lifetime import run, server_options
 from loadtest.micro.fanning import Fanning
 from loadtest.micro.hosting import host
-from realtime.contract import Command, Push, RateLimit, Repeat, Unit
-from realtime.limits_memory import MemoryLimiter
-from realtime.outgoing import ToRoom, emission
-from realtime.packed_lists import PackedLists
-from realtime.presence import Presence
-from realtime.presence_watches import PresenceWatches
-from realtime.redis_client import open_redis
-from realtime.rooms import person_room
-from realtime.wire import NOTHING, Model, Nothing, Payload
-from server.auth import Tokens
+from realtime.contract.declarations import Command, Push, Repeat, Unit
+from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import NOTHING, Model, Nothing, Payload
+from realtime.feeds.packed_lists import PackedLists
+from realtime.limits.memory_limiter import MemoryLimiter
+from realtime.presence.tracker import PresenceTracker
+from realtime.presence.watches import PresenceWatches
+from realtime.pubsub.rooms import person_room
+from realtime.redis.client import open_redis
+from server.accounts.authenticator import Authenticator
+from server.accounts.passwords import Passwords
+from server.accounts.revocations import Revocations
+from server.accounts.secrets_file import signing_keys
+from server.accounts.token_watch import TokenWatch
+from server.accounts.tokens import Tokens
 from server.clock import SystemClock
 from server.config import load_settings
-from server.dispatch import Dispatcher
-from server.gate import Gate
-from server.metrics import Metrics
-from server.operations import Operations
-from server.passwords import Passwords
-from server.presence_rows import PresenceRows
-from server.ready_commands import ReadyCommands
-from server.registry import Registry
-from server.revocations import Revocations
-from server.room_reader import RoomReader
-from server.secrets_file import signing_keys
-from server.services import make_services
-from server.sockets import Sockets
-from server.token_watch import TokenWatch
+from server.monitoring.metrics import Metrics
+from server.pipeline.dispatch import Dispatcher
+from server.pipeline.ready_commands import ReadyCommands
+from server.pipeline.registry import Registry
+from server.pipeline.services import make_services
+from server.pipeline.unit_runner import UnitRunner
+from server.rooms.room_reader import RoomReader
+from server.transports.sockets import Sockets
 from sql.catalogue import load_queries
 from sql.pool import close_pool, open_pool
 from sql.unit import Units
@@ -117,14 +118,14 @@ async def serve(port: int) -> None:
     units = Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
     keys = signing_keys(settings.token_secrets, settings.data_dir)
     tokens = Tokens(keys, clock, access_token_ttl_s=TOKEN_TTL_S)
-    gate = Gate(tokens, Revocations(units, queries, clock, access_token_ttl_s=TOKEN_TTL_S), clock)
+    authenticator = Authenticator(tokens, Revocations(units, queries, clock, access_token_ttl_s=TOKEN_TTL_S), clock)
     limiter, registry = MemoryLimiter(), Registry([FEATURE])
     fanning = Fanning(registry.namespaces)
     passwords = Passwords(concurrency=1, waiting_max=0)
     redis = open_redis(settings.redis_url, client_name="micro")
     rows = PresenceRows(units, queries, clock)
-    presence = Presence(
-        fanning.listeners, fanning.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
+    presence = PresenceTracker(
+        fanning.topic_registry, fanning.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
     )
     services = make_services(
         settings,
@@ -132,23 +133,23 @@ async def serve(port: int) -> None:
         tokens=tokens,
         passwords=passwords,
         feeds=PackedLists(redis, prefix="feed"),
-        listeners=fanning.listeners,
+        topic_registry=fanning.topic_registry,
         presence=presence,
         limiter=limiter,
         metrics=metrics,
     )
     dispatcher = Dispatcher(
         commands=ReadyCommands(registry, metrics.commands, rate_limit_factor=NO_LIMIT),
-        operations=Operations(units, queries, services),
+        operations=UnitRunner(units, queries, services),
         limiter=limiter,
-        gate=gate,
+        authenticator=authenticator,
         fanout=fanning.fanout,
         wake_relay=_no_facts,
     )
     policy = Sockets(
         dispatcher=dispatcher,
         room_reader=RoomReader(registry, units, queries),
-        gate=gate,
+        authenticator=authenticator,
         membership=fanning.membership,
         limiter=limiter,
         token_watch=TokenWatch(clock, access_token_ttl_s=TOKEN_TTL_S),

@@ -15,13 +15,13 @@ from pydantic import RootModel
 from loadtest.lifetime import run, server_options
 from loadtest.micro.fanning import EVERYBODY, NODE, Fanning
 from loadtest.micro.hosting import host
-from realtime import rooms
-from realtime.contract import Push
-from realtime.engine.policy import HandshakeRequest, Refusal
-from realtime.engine.recovery import Recovery
-from realtime.engine.session import Connection, Session
-from realtime.gaps import RESYNC_EVENT
-from realtime.outgoing import ToRoom, emission
+from realtime.contract.declarations import Push
+from realtime.contract.emissions import ToRoom, emission
+from realtime.engine.recovery.recovery import Recovery
+from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
+from realtime.engine.session.session import Connection, Session
+from realtime.pubsub import rooms
+from realtime.pubsub.resync_notifier import RESYNC_EVENT
 
 
 class Anything(RootModel[Any]):
@@ -40,7 +40,7 @@ class OpenDoor:
         self._fanning = fanning
         self._room_count = room_count
 
-    async def admit(self, request: HandshakeRequest) -> Refusal | None:
+    async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from realtime.backplane_memory import MemoryBackplane
 from realtime.engine.hub import Hub
-from realtime.fanout import Fanout
-from realtime.gaps import Gaps
-from realtime.listeners import Listeners
-from realtime.membership import Membership
-from realtime.redis_client import open_redis
-from realtime.replay_log import ReplayLogs
+from realtime.engine.replay.replay_log import ReplayLogs
+from realtime.pubsub.fanout import Fanout
+from realtime.pubsub.membership import Membership
+from realtime.pubsub.memory_backplane import MemoryBackplane
+from realtime.pubsub.resync_notifier import ResyncNotifier
+from realtime.pubsub.topic_registry import TopicRegistry
+from realtime.redis.client import open_redis
 
 EVERYBODY: Final = "everybody"
 NODE: Final = "micro"
@@ -23,20 +23,20 @@ _NOBODY_LISTENS_TO_TOPICS: Final = "redis://127.0.0.1:1"
 
 
 class Fanning:
-    """What a node needs to reach its own clients. The registry of listeners is there and never asked."""
+    """What a node needs to reach its own clients. The registry of topic_registry is there and never asked."""
 
     def __init__(self, namespaces: tuple[str, ...]) -> None:
         self.hub = Hub()
         self.backplane = MemoryBackplane(NODE)
-        self.listeners = Listeners(open_redis(_NOBODY_LISTENS_TO_TOPICS, client_name=NODE), NODE)
-        self.membership = Membership(self.hub, self.backplane, self.listeners)
+        self.topic_registry = TopicRegistry(open_redis(_NOBODY_LISTENS_TO_TOPICS, client_name=NODE), NODE)
+        self.membership = Membership(self.hub, self.backplane, self.topic_registry)
         self.logs = ReplayLogs(keep_s=_LOG_S, max_bytes=_LOG_BYTES, now_s=time.monotonic)
         self.fanout = Fanout(
             self.hub,
             self.backplane,
-            self.listeners,
+            self.topic_registry,
             self.membership,
-            Gaps(self.hub, self.membership, namespaces),
+            ResyncNotifier(self.hub, self.membership, namespaces),
             self.logs,
             on_revoked=_nobody_is_revoked,
             on_orders_missed=_nobody_is_ordered,

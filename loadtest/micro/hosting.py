@@ -7,14 +7,14 @@ from typing import Final
 from aiohttp import web
 
 from loadtest.lifetime import serve_until_told
-from realtime.collector import spare_full_collections
+from realtime.contract.errors import CLOSE_DRAINING
+from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
-from realtime.engine.listening import listen
 from realtime.engine.options import EngineOptions
-from realtime.engine.policy import SessionPolicy
-from realtime.engine.recovery import Recovery
+from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.server import SocketEngine
-from realtime.errors import CLOSE_DRAINING
+from realtime.engine.session.policy import SessionPolicy
+from realtime.process.garbage_collection import spare_full_collections
 
 PING_INTERVAL_MS: Final = 600_000
 """Longer than any measurement, at all servers that are compared: heartbeats would blur what is measured."""

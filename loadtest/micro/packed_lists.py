@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from realtime.packed_lists import BUCKETS, PackedLists
-from realtime.redis_client import open_redis
+from realtime.feeds.packed_lists import BUCKETS, PackedLists
+from realtime.redis.client import open_redis
 
 PREFIX = "micro"
 OWNERS = 1_000

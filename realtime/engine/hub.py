@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from realtime.engine.push_frames import PushFrames
-from realtime.engine.session import Connection, Session
+from realtime.engine.protocol.encoded_push import EncodedPush
+from realtime.engine.session.session import Connection, Session
 
 Members = tuple[Session] | set[Session]
 
@@ -27,8 +27,8 @@ class Hub:
         if room in session.rooms:
             return False
         session.rooms.add(room)
-        if session.trail is not None:
-            session.trail.joined(room)
+        if session.recovery_state is not None:
+            session.recovery_state.joined(room)
         of_namespace = self._rooms.setdefault(session.namespace, {})
         is_first = room not in of_namespace and not self.has_members(room)
         _add(of_namespace, room, session)
@@ -39,8 +39,8 @@ class Hub:
         if room not in session.rooms:
             return False
         session.rooms.remove(room)
-        if session.trail is not None:
-            session.trail.left(room)
+        if session.recovery_state is not None:
+            session.recovery_state.left(room)
         rooms = self._rooms[session.namespace]
         members = rooms[room]
         if isinstance(members, set) and len(members) > 1:
@@ -72,7 +72,7 @@ class Hub:
         """A snapshot of the sessions of a namespace, whatever rooms they are in."""
         return tuple(self._sessions.get(namespace, {}).values())
 
-    def push(self, push: PushFrames, rooms: Iterable[str]) -> int:
+    def push(self, push: EncodedPush, rooms: Iterable[str]) -> int:
         """Delivers a push to all members of these rooms; returns to how many.
 
         A member of several of the rooms gets it once. Each form of it is encoded and framed once. Sessions whose

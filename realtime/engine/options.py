@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from realtime.engine import packets
-from realtime.engine.codec import Codec
-from realtime.engine.peer import Network
+from realtime.engine.http.peer import Network
+from realtime.engine.protocol import packets
+from realtime.engine.protocol.codec import Codec
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from realtime.engine.frames import CLOSE, NOOP, Outgoing, encode_payload
-from realtime.errors import CloseReason
+from realtime.contract.errors import CloseReason
+from realtime.engine.protocol.frames import CLOSE, NOOP, Outgoing, encode_payload
 
 MAX_PACKETS_PER_ANSWER = 16
 """The official Python client drops a connection whose answer holds more."""

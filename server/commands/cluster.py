@@ -15,12 +15,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from server.commands.dependencies import dependencies, refuse_busy_port, tell
-from server.commands.failure import CommandFailed
 from server.commands.kinship import end_with_parent
 from server.commands.up import box, prepare
 from server.config import CHECKOUT, Settings
-from server.nginx import nginx_binary, nginx_config
-from server.seed import DemoLogin
+from server.dev.nginx import nginx_binary, nginx_config
+from server.dev.seed import DemoLogin
+from server.failure import CommandFailed
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from server.commands.failure import CommandFailed
 from server.config import Settings
-from server.embedded import embedded_servers
+from server.dev.embedded import embedded_servers
+from server.failure import CommandFailed
 
 _PASSWORD_FIELD = re.compile(r"([?&]password=)[^&#]*")
 
@@ -80,7 +80,7 @@ async def _reach_database(settings: Settings) -> None:
 
 
 async def _reach_redis(settings: Settings) -> None:
-    from realtime.redis_client import StoreUnavailable, open_redis, store_unavailable_when_away
+    from realtime.redis.client import StoreUnavailable, open_redis, store_unavailable_when_away
 
     client = open_redis(settings.redis_url, client_name="rookery-check", connect_timeout_s=settings.connect_timeout_s)
     try:

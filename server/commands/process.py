@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import uvloop
 
-from realtime.collector import spare_full_collections
+from realtime.process.garbage_collection import spare_full_collections
 from server.commands.dependencies import dependencies, refuse_busy_port, tell
-from server.commands.failure import CommandFailed
 from server.config import Settings
+from server.failure import CommandFailed
 
 
 def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[int], None] | None = None) -> None:
     """Works until SIGTERM or Ctrl-C, then drains and comes back. `on_ready` gets the port that it listens on."""
-    from server.app import run
+    from server.composition.node import run
 
     spare_full_collections()
     with asyncio.Runner(debug=settings.debug, loop_factory=uvloop.new_event_loop) as runner:

@@ -5,9 +5,9 @@ import shutil
 import typer
 
 from server.commands.dependencies import tell
-from server.commands.failure import CommandFailed
 from server.config import Settings
-from server.embedded import embedded_servers, in_use
+from server.dev.embedded import embedded_servers, in_use
+from server.failure import CommandFailed
 
 
 def reset(settings: Settings, *, yes: bool) -> None:

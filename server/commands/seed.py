@@ -9,7 +9,7 @@ from server.config import Settings
 
 def seed(settings: Settings, *, people: int, posts: int, graph: Path | None, tokens: Path | None) -> None:
     """People who follow each other and have posted are there, with ready-made access tokens in `tokens`."""
-    from server.seed import seed as write
+    from server.dev.seed import seed as write
     from sql.migrate import migrate
 
     with dependencies(settings, redis=False) as reached:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from server.commands.dependencies import dependencies, refuse_busy_port, tell, without_password
 from server.commands.process import run_process
 from server.config import Settings
-from server.seed import DemoLogin, seed_if_empty
+from server.dev.seed import DemoLogin, seed_if_empty
 from sql.migrate import migrate
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from realtime.backplane import Backplane
+from realtime.pubsub.backplane import Backplane
 
 
 class Listening:
@@ -20,7 +20,7 @@ class Listening:
     def on_message(self, channel: str, body: bytes) -> None:
         self._write_down(channel, body)
 
-    def on_gap(self, channel: str) -> None:
+    def on_missed(self, channel: str) -> None:
         self._write_down(channel, None)
 
     def _write_down(self, channel: str, body: bytes | None) -> None:
@@ -30,7 +30,7 @@ class Listening:
     def bodies(self, channel: str) -> list[bytes]:
         return [body for name, body in self.heard if name == channel and body is not None]
 
-    def gaps(self) -> list[str]:
+    def resync_notifier(self) -> list[str]:
         return [name for name, body in self.heard if body is None]
 
     async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
@@ -47,7 +47,7 @@ class Listening:
         await self.until(lambda: self.bodies(channel)[-1:] == [body])
 
     async def until_gap(self, channel: str) -> None:
-        await self.until(lambda: channel in self.gaps())
+        await self.until(lambda: channel in self.resync_notifier())
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def listening(*backplanes: Backplane) -> AsyncIterator[list[Listening]]:
         nodes = []
         for backplane in backplanes:
             node = Listening(backplane)
-            await backplane.start(on_message=node.on_message, on_gap=node.on_gap)
+            await backplane.start(on_message=node.on_message, on_missed=node.on_missed)
             stack.push_async_callback(backplane.stop)
             nodes.append(node)
         yield nodes

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from realtime.backplane import MAX_BODY_BYTES, Backplane, BodyTooLarge
-from realtime.backplane_memory import MemoryBackplane, MemoryBroker
-from realtime.backplane_redis import RedisBackplane
-from realtime.redis_client import open_redis
+from realtime.pubsub.backplane import MAX_BODY_BYTES, Backplane, BodyTooLarge
+from realtime.pubsub.memory_backplane import MemoryBackplane, MemoryBroker
+from realtime.pubsub.redis_backplane import RedisBackplane
+from realtime.redis.client import open_redis
 from tests.conformance.listening import listening
 
 Make = Callable[[str], Backplane]
@@ -153,7 +153,7 @@ async def test_a_callback_that_raises_does_not_end_the_hearing(make: Make) -> No
             raise ValueError("cannot read this")
         done.set()
 
-    await backplane.start(on_message=on_message, on_gap=lambda channel: None)
+    await backplane.start(on_message=on_message, on_missed=lambda channel: None)
     try:
         assert await backplane.publish_many([("node:a", b"bad"), ("node:a", b"good")])
         async with asyncio.timeout(10):
@@ -179,4 +179,4 @@ async def test_nothing_is_lost_where_nothing_failed(make: Make) -> None:
         for start in range(0, 5_000, 500):
             assert await a.backplane.publish_many([("room:1", b"%d" % number) for number in range(start, start + 500)])
         await b.until(lambda: len(b.heard) == 5_000)
-        assert b.gaps() == []
+        assert b.resync_notifier() == []

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from realtime.limits import Limiter, Rate
-from realtime.limits_memory import MemoryLimiter
-from realtime.limits_redis import RedisLimiter
-from realtime.redis_client import open_redis
+from realtime.contract.rate_limit import RateLimit
+from realtime.limits.limiter import Limiter
+from realtime.limits.memory_limiter import MemoryLimiter
+from realtime.limits.redis_limiter import RedisLimiter
+from realtime.redis.client import open_redis
 
-SLOW = Rate(count=5, per_s=600)
+SLOW = RateLimit(count=5, per_s=600)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -56,7 +57,7 @@ async def test_cost_counts_as_that_many_hits(limiter: Limiter) -> None:
 
 
 async def test_nothing_is_taken_where_one_key_refuses(limiter: Limiter) -> None:
-    narrow = Rate(count=1, per_s=600)
+    narrow = RateLimit(count=1, per_s=600)
     assert (await limiter.hit([("address", SLOW, 1), ("account", narrow, 1)])).allowed
     for _ in range(10):
         assert (await limiter.hit([("address", SLOW, 1), ("account", narrow, 1)])).failed_key == "account"
@@ -64,8 +65,8 @@ async def test_nothing_is_taken_where_one_key_refuses(limiter: Limiter) -> None:
 
 
 async def test_the_key_that_waits_longest_is_named(limiter: Limiter) -> None:
-    hourly = Rate(count=1, per_s=3600)
-    minutely = Rate(count=1, per_s=60)
+    hourly = RateLimit(count=1, per_s=3600)
+    minutely = RateLimit(count=1, per_s=60)
     checks = [("minutely", minutely, 1), ("hourly", hourly, 1), ("minutely-too", minutely, 1)]
     assert (await limiter.hit(checks)).allowed
     refused = await limiter.hit(checks)
@@ -80,12 +81,12 @@ async def test_a_key_that_occurs_twice_pays_twice(limiter: Limiter) -> None:
 
 
 async def test_burst_bounds_what_passes_at_once(limiter: Limiter) -> None:
-    rate = Rate(count=100, per_s=6_000, burst=2)
+    rate = RateLimit(count=100, per_s=6_000, burst=2)
     assert [(await limiter.hit([("a", rate, 1)])).allowed for _ in range(3)] == [True, True, False]
 
 
 async def test_after_the_told_wait_a_hit_passes(limiter: Limiter) -> None:
-    rate = Rate(count=20, per_s=1, burst=1)
+    rate = RateLimit(count=20, per_s=1, burst=1)
     assert (await limiter.hit([("a", rate, 1)])).allowed
     refused = await limiter.hit([("a", rate, 1)])
     assert not refused.allowed

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from realtime.contract import Command
+from realtime.contract.declarations import Command
 
 TEXT_OVER_EVERY_LIMIT = 6_000
 DEPTHS = (200, 20_000, 50_000)

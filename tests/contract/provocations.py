@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from realtime.contract import Command
-from server.auth import Tokens
-from server.secrets_file import signing_keys
+from realtime.contract.declarations import Command
+from server.accounts.secrets_file import signing_keys
+from server.accounts.tokens import Tokens
 from tests.contract.world import World
 from tests.kit.clock import ManualClock
 from tests.kit.server import Person, RunningServer, settings_for_tests

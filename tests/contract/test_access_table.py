@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from realtime.contract import Command
+from realtime.contract.declarations import Command
 from server.features import FEATURES
-from server.registry import Registry
+from server.pipeline.registry import Registry
 from tests.contract.access_rows import CALLERS, AccessRow, read_access_table
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer
 

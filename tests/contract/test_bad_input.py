@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from realtime.contract import Command, Route
+from realtime.contract.declarations import Command, Route
 from server.features import FEATURES
-from server.registry import Registry
+from server.pipeline.registry import Registry
 from tests.contract.bad_payloads import BadPayload, bad_payloads
 from tests.contract.world import World, fingerprint, make_world
 from tests.kit.raw_socket import raw_socket

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import socketio.exceptions
 
-from realtime.contract import AUTH_NAMESPACE, Access, Command, Repeat
+from realtime.contract.declarations import AUTH_NAMESPACE, Access, Command, Repeat
 from server.features import FEATURES
-from server.registry import Registry
+from server.pipeline.registry import Registry
 from tests.contract.world import World, fingerprint, make_world
 from tests.kit.raw_socket import raw_socket
 from tests.kit.server import RunningServer, running_server, settings_for_tests

@@ -8,13 +8,13 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from realtime.contract import Command
-from realtime.errors import ALWAYS_POSSIBLE
-from server.dispatch import Request
+from realtime.contract.declarations import Command
+from realtime.contract.errors import ALWAYS_POSSIBLE
 from server.features import FEATURES
-from server.nobody import NOBODY_LISTENS
-from server.registry import Registry
-from server.rest import CALLER
+from server.pipeline.dispatch import Request
+from server.pipeline.no_session import NO_SESSION
+from server.pipeline.registry import Registry
+from server.transports.rest import CALLER
 from tests.contract.provocations import PROVOCATIONS, Attempt
 from tests.contract.world import make_world
 from tests.kit.log_watch import watched_log
@@ -72,7 +72,7 @@ async def _answer(server: RunningServer, command: Command[Any, Any], attempt: At
             credentials=attempt.caller.access_token,
             address="127.0.0.1",
             user_agent=None,
-            listener=NOBODY_LISTENS,
+            session=NO_SESSION,
         )
     )
     decoded: dict[str, Any] = orjson.loads(answer.body)

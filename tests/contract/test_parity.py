@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from realtime.contract import Access, Command, Repeat, Route
+from realtime.contract.declarations import Access, Command, Repeat, Route
 from server.features import FEATURES
-from server.registry import Registry
-from server.rest import CALLER
+from server.pipeline.registry import Registry
+from server.transports.rest import CALLER
 from tests.contract.world import World, make_world
 from tests.kit.server import RunningServer
 

@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, LINK_CHARS, MESSAGE_CHARS, POST_CHARS
-from realtime.contract import AUTH_NAMESPACE
-from realtime.wire import encode_model
+from realtime.contract.declarations import AUTH_NAMESPACE
+from realtime.contract.wire import encode_model
 from server.features import FEATURES
-from server.registry import Registry
+from server.pipeline.registry import Registry
 from tests.contract.world import World, make_world
 from tests.kit.server import NAMESPACES, PASSWORD, RunningServer, running_server, settings_for_tests
 

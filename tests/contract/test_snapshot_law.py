@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from server.features import FEATURES
-from server.registry import Registry
+from server.pipeline.registry import Registry
 from tests.contract.reference_client import ReferenceClient
 from tests.contract.world import World, make_world
 from tests.kit.device import Device

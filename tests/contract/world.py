@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from realtime.contract import Command
+from realtime.contract.declarations import Command
 from tests.kit.server import PASSWORD, Person, RunningServer
 
 CHANGING_TABLES = frozenset({"login_sessions", "outbox", "fact_done"})

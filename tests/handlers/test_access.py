@@ -12,7 +12,7 @@ from handlers.access import (
     require_allowed,
     require_visible,
 )
-from realtime.errors import FORBIDDEN, NOT_FOUND, CommandError
+from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
 from sql.people import Relation
 
 SELF = Relation(is_self=True, follows=False, followed_by=False, blocks=False, blocked_by=False)

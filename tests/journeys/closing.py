@@ -199,10 +199,10 @@ async def paged(member: Member, namespace: str, name: str, payload: dict[str, An
 
 async def together(jobs: Sequence[Callable[[], Coroutine[Any, Any, list[str]]]]) -> list[str]:
     """All complaints of jobs of which some are done at once."""
-    gate = asyncio.Semaphore(_AT_ONCE)
+    authenticator = asyncio.Semaphore(_AT_ONCE)
 
     async def do(job: Callable[[], Coroutine[Any, Any, list[str]]]) -> list[str]:
-        async with gate:
+        async with authenticator:
             return await job()
 
     return [complaint for found in await asyncio.gather(*map(do, jobs)) for complaint in found]

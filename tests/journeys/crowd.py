@@ -94,10 +94,10 @@ def device_at(place: int, node: JavaScript) -> AnyDevice:
 @asynccontextmanager
 async def connected_crowd(logins: Sequence[Login], ways: Sequence[Way]) -> AsyncIterator[list[Member]]:
     """Everybody is connected to all namespaces, by each of the ways in turn; afterwards nobody is."""
-    gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+    authenticator = asyncio.Semaphore(_CONNECTING_AT_ONCE)
 
     async def connect(login: Login, device: AnyDevice, way: Way) -> Member:
-        async with gate:
+        async with authenticator:
             await device.connect(way.url, {"token": login.token}, NAMESPACES, transports=way.transports)
         is_polling = isinstance(device, RestDevice) or way.transports == ("polling",)
         return Member(login.user_id, login.number, device, is_polling)

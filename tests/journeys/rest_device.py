@@ -10,8 +10,8 @@ import aiohttp
 import orjson
 
 from server.features import FEATURES
-from server.registry import Registry
-from server.rest import CALLER
+from server.pipeline.registry import Registry
+from server.transports.rest import CALLER
 from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
 
 FEED = "/feed"

@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from server.demo_network import DEMO_USERNAME
-from server.seed import DEMO_PASSWORD
+from server.dev.demo_network import DEMO_USERNAME
+from server.dev.seed import DEMO_PASSWORD
 from tests.house.checkout import CHECKOUT
 from tests.journeys.javascript import FOLDER as JAVASCRIPT_FOLDER
 from tests.journeys.javascript import node_with_packages

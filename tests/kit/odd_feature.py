@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from handlers.context import Context, Happening, Outcome, Reaction
-from handlers.feature import Consumer, Feature, bind, on
-from realtime.contract import Command, Fact, Push, RateLimit, Repeat, Route
-from realtime.errors import CONFLICT, FORBIDDEN, CommandError
-from realtime.outgoing import ToRoom, emission
-from realtime.rooms import person_room
-from realtime.wire import NOTHING, Empty, Model, Nothing, Payload, WireId
+from handlers.context import Context, Outcome, RaisedFact, Reaction
+from handlers.feature import Consumer, Feature, bind_command, on
+from realtime.contract.declarations import Command, Fact, Push, Repeat, Route
+from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.errors import CONFLICT, FORBIDDEN, CommandError
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import NOTHING, Empty, Model, Nothing, Payload, WireId
+from realtime.pubsub.rooms import person_room
 from sql.errors import Retry, Unavailable
 
 NAMESPACE = "/odd"
@@ -88,7 +89,7 @@ class OddFeature:
         return Outcome(
             NOTHING,
             pushes=(emission(NOTED, note, ToRoom(person_room(ctx.user_id))),),
-            facts=(Happening(HAPPENED, note),),
+            facts=(RaisedFact(HAPPENED, note),),
         )
 
     async def _refuse(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
@@ -96,7 +97,7 @@ class OddFeature:
         raise CommandError(CONFLICT)
 
     async def _poison(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
-        return Outcome(NOTHING, facts=(Happening(POISON, Note(user_id=ctx.user_id)),))
+        return Outcome(NOTHING, facts=(RaisedFact(POISON, Note(user_id=ctx.user_id)),))
 
     async def _react(self, ctx: Context, note: Note) -> Reaction:
         self.reactions.append(note.user_id)
@@ -110,13 +111,13 @@ class OddFeature:
         return Feature(
             name="odd",
             commands=(
-                bind(CRASH, self._crash),
-                bind(TELL, self._tell),
-                bind(TELL_AND_REFUSE, self._refuse),
-                bind(UNDECLARED, self._undeclared),
-                bind(AWAY, self._away),
-                bind(CONTEND, self._contend),
-                bind(POISONED, self._poison),
+                bind_command(CRASH, self._crash),
+                bind_command(TELL, self._tell),
+                bind_command(TELL_AND_REFUSE, self._refuse),
+                bind_command(UNDECLARED, self._undeclared),
+                bind_command(AWAY, self._away),
+                bind_command(CONTEND, self._contend),
+                bind_command(POISONED, self._poison),
             ),
             pushes=(NOTED,),
             facts=(HAPPENED, POISON),

@@ -12,19 +12,19 @@ import orjson
 import uvloop
 from aiohttp import web
 
-from realtime.engine.frame_parser import BINARY, TEXT
-from realtime.engine.frames import Outgoing, binary_message, websocket_frame
-from realtime.engine.handover import HandedOver, refuse_upgrade, take_over
+from realtime.contract.errors import CLOSE_DRAINING, CloseReason
+from realtime.engine.connections.packet_handler import PacketHandler
+from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
-from realtime.engine.inbound import Inbound
-from realtime.engine.listening import listen
-from realtime.engine.packets import Packet
-from realtime.engine.policy import HandshakeRequest, Refusal
+from realtime.engine.protocol.frames import Outgoing, binary_message, websocket_frame
+from realtime.engine.protocol.packets import Packet
 from realtime.engine.server import EngineOptions, SocketEngine
-from realtime.engine.session import Session
-from realtime.engine.socket_group import SocketGroup
-from realtime.engine.websocket_protocol import WebSocketProtocol
-from realtime.errors import CLOSE_DRAINING, CloseReason
+from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
+from realtime.engine.session.session import Session
+from realtime.engine.websocket.frame_parser import BINARY, TEXT
+from realtime.engine.websocket.protocol import WebSocketProtocol
+from realtime.engine.websocket.socket_group import SocketGroup
+from realtime.engine.websocket.upgrade import UpgradedResponse, refuse_upgrade, take_over
 
 Layer = Literal["engineio", "socketio", "websocket"]
 
@@ -33,7 +33,7 @@ _AUTH_DELAY_S = 0.1  # a busy client may take so long to listen again; three of 
 _FRAMES_PER_S = 10_000_000  # suites measure speed with the smallest of frames
 
 
-class EngineEcho(Inbound):
+class EngineEcho(PacketHandler):
     """Sends every Engine.IO message back."""
 
     __slots__ = ()
@@ -45,7 +45,7 @@ class EngineEcho(Inbound):
         self._connection.write(binary_message(data))
 
 
-class SocketEcho(Inbound):
+class SocketEcho(PacketHandler):
     """Sends the arguments of `message` and `message-with-ack` back, however many and of whatever kind."""
 
     __slots__ = ()
@@ -81,7 +81,7 @@ def _take_out(value: object, parts: list[bytes]) -> object:
 class AuthEcho:
     """Lets everybody in and tells them the `auth` that they came with."""
 
-    async def admit(self, request: HandshakeRequest) -> Refusal | None:
+    async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
@@ -135,7 +135,7 @@ class WebSocketLayer:
         socket = take_over(request, self.group)
         if socket is not None:
             socket.listen(SocketListenerEcho(socket))
-        return HandedOver()
+        return UpgradedResponse()
 
     async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
         self.group.abort_all()
@@ -156,7 +156,7 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
             max_packet_bytes=1_000_000,
             namespaces=("/", "/custom"),
         ),
-        inbound=EngineEcho if layer == "engineio" else SocketEcho,
+        packet_handler=EngineEcho if layer == "engineio" else SocketEcho,
     )
 
 

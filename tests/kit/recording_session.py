@@ -6,17 +6,17 @@ import json
 import secrets
 from typing import Any
 
-from realtime.engine.nobody import connection_to_nobody
-from realtime.engine.push_frames import PushFrames
-from realtime.engine.session import Session
+from realtime.engine.protocol.encoded_push import EncodedPush
+from realtime.engine.session.closed_connection import closed_connection
+from realtime.engine.session.session import Session
 
 
 class RecordingSession(Session):
     """Writes down what it is to tell: event and data."""
 
     def __init__(self, namespace: str = "/chat") -> None:
-        super().__init__(id=secrets.token_hex(4), namespace=namespace, connection=connection_to_nobody())
+        super().__init__(id=secrets.token_hex(4), namespace=namespace, connection=closed_connection())
         self.heard: list[tuple[str, Any]] = []
 
-    def take(self, push: PushFrames) -> None:
+    def take(self, push: EncodedPush) -> None:
         self.heard.append((push.event, json.loads(push.data)))

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from handlers.feature import Feature
-from server.app import Node
+from server.composition.node import Node
 from server.config import Settings, load_settings
 from server.features import FEATURES
 from tests.kit.device import Device

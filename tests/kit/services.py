@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import redis
 
-from server.embedded_postgres import EmbeddedPostgres
-from server.embedded_valkey import EmbeddedValkey
+from server.dev.embedded_postgres import EmbeddedPostgres
+from server.dev.embedded_valkey import EmbeddedValkey
 
 T = TypeVar("T")
 _PREFIX = "rookery-tests-"

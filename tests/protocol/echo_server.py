@@ -13,14 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
-from realtime.engine import msgpack_packets
+from realtime.contract.errors import CLOSE_DRAINING, CLOSE_FLOOD
+from realtime.contract.unparseable import Unparseable
+from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
-from realtime.engine.listening import listen
-from realtime.engine.policy import ConnectRefused, HandshakeRequest, Refusal, Unparseable
-from realtime.engine.push_frames import PushFrames
+from realtime.engine.protocol import msgpack_packets
+from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.server import EngineOptions, SocketEngine
-from realtime.engine.session import Session
-from realtime.errors import CLOSE_DRAINING, CLOSE_FLOOD
+from realtime.engine.session.policy import ConnectRefused, HandshakeRefusal, HandshakeRequest
+from realtime.engine.session.session import Session
 from tests.protocol.dialect import MSGPACK
 
 OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
@@ -28,13 +29,13 @@ OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
 
 @dataclass
 class EchoPolicy:
-    """Remembers what it saw. `gate` holds up those who ask to wait; `waiting` is the task of the last one."""
+    """Remembers what it saw. `authenticator` holds up those who ask to wait; `waiting` is the task of the last one."""
 
     hub: Hub
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    authenticator: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Task[object] | None = None
-    refusal: Refusal | None = None
+    refusal: HandshakeRefusal | None = None
     handshakes: list[HandshakeRequest] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     seen: list[object] = field(default_factory=list)
@@ -42,7 +43,7 @@ class EchoPolicy:
     gone: list[tuple[str, str]] = field(default_factory=list)
     gone_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def admit(self, request: HandshakeRequest) -> Refusal | None:
+    async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         self.handshakes.append(request)
         return self.refusal
 
@@ -57,7 +58,7 @@ class EchoPolicy:
             session.connection.close(CLOSE_FLOOD)
         if "wait" in auth:
             self.arrived.set()
-            await self.gate.wait()
+            await self.authenticator.wait()
         self.sessions.append(session)
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
@@ -70,7 +71,7 @@ class EchoPolicy:
             case "join":
                 return self.hub.join(session, str(argument))
             case "shout":
-                return self.hub.push(PushFrames(session.namespace, "shouted", b'"hello"'), (str(argument),))
+                return self.hub.push(EncodedPush(session.namespace, "shouted", b'"hello"'), (str(argument),))
             case "push":
                 for number in range(int(str(argument))):
                     session.send("pushed", str(number).encode())
@@ -79,7 +80,7 @@ class EchoPolicy:
             case "wait":
                 self.waiting = asyncio.current_task()
                 self.arrived.set()
-                await self.gate.wait()
+                await self.authenticator.wait()
             case "yield":
                 await asyncio.sleep(0)
             case "fail":
@@ -150,6 +151,6 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
     try:
         yield EchoServer(runner.addresses[0][1], hub, policy, engines[0])
     finally:
-        policy.gate.set()
+        policy.authenticator.set()
         await asyncio.gather(*(engine.close(CLOSE_DRAINING, deadline_s=1) for engine in engines))
         await runner.cleanup()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.engine.frame_parser import Event, FrameParser
+from realtime.engine.websocket.frame_parser import Event, FrameParser
 from tests.protocol.dialect import BOTH, Dialect, Message, msgpack_message
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import raw_polling, raw_socket

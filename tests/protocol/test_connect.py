@@ -5,7 +5,7 @@ import json
 
 from aiohttp import WSMsgType
 
-from realtime.errors import CLOSE_FLOOD
+from realtime.contract.errors import CLOSE_FLOOD
 from tests.protocol.dialect import BOTH, Dialect
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import raw_polling, raw_socket

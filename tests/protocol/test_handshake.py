@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from realtime.engine.policy import Refusal
+from realtime.engine.session.policy import HandshakeRefusal
 from tests.protocol.echo_server import EchoServer, echo_server
 from tests.protocol.raw_client import QUERY, raw_http, raw_polling, raw_socket
 
@@ -61,7 +61,7 @@ async def test_a_post_opens_nothing() -> None:
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_a_refused_handshake_says_when_to_come_back(transport: str) -> None:
     async with echo_server() as server:
-        server.policy.refusal = Refusal(503, "server_busy", 2.5)
+        server.policy.refusal = HandshakeRefusal(503, "server_busy", 2.5)
         upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"} if transport == "websocket" else {}
         status, body, headers = await _get(server, QUERY + transport, **upgrade)
         assert (status, body["code"], headers["Retry-After"]) == (503, "server_busy", "3")
@@ -69,7 +69,7 @@ async def test_a_refused_handshake_says_when_to_come_back(transport: str) -> Non
 
 async def test_a_refused_handshake_opens_nothing() -> None:
     async with echo_server() as server:
-        server.policy.refusal = Refusal(429, "rate_limited", 1)
+        server.policy.refusal = HandshakeRefusal(429, "rate_limited", 1)
         await _get(server, QUERY + "polling")
         assert server.hub.connection_count() == 0
 

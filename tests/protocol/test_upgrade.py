@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 
-from realtime.errors import CLOSE_FLOOD
+from realtime.contract.errors import CLOSE_FLOOD
 from tests.protocol.dialect import BOTH, Dialect
 from tests.protocol.echo_server import echo_server
 from tests.protocol.raw_client import QUERY, RawPolling, RawSocket, raw_polling, raw_socket
@@ -73,7 +73,7 @@ async def test_an_event_still_in_work_is_finished_before_those_on_the_new_transp
         async with _upgraded(client) as websocket:
             await websocket.send('42/chat,2["echo","second"]')
             await asyncio.sleep(0.02)
-            server.policy.gate.set()
+            server.policy.authenticator.set()
             assert [await websocket.receive() for _ in range(2)] == ['43/chat,1["first"]', '43/chat,2["second"]']
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from realtime.redis_client import open_redis
+from realtime.redis.client import open_redis
 
 
 @pytest.fixture

@@ -8,18 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from redis.asyncio import Redis
 
-from realtime.backplane_redis import RedisBackplane
-from realtime.contract import Push
+from realtime.contract.declarations import Push
+from realtime.contract.emissions import Emission, ToRoom, ToTopic, emission
+from realtime.contract.wire import Model
 from realtime.engine.hub import Hub
-from realtime.engine.push_frames import PushFrames
-from realtime.fanout import Fanout
-from realtime.gaps import RESYNC_EVENT, Gaps
-from realtime.listeners import Listeners
-from realtime.membership import Membership
-from realtime.outgoing import Emission, ToListeners, ToRoom, emission
-from realtime.redis_client import open_redis
-from realtime.replay_log import ReplayLogs
-from realtime.wire import Model
+from realtime.engine.protocol.encoded_push import EncodedPush
+from realtime.engine.replay.replay_log import ReplayLogs
+from realtime.pubsub.fanout import Fanout
+from realtime.pubsub.membership import Membership
+from realtime.pubsub.redis_backplane import RedisBackplane
+from realtime.pubsub.resync_notifier import RESYNC_EVENT, ResyncNotifier
+from realtime.pubsub.topic_registry import TopicRegistry
+from realtime.redis.client import open_redis
 from tests.kit.recording_session import RecordingSession
 
 OWN_CHANNEL = "hearer"
@@ -41,7 +41,7 @@ class RecordingMember(RecordingSession):
         super().__init__(namespace)
         self._news = asyncio.Event()
 
-    def take(self, push: PushFrames) -> None:
+    def take(self, push: EncodedPush) -> None:
         super().take(push)
         self._news.set()
 
@@ -76,9 +76,9 @@ class LabNode:
     def __init__(self, redis: Redis, node_id: str, *, registry: Redis | None = None) -> None:
         self.hub = Hub()
         self.backplane = RedisBackplane(redis, node_id, probe_every_s=0.1)
-        self.listeners = Listeners(registry or redis, node_id)
-        self.membership = Membership(self.hub, self.backplane, self.listeners)
-        self.gaps = Gaps(self.hub, self.membership, NAMESPACES)
+        self.topic_registry = TopicRegistry(registry or redis, node_id)
+        self.membership = Membership(self.hub, self.backplane, self.topic_registry)
+        self.resync_notifier = ResyncNotifier(self.hub, self.membership, NAMESPACES)
         self.logs = ReplayLogs(keep_s=60, max_bytes=1_000_000, now_s=asyncio.get_running_loop().time)
         self.revoked: list[int] = []
         self.unordered: list[int] = []
@@ -87,9 +87,9 @@ class LabNode:
         self.fanout = Fanout(
             self.hub,
             self.backplane,
-            self.listeners,
+            self.topic_registry,
             self.membership,
-            self.gaps,
+            self.resync_notifier,
             self.logs,
             on_revoked=self._note_revoked,
             on_orders_missed=self.unordered.append,
@@ -137,7 +137,7 @@ class LabNode:
 
 
 def said(text: str, to: str | Sequence[int]) -> Emission:
-    return emission(SAID, Said(text=text), ToRoom(to) if isinstance(to, str) else ToListeners(TOPIC, to))
+    return emission(SAID, Said(text=text), ToRoom(to) if isinstance(to, str) else ToTopic(TOPIC, to))
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import orjson
 from aiohttp import ClientWebSocketResponse
 
-from realtime.engine.recovery import MAX_KEPT_OF_ONE
-from realtime.redis_client import open_redis
+from realtime.engine.recovery.recovery import MAX_KEPT_OF_ONE
+from realtime.redis.client import open_redis
 from tests.handlers.chat.talk import CHAT
 from tests.journeys.javascript import JavaScript
 from tests.kit.recovering import RecoveringDevice, recovering_device
@@ -74,8 +74,10 @@ async def test_a_crowd_that_moves_to_another_node_shares_what_it_missed(
         for device in devices:
             await device.ask("aim", url=nodes[2].url)
             await until_texts(device, "one", "two", "three")
-        trails = [session.trail for session in nodes[2].node.hub.sessions(CHAT) if session.trail is not None]
-        kept = [trail.missed(offset) or [] for trail in trails]
+        recovery_states = [
+            session.recovery_state for session in nodes[2].node.hub.sessions(CHAT) if session.recovery_state is not None
+        ]
+        kept = [recovery_state.missed(offset) or [] for recovery_state in recovery_states]
         assert [len(pushes) for pushes in kept] == [2, 2, 2]
         assert len({id(push) for pushes in kept for push in pushes}) == 2
 

@@ -33,7 +33,7 @@ async def goes_away(device: RecoveringDevice, server: RunningServer) -> None:
     await device.ask("aim", url=NOBODY)
     await device.ask("drop")
     async with asyncio.timeout(10):
-        while any(session.trail is not None for session in server.node.hub.sessions(CHAT)):
+        while any(session.recovery_state is not None for session in server.node.hub.sessions(CHAT)):
             await asyncio.sleep(0.01)
 
 

@@ -199,7 +199,7 @@ async def test_a_revoked_login_gets_nothing_back(server: RunningServer, clients:
         )
         assert status == 200
         assert server.node.hub.sessions(CHAT) == () or all(
-            session.trail is None for session in server.node.hub.sessions(CHAT)
+            session.recovery_state is None for session in server.node.hub.sessions(CHAT)
         )
         async with recovering_device(
             clients, server.url, token=answer["data"]["access_token"], pid=known["pid"]

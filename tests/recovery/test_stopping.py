@@ -129,11 +129,11 @@ async def test_who_is_away_is_known_to_the_last_of_several_heirs(
         stack = first
         for number in range(1, 4):
             heir_stack = await last.enter_async_context(AsyncExitStack())
-            heir = await heir_stack.enter_async_context(running_server(settings))
+            target = await heir_stack.enter_async_context(running_server(settings))
             await stack.aclose()
-            writer, stack = at(heir, writer), heir_stack
+            writer, stack = at(target, writer), heir_stack
             await go_on(f"missed {number}")
-        await device.ask("aim", url=heir.url)
+        await device.ask("aim", url=target.url)
         assert (await device.joins(2)).recovered
         await go_on("back")
         await until_texts(device, *said)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from handlers.context import Context, Outcome
-from handlers.feature import Feature, bind
-from realtime.contract import Access, Command, RateLimit, Repeat, Route
-from realtime.errors import COMMON_ERRORS, CommandError
-from realtime.wire import ClientId, Id, Model, PageLimit, Payload, WireId
+from handlers.feature import Feature, bind_command
+from realtime.contract.declarations import Access, Command, Repeat, Route
+from realtime.contract.errors import COMMON_ERRORS, CommandError
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import ClientId, Id, Model, PageLimit, Payload, WireId
 
 NAMESPACE: Final = "/echo"
 RETRY_AFTER_MS: Final = 2_300
@@ -94,4 +95,6 @@ FAIL = Command(
     errors=COMMON_ERRORS,
     routes=(Route("GET", "/fail"),),
 )
-ECHO: Final = Feature(name="echo", commands=(bind(READ, _read), bind(WRITE, _write), bind(FAIL, _fail)))
+ECHO: Final = Feature(
+    name="echo", commands=(bind_command(READ, _read), bind_command(WRITE, _write), bind_command(FAIL, _fail))
+)

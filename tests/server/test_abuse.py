@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.sockets import HANDSHAKES, JOINS, REFUSALS
+from server.transports.sockets import HANDSHAKES, JOINS, REFUSALS
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 
 ENGINE = "/socket.io/?EIO=4&transport="

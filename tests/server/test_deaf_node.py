@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from realtime.redis_client import open_redis
+from realtime.redis.client import open_redis
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 from tests.kit.services import Valkey
 from tests.realtime.silent_line import silent_line

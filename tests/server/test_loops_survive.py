@@ -13,15 +13,15 @@ from redis.asyncio import Redis
 
 from handlers.context import Context, Reaction
 from handlers.feature import Consumer, Feature, on
-from realtime.outgoing import ToRoom, emission
-from realtime.redis_client import open_redis
-from realtime.rooms import person_room
-from server import worker
-from server.app import Node
+from realtime.contract.emissions import ToRoom, emission
+from realtime.pubsub.rooms import person_room
+from realtime.redis.client import open_redis
+from server.accounts.revocations import Revocations
+from server.accounts.token_sweeper import TokenSweeper
 from server.clock import SystemClock
+from server.composition.node import Node
 from server.features import FEATURES
-from server.revocations import Revocations
-from server.token_sweeper import TokenSweeper
+from server.worker import worker
 from sql.catalogue import load_queries
 from sql.pool import close_pool
 from sql.unit import Units

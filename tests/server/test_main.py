@@ -14,9 +14,9 @@ from urllib.request import urlopen
 import pytest
 
 from server.config import Settings
-from server.embedded import embedded_servers
-from server.embedded_postgres import EmbeddedPostgres
-from server.embedded_valkey import EmbeddedValkey
+from server.dev.embedded import embedded_servers
+from server.dev.embedded_postgres import EmbeddedPostgres
+from server.dev.embedded_valkey import EmbeddedValkey
 
 _CHECKOUT = Path(__file__).parents[2]
 

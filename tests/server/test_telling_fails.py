@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from handlers.context import Context, Outcome
-from handlers.feature import Feature, bind
-from realtime.contract import Command, Push, RateLimit, Repeat, Route
-from realtime.outgoing import ToRoom, emission
-from realtime.rooms import person_room
-from realtime.wire import NOTHING, Empty, Model, Nothing
+from handlers.feature import Feature, bind_command
+from realtime.contract.declarations import Command, Push, Repeat, Route
+from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.rate_limit import RateLimit
+from realtime.contract.wire import NOTHING, Empty, Model, Nothing
+from realtime.pubsub.rooms import person_room
 from server.features import FEATURES
 from tests.kit.server import running_server, settings_for_tests
 
@@ -40,7 +41,7 @@ async def _say(ctx: Context, cmd: Empty) -> Outcome[Nothing]:
 async def test_a_push_that_cannot_be_sent_does_not_make_a_failure_of_the_command(
     database_url: str, redis_url: str
 ) -> None:
-    feature = Feature(name="much", commands=(bind(SAY, _say),), pushes=(TOO_MUCH,))
+    feature = Feature(name="much", commands=(bind_command(SAY, _say),), pushes=(TOO_MUCH,))
     async with running_server(settings_for_tests(database_url, redis_url), features=(*FEATURES, feature)) as server:
         me = await server.person("talker")
         assert await me.rest("POST", "/much", {}) == (200, {"ok": True, "data": {}})

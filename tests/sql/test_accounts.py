@@ -6,7 +6,7 @@ import pytest
 from sql.accounts import CredentialsRow, LoginSessionRow, RefreshTokenRow
 from sql.errors import UniqueViolated
 from sql.ids import MAX_ID, LoginSessionId, UserId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -46,7 +46,7 @@ async def token_of(world: World, token_hash: bytes) -> RefreshTokenRow | None:
     )
 
 
-async def list_sessions(world: World, connection: Connection, user_id: UserId) -> list[LoginSessionRow]:
+async def list_sessions(world: World, connection: SqlConnection, user_id: UserId) -> list[LoginSessionRow]:
     return await world.sql.accounts.list_sessions(
         connection, user_id=user_id, used_since=NOW, before=LoginSessionId(MAX_ID), page_size=20
     )
@@ -112,7 +112,7 @@ async def test_a_locked_token_shows_the_second_caller_what_the_first_one_did(wor
     session_id = await log_in(world, await world.person())
     await issue(world, session_id, b"shared")
 
-    async def refresh(connection: Connection) -> bool:
+    async def refresh(connection: SqlConnection) -> bool:
         token = await world.sql.accounts.lock_refresh_token(connection, token_hash=b"shared")
         assert token is not None
         if token.used_at is None:

@@ -2,7 +2,7 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
-from sql.binding import bind, columns_of, item_type, read_queries
+from sql.binding import bind_queries, columns_of, item_type, read_queries
 from sql.people import Relation, UserCard
 from tests.sql.world import World
 
@@ -47,7 +47,7 @@ def test_a_protocol_that_does_not_fit_its_file_is_refused() -> None:
         async def unheard_of(self, connection: object) -> bool: ...
 
     with pytest.raises(LookupError, match="create_ledger.*unheard_of"):
-        bind(Wrong, "ledger")
+        bind_queries(Wrong, "ledger")
 
 
 async def test_arguments_are_told_apart_by_name_not_by_place(world: World) -> None:

@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from sql.chat import ConversationMemberView, MessageView, PositionRow
+from sql.chat import ConversationMemberRow, MessageRow, PositionRow
 from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOTHING = ConversationId(1)
@@ -18,8 +18,8 @@ async def send(
     sender_id: UserId,
     text: str,
     client_id: str | None,
-    connection: Connection,
-) -> MessageView | None:
+    connection: SqlConnection,
+) -> MessageRow | None:
     """As the product sends: hold the conversation, then write."""
     await world.sql.chat.lock_direct(connection, viewer_id=sender_id, conversation_id=conversation_id)
     return await world.sql.chat.insert_message(
@@ -49,7 +49,7 @@ async def texts(world: World, conversation_id: ConversationId, viewer_id: UserId
     return [(row.seq, row.text) for row in rows]
 
 
-async def seen_by(world: World, viewer_id: UserId, conversation_id: ConversationId) -> list[ConversationMemberView]:
+async def seen_by(world: World, viewer_id: UserId, conversation_id: ConversationId) -> list[ConversationMemberRow]:
     return await world.read(
         lambda connection: world.sql.chat.read_conversation(
             connection, viewer_id=viewer_id, conversation_id=conversation_id
@@ -88,7 +88,7 @@ async def test_a_message_that_was_rolled_back_leaves_no_hole(world: World) -> No
     ann, bob = await world.people("ann", "bob")
     conversation_id = await world.conversation(ann, bob)
 
-    async def fail(connection: Connection) -> None:
+    async def fail(connection: SqlConnection) -> None:
         await send(world, conversation_id, ann, "never", None, connection)
         raise ZeroDivisionError
 
@@ -174,7 +174,7 @@ async def test_unread_is_exact_while_both_send_and_read_at_once(world: World) ->
 
     for round_ in range(4):
         read = partial(world.sql.chat.mark_read, conversation_id=conversation_id, user_id=bob, seq=round_ * 10 + 4)
-        acts: list[Callable[[Connection], Awaitable[object]]] = [
+        acts: list[Callable[[SqlConnection], Awaitable[object]]] = [
             *[partial(send, world, conversation_id, ann, "x", None)] * 10,
             *[read] * 3,
         ]
@@ -234,7 +234,7 @@ async def test_conversations_are_listed_last_active_first_with_all_that_a_row_sh
     await world.say(conversations[0], others[0], "one")
     await world.say(conversations[0], others[0], "two")
 
-    async def listed(before: ActivityId, page_size: int) -> list[ConversationMemberView]:
+    async def listed(before: ActivityId, page_size: int) -> list[ConversationMemberRow]:
         return await world.read(
             lambda connection: world.sql.chat.list_conversations(
                 connection, viewer_id=ann, before=before, page_size=page_size

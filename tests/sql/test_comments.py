@@ -3,16 +3,16 @@ from functools import partial
 
 import pytest
 
-from sql.comments import CommentView, DeletedCommentRow
+from sql.comments import CommentRow, DeletedCommentRow
 from sql.ids import MAX_ID, CommentId, PostId, UserId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOTHING = CommentId(1)
 
 
 async def delete(world: World, post_id: PostId, comment_id: CommentId) -> DeletedCommentRow | None:
-    async def act(connection: Connection) -> DeletedCommentRow | None:
+    async def act(connection: SqlConnection) -> DeletedCommentRow | None:
         await world.sql.posts.lock_post(connection, post_id=post_id)
         return await world.sql.comments.delete_comment(connection, comment_id=comment_id)
 
@@ -21,7 +21,7 @@ async def delete(world: World, post_id: PostId, comment_id: CommentId) -> Delete
 
 async def listed(
     world: World, viewer_id: UserId, post_id: PostId, parent_id: CommentId | None = None
-) -> list[CommentView]:
+) -> list[CommentRow]:
     comments = world.sql.comments
     async with world.units.read() as connection:
         if parent_id is None:
@@ -38,9 +38,9 @@ async def listed(
         )
 
 
-async def shown(world: World, viewer_id: UserId, post_id: PostId) -> list[CommentView]:
+async def shown(world: World, viewer_id: UserId, post_id: PostId) -> list[CommentRow]:
     """The whole tree as a reader gets it by opening every comment that claims to have replies."""
-    found: list[CommentView] = []
+    found: list[CommentRow] = []
     to_open: list[CommentId | None] = [None]
     while to_open:
         for comment in await listed(world, viewer_id, post_id, to_open.pop()):
@@ -77,7 +77,7 @@ async def test_a_repeated_client_id_makes_one_comment_however_many_try_at_once(w
     ann = await world.person("ann")
     post_id = await world.post(ann)
 
-    async def create(connection: Connection) -> CommentId | None:
+    async def create(connection: SqlConnection) -> CommentId | None:
         return await world.sql.comments.insert_comment(
             connection, post_id=post_id, parent_id=None, author_id=ann, text="x", client_id="once"
         )
@@ -152,12 +152,12 @@ async def test_counts_are_exact_while_many_comment_and_delete_at_once(world: Wor
     for step in range(40):
         comments.append(await world.comment(post_id, people[step % 3], parent_id=comments[step // 3]))
 
-    async def remove(connection: Connection, comment_id: CommentId) -> str:
+    async def remove(connection: SqlConnection, comment_id: CommentId) -> str:
         await world.sql.posts.lock_post(connection, post_id=post_id)
         gone = await world.sql.comments.delete_comment(connection, comment_id=comment_id)
         return "deleted" if gone else "was deleted"
 
-    async def answer(connection: Connection, comment_id: CommentId) -> str:
+    async def answer(connection: SqlConnection, comment_id: CommentId) -> str:
         made = await world.sql.comments.insert_comment(
             connection, post_id=post_id, parent_id=comment_id, author_id=people[1], text="x", client_id=None
         )

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from sql.facts import OutboxRow, ParkedRow
 from sql.ids import MAX_ID, FactId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NEVER_S = 1_000_000.0
@@ -126,7 +126,7 @@ async def test_a_fact_is_done_once_by_each_consumer(world: World) -> None:
 async def test_an_effect_that_fails_takes_its_confirmation_with_it(world: World) -> None:
     (fact_id,) = await store(world, "post.created")
 
-    async def fail(connection: Connection) -> None:
+    async def fail(connection: SqlConnection) -> None:
         await world.sql.facts.confirm(connection, fact_id=fact_id, consumer="feed")
         raise ZeroDivisionError
 

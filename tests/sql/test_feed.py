@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from sql.ids import MAX_ID, FollowId, PostId, UserId
-from sql.posts import PostView
+from sql.posts import PostRow
 from tests.sql.world import World
 
 TOP = PostId(MAX_ID)
@@ -18,7 +18,7 @@ async def page(
     before: PostId = TOP,
     page_size: int = 100,
     skip: int = 0,
-) -> list[PostView]:
+) -> list[PostRow]:
     return await world.read(
         lambda connection: world.sql.feed.home_page(
             connection, viewer_id=viewer_id, ids=list(ids), floor=floor, before=before, skip=skip, page_size=page_size

@@ -7,17 +7,17 @@ import pytest
 
 from sql.graph import FollowRow, SeveredRow
 from sql.ids import MAX_ID, FollowId, UserId
-from sql.unit import Connection
+from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOBODY = UserId(1)
 
 
-async def follow(world: World, connection: Connection, one: UserId, other: UserId) -> FollowRow | None:
+async def follow(world: World, connection: SqlConnection, one: UserId, other: UserId) -> FollowRow | None:
     return await world.sql.graph.follow(connection, follower_id=one, followed_id=other, broadcaster_from=10_000)
 
 
-async def unfollow(world: World, connection: Connection, one: UserId, other: UserId) -> FollowRow | None:
+async def unfollow(world: World, connection: SqlConnection, one: UserId, other: UserId) -> FollowRow | None:
     return await world.sql.graph.unfollow(connection, follower_id=one, followed_id=other)
 
 
@@ -121,13 +121,13 @@ async def test_a_block_that_races_with_follows_leaves_no_follow(world: World) ->
     for _ in range(15):
         ann, bob = await world.people("ann", "bob")
 
-        async def block(connection: Connection, ann: UserId = ann, bob: UserId = bob) -> bool:
+        async def block(connection: SqlConnection, ann: UserId = ann, bob: UserId = bob) -> bool:
             await world.sql.people.lock_users(connection, user_ids=[ann, bob])
             await world.sql.graph.insert_block(connection, blocker_id=ann, blocked_id=bob)
             await world.sql.graph.sever(connection, user_id=ann, other_id=bob)
             return True
 
-        async def befriend(connection: Connection, one: UserId, other: UserId) -> bool:
+        async def befriend(connection: SqlConnection, one: UserId, other: UserId) -> bool:
             await world.sql.people.lock_users(connection, user_ids=[one, other])
             page = await world.sql.people.read_person(connection, viewer_id=one, user_id=other)
             assert page is not None
@@ -136,7 +136,7 @@ async def test_a_block_that_races_with_follows_leaves_no_follow(world: World) ->
             await follow(world, connection, one, other)
             return True
 
-        acts: list[Callable[[Connection], Awaitable[bool]]] = [
+        acts: list[Callable[[SqlConnection], Awaitable[bool]]] = [
             partial(befriend, one=ann, other=bob),
             block,
             *[partial(befriend, one=bob, other=ann)] * 4,
@@ -178,9 +178,9 @@ async def test_followers_and_following_are_paged_latest_first_without_the_blocke
         assert found == [fans[3], fans[1], fans[0]]
 
 
-async def _follow(world: World, one: UserId, other: UserId, connection: Connection) -> FollowRow | None:
+async def _follow(world: World, one: UserId, other: UserId, connection: SqlConnection) -> FollowRow | None:
     return await follow(world, connection, one, other)
 
 
-async def _unfollow(world: World, one: UserId, other: UserId, connection: Connection) -> FollowRow | None:
+async def _unfollow(world: World, one: UserId, other: UserId, connection: SqlConnection) -> FollowRow | None:
     return await unfollow(world, connection, one, other)

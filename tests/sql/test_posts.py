@@ -7,14 +7,14 @@ import pytest
 from handlers.access import may_see_content
 from sql.ids import MAX_ID, LikeId, PostId, UserId
 from sql.people import Relation
-from sql.posts import LikeRow, PostView
-from sql.unit import Connection
+from sql.posts import LikeRow, PostRow
+from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOTHING = PostId(1)
 
 
-async def read(world: World, viewer_id: UserId, post_id: PostId) -> PostView | None:
+async def read(world: World, viewer_id: UserId, post_id: PostId) -> PostRow | None:
     return await world.read(
         lambda connection: world.sql.posts.read_post(connection, viewer_id=viewer_id, post_id=post_id)
     )
@@ -54,7 +54,7 @@ async def test_a_post_is_read_with_its_author_and_what_the_viewer_has_to_do_with
 async def test_a_repeated_client_id_makes_one_post_however_many_try_at_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
 
-    async def create(connection: Connection) -> PostView | None:
+    async def create(connection: SqlConnection) -> PostRow | None:
         return await world.sql.posts.insert_post(
             connection, author_id=ann, kind="link", text="t", link="https://example.org", visibility="public",
             client_id="once",
@@ -106,7 +106,7 @@ async def test_likes_are_exact_under_concurrent_repeats(world: World) -> None:
     post_id = await world.post(people[0])
     posts = world.sql.posts
 
-    def like(user_id: UserId, liked: bool) -> Callable[[Connection], Awaitable[LikeRow | None]]:
+    def like(user_id: UserId, liked: bool) -> Callable[[SqlConnection], Awaitable[LikeRow | None]]:
         change = posts.like_post if liked else posts.unlike_post
         return lambda connection: change(connection, post_id=post_id, user_id=user_id)
 

@@ -6,12 +6,12 @@ from sql.catalogue import Queries
 from sql.errors import Unavailable, UniqueViolated
 from sql.ids import UserId
 from sql.pool import close_pool
-from sql.unit import Connection, Units, transaction
+from sql.unit import SqlConnection, Units, transaction
 from tests.kit.pool import opened_pool
 from tests.sql.world import World
 
 
-async def register(world: World, connection: Connection, username: str) -> UserId:
+async def register(world: World, connection: SqlConnection, username: str) -> UserId:
     return await world.sql.accounts.insert_user(
         connection,
         username=username,

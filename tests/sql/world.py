@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sql.catalogue import Queries
 from sql.ids import CommentId, ConversationId, PostId, UserId
-from sql.unit import Connection, Units
+from sql.unit import SqlConnection, Units
 
 T = TypeVar("T")
 
@@ -21,11 +21,11 @@ class World:
         self.units = units
         self.sql = queries
 
-    async def write(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(self, act: Callable[[SqlConnection], Awaitable[T]]) -> T:
         async with self.units.write() as connection:
             return await act(connection)
 
-    async def read(self, look: Callable[[Connection], Awaitable[T]]) -> T:
+    async def read(self, look: Callable[[SqlConnection], Awaitable[T]]) -> T:
         async with self.units.read() as connection:
             return await look(connection)
 
@@ -36,7 +36,7 @@ class World:
     async def execute(self, sql: str, *arguments: Any) -> None:
         await self.write(lambda connection: connection.execute(sql, *arguments))
 
-    async def at_once(self, acts: Sequence[Callable[[Connection], Awaitable[T]]]) -> list[T]:
+    async def at_once(self, acts: Sequence[Callable[[SqlConnection], Awaitable[T]]]) -> list[T]:
         """Every act in its own transaction, as many of them at a time as the pool has connections."""
         return await asyncio.gather(*(self.write(act) for act in acts))
 

@@ -1,7 +1,7 @@
 import datetime
 
 from handlers.chat.views import by_conversation, conversation_view, message_view, without_viewer
-from sql.chat import ConversationMemberView, MemberView, MessageView
+from sql.chat import ConversationMemberRow, MemberRow, MessageRow
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
 from sql.people import UserCard
 
@@ -12,12 +12,12 @@ def card(number: int) -> UserCard:
     return UserCard(UserId(number), f"user{number}", f"User {number}", "", None, 0, 0, 0, False)
 
 
-MESSAGE = MessageView(ConversationId(7), 3, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))
+MESSAGE = MessageRow(ConversationId(7), 3, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))
 
 
-def rows(conversation_id: int, last_message: MessageView | None) -> list[ConversationMemberView]:
+def rows(conversation_id: int, last_message: MessageRow | None) -> list[ConversationMemberRow]:
     return [
-        ConversationMemberView(
+        ConversationMemberRow(
             ConversationId(conversation_id),
             "direct",
             None,
@@ -26,7 +26,7 @@ def rows(conversation_id: int, last_message: MessageView | None) -> list[Convers
             1,
             True,
             2,
-            MemberView("member", 2, 1, card(number)),
+            MemberRow("member", 2, 1, card(number)),
             last_message,
         )
         for number in (1, 2)

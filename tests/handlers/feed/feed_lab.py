@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import asyncpg
 import orjson
 
-from realtime.identity import Identity
-from server.app import Node
-from server.dispatch import Request
-from server.nobody import NOBODY_LISTENS
+from realtime.contract.identity import Identity
+from server.composition.node import Node
+from server.pipeline.dispatch import Request
+from server.pipeline.no_session import NO_SESSION
 from tests.kit.server import settings_for_tests
 
 LIST_MAX = 100
@@ -87,7 +87,7 @@ class FeedLab:
             credentials=Identity(caller_id, 1, 2**40),
             address="127.0.0.1",
             user_agent=None,
-            listener=NOBODY_LISTENS,
+            session=NO_SESSION,
         )
         answer = orjson.loads((await self.node.dispatcher.call(request)).body)
         assert answer["ok"], answer

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from realtime.packed_lists import PackedLists
-from realtime.redis_client import StoreUnavailable, open_redis
+from realtime.feeds.packed_lists import PackedLists
+from realtime.redis.client import StoreUnavailable, open_redis
 from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
 

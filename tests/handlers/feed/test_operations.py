@@ -12,9 +12,9 @@ import pytest
 
 from handlers.feed.contract import SYNC_ITEMS_MAX, SYNC_WINDOW_DAYS
 from handlers.feed.position import position_of
-from realtime.identity import Identity
-from server.dispatch import Request
-from server.nobody import NOBODY_LISTENS
+from realtime.contract.identity import Identity
+from server.pipeline.dispatch import Request
+from server.pipeline.no_session import NO_SESSION
 from sql.ids import id_floor_ms
 from tests.handlers.feed.feed_lab import FeedLab
 from tests.kit.device import Device
@@ -260,7 +260,7 @@ async def test_only_a_live_connection_can_subscribe(lab: FeedLab, name: str) -> 
         credentials=Identity(person, 1, 2**40),
         address="127.0.0.1",
         user_agent=None,
-        listener=NOBODY_LISTENS,
+        session=NO_SESSION,
     )
     answer = orjson.loads((await lab.node.dispatcher.call(request)).body)
     assert answer["error"]["code"] == "forbidden"

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.engine.frames import Outgoing
+from realtime.contract.errors import CloseReason
 from realtime.engine.hub import Hub
-from realtime.engine.policy import TransportName
-from realtime.engine.push_frames import PushFrames
-from realtime.engine.session import Connection, Session
-from realtime.errors import CloseReason
+from realtime.engine.protocol.encoded_push import EncodedPush
+from realtime.engine.protocol.frames import Outgoing
+from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.transport import TransportName
 from tests.kit.recording_session import RecordingSession
 
 
@@ -83,20 +83,20 @@ async def test_a_push_reaches_the_room_in_its_namespace_only() -> None:
     hub.join(inside, "hall")
     hub.join(elsewhere, "hall")
     hub.join(outside, "attic")
-    assert hub.push(PushFrames("/chat", "said", b"1"), ("hall",)) == 1
+    assert hub.push(EncodedPush("/chat", "said", b"1"), ("hall",)) == 1
     assert (inside.heard, elsewhere.heard, outside.heard) == ([("said", 1)], [], [])
 
 
 async def test_a_push_to_nobody_is_none() -> None:
-    assert Hub().push(PushFrames("/chat", "said", b"1"), ("hall", "attic")) == 0
-    assert Hub().push(PushFrames("/chat", "said", b"1"), ()) == 0
+    assert Hub().push(EncodedPush("/chat", "said", b"1"), ("hall", "attic")) == 0
+    assert Hub().push(EncodedPush("/chat", "said", b"1"), ()) == 0
 
 
 async def test_a_push_to_several_rooms_reaches_a_member_of_many_once() -> None:
     hub, both, one, outside = Hub(), RecordingSession(), RecordingSession(), RecordingSession()
     for member, room in ((both, "hall"), (both, "attic"), (one, "attic"), (outside, "cellar")):
         hub.join(member, room)
-    assert hub.push(PushFrames("/chat", "said", b"1"), ("hall", "attic", "nowhere")) == 2
+    assert hub.push(EncodedPush("/chat", "said", b"1"), ("hall", "attic", "nowhere")) == 2
     assert (both.heard, one.heard, outside.heard) == ([("said", 1)], [("said", 1)], [])
 
 
@@ -116,7 +116,7 @@ async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
         session.open()
         transport.written.clear()
         hub.join(session, f"feed:{number % 2}")
-    assert hub.push(PushFrames("/feed", "said", b"1"), ("feed:0", "feed:1")) == 3
+    assert hub.push(EncodedPush("/feed", "said", b"1"), ("feed:0", "feed:1")) == 3
     packets = [packet for transport in transports for packet in transport.written]
     assert [packet.payload for packet in packets] == [b'42/feed,["said",1]'] * 3
     assert all(packet is packets[0] for packet in packets)
@@ -126,12 +126,12 @@ async def test_a_member_may_leave_while_it_hears_a_push() -> None:
     hub = Hub()
 
     class Leaver(RecordingSession):
-        def take(self, push: PushFrames) -> None:
+        def take(self, push: EncodedPush) -> None:
             hub.leave_all(self)
 
     for _ in range(3):
         hub.join(Leaver(), "hall")
-    assert hub.push(PushFrames("/chat", "said", b"1"), ("hall",)) == 3
+    assert hub.push(EncodedPush("/chat", "said", b"1"), ("hall",)) == 3
     assert not hub.has_members("hall")
 
 

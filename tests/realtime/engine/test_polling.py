@@ -1,8 +1,8 @@
 import asyncio
 
-from realtime.engine.frames import Outgoing
+from realtime.contract.errors import CLOSE_FLOOD
 from realtime.engine.polling import PollingTransport
-from realtime.errors import CLOSE_FLOOD
+from realtime.engine.protocol.frames import Outgoing
 
 
 def _transport(*payloads: bytes, max_unread_bytes: int = 1000) -> PollingTransport:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import ClientSession
 
-from realtime.errors import CLOSE_DRAINING
+from realtime.contract.errors import CLOSE_DRAINING
 from tests.protocol.echo_server import EchoServer, echo_server
 from tests.protocol.raw_client import QUERY, raw_polling, raw_socket
 
@@ -39,7 +39,11 @@ async def test_afterwards_nothing_is_left() -> None:
         await socket.closed()
         await stopping
         assert sorted(server.policy.gone) == [("/chat", "draining"), ("/chat", "draining")]
-        assert (server.engine._links.tasks(), server.engine._links.all(), server.hub.connections()) == (set(), (), ())
+        assert (server.engine._connections.tasks(), server.engine._connections.all(), server.hub.connections()) == (
+            set(),
+            (),
+            (),
+        )
 
 
 async def test_an_event_in_work_is_answered_first() -> None:
@@ -49,7 +53,7 @@ async def test_an_event_in_work_is_answered_first() -> None:
         await server.policy.arrived.wait()
         stopping = asyncio.create_task(_stop(server))
         await asyncio.sleep(0.01)
-        server.policy.gate.set()
+        server.policy.authenticator.set()
         assert await client.receive() == '43/chat,1["x"]'
         assert await client.closed() == (4012, "draining")
         await stopping
@@ -62,14 +66,14 @@ async def test_an_event_that_does_not_end_is_cancelled_at_the_deadline() -> None
         await server.policy.arrived.wait()
         await _stop(server, deadline_s=0.05)
         assert server.policy.gone == [("/chat", "draining")]
-        assert server.engine._links.tasks() == set()
+        assert server.engine._connections.tasks() == set()
 
 
 async def test_a_client_that_does_not_answer_the_close_is_cut_off() -> None:
     async with echo_server() as server, raw_socket(server) as client:
         await client.connect()
         await _stop(server, deadline_s=0.05)
-        assert server.engine._links.tasks() == set()
+        assert server.engine._connections.tasks() == set()
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])

@@ -18,10 +18,10 @@ import socketio
 
 from server.commands.cluster import _free_ports
 from server.config import Settings
-from server.embedded_binaries import EmbeddedError
-from server.embedded_postgres import EmbeddedPostgres
-from server.embedded_valkey import EmbeddedValkey
-from server.nginx import nginx_binary
+from server.dev.embedded_binaries import EmbeddedError
+from server.dev.embedded_postgres import EmbeddedPostgres
+from server.dev.embedded_valkey import EmbeddedValkey
+from server.dev.nginx import nginx_binary
 from tests.kit.server import PASSWORD
 
 CHECKOUT = Path(__file__).parents[3]

@@ -1,0 +1,1 @@
+"""What everybody may import: declarations, errors, the values of the wire, identities."""

@@ -1,0 +1,158 @@
+"""The values of the wire: strict payload models, ids as decimal strings, clean text, and the answer envelope."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from typing import Annotated, Final, Generic, TypeVar
+
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from realtime.contract.errors import CommandError
+
+MAX_ID = 2**63 - 1
+PAGE_LIMIT_MAX = 100
+PAGE_LIMIT_DEFAULT = 20
+PAGE_OFFSET_MAX = 1_000
+
+
+class Payload(BaseModel):
+    """What a client sends: nothing is coerced, unknown keys are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Model(BaseModel):
+    """What the server sends. Optional fields that are None are left out of the wire."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Empty(Payload):
+    """A payload without fields."""
+
+
+class Nothing(Model):
+    """An answer without fields: `{}`."""
+
+
+NOTHING: Final = Nothing()
+
+
+def _parse_id(value: object) -> int:
+    if not isinstance(value, str) or not 0 < len(value) <= 19 or not value.isascii() or not value.isdigit():
+        raise ValueError("must be an id: a decimal string")
+    number = int(value)
+    if number > MAX_ID or (value[0] == "0" and value != "0"):
+        raise ValueError("must be an id: a decimal string")
+    return number
+
+
+Id = Annotated[
+    int,
+    BeforeValidator(_parse_id),
+    WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["185604284416000001"]}),
+]
+"""An id that a client sends: a decimal string on the wire, an int inside."""
+
+WireId = Annotated[int, PlainSerializer(str, return_type=str, when_used="always")]
+"""An id that the server sends: an int inside, a decimal string on the wire (JavaScript has no 64-bit integers)."""
+
+
+def unix_ms(moment: datetime.datetime) -> int:
+    """A moment as the wire tells it: whole milliseconds since 1970-01-01 UTC."""
+    return int(moment.timestamp() * 1000)
+
+
+_UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Unicode's categories Cc and Cs."""
+_UNCLEAN_IN_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_SEEN: Final = re.compile(
+    "[^\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+"""Any character that leaves a mark: not white space, nor what Unicode calls default-ignorable, nor a blank symbol."""
+
+
+class TextRule:
+    """Type of clean text, as `Annotated[str, TextRule(longest)]`: NFC, no control characters, no lone surrogates.
+
+    Lengths are counted in characters after normalisation; text in which nothing can be seen is empty. `lines` allows
+    newlines and tabs.
+    """
+
+    def __init__(self, longest: int, *, shortest: int = 1, lines: bool = False) -> None:
+        self.longest = longest
+        self.shortest = shortest
+        self.lines = lines
+        self.unclean = _UNCLEAN_IN_LINES if lines else _UNCLEAN
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._clean, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, object]:
+        return {**handler(schema), "minLength": self.shortest, "maxLength": self.longest}
+
+    def _clean(self, value: str) -> str:
+        if self.unclean.search(value):
+            raise ValueError("must not hold control characters or lone surrogates")
+        text = unicodedata.normalize("NFC", value)
+        if len(text) > self.longest:
+            raise ValueError(f"must have at most {self.longest} characters")
+        seen = len(text.strip()) if _SEEN.search(text) else 0
+        if seen < self.shortest:
+            raise ValueError(f"must have at least {self.shortest} characters")
+        return text
+
+
+ClientId = Annotated[str, TextRule(64)]
+"""A client's own name for what it creates: a retry with the same one gets the created thing as it is now."""
+
+PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT_MAX)]
+PageOffset = Annotated[int, Field(ge=0, le=PAGE_OFFSET_MAX)]
+"""How many items to leave out, for clients that know no cursor: items that are added meanwhile come twice to them."""
+
+ItemT = TypeVar("ItemT")
+
+
+class Page(Model, Generic[ItemT]):
+    """A page of a list. `next_cursor` is absent on the last page."""
+
+    items: list[ItemT]
+    next_cursor: str | None = None
+
+
+def encode_model(model: BaseModel) -> bytes:
+    """JSON of a model as it goes over the wire; fields that are None are left out."""
+    return model.__pydantic_serializer__.to_json(model, exclude_none=True)
+
+
+def answer_ok(data: bytes) -> bytes:
+    """The answer of a command that was done; `data` is encoded JSON."""
+    return b'{"ok":true,"data":' + data + b"}"
+
+
+def answer_error(error: CommandError) -> bytes:
+    """The answer of a command that was refused."""
+    body: dict[str, object] = {
+        "code": error.code.code,
+        "message": error.message,
+        "retryable": error.code.retryable,
+    }
+    if error.retry_after_ms is not None:
+        body["retry_after_ms"] = error.retry_after_ms
+    if error.fields is not None:
+        body["fields"] = dict(error.fields)
+    return orjson.dumps({"ok": False, "error": body})

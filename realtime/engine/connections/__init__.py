@@ -1,0 +1,1 @@
+"""Open connections: how they begin, what their packets do, how they end."""

@@ -1,0 +1,67 @@
+"""The engine's HTTP answers, as Engine.IO clients know them."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+import orjson
+from aiohttp import web
+
+from realtime.engine.session.policy import HandshakeRefusal
+
+
+class BadRequest(Enum):
+    """Why a request is not of the protocol: the code and the message that Engine.IO clients know."""
+
+    UNKNOWN_TRANSPORT = (0, "Transport unknown")
+    UNKNOWN_SID = (1, "Session ID unknown")
+    BAD_HANDSHAKE_METHOD = (2, "Bad handshake method")
+    BAD_REQUEST = (3, "Bad request")
+    FORBIDDEN = (4, "Forbidden")
+    UNSUPPORTED_VERSION = (5, "Unsupported protocol version")
+
+
+def poll_answer(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="text/plain", charset="utf-8", headers={"Cache-Control": "no-store"})
+
+
+def bad_request(why: BadRequest) -> web.Response:
+    code, message = why.value
+    status = 403 if why is BadRequest.FORBIDDEN else 400
+    return _json(status, {"code": code, "message": message})
+
+
+def too_large() -> web.Response:
+    """The body was not read to its end, so that nothing more can come on this HTTP connection."""
+    response = _json(413, {"code": "too_large", "message": "Payload too large"})
+    response.force_close()
+    return response
+
+
+def refused(refusal: HandshakeRefusal) -> web.Response:
+    response = _json(refusal.status, {"code": refusal.code, "message": "Try again later"})
+    response.headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
+    return response
+
+
+def preflight() -> web.Response:
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": "Content-Type, Authorization",
+            "Access-Control-Max-Age": "86400",
+        },
+    )
+
+
+def share_with_page(response: web.StreamResponse, origin: str | None) -> None:
+    """Lets a page of another, allowed origin read the answer."""
+    if origin is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
+
+
+def _json(status: int, body: dict[str, object]) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")

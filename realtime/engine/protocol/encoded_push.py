@@ -1,0 +1,31 @@
+"""A push in the forms that its recipients need, each made when the first of them needs it."""
+
+from __future__ import annotations
+
+from realtime.engine.protocol.codec import Codec
+from realtime.engine.protocol.frames import Outgoing
+
+
+class EncodedPush:
+    """One push; `data` is encoded JSON. `push_id` is unique over nodes, None for a push that is never replayed.
+
+    `forms` are those that were made: two of each codec, without and with the push id.
+    """
+
+    __slots__ = ("__weakref__", "data", "event", "forms", "namespace", "push_id")
+
+    def __init__(self, namespace: str, event: str, data: bytes, push_id: str | None = None) -> None:
+        self.namespace = namespace
+        self.event = event
+        self.data = data
+        self.push_id = push_id
+        self.forms: list[Outgoing | None] = [None, None, None, None]
+
+    def packet(self, codec: Codec, *, with_offset: bool) -> Outgoing:
+        """The encoded packet; the push id is its last argument for sessions that asked for recovery."""
+        offset = self.push_id if with_offset else None
+        form = 2 * codec.CODEC + (offset is not None)
+        packet = self.forms[form]
+        if packet is None:
+            packet = self.forms[form] = codec.encode_event(self.namespace, self.event, self.data, offset)
+        return packet

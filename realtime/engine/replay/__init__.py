@@ -1,0 +1,1 @@
+"""Logs of recent pushes, and where each session stands in them."""

@@ -1,0 +1,198 @@
+"""What this node has heard lately, so that a session that comes back can be told what it missed."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from realtime.engine.protocol.encoded_push import EncodedPush
+from realtime.engine.replay.push_ids import PushIds
+
+ENTRY_OVERHEAD_BYTES = 600
+"""What an entry takes in memory beside its data."""
+FORMS_OF_DATA = 3
+"""The data itself, and the forms that were made of it and stay with it."""
+
+
+class LogEntry:
+    """One push as this node heard it, or, where `push` is None, the mark of a gap.
+
+    `people` are packed ids where the push was for some members of a family of rooms, else None.
+    """
+
+    __slots__ = ("at_s", "key", "number", "people", "push", "size_bytes")
+
+    def __init__(self, number: int, at_s: float, key: str, push: EncodedPush | None, people: bytes | None) -> None:
+        self.number = number
+        self.at_s = at_s
+        self.key = key
+        self.push = push
+        self.people = people
+        data_bytes = len(push.data) * FORMS_OF_DATA if push is not None else 0
+        self.size_bytes = ENTRY_OVERHEAD_BYTES + data_bytes + len(people or b"")
+
+
+def pack_people(ids: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(ids)}Q", *ids)
+
+
+def is_among(packed: bytes, person: bytes) -> bool:
+    """Whether an id, packed too, stands in packed ids."""
+    at = packed.find(person)
+    while at > 0 and at % 8:
+        at = packed.find(person, at + 1)
+    return at >= 0
+
+
+def family_key(family: str) -> str:
+    """The key of pushes to many rooms `family:<id>` at once, which are kept once for all of them."""
+    return f"{family}:*"
+
+
+class ReplayLogs:
+    """A log for each room, or family of rooms; all entries are numbered together, in the order in which they came.
+
+    Entries are kept for `keep_s` seconds and at most `max_bytes` of them; `evicted` is the number of the last one that
+    is gone. Nothing is kept while there is nobody to replay it to (`hold`).
+    """
+
+    def __init__(self, *, keep_s: float, max_bytes: int, now_s: Callable[[], float]) -> None:
+        self._keep_s = keep_s
+        self._max_bytes = max_bytes
+        self._now_s = now_s
+        self._entries: deque[LogEntry] = deque()
+        self._by_key: dict[str, deque[LogEntry]] = {}
+        self._numbers: dict[str, int] = {}
+        self._size_bytes = 0
+        self._directory = 0
+        self.push_ids = PushIds()
+        self.last = 0
+        self.evicted = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What is kept, as it is counted against `max_bytes`."""
+        return self._size_bytes
+
+    def hold(self) -> None:
+        """Somebody may want a replay from now on."""
+        self._directory += 1
+
+    def let_go(self) -> None:
+        """Takes one `hold` back; with the last one everything is forgotten."""
+        self._directory -= 1
+        if not self._directory:
+            self._entries.clear()
+            self._by_key.clear()
+            self._numbers.clear()
+            self._size_bytes = 0
+            self.evicted = self.last
+
+    def append(self, key: str, push: EncodedPush, people: bytes | None = None) -> bool:
+        """Keeps a push that can be replayed. False: it was heard before and must not be delivered again."""
+        if push.push_id is None or not self._directory:
+            return True
+        if push.push_id in self._numbers:
+            return False
+        self._add(key, push, people)
+        self._numbers[push.push_id] = self.last
+        return True
+
+    def interrupt(self, key: str) -> None:
+        """Pushes of this log may have been missed here: nothing from before can be followed up from now on."""
+        if not self._directory:
+            return
+        for entry in self._by_key.pop(key, ()):
+            if entry.push is not None and entry.push.push_id is not None:
+                self._numbers.pop(entry.push.push_id, None)
+            # It keeps its place in the order of eviction, and nothing else.
+            self._size_bytes -= entry.size_bytes
+            entry.push, entry.people, entry.size_bytes = None, None, 0
+        self._add(key, None, None)
+
+    def interrupt_families(self) -> None:
+        """What came for families of rooms may have been missed: all their logs are interrupted."""
+        if self._directory:
+            for key in [key for key in self._by_key if key.endswith(":*")]:
+                self.interrupt(key)
+            self._add(family_key("*"), None, None)
+
+    def number_of(self, push_id: str) -> int | None:
+        """The number under which a push stands in the logs; None when none of them holds it."""
+        self._evict()
+        return self._numbers.get(push_id)
+
+    def number_before(self, number: int, seconds: float) -> int:
+        """The number of the last entry that was heard more than so many seconds before this one."""
+        self._evict()
+        entries = self._entries
+        if not entries:
+            return self.evicted
+        first = entries[0].number
+        at_s = entries[min(max(number - first, 0), len(entries) - 1)].at_s
+        return first + bisect_left(entries, at_s - seconds, key=lambda entry: entry.at_s) - 1
+
+    def newest_first(self, key: str) -> Iterator[LogEntry]:
+        return reversed(self._by_key.get(key, ()))
+
+    def entries(self) -> Sequence[LogEntry]:
+        """A snapshot of everything that is kept, oldest first."""
+        self._evict()
+        return tuple(self._entries)
+
+    def export(self, max_bytes: int) -> tuple[list[Any], int]:
+        """The newest entries for another node, at most so many bytes, and how many bytes they are; see `restore`."""
+        kept: list[LogEntry] = []
+        size_bytes, evicted = 0, self.evicted
+        for entry in reversed(self.entries()):
+            if size_bytes + entry.size_bytes > max_bytes:
+                evicted = entry.number
+                break
+            size_bytes += entry.size_bytes
+            kept.append(entry)
+        return [evicted, self.last, [_write(entry) for entry in reversed(kept)]], size_bytes
+
+    def restore(self, exported: Sequence[Any]) -> ReplayLogs:
+        """Logs with the same bounds as these that hold what another node exported of its own."""
+        evicted, last, entries = exported
+        logs = ReplayLogs(keep_s=self._keep_s, max_bytes=self._max_bytes, now_s=self._now_s)
+        logs.evicted = evicted
+        for number, key, people, push in entries:
+            logs.last = number - 1
+            logs._add(key, None if push is None else EncodedPush(*push), people)
+            if push is not None and push[-1] is not None:
+                logs._numbers[push[-1]] = number
+        logs.last = last
+        return logs
+
+    def _add(self, key: str, push: EncodedPush | None, people: bytes | None) -> None:
+        self.last += 1
+        entry = LogEntry(self.last, self._now_s(), key, push, people)
+        self._entries.append(entry)
+        self._by_key.setdefault(key, deque()).append(entry)
+        self._size_bytes += entry.size_bytes
+        self._evict()
+
+    def _evict(self) -> None:
+        oldest_s = self._now_s() - self._keep_s
+        entries = self._entries
+        while entries and (entries[0].at_s < oldest_s or self._size_bytes > self._max_bytes):
+            entry = entries.popleft()
+            self.evicted = entry.number
+            self._size_bytes -= entry.size_bytes
+            if entry.push is not None and entry.push.push_id is not None:
+                self._numbers.pop(entry.push.push_id, None)
+            of_key = self._by_key.get(entry.key)
+            if of_key and of_key[0] is entry:
+                of_key.popleft()
+                if not of_key:
+                    del self._by_key[entry.key]
+
+
+def _write(entry: LogEntry) -> list[Any]:
+    push = entry.push
+    written = None if push is None else [push.namespace, push.event, push.data, push.push_id]
+    return [entry.number, entry.key, entry.people, written]

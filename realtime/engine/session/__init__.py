@@ -1,0 +1,1 @@
+"""Connections, sessions, and what they ask of the server behind the engine."""

@@ -1,0 +1,1 @@
+"""Timers shared by thousands of connections."""

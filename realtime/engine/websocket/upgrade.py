@@ -1,0 +1,94 @@
+"""Takes an upgraded socket out of aiohttp's hands, with nothing of aiohttp left behind it."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+
+from realtime.engine.websocket.protocol import WebSocketProtocol
+from realtime.engine.websocket.socket_group import SocketGroup
+
+_VERSION = "13"
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_KEY_BYTES = 16
+
+
+class UpgradedResponse(web.StreamResponse):
+    """What a handler returns whose request was answered by us: aiohttp writes nothing and keeps nothing.
+
+    One serves for any number of requests.
+    """
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+def refuse_upgrade(request: web.Request) -> web.Response | None:
+    """The answer to an opening handshake that is not RFC 6455's; None for a good one."""
+    is_upgrade = _is_upgrade(request)
+    if is_upgrade and request.headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ()) != [_VERSION]:
+        headers = {hdrs.UPGRADE: "websocket", hdrs.SEC_WEBSOCKET_VERSION: _VERSION}
+        return web.Response(status=426, text="WebSocket version 13 is spoken here", headers=headers)
+    if not is_upgrade or not _has_key(request):
+        return web.Response(status=400, text="Not an opening handshake of RFC 6455")
+    return None
+
+
+def take_over(request: web.Request, group: SocketGroup) -> WebSocketProtocol | None:
+    """Answers 101 and makes the socket ours; None when the client is gone already.
+
+    The answer leaves when the socket gets its receiver. The handler has to return a `UpgradedResponse` without another
+    `await`: aiohttp may cancel it.
+    """
+    aiohttp_protocol, transport = request.protocol, request.transport
+    if transport is None or transport.is_closing():
+        return None
+    # aiohttp has stopped reading at the end of the request; it keeps what has come since.
+    protocol = WebSocketProtocol(transport, group, aiohttp_protocol._message_tail)
+    transport.set_protocol(protocol)
+    aiohttp_protocol.transport = None
+    aiohttp_protocol.connection_lost(None)
+    if not transport.is_reading():
+        transport.resume_reading()
+    protocol.write_frame(_switching_protocols(request))
+    return protocol
+
+
+def _is_upgrade(request: web.Request) -> bool:
+    return (
+        request.method == hdrs.METH_GET
+        and request.version >= HttpVersion11
+        and bool(request.headers.get(hdrs.HOST))
+        and _values(request, hdrs.UPGRADE) == "websocket"
+        and "upgrade" in map(str.strip, _values(request, hdrs.CONNECTION).split(","))
+        # Bytes after a body would have been read as the next request.
+        and not request.body_exists
+    )
+
+
+def _values(request: web.Request, name: str) -> str:
+    """A list of tokens, however many lines it came in; their case means nothing."""
+    return ",".join(request.headers.getall(name, ())).lower()
+
+
+def _has_key(request: web.Request) -> bool:
+    keys = request.headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())
+    try:
+        return len(keys) == 1 and len(binascii.a2b_base64(keys[0], strict_mode=True)) == _KEY_BYTES
+    except ValueError:
+        return False
+
+
+def _switching_protocols(request: web.Request) -> bytes:
+    key = request.headers[hdrs.SEC_WEBSOCKET_KEY].encode()
+    accept = binascii.b2a_base64(hashlib.sha1(key + _GUID, usedforsecurity=False).digest(), newline=False)
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )

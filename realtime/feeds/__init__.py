@@ -1,0 +1,1 @@
+"""Packed lists of ids in Redis."""

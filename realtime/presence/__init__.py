@@ -1,0 +1,1 @@
+"""Who is online, and who watches whom."""

@@ -1,0 +1,1 @@
+"""Rooms and topics over all nodes: backplane, membership, fan-out, resync."""

@@ -1,0 +1,1 @@
+"""Connections to Redis, Lua scripts, streams."""

@@ -1,0 +1,1 @@
+"""Accounts at run time: tokens, passwords, revocation."""

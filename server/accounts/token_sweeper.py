@@ -1,0 +1,56 @@
+"""Forgets refresh tokens that have run out, so that their table does not grow for ever."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from handlers.context import Clock
+from realtime.process.background_tasks import end_task
+from realtime.process.outage import Outage
+from sql.catalogue import Queries
+from sql.errors import Retry, Unavailable
+from sql.unit import Units
+
+SWEEP_EVERY_S = 600.0
+BATCH = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class TokenSweeper:
+    """Any number of processes may sweep; each leaves to the others what they have in hand."""
+
+    def __init__(self, units: Units, queries: Queries, clock: Clock, *, every_s: float = SWEEP_EVERY_S) -> None:
+        self._units = units
+        self._queries = queries
+        self._clock = clock
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="token-sweeper")
+
+    async def stop(self) -> None:
+        await end_task(self._task)
+        self._task = None
+
+    async def _run(self) -> None:
+        outage = Outage(log, "token_sweep_waits")
+        while True:
+            try:
+                while await self._sweep() == BATCH:
+                    pass
+                outage.is_over()
+            except (Unavailable, Retry) as error:
+                outage.goes_on(error)
+            except Exception:
+                log.exception("token_sweep_failed")
+            await asyncio.sleep(self._every_s)
+
+    async def _sweep(self) -> int:
+        async with self._units.write() as connection:
+            return await self._queries.accounts.delete_expired_tokens(
+                connection, expired_before=self._clock.now(), batch_size=BATCH
+            )

@@ -1,0 +1,1 @@
+"""What runs Rookery on one machine: embedded servers, demo data, nginx."""

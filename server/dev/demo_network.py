@@ -1,0 +1,205 @@
+"""Makes up a believable network: people, who follows whom, what they post, like, answer and write to each other.
+
+Nothing here touches a database. The same numbers and the same `seed` give the same network but for its times.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.failure import CommandFailed
+from sql.bulk import (
+    CommentRecord,
+    ConversationRecord,
+    FollowRecord,
+    LikeRecord,
+    MemberRecord,
+    MessageRecord,
+    PersonRecord,
+    PostRecord,
+)
+from sql.ids import id_floor_ms
+
+DAYS = 30
+FOLLOWS_EACH = 25
+LIKES_PER_POST = 4
+COMMENTS_PER_POST = 0.5
+PHRASES = 400
+DEMO_USERNAME = "demo"
+
+Edge = tuple[int, int]
+
+
+@dataclass(slots=True)
+class DemoNetwork:
+    """Records of every kind, in an order in which they can be stored."""
+
+    people: list[PersonRecord] = field(default_factory=list)
+    follows: list[FollowRecord] = field(default_factory=list)
+    posts: list[PostRecord] = field(default_factory=list)
+    likes: list[LikeRecord] = field(default_factory=list)
+    comments: list[CommentRecord] = field(default_factory=list)
+    conversations: list[ConversationRecord] = field(default_factory=list)
+    members: list[MemberRecord] = field(default_factory=list)
+    messages: list[MessageRecord] = field(default_factory=list)
+
+
+def read_edges(path: Path) -> list[Edge]:
+    """The friendships of an edge list: two numbers a line, `#` begins a comment. Raises CommandFailed."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise CommandFailed(f"cannot read {path}: {error.strerror}") from error
+    edges = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words):
+            raise CommandFailed(f"{path}, line {number}: expected two numbers, one friendship a line")
+        one, other = int(words[0]), int(words[1])
+        if one != other:
+            edges.append((one, other))
+    if not edges:
+        raise CommandFailed(f"{path} has no friendships in it")
+    return edges
+
+
+class NetworkMaker:
+    """Makes one network. `password_hash` is everybody's."""
+
+    def __init__(self, *, password_hash: str, now: datetime.datetime, seed: int, prefix: str) -> None:
+        from faker import Faker  # a fifth of a second, which a start that makes up nobody need not wait for
+
+        self._random = random.Random(seed)
+        self._faker = Faker()
+        self._faker.seed_instance(seed)
+        self._password_hash = password_hash
+        self._now = now
+        self._prefix = prefix
+        self._network = DemoNetwork()
+        self._taken: set[int] = set()
+        self._phrases = [self._faker.sentence(nb_words=self._random.randint(4, 14)) for _ in range(PHRASES)]
+
+    def from_edges(self, edges: Sequence[Edge], *, posts: int) -> DemoNetwork:
+        """The people of a friendship graph, who follow each other in both directions."""
+        names = sorted({person for edge in edges for person in edge})
+        places = {name: place for place, name in enumerate(names)}
+        self._add_people(len(names), demo=False)
+        self._add_follows(
+            pair for one, other in edges for pair in ((places[one], places[other]), (places[other], places[one]))
+        )
+        return self._fill(posts)
+
+    def made_up(self, people: int, *, posts: int, demo: bool) -> DemoNetwork:
+        """People some of whom have many followers; `demo`: the first one is the account for newcomers."""
+        self._add_people(people, demo=demo)
+        self._add_follows(self._choose_follows(people))
+        return self._fill(posts)
+
+    def _fill(self, posts: int) -> DemoNetwork:
+        self._add_posts(posts)
+        self._add_reactions()
+        self._add_conversations()
+        return self._network
+
+    def _moment(self, days_ago: float) -> tuple[datetime.datetime, int]:
+        moment = self._now - datetime.timedelta(days=days_ago)
+        floor = id_floor_ms(int(moment.timestamp() * 1000))
+        # Random low bits keep an id apart from what a server makes in that millisecond.
+        while (made := floor | self._random.getrandbits(22)) in self._taken:
+            pass
+        self._taken.add(made)
+        return moment, made
+
+    def _add_people(self, count: int, *, demo: bool) -> None:
+        for number in range(count):
+            created_at, person_id = self._moment(DAYS + self._random.random() * 300)
+            name = self._faker.name()
+            slug = "".join(character for character in name.lower() if character.isascii() and character.isalpha())
+            username = DEMO_USERNAME if demo and number == 0 else f"{self._prefix}{slug[:16]}{number}"
+            self._network.people.append(
+                PersonRecord(
+                    id=person_id,
+                    username=username,
+                    email=f"{username}@rookery.example",
+                    password_hash=self._password_hash,
+                    display_name="Demo" if username == DEMO_USERNAME else name[:50],
+                    bio=self._random.choice(self._phrases)[:300],
+                    created_at=created_at,
+                    last_active_at=self._now,
+                )
+            )
+
+    def _choose_follows(self, count: int) -> Iterable[tuple[int, int]]:
+        """Everybody follows some, and rather those whom many follow."""
+        popular = list(range(count))
+        for follower in range(count):
+            for _ in range(min(count - 1, self._random.randint(1, 2 * FOLLOWS_EACH))):
+                followed = self._random.choice(popular)
+                popular.append(followed)
+                yield follower, followed
+
+    def _add_follows(self, pairs: Iterable[tuple[int, int]]) -> None:
+        people = self._network.people
+        self._network.follows = [
+            FollowRecord(people[follower].id, people[followed].id)
+            for follower, followed in dict.fromkeys(pairs)
+            if follower != followed
+        ]
+
+    def _add_posts(self, count: int) -> None:
+        for _ in range(count):
+            created_at, post_id = self._moment(self._random.random() ** 2 * DAYS)
+            text = " ".join(self._random.choices(self._phrases, k=self._random.randint(1, 3)))
+            is_link = self._random.random() < 0.1
+            self._network.posts.append(
+                PostRecord(
+                    id=post_id,
+                    author_id=self._random.choice(self._network.people).id,
+                    kind="link" if is_link else "text",
+                    text=text,
+                    link=f"https://example.org/{post_id}" if is_link else None,
+                    created_at=created_at,
+                )
+            )
+
+    def _add_reactions(self) -> None:
+        people = self._network.people
+        for post in self._network.posts:
+            likes = min(len(people), int(self._random.expovariate(1 / LIKES_PER_POST)))
+            self._network.likes += [LikeRecord(post.id, person.id) for person in self._random.sample(people, likes)]
+            for _ in range(int(self._random.expovariate(1 / COMMENTS_PER_POST))):
+                days_ago = (self._now - post.created_at) / datetime.timedelta(days=1)
+                created_at, comment_id = self._moment(days_ago * self._random.random())
+                author = self._random.choice(people)
+                text = self._random.choice(self._phrases)
+                self._network.comments.append(CommentRecord(comment_id, post.id, author.id, text, created_at))
+
+    def _add_conversations(self) -> None:
+        pairs = {(min(one, other), max(one, other)) for one, other in self._network.follows}
+        chosen = sorted(pairs)
+        self._random.shuffle(chosen)
+        of_demo = [pair for pair in chosen if self._network.people[0].id in pair][:5]
+        for low, high in dict.fromkeys(of_demo + chosen[: len(self._network.people)]):
+            self._add_conversation(low, high)
+
+    def _add_conversation(self, low: int, high: int) -> None:
+        count = self._random.randint(1, 12)
+        moments = sorted((self._moment(self._random.random() * 7) for _ in range(count)), key=lambda pair: pair[1])
+        _, conversation_id = self._moment(8)
+        own_last_seq = {low: 0, high: 0}
+        for seq, (created_at, message_id) in enumerate(moments, start=1):
+            sender, text = self._random.choice((low, high)), self._random.choice(self._phrases)
+            self._network.messages.append(MessageRecord(conversation_id, seq, message_id, sender, text, created_at))
+            own_last_seq[sender] = seq
+        self._network.conversations.append(
+            ConversationRecord(conversation_id, "direct", low, high, count, moments[-1][1], moments[0][0])
+        )
+        for user_id, written_seq in own_last_seq.items():
+            read_seq = self._random.randint(max(written_seq, count - 3), count)
+            self._network.members.append(MemberRecord(conversation_id, user_id, read_seq, count))

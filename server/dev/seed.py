@@ -1,0 +1,190 @@
+"""Fills a database with a demo network, in some seconds."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from server.accounts.passwords import Passwords
+from server.accounts.secrets_file import signing_keys
+from server.accounts.tokens import Tokens
+from server.clock import SystemClock
+from server.config import Settings
+from server.dev.demo_network import DEMO_USERNAME, DemoNetwork, NetworkMaker, read_edges
+from server.failure import CommandFailed
+from sql.bulk import (
+    CommentRecord,
+    ConversationRecord,
+    FollowRecord,
+    LikeRecord,
+    LoginSessionRecord,
+    MemberRecord,
+    MessageRecord,
+    PersonRecord,
+    PostRecord,
+    Record,
+    RefreshTokenRecord,
+    copy_records,
+)
+from sql.catalogue import Queries, load_queries
+from sql.ids import id_floor_ms
+from sql.pool import close_pool, open_pool
+from sql.unit import SqlConnection, Units
+
+DEMO_PASSWORD = "rookery demo network"
+DEMO_PEOPLE = 200
+DEMO_POSTS = 2_000
+DEMO_SEED = 1
+SEEDING_TIMEOUT_MS = 600_000
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DemoLogin:
+    """With what a newcomer can log in to the demo network."""
+
+    username: str
+    password: str
+
+
+async def seed_if_empty(settings: Settings, *, tell: Tell) -> DemoLogin | None:
+    """A database without people gets a demo network; None when its people are not those of the demo."""
+    async with _Seeding(settings) as seeding:
+        if not await seeding.has_people():
+            tell("making a demo network")
+            maker = await seeding.maker(seed=DEMO_SEED, prefix="")
+            await seeding.store(maker.made_up(DEMO_PEOPLE, posts=DEMO_POSTS, demo=True), tell)
+        has_demo = await seeding.has_demo()
+    return DemoLogin(DEMO_USERNAME, DEMO_PASSWORD) if has_demo else None
+
+
+async def seed(
+    settings: Settings, *, people: int, posts: int, graph: Path | None, tokens: Path | None, tell: Tell
+) -> None:
+    """Writes people who follow each other and have posted; `graph` is an edge list whose people come instead.
+
+    `tokens` gets a line of JSON for each of them, in the graph's order: `user_id`, `username`, `access_token`,
+    `refresh_token`. All have the demo's password. The network is stored as a whole or not at all. Raises CommandFailed.
+    """
+    edges = read_edges(graph) if graph is not None else None
+    if tokens is not None:
+        _make_private(tokens)
+    async with _Seeding(settings) as seeding:
+        maker = await seeding.maker(seed=secrets.randbits(32), prefix=f"s{secrets.token_hex(2)}.")
+        tell("making up the network")
+        if edges is not None:
+            network = maker.from_edges(edges, posts=posts)
+        else:
+            network = maker.made_up(people, posts=posts, demo=not await seeding.has_people())
+        await seeding.store(network, tell)
+        if tokens is not None:
+            await seeding.write_tokens(network.people, tokens)
+            tell(f"wrote {len(network.people):,} logins to {tokens}")
+
+
+class _Seeding:
+    """One connection to the database for as long as its block lasts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._queries: Queries = load_queries()
+
+    async def __aenter__(self) -> _Seeding:
+        self._pool = await open_pool(
+            self._settings.database_url,
+            min_size=1,
+            max_size=1,
+            connect_timeout_s=self._settings.connect_timeout_s,
+            statement_timeout_ms=SEEDING_TIMEOUT_MS,
+            idle_in_transaction_timeout_ms=SEEDING_TIMEOUT_MS,
+        )
+        self._units = Units(self._pool, acquire_timeout_s=self._settings.acquire_timeout_s)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await close_pool(self._pool, timeout_s=self._settings.connect_timeout_s)
+
+    async def has_people(self) -> bool:
+        async with self._units.read() as connection:
+            return await self._queries.network.has_people(connection)
+
+    async def has_demo(self) -> bool:
+        async with self._units.read() as connection:
+            return await self._queries.accounts.read_credentials(connection, login=DEMO_USERNAME) is not None
+
+    async def maker(self, *, seed: int, prefix: str) -> NetworkMaker:
+        passwords = Passwords(concurrency=1, waiting_max=1)
+        try:
+            password_hash = await passwords.hash(DEMO_PASSWORD)
+        finally:
+            passwords.close()
+        return NetworkMaker(password_hash=password_hash, now=SystemClock().now(), seed=seed, prefix=prefix)
+
+    async def store(self, network: DemoNetwork, tell: Tell) -> None:
+        """All or nothing, with a line of progress for each kind."""
+        started_s = time.monotonic()
+        parts: Sequence[tuple[str, type[Record], Sequence[Record]]] = (
+            ("people", PersonRecord, network.people),
+            ("follows", FollowRecord, network.follows),
+            ("posts", PostRecord, network.posts),
+            ("likes", LikeRecord, network.likes),
+            ("comments", CommentRecord, network.comments),
+            ("conversations", ConversationRecord, network.conversations),
+            ("members of conversations", MemberRecord, network.members),
+            ("messages", MessageRecord, network.messages),
+        )
+        async with self._units.write() as connection:
+            for name, kind, records in parts:
+                await copy_records(connection, kind, records)
+                tell(f"wrote {len(records):,} {name}")
+            await self._recount(connection, network)
+        async with self._units.read() as connection:
+            await self._queries.network.analyze_tables(connection)
+        tell(f"the network stands after {time.monotonic() - started_s:.1f} s")
+
+    async def _recount(self, connection: SqlConnection, network: DemoNetwork) -> None:
+        await self._queries.network.recount_people(
+            connection,
+            user_ids=[person.id for person in network.people],
+            broadcaster_threshold=self._settings.feed_fanout_max_followers,
+        )
+        await self._queries.network.recount_posts(connection, post_ids=[post.id for post in network.posts])
+
+    async def write_tokens(self, people: Sequence[PersonRecord], path: Path) -> None:
+        settings, now = self._settings, SystemClock().now()
+        keys = signing_keys(settings.token_secrets, settings.data_dir)
+        tokens = Tokens(keys, SystemClock(), access_token_ttl_s=settings.access_token_ttl_s)
+        sessions, refreshes, lines = [], [], []
+        first_id = id_floor_ms(int(now.timestamp() * 1000) - len(people))
+        expires_at = now + datetime.timedelta(seconds=settings.refresh_token_ttl_s)
+        for number, person in enumerate(people):
+            session_id = first_id + (number << 22) + secrets.randbits(22)
+            refresh_token = tokens.refresh_token()
+            sessions.append(LoginSessionRecord(session_id, person.id, "seed"))
+            refreshes.append(RefreshTokenRecord(tokens.fingerprint(refresh_token), session_id, expires_at))
+            login = {
+                "user_id": str(person.id),
+                "username": person.username,
+                "access_token": tokens.access_token(person.id, session_id).token,
+                "refresh_token": refresh_token,
+            }
+            lines.append(orjson.dumps(login, option=orjson.OPT_APPEND_NEWLINE))
+        async with self._units.write() as connection:
+            await copy_records(connection, LoginSessionRecord, sessions)
+            await copy_records(connection, RefreshTokenRecord, refreshes)
+        path.write_bytes(b"".join(lines))
+
+
+def _make_private(path: Path) -> None:
+    """Makes a file that nobody else may read, before the work whose end is written into it."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise CommandFailed(f"cannot write {path}: {error.strerror}") from error

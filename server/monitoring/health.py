@@ -1,0 +1,66 @@
+"""What operators and load balancers ask: is it alive, may it get traffic, what does it count."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from realtime.pubsub.backplane import Backplane
+from server.monitoring.metrics import Metrics
+from sql.catalogue import Queries
+from sql.errors import Retry, Unavailable
+from sql.unit import Units
+
+Check = Callable[[], Awaitable[str | None]]
+"""None when all is well, else one sentence about what is not."""
+
+
+class Health:
+    """`/health` answers while the process lives; `/ready` is 503 while a dependency is deaf or the server drains."""
+
+    def __init__(self, checks: Mapping[str, Check], metrics: Metrics, version: str) -> None:
+        self._checks = checks
+        self._metrics = metrics
+        self._version = version
+
+    def attach(self, app: web.Application) -> None:
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
+        app.router.add_get("/metrics", self._show_metrics)
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "version": self._version})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        results = {name: await check() for name, check in self._checks.items()}
+        problems = {name: problem for name, problem in results.items() if problem is not None}
+        return web.json_response(
+            {"ready": not problems, "checks": {name: problem or "ok" for name, problem in results.items()}},
+            status=503 if problems else 200,
+        )
+
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+def readiness(
+    units: Units, queries: Queries, backplane: Backplane, *, is_draining: Callable[[], bool]
+) -> Mapping[str, Check]:
+    """What a node needs for being given clients."""
+
+    async def database() -> str | None:
+        try:
+            async with units.read() as connection:
+                await queries.facts.read_backlog(connection)
+        except (Unavailable, Retry) as error:
+            return f"PostgreSQL: {error}"
+        return None
+
+    async def backplane_heard() -> str | None:
+        return None if backplane.healthy else "this node does not hear itself over Redis"
+
+    async def traffic() -> str | None:
+        return "draining" if is_draining() else None
+
+    return {"database": database, "backplane": backplane_heard, "traffic": traffic}

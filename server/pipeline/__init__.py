@@ -1,0 +1,1 @@
+"""The one pipeline of commands and reactions."""

@@ -1,0 +1,31 @@
+"""Stands where there is no connection to push to: REST, and reactions to Facts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from handlers.context import CallerSession
+from realtime.contract.identity import Identity
+
+
+class _NoSession:
+    is_live = False
+
+    async def listen(self, topic: str) -> None:
+        raise RuntimeError("there is no live connection")
+
+    async def unlisten(self, topic: str) -> None:
+        raise RuntimeError("there is no live connection")
+
+    async def watch(self, user_ids: Collection[int]) -> set[int]:
+        raise RuntimeError("there is no live connection")
+
+    async def unwatch(self, user_ids: Collection[int] | None) -> None:
+        raise RuntimeError("there is no live connection")
+
+    async def renew(self, identity: Identity) -> None:
+        raise RuntimeError("there is no live connection")
+
+
+NO_SESSION: Final[CallerSession] = _NoSession()

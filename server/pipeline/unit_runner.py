@@ -1,0 +1,133 @@
+"""Runs what features do on what it works on: a transaction, single statements, or no connection at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, NamedTuple
+
+from handlers.context import (
+    Call,
+    Caller,
+    CallerSession,
+    Context,
+    Outcome,
+    PrepareContext,
+    RaisedFact,
+    Reaction,
+    Refusal,
+    Services,
+)
+from handlers.feature import BoundCommand, Consumer, WithSql
+from realtime.contract.declarations import Command, Unit
+from realtime.contract.errors import INVALID_PAYLOAD, CommandError
+from realtime.contract.wire import encode_model
+from server.pipeline.no_session import NO_SESSION
+from sql.catalogue import Queries
+from sql.errors import BadText, Retry, Unavailable
+from sql.unit import SqlConnection, Units
+
+TRIES_AFTER_CONTENTION = 4
+_NOBODY_CALLS = Caller(None, "", None)
+
+
+class Reacted(NamedTuple):
+    """What a consumer wants told. `is_new` is False when the effect was there already."""
+
+    reaction: Reaction
+    is_new: bool
+
+
+class _DoneBefore(Exception):
+    """Rolls back what was done once before."""
+
+
+class UnitRunner:
+    """Opens the units of work. What they tell their pushes and signals to is the caller's business."""
+
+    def __init__(self, units: Units, queries: Queries, services: Services) -> None:
+        self._units = units
+        self._queries = queries
+        self._services = services
+
+    async def do(
+        self, bound: BoundCommand, payload: Any, caller: Caller, session: CallerSession
+    ) -> Outcome[Any] | Refusal:
+        """Does what was asked for; when this returns, it is committed with its Facts.
+
+        Contention that PostgreSQL resolved against us is tried again.
+        """
+        work, unit = bound.work, bound.command.unit
+        if isinstance(work, WithSql):
+            return await self._do_with_sql(bound.command, work, payload, caller, session)
+        outcome = await work.operate(Call(caller, session, self._services), payload)
+        _demand_transaction(unit, outcome.facts)
+        return outcome
+
+    async def react(
+        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, again: bool = False
+    ) -> Reacted | None:
+        """Lets a consumer react to a Fact; None when it had done so before.
+
+        The effect and its confirmation are one transaction. Raises what the consumer raises, then nothing is stored.
+        With `again`, one that had reacted before says once more what is to be told, and stores nothing.
+        """
+        handler = next(handler for handler in consumer.handlers if handler.fact.name == fact_name)
+        data = handler.fact.model.model_validate_json(body)
+        reaction: Reaction | None = None
+        with suppress(_DoneBefore):
+            async with self._units.write() as connection:
+                is_new = await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name)
+                if not is_new and not again:
+                    return None
+                reaction = await handler.react(self._context(_NOBODY_CALLS, NO_SESSION, connection), data)
+                if not is_new:
+                    raise _DoneBefore
+                await self._store(connection, reaction.facts)
+            return Reacted(reaction, is_new=True)
+        assert reaction is not None
+        return Reacted(reaction, is_new=False)
+
+    async def _do_with_sql(
+        self, command: Command[Any, Any], work: WithSql, payload: Any, caller: Caller, session: CallerSession
+    ) -> Outcome[Any] | Refusal:
+        prepared: Any = None
+        if work.before is not None:
+            prepared = await work.before(
+                PrepareContext(caller, session, self._services, self._queries, self._units.read), payload
+            )
+        open_unit = self._opener(command)
+        for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
+            try:
+                async with open_unit() as connection:
+                    outcome = await work.operate(self._context(caller, session, connection), payload, prepared)
+                    _demand_transaction(command.unit, outcome.facts)
+                    await self._store(connection, outcome.facts)
+                return outcome
+            except BadText:
+                raise CommandError(INVALID_PAYLOAD, "The text holds characters that cannot be stored.") from None
+            except Retry as error:
+                if not remaining:
+                    raise Unavailable("contention did not end") from error
+        raise AssertionError("unreachable")
+
+    def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[SqlConnection]]:
+        if command.unit is Unit.TRANSACTION:
+            return self._units.write
+        return self._units.write_at_once if command.writes else self._units.read
+
+    def _context(self, caller: Caller, session: CallerSession, connection: SqlConnection) -> Context:
+        return Context(caller, session, self._services, self._queries, connection)
+
+    async def _store(self, connection: SqlConnection, facts: Sequence[RaisedFact]) -> None:
+        if facts:
+            await self._queries.facts.insert_facts(
+                connection,
+                facts=[raised.fact.name for raised in facts],
+                payloads=[encode_model(raised.data).decode() for raised in facts],
+            )
+
+
+def _demand_transaction(unit: Unit, facts: Sequence[RaisedFact]) -> None:
+    if facts and unit is not Unit.TRANSACTION:
+        raise RuntimeError("a Fact is stored with the change that it tells of, or not at all")

@@ -1,0 +1,1 @@
+"""Which rooms a session enters."""

@@ -1,0 +1,86 @@
+"""What nodes say to each other arrives as it was said, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.pubsub.backplane import MAX_BODY_BYTES
+from realtime.pubsub.envelope import (
+    MAX_IDS_PER_ENVELOPE,
+    EnterOrder,
+    Envelope,
+    RevokeOrder,
+    RoomPush,
+    TopicPush,
+    chunks,
+    pack,
+    unpack,
+)
+
+IDS = st.integers(0, 2**63 - 1)
+MANY_IDS = st.lists(IDS, max_size=50).map(tuple)
+TEXT = st.text(max_size=30)
+DATA = st.binary(max_size=100)
+ENVELOPES = (
+    st.builds(RoomPush, TEXT, TEXT, DATA)
+    | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS)
+    | st.builds(EnterOrder, TEXT, TEXT, IDS)
+    | st.builds(RevokeOrder, MANY_IDS)
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | TEXT | DATA,
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(TEXT, inner, max_size=3),
+)
+
+
+@given(ENVELOPES)
+def test_what_was_packed_is_unpacked(envelope: Envelope) -> None:
+    assert unpack(pack(envelope)) == envelope
+
+
+@given(ENVELOPES)
+def test_no_envelope_looks_like_what_the_backplane_says_to_itself(envelope: Envelope) -> None:
+    assert not pack(envelope).startswith(b"\x00")
+
+
+@given(DATA | VALUES.map(msgpack.packb) | st.lists(VALUES, min_size=1, max_size=6).map(msgpack.packb))
+def test_anything_else_is_refused_as_such(body: bytes) -> None:
+    try:
+        unpack(body)
+    except ValueError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xc1",
+        msgpack.packb([]),
+        msgpack.packb([9, "/chat"]),
+        msgpack.packb([0, "/chat", "said"]),
+        msgpack.packb([0, "/chat", "said", "text"]),
+        msgpack.packb([3, b"1234567"]),
+        msgpack.packb([1, "/feed", "said", b"{}", "feed", b"123456789"]),
+        pack(RevokeOrder([1])) + b"\x00",
+        pack(RevokeOrder([1]))[:-1],
+    ],
+)
+def test_what_is_no_envelope(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        unpack(body)
+
+
+@given(st.integers(0, 5 * MAX_IDS_PER_ENVELOPE))
+def test_chunks_are_all_ids_in_order(count: int) -> None:
+    parts = list(chunks(range(count)))
+    assert [number for part in parts for number in part] == list(range(count))
+    assert all(0 < len(part) <= MAX_IDS_PER_ENVELOPE for part in parts)
+
+
+def test_a_full_chunk_leaves_most_of_a_message_to_the_push() -> None:
+    ids = [2**63 - 1] * MAX_IDS_PER_ENVELOPE
+    assert len(pack(TopicPush("/feed", "feed:new", b"", "feed", ids))) < MAX_BODY_BYTES / 3

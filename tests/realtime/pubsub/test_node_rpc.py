@@ -1,0 +1,81 @@
+"""Questions between nodes, of any size."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from realtime.pubsub.memory_backplane import MemoryBackplane, MemoryBroker
+from realtime.pubsub.node_rpc import PART_BYTES, NodeRpc
+
+
+class _Node:
+    def __init__(self, node_id: str, broker: MemoryBroker) -> None:
+        self.backplane = MemoryBackplane(node_id, broker)
+        self.rpc = NodeRpc(self.backplane, lambda other: f"rpc:{other}", self._read)
+        self.asked: list[tuple[str, object]] = []
+        self.silent = False
+
+    def _read(self, sender: str, question: object) -> Awaitable[object]:
+        self.asked.append((sender, question))
+        return self._echo(question)
+
+    async def _echo(self, question: object) -> object:
+        if self.silent:
+            await asyncio.Event().wait()
+        if question == "fail":
+            raise RuntimeError("cannot read")
+        return [question, question]
+
+
+@asynccontextmanager
+async def _nodes() -> AsyncIterator[tuple[_Node, _Node]]:
+    broker = MemoryBroker()
+    nodes = (_Node("one", broker), _Node("two", broker))
+    for node in nodes:
+        await node.backplane.start(
+            on_message=lambda _channel, body, node=node: node.rpc.hear(body),  # type: ignore[misc]
+            on_missed=lambda _channel: None,
+        )
+        await node.backplane.subscribe(f"rpc:{node.backplane.node_id}")
+    try:
+        yield nodes
+    finally:
+        for node in nodes:
+            await node.rpc.stop()
+            await node.backplane.stop()
+
+
+async def test_a_question_is_answered_whatever_its_size() -> None:
+    async with _nodes() as (one, two):
+        for question in ("short", b"x" * (3 * PART_BYTES + 1), None, {"a": [1, b"2"]}):
+            assert await one.rpc.ask("two", question, timeout_s=5) == [question, question]
+        assert len(two.asked) == 4 and two.asked[0] == ("one", "short")
+
+
+async def test_many_questions_at_once_get_their_own_answers() -> None:
+    async with _nodes() as (one, two):
+        both = [(one, "two"), (two, "one")]
+        questions = [f"{number}" * 20_000 for number in range(8)]
+        answers = await asyncio.gather(
+            *(node.rpc.ask(other, question, timeout_s=5) for node, other in both for question in questions)
+        )
+        assert answers == [[question, question] for _ in both for question in questions]
+
+
+async def test_no_answer_is_a_timeout() -> None:
+    async with _nodes() as (one, two):
+        two.silent = True
+        for other in ("two", "nobody"):
+            with pytest.raises(TimeoutError):
+                await one.rpc.ask(other, "?", timeout_s=0.05)
+
+
+async def test_a_question_that_cannot_be_answered_harms_nothing() -> None:
+    async with _nodes() as (one, _):
+        with pytest.raises(TimeoutError):
+            await one.rpc.ask("two", "fail", timeout_s=0.05)
+        assert await one.rpc.ask("two", "again", timeout_s=5) == ["again", "again"]
