@@ -44,18 +44,18 @@ class PresenceRows:
                         user_ids=[UserId(user_id) for user_id, _ in part],
                         seen_at=[datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC) for _, at_ms in part],
                     )
-            self._notes.is_over()
+            self._notes.succeeded()
         except (Unavailable, Retry) as error:
-            self._notes.goes_on(error)
+            self._notes.failed(error)
 
     async def tell(self, changes: Sequence[PresenceChange]) -> bool:
         """Sends `presence:changed` to the watchers without a block between; False when that cannot be known now."""
         try:
             last_seen_ms = await self._visible(changes)
         except (Unavailable, Retry) as error:
-            self._telling.goes_on(error)
+            self._telling.failed(error)
             return False
-        self._telling.is_over()
+        self._telling.succeeded()
         now_ms = unix_ms(self._clock.now())
         for change in changes:
             data: bytes | None = None
@@ -68,7 +68,7 @@ class PresenceRows:
                     data = encode_model(
                         PresenceChanged(user_id=change.user_id, online=change.is_online, last_active_ms=at_ms)
                     )
-                watcher.member.send(PRESENCE_CHANGED.name, data)
+                watcher.session.send(PRESENCE_CHANGED.name, data)
         return True
 
     async def _visible(self, changes: Sequence[PresenceChange]) -> dict[tuple[int, int], int]:

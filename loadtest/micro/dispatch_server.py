@@ -125,7 +125,7 @@ async def serve(port: int) -> None:
     redis = open_redis(settings.redis_url, client_name="micro")
     rows = PresenceRows(units, queries, clock)
     presence = PresenceTracker(
-        fanning.topic_registry, fanning.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
+        fanning.topic_registry, fanning.backplane, grace_s=settings.presence_grace_s, save_last_seen=rows.note_left
     )
     services = make_services(
         settings,
@@ -154,7 +154,7 @@ async def serve(port: int) -> None:
         limiter=limiter,
         token_watch=TokenWatch(clock, access_token_ttl_s=TOKEN_TTL_S),
         presence=presence,
-        watches=PresenceWatches(presence, fanning.backplane, tell=rows.tell),
+        watches=PresenceWatches(presence, fanning.backplane, notify=rows.tell),
         rate_limit_factor=NO_LIMIT,
     )
     await fanning.fanout.start()

@@ -45,10 +45,10 @@ class OpenDoor:
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
         membership = self._fanning.membership
-        membership.admit(session)
+        membership.add_session(session)
         if session.namespace == MSG.namespace:
             own = [f"own:{session.id}:{number}" for number in range(1, self._room_count)]
-            await membership.enter(session, EVERYBODY, *own)
+            await membership.join(session, EVERYBODY, *own)
 
     def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         return self._publish(args) if name == "pub" else DONE
@@ -60,7 +60,7 @@ class OpenDoor:
 
     def disconnected(self, session: Session, reason: str) -> None:
         if not session.kept:
-            self._fanning.membership.release(session)
+            self._fanning.membership.remove_session(session)
 
     def owner(self, session: Session) -> Hashable:
         return None
@@ -75,7 +75,7 @@ class OpenDoor:
         session.tell(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
 
     def expired(self, session: Session) -> None:
-        self._fanning.membership.release(session)
+        self._fanning.membership.remove_session(session)
 
 
 async def serve(port: int, *, room_count: int, recovering: bool) -> None:

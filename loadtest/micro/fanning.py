@@ -23,7 +23,7 @@ _NOBODY_LISTENS_TO_TOPICS: Final = "redis://127.0.0.1:1"
 
 
 class Fanning:
-    """What a node needs to reach its own clients. The registry of topic_registry is there and never asked."""
+    """What a node needs to reach its own clients. The topic registry is there and never asked."""
 
     def __init__(self, namespaces: tuple[str, ...]) -> None:
         self.hub = Hub()
@@ -39,9 +39,9 @@ class Fanning:
             ResyncNotifier(self.hub, self.membership, namespaces),
             self.logs,
             on_revoked=_nobody_is_revoked,
-            on_orders_missed=_nobody_is_ordered,
+            on_joins_missed=_no_joins_missed,
             on_delivered=_nobody_counts,
-            hearers={},
+            channel_handlers={},
         )
 
 
@@ -49,7 +49,7 @@ def _nobody_is_revoked(_login_session_ids: Sequence[int]) -> None:
     return None
 
 
-def _nobody_is_ordered(_user_id: int) -> None:
+def _no_joins_missed(_user_id: int) -> None:
     return None
 
 

@@ -1,4 +1,4 @@
-"""Tells positions again some seconds after a push, so that whoever has missed the last one notices."""
+"""Announces the last position of a room some seconds after a numbered push, so that a client that lost it finds out."""
 
 from __future__ import annotations
 
@@ -10,57 +10,59 @@ import structlog
 from realtime.contract.emissions import Emission, ToRoom, emission
 from realtime.process.background_tasks import end_task
 
-TELL_EVERY_S = 5.0
+ANNOUNCE_EVERY_S = 5.0
 MAX_ROOMS = 100_000
+"""Above this the room that has waited longest is not announced."""
 
 log = structlog.get_logger(__name__)
 
 
-class LastPositions:
-    """The rooms that this node has lately said something numbered in, each with the largest number.
+class PositionAnnouncer:
+    """Publishes the largest number of each room at most `every_s` after a numbered push from this node.
 
-    What was said is told again by its position at most `every_s` later, once for all that was said in a room since.
+    A room with several such pushes gets one announcement for all of them.
     """
 
     def __init__(
-        self, publish: Callable[[Sequence[Emission]], Awaitable[None]], *, every_s: float = TELL_EVERY_S
+        self, publish: Callable[[Sequence[Emission]], Awaitable[None]], *, every_s: float = ANNOUNCE_EVERY_S
     ) -> None:
         self._publish = publish
         self._every_s = every_s
-        self._said: dict[tuple[str, str], tuple[int, Emission]] = {}
+        self._due: dict[tuple[str, str], tuple[int, Emission]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="last-positions")
+        self._task = asyncio.create_task(self._run(), name="position-announcer")
 
     async def stop(self) -> None:
-        """Tells what is still to be told."""
+        """Publishes the announcements that are still due."""
         if self._task is not None:
             await end_task(self._task)
-            await self._tell()
+            await self._announce()
 
-    def note(self, said: Emission) -> None:
-        """Remembers a push that is on its way, if its position is to be told again."""
-        then = said.push.then
-        if then is None or not isinstance(said.to, ToRoom):
+    def record(self, published: Emission) -> None:
+        """Schedules the announcement of a push that declares one and goes to a room; ignores all others."""
+        announcement = published.push.position
+        if announcement is None or not isinstance(published.to, ToRoom):
             return
-        key = (said.to.room, then.push.name)
-        number = then.number(said.data)
-        known = self._said.get(key)
+        key = (published.to.room, announcement.push.name)
+        number = announcement.number_of(published.data)
+        known = self._due.get(key)
         if known is None or known[0] < number:
-            if known is None and len(self._said) >= MAX_ROOMS:
-                del self._said[next(iter(self._said))]
-            self._said[key] = (number, emission(then.push, then.of(said.data), said.to))
+            if known is None and len(self._due) >= MAX_ROOMS:
+                del self._due[next(iter(self._due))]
+            data = announcement.data_of(published.data)
+            self._due[key] = (number, emission(announcement.push, data, published.to))
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                await self._tell()
+                await self._announce()
             except Exception:
                 log.exception("positions_not_told")
 
-    async def _tell(self) -> None:
-        said, self._said = self._said, {}
-        if said:
-            await self._publish([position for _, position in said.values()])
+    async def _announce(self) -> None:
+        due, self._due = self._due, {}
+        if due:
+            await self._publish([announcement for _, announcement in due.values()])

@@ -110,10 +110,10 @@ class Node:
         membership = Membership(self.hub, backplane, topic_registry)
         presence_rows = PresenceRows(units, queries, clock)
         presence = PresenceTracker(
-            topic_registry, backplane, grace_s=settings.presence_grace_s, note_left=presence_rows.note_left
+            topic_registry, backplane, grace_s=settings.presence_grace_s, save_last_seen=presence_rows.note_left
         )
         ping_ms = settings.ping_interval_ms + settings.ping_timeout_ms
-        watches = PresenceWatches(presence, backplane, tell=presence_rows.tell, unnoticed_s=ping_ms / 1000)
+        watches = PresenceWatches(presence, backplane, notify=presence_rows.tell, unnoticed_s=ping_ms / 1000)
         resync_notifier = ResyncNotifier(self.hub, membership, self.registry.namespaces)
         logs = ReplayLogs(
             # What was written before a lost client was noticed has to be there too.
@@ -135,9 +135,9 @@ class Node:
             resync_notifier,
             logs,
             on_revoked=revocations.learn,
-            on_orders_missed=room_resync.missed,
+            on_joins_missed=room_resync.missed,
             on_delivered=metrics.delivered,
-            hearers={PRESENCE_CHANNEL: watches},
+            channel_handlers={PRESENCE_CHANNEL: watches},
             positions_every_s=settings.positions_every_s,
         )
         passwords = Passwords(

@@ -13,13 +13,13 @@ from server.version import VERSION
 
 
 class TopicSubscribers:
-    """Who listens to a topic, over all nodes, as the registry of topic_registry knows it."""
+    """The users who subscribe a topic now, on any node."""
 
     def __init__(self, topic_registry: TopicRegistry) -> None:
         self._topic_registry = topic_registry
 
     async def listening(self, topic: str) -> Sequence[int]:
-        by_node = await self._topic_registry.all_on_nodes(topic)
+        by_node = await self._topic_registry.all_subscribers_by_node(topic)
         return sorted(set().union(*by_node.values()))
 
 

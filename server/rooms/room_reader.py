@@ -88,7 +88,7 @@ class _Line:
                 found = await self._read(tuple(answers))
             except Exception as error:
                 if isinstance(error, Unavailable | Retry):
-                    self._outage.goes_on(error)
+                    self._outage.failed(error)
                 for answer in answers.values():
                     answer.set_exception(error)
                     answer.exception()  # nobody may be left to hear it
@@ -97,7 +97,7 @@ class _Line:
                     answer.cancel()
                 raise
             else:
-                self._outage.is_over()
+                self._outage.succeeded()
                 for user_id, answer in answers.items():
                     answer.set_result(found[user_id])
         self._task = None

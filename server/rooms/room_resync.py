@@ -63,7 +63,7 @@ class RoomResync:
             return True
         try:
             for room in await self._room_reader.rooms_of(member.namespace, identity.user_id):
-                await fanout.bring_in(member, room)
+                await fanout.join_with_resync(member, room)
         except (Unavailable, Retry):  # the reader tells of it
             self._waiting[member] = None
             return False

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from realtime.contract.errors import CommandError
-from realtime.presence.tracker import CHANNEL, pack_ids
+from realtime.presence.tracker import CHANNEL, pack_changed
 from realtime.presence.watches import (
-    BELIEVED_GONE_AFTER_S,
-    LOOK_EVERY_S,
+    CHECK_ALL_EVERY_S,
     MAX_WATCHED,
+    OFFLINE_AFTER_S,
     UNNOTICED_S,
     PresenceChange,
     PresenceWatches,
@@ -43,7 +43,7 @@ class Lab:
         self.time_s = 0.0
         self.can_tell = True
         self.told: list[tuple[int, bool, int]] = []
-        self.watches = PresenceWatches(self.registry, self.backplane, tell=self._tell, now_s=lambda: self.time_s)
+        self.watches = PresenceWatches(self.registry, self.backplane, notify=self._tell, now_s=lambda: self.time_s)
 
     async def _tell(self, changes: Sequence[PresenceChange]) -> bool:
         if self.can_tell:
@@ -53,12 +53,12 @@ class Lab:
     async def level(self, *, after_s: float = 1.0) -> list[tuple[int, bool, int]]:
         """Who was told of, whether they are online, and how many watchers heard it."""
         self.time_s += after_s
-        await self.watches.level()
+        await self.watches.check()
         told, self.told = self.told, []
         return told
 
     def hear(self, *user_ids: int) -> None:
-        self.watches.hear(pack_ids(user_ids))
+        self.watches.on_message(pack_changed(user_ids))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_a_flap_between_two_messages_is_not_told(lab: Lab) -> None:
         lab.registry.people = {BEA}
         lab.hear(BEA)
         assert await lab.level() == []
-    assert await lab.level(after_s=LOOK_EVERY_S) == []
+    assert await lab.level(after_s=CHECK_ALL_EVERY_S) == []
 
 
 async def test_who_is_missing_is_gone_only_when_the_registry_had_time_to_heal(lab: Lab) -> None:
@@ -94,7 +94,7 @@ async def test_who_is_missing_is_gone_only_when_the_registry_had_time_to_heal(la
     lab.registry.people = set()
     lab.hear(BEA)
     assert await lab.level() == []
-    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S - 0.1) == []
+    assert await lab.level(after_s=OFFLINE_AFTER_S - 0.1) == []
     assert await lab.level(after_s=0.1) == [(BEA, False, 1)]
 
 
@@ -102,14 +102,14 @@ async def test_the_death_of_a_node_is_noticed_though_nobody_says_so(lab: Lab) ->
     lab.registry.people = {BEA}
     await lab.watches.watch(RecordingSession(), ADA, [BEA])
     lab.registry.people = set()
-    assert await lab.level(after_s=LOOK_EVERY_S) == []
-    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 1)]
+    assert await lab.level(after_s=CHECK_ALL_EVERY_S) == []
+    assert await lab.level(after_s=OFFLINE_AFTER_S) == [(BEA, False, 1)]
 
 
 async def test_all_is_looked_up_again_after_a_gap(lab: Lab) -> None:
     await lab.watches.watch(RecordingSession(), ADA, [BEA])
     lab.registry.people = {BEA}
-    lab.watches.missed()
+    lab.watches.on_missed()
     assert await lab.level() == [(BEA, True, 1)]
 
 
@@ -119,7 +119,7 @@ async def test_nothing_is_told_while_redis_is_away_and_the_truth_afterwards(lab:
     lab.registry.is_away = True
     assert await lab.watches.watch(RecordingSession(), ADA, [CID]) == set()
     lab.hear(BEA)
-    assert await lab.level(after_s=LOOK_EVERY_S) == []
+    assert await lab.level(after_s=CHECK_ALL_EVERY_S) == []
     lab.registry.is_away, lab.registry.people = False, {BEA, CID}
     assert await lab.level() == [(CID, True, 1)]
 
@@ -140,7 +140,7 @@ async def test_who_watches_later_is_answered_what_the_others_were_told(lab: Lab)
     lab.registry.people = set()
     assert await lab.watches.watch(RecordingSession(), CID, [BEA]) == {BEA}
     assert await lab.level() == []
-    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 2)]
+    assert await lab.level(after_s=OFFLINE_AFTER_S) == [(BEA, False, 2)]
 
 
 async def test_who_stopped_to_watch_hears_nothing_and_nobody_asks_for_nobody(lab: Lab) -> None:
@@ -156,7 +156,7 @@ async def test_who_stopped_to_watch_hears_nothing_and_nobody_asks_for_nobody(lab
     assert await lab.level() == [(CID, True, 1)]
     lab.watches.unwatch(second)
     asked = lab.registry.asked
-    assert await lab.level(after_s=LOOK_EVERY_S) == [] and lab.registry.asked == asked
+    assert await lab.level(after_s=CHECK_ALL_EVERY_S) == [] and lab.registry.asked == asked
 
 
 async def test_the_channel_is_heard_only_while_somebody_watches(lab: Lab) -> None:
@@ -194,17 +194,17 @@ async def test_who_comes_back_is_told_what_has_changed_meanwhile(lab: Lab) -> No
     lab.registry.people = {BEA}
     await lab.watches.watch(socket, ADA, [BEA, CID])
     await lab.watches.watch(other, ADA, [BEA])
-    lab.watches.leave(socket)
+    lab.watches.suspend(socket)
     lab.registry.people = {CID}
     lab.hear(BEA, CID)
     await lab.level()
-    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(BEA, False, 1)], "to the other one"
-    lab.watches.come_back(socket)
+    assert await lab.level(after_s=OFFLINE_AFTER_S) == [(BEA, False, 1)], "to the other one"
+    lab.watches.resume(socket)
     assert sorted(await lab.level()) == [(BEA, False, 1), (CID, True, 1)]
     lab.registry.people = set()
     lab.hear(CID)
     await lab.level()
-    assert await lab.level(after_s=BELIEVED_GONE_AFTER_S) == [(CID, False, 1)], "it watches as before"
+    assert await lab.level(after_s=OFFLINE_AFTER_S) == [(CID, False, 1)], "it watches as before"
 
 
 async def test_who_comes_back_hears_nothing_where_nothing_has_changed(lab: Lab) -> None:
@@ -212,8 +212,8 @@ async def test_who_comes_back_hears_nothing_where_nothing_has_changed(lab: Lab) 
     lab.registry.people = {BEA}
     await lab.watches.watch(socket, ADA, [BEA, CID])
     for _ in range(3):
-        lab.watches.leave(socket)
-        lab.watches.come_back(socket)
+        lab.watches.suspend(socket)
+        lab.watches.resume(socket)
         assert await lab.level(after_s=UNNOTICED_S) == []
 
 
@@ -222,22 +222,22 @@ async def test_what_was_told_shortly_before_a_loss_is_told_again(lab: Lab, ways:
     socket = RecordingSession()
     await lab.watches.watch(socket, ADA, [BEA, CID])
     if ways == "told apart":
-        lab.watches.leave(socket)
+        lab.watches.suspend(socket)
     lab.registry.people = {BEA}
     lab.hear(BEA)
     if ways == "told apart":
-        lab.watches.come_back(socket)
+        lab.watches.resume(socket)
     assert await lab.level() == [(BEA, True, 1)]
-    lab.watches.leave(socket)
-    lab.watches.come_back(socket)
+    lab.watches.suspend(socket)
+    lab.watches.resume(socket)
     told = await lab.level()
     assert (BEA, True, 1) in told
-    lab.watches.leave(socket)
-    lab.watches.come_back(socket)
+    lab.watches.suspend(socket)
+    lab.watches.resume(socket)
     assert (BEA, True, 1) in await lab.level(after_s=UNNOTICED_S / 2), "and again, for it came back only just now"
     await lab.level(after_s=UNNOTICED_S + 1)
-    lab.watches.leave(socket)
-    lab.watches.come_back(socket)
+    lab.watches.suspend(socket)
+    lab.watches.resume(socket)
     assert await lab.level() == []
 
 
@@ -245,12 +245,12 @@ async def test_a_session_watches_on_after_it_has_moved(lab: Lab) -> None:
     left_behind, new_home = RecordingSession(), RecordingSession()
     lab.registry.people = {BEA}
     await lab.watches.watch(left_behind, ADA, [BEA, CID])
-    left = lab.watches.left_by(left_behind)
+    left = lab.watches.snapshot(left_behind)
     assert left is not None and (left.watcher_id, left.known) == (ADA, {BEA: True, CID: False})
     there = Lab()
     there.registry.people = {BEA, CID}
-    there.watches.leave(new_home, left)
-    there.watches.come_back(new_home)
+    there.watches.suspend(new_home, left)
+    there.watches.resume(new_home)
     assert await there.level() == [(CID, True, 1)]
     assert there.watches.watched_by(new_home) == {BEA, CID}
 
@@ -258,8 +258,8 @@ async def test_a_session_watches_on_after_it_has_moved(lab: Lab) -> None:
 async def test_what_cannot_be_told_to_who_comes_back_is_told_later(lab: Lab) -> None:
     socket = RecordingSession()
     await lab.watches.watch(socket, ADA, [BEA])
-    lab.watches.leave(socket)
-    lab.watches.come_back(socket)
+    lab.watches.suspend(socket)
+    lab.watches.resume(socket)
     lab.registry.people = {BEA}
     lab.can_tell = False
     assert await lab.level() == []
@@ -272,9 +272,9 @@ async def test_what_cannot_be_told_to_who_comes_back_is_told_later(lab: Lab) -> 
 async def test_nothing_is_kept_for_a_session_that_has_ended(lab: Lab) -> None:
     socket = RecordingSession()
     await lab.watches.watch(socket, ADA, [BEA])
-    lab.watches.leave(socket)
+    lab.watches.suspend(socket)
     lab.watches.unwatch(socket)
-    lab.watches.come_back(socket)
+    lab.watches.resume(socket)
     lab.registry.people = {BEA}
     lab.hear(BEA)
-    assert await lab.level() == [] and lab.watches.left_by(socket) is None
+    assert await lab.level() == [] and lab.watches.snapshot(socket) is None

@@ -12,9 +12,9 @@ def told(outage: Outage, *succeeded: bool) -> list[tuple[str, object]]:
     with watched_log("store_waits", "store_waits_over") as seen:
         for success in succeeded:
             if success:
-                outage.is_over()
+                outage.succeeded()
             else:
-                outage.goes_on(OSError("refused"))
+                outage.failed(OSError("refused"))
     return [(line["event"], line["reader"]) for line in seen]
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from realtime.contract.emissions import Enter, Revoke
+from realtime.contract.emissions import JoinRoom, RevokeLoginSessions
 from realtime.pubsub.envelope import MAX_IDS_PER_ENVELOPE
 from realtime.pubsub.rooms import person_room
 from realtime.redis.client import StoreUnavailable, open_redis
 from tests.kit.services import Valkey
-from tests.realtime.nodes import OWN_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said
+from tests.realtime.nodes import HANDLED_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said
 from tests.realtime.silent_line import silent_line
 
 Pair = list[LabNode]
@@ -33,7 +33,7 @@ async def heals(node: LabNode, *others: RecordingMember) -> None:
     for member in others:
         await member.until_resync()
     async with asyncio.timeout(5):
-        while not await node.backplane.publish("nobody", b"1"):
+        while not await node.backplane.publish([("nobody", b"1")]):
             await asyncio.sleep(0.01)
 
 
@@ -44,7 +44,7 @@ async def until_known(node: LabNode, user_id: int, *node_ids: str) -> None:
         while known != set(node_ids):
             await asyncio.sleep(0.01)
             with contextlib.suppress(StoreUnavailable):  # this connection may come back after the others
-                known = set(await node.topic_registry.on_nodes(TOPIC, [user_id]))
+                known = set(await node.topic_registry.subscribers_by_node(TOPIC, [user_id]))
 
 
 async def test_all_members_on_all_nodes_hear_one_order(pair: Pair) -> None:
@@ -83,13 +83,13 @@ async def test_a_push_to_listeners_reaches_exactly_those_who_listen(pair: Pair, 
     for node in pair:
         for _ in range(40):
             hears = set(chance.sample(everybody, chance.randint(0, 2)))
-            members.append((await node.session(hears=sorted(hears)), hears))
+            members.append((await node.session(subscribes_as=sorted(hears)), hears))
     pushes = [chance.sample(everybody, chance.randint(1, len(everybody))) for _ in range(10)]
     for number, addressed in enumerate(pushes):
         await pair[number % 2].say(str(number), addressed)
     # what one node is sent comes in order: after this, nothing of the above is still under way
     for node in pair:
-        last = await node.session(hears=[999])
+        last = await node.session(subscribes_as=[999])
         for publisher in pair:
             await publisher.say(f"last of {publisher.backplane.node_id}", [999])
             await last.until_text(f"last of {publisher.backplane.node_id}")
@@ -100,9 +100,9 @@ async def test_a_push_to_listeners_reaches_exactly_those_who_listen(pair: Pair, 
 
 async def test_more_listeners_than_one_message_takes(pair: Pair) -> None:
     people = range(1, MAX_IDS_PER_ENVELOPE + 2)
-    first = await pair[1].session(hears=[people[0]])
-    last = await pair[1].session(hears=[people[-1]])
-    everybody = await pair[1].session(hears=list(people))
+    first = await pair[1].session(subscribes_as=[people[0]])
+    last = await pair[1].session(subscribes_as=[people[-1]])
+    everybody = await pair[1].session(subscribes_as=list(people))
     await pair[0].say("hello", people)
     for member in (first, last, everybody):
         await member.until_text("hello")
@@ -110,9 +110,9 @@ async def test_more_listeners_than_one_message_takes(pair: Pair) -> None:
 
 
 async def test_who_listens_no_more_hears_nothing(pair: Pair) -> None:
-    stays, goes, released = [await pair[1].session(hears=[1]) for _ in range(3)]
-    await pair[1].membership.unlisten(goes, "news", 1)
-    pair[1].membership.release(released)
+    stays, goes, released = [await pair[1].session(subscribes_as=[1]) for _ in range(3)]
+    await pair[1].membership.unsubscribe(goes, "news", 1)
+    pair[1].membership.remove_session(released)
     await pair[0].say("hello", [1])
     await stays.until_text("hello")
     assert goes.heard == released.heard == []
@@ -123,7 +123,7 @@ async def test_an_order_to_enter_is_carried_out_on_every_node_and_told_as_resync
     inside = await pair[1].session(person_room(1), "room:new")
     elsewhere = await pair[1].session(person_room(1), namespace="/two")
     stranger = await pair[1].session(person_room(2))
-    await pair[0].fanout.publish([], [Enter("/one", "room:new", [1])])
+    await pair[0].fanout.publish([], [JoinRoom("/one", "room:new", [1])])
     for member in invited:
         await member.until_resync()
         assert member.scopes == ["room:new"]
@@ -136,15 +136,15 @@ async def test_an_order_to_enter_is_carried_out_on_every_node_and_told_as_resync
 
 async def test_who_leaves_before_the_order_arrives_enters_nothing(pair: Pair) -> None:
     gone, stays = await pair[1].session(person_room(1)), await pair[1].session(person_room(1))
-    pair[1].membership.release(gone)
-    await pair[0].fanout.publish([], [Enter("/one", "room:new", [1])])
+    pair[1].membership.remove_session(gone)
+    await pair[0].fanout.publish([], [JoinRoom("/one", "room:new", [1])])
     await stays.until_resync()
     assert (gone.rooms, gone.heard) == (set(), [])
 
 
 async def test_ended_logins_are_told_to_every_node(pair: Pair) -> None:
     ended = list(range(1, 2 * MAX_IDS_PER_ENVELOPE + 2))
-    await pair[0].fanout.publish([], [Revoke(ended)])
+    await pair[0].fanout.publish([], [RevokeLoginSessions(ended)])
     async with asyncio.timeout(10):
         while not all(len(node.revoked) == len(ended) for node in pair):
             await asyncio.sleep(0.005)
@@ -162,9 +162,9 @@ async def test_without_redis_own_sessions_are_served_at_once_and_all_resync_afte
 ) -> None:
     a, b = pair
     near, far = await a.session("room:1"), await b.session("room:1")
-    near_listener, far_listener = await a.session(hears=[1]), await b.session(hears=[1])
+    near_listener, far_listener = await a.session(subscribes_as=[1]), await b.session(subscribes_as=[1])
     await asyncio.to_thread(valkey.stop)
-    await a.fanout.publish([said("lost", "room:1"), said("lost too", [1, 2])], [Revoke([7])])
+    await a.fanout.publish([said("lost", "room:1"), said("lost too", [1, 2])], [RevokeLoginSessions([7])])
     assert (near.texts, near_listener.texts, a.revoked) == (["lost"], ["lost too"], [7])
     assert far.heard == far_listener.heard == []
     assert b.revoked == []
@@ -190,7 +190,11 @@ async def test_listeners_of_other_nodes_are_not_forgotten_where_nobody_can_say_w
         a = LabNode(redis, "a", registry=registry)
         await a.fanout.start()
         try:
-            near, far, other = await a.session(hears=[1]), await b.session(hears=[1]), await b.session(hears=[2])
+            near, far, other = (
+                await a.session(subscribes_as=[1]),
+                await b.session(subscribes_as=[1]),
+                await b.session(subscribes_as=[2]),
+            )
             line.fall_silent()
             await a.say("hello", [1])
             for member in (near, far):
@@ -211,7 +215,7 @@ async def test_who_listens_on_two_nodes_hears_once_what_could_not_be_published(v
         a = LabNode(redis, "a", registry=registry)
         await a.fanout.start()
         try:
-            near, far = await a.session(hears=[1]), await b.session(hears=[1])
+            near, far = await a.session(subscribes_as=[1]), await b.session(subscribes_as=[1])
             line.fall_silent()
             await a.say("hello", [1])
             assert near.texts == ["hello"]
@@ -227,18 +231,18 @@ async def test_who_may_have_missed_an_order_is_told_of(pair: Pair, valkey: Valke
     await asyncio.to_thread(valkey.stop)
     await asyncio.to_thread(valkey.start)
     await heals(pair[0], member)
-    assert (pair[0].unordered, pair[1].unordered) == ([7], [])
+    assert (pair[0].joins_missed, pair[1].joins_missed) == ([7], [])
 
 
 async def test_a_channel_with_a_hearer_of_its_own_is_handed_over_with_its_gaps(pair: Pair, valkey: Valkey) -> None:
     a, b = pair
-    assert await b.backplane.subscribe(OWN_CHANNEL)
-    await a.backplane.publish(OWN_CHANNEL, b"no envelope")
+    assert await b.backplane.subscribe(HANDLED_CHANNEL)
+    await a.backplane.publish([(HANDLED_CHANNEL, b"no envelope")])
     async with asyncio.timeout(5):
-        while not b.heard_apart:
+        while not b.handled:
             await asyncio.sleep(0.01)
     await asyncio.to_thread(valkey.restart)
     async with asyncio.timeout(5):
-        while len(b.heard_apart) < 2:
+        while len(b.handled) < 2:
             await asyncio.sleep(0.01)
-    assert b.heard_apart == [b"no envelope", None] and a.heard_apart == []
+    assert b.handled == [b"no envelope", None] and a.handled == []

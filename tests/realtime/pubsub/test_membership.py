@@ -40,13 +40,13 @@ async def until_subscribed(redis: Redis, rooms: set[str]) -> None:
 
 
 async def known_listeners(node: LabNode) -> set[int]:
-    return (await node.topic_registry.all_on_nodes(TOPIC)).get(node.backplane.node_id, set())
+    return (await node.topic_registry.all_subscribers_by_node(TOPIC)).get(node.backplane.node_id, set())
 
 
 async def test_only_who_was_admitted_enters(node: LabNode, redis: Redis) -> None:
     stranger = RecordingMember()
-    await node.membership.enter(stranger, "room:1")
-    await node.membership.listen(stranger, TOPIC, 1)
+    await node.membership.join(stranger, "room:1")
+    await node.membership.subscribe(stranger, TOPIC, 1)
     assert stranger.rooms == set() and stranger not in node.membership
     assert await subscribed(redis) == set() and await known_listeners(node) == set()
 
@@ -55,42 +55,42 @@ async def test_the_channel_stays_while_anybody_is_in_the_room(node: LabNode, red
     one, other = await node.session("room:1"), await node.session("room:1", namespace="/two")
     await node.membership.leave(one, "room:1")
     await node.membership.leave(one, "room:1")
-    await node.chores_are_done()
+    await node.jobs_are_done()
     await until_subscribed(redis, {"room:1"})
-    node.membership.release(other)
+    node.membership.remove_session(other)
     await until_subscribed(redis, set())
 
 
 async def test_the_topic_stays_while_anybody_hears_it_as_this_person(node: LabNode) -> None:
-    one, other = await node.session(hears=[1, 2]), await node.session(hears=[1])
-    await node.membership.listen(one, TOPIC, 1)
-    node.membership.release(one)
-    await node.chores_are_done()
+    one, other = await node.session(subscribes_as=[1, 2]), await node.session(subscribes_as=[1])
+    await node.membership.subscribe(one, TOPIC, 1)
+    node.membership.remove_session(one)
+    await node.jobs_are_done()
     assert await known_listeners(node) == {1}
-    assert list(node.membership.listening()) == list(node.membership.listening(TOPIC)) == [(other, TOPIC)]
-    await node.membership.unlisten(other, TOPIC, 1)
-    await node.membership.unlisten(other, TOPIC, 1)
+    assert list(node.membership.subscribers()) == list(node.membership.subscribers(TOPIC)) == [(other, TOPIC)]
+    await node.membership.unsubscribe(other, TOPIC, 1)
+    await node.membership.unsubscribe(other, TOPIC, 1)
     assert await known_listeners(node) == set()
-    assert list(node.membership.listening()) == []
+    assert list(node.membership.subscribers()) == []
 
 
 async def test_a_session_released_while_it_enters_is_nowhere(node: LabNode, redis: Redis) -> None:
     member = RecordingMember()
-    node.membership.admit(member)
-    entering = asyncio.create_task(node.membership.enter(member, "room:1"))
-    listening = asyncio.create_task(node.membership.listen(member, TOPIC, 1))
+    node.membership.add_session(member)
+    entering = asyncio.create_task(node.membership.join(member, "room:1"))
+    listening = asyncio.create_task(node.membership.subscribe(member, TOPIC, 1))
     await asyncio.sleep(0)
-    node.membership.release(member)
-    node.membership.release(member)
+    node.membership.remove_session(member)
+    node.membership.remove_session(member)
     await asyncio.gather(entering, listening)
-    await node.chores_are_done()
+    await node.jobs_are_done()
     await until_subscribed(redis, set())
     assert member.rooms == set() and await known_listeners(node) == set()
 
 
 async def test_a_session_that_leaves_while_it_enters_is_nowhere(node: LabNode, redis: Redis) -> None:
     member = await node.session()
-    entering = asyncio.create_task(node.membership.enter(member, "room:1", "room:2"))
+    entering = asyncio.create_task(node.membership.join(member, "room:1", "room:2"))
     await asyncio.sleep(0)
     await node.membership.leave(member, "room:1")
     await entering
@@ -100,34 +100,34 @@ async def test_a_session_that_leaves_while_it_enters_is_nowhere(node: LabNode, r
 
 async def test_who_gives_up_entering_makes_nobody_deaf(node: LabNode, redis: Redis) -> None:
     stays, gives_up = RecordingMember(), RecordingMember()
-    node.membership.admit(stays)
-    node.membership.admit(gives_up)
-    entering = [asyncio.create_task(node.membership.enter(member, "room:1")) for member in (stays, gives_up)]
+    node.membership.add_session(stays)
+    node.membership.add_session(gives_up)
+    entering = [asyncio.create_task(node.membership.join(member, "room:1")) for member in (stays, gives_up)]
     await asyncio.sleep(0)
     entering[1].cancel()
     await asyncio.gather(*entering, return_exceptions=True)
-    node.membership.release(gives_up)
-    await node.chores_are_done()
+    node.membership.remove_session(gives_up)
+    await node.jobs_are_done()
     await until_subscribed(redis, {"room:1"})
     await node.say("hello", "room:1")
     await stays.until_text("hello")
-    node.membership.release(stays)
+    node.membership.remove_session(stays)
     await until_subscribed(redis, set())
 
 
 async def test_an_outage_is_two_lines_however_many_begin_to_listen(node: LabNode, valkey: Valkey) -> None:
-    events = ("listeners_known_here_only", "listeners_known_here_only_over")
-    member = await node.session(hears=[1])
+    events = ("topic_registry_unavailable", "topic_registry_unavailable_over")
+    member = await node.session(subscribes_as=[1])
     with watched_log(*events) as seen:
         await asyncio.to_thread(valkey.stop)
         for user_id in (2, 3, 4):
-            assert not await node.membership.listen(member, TOPIC, user_id)
-        await node.membership.unlisten(member, TOPIC, 4)
+            assert not await node.membership.subscribe(member, TOPIC, user_id)
+        await node.membership.unsubscribe(member, TOPIC, 4)
         assert [line["event"] for line in seen] == [events[0]]
         await asyncio.to_thread(valkey.start)
         async with asyncio.timeout(10):
-            while not await node.membership.listen(member, TOPIC, 5):
-                await node.membership.unlisten(member, TOPIC, 5)
+            while not await node.membership.subscribe(member, TOPIC, 5):
+                await node.membership.unsubscribe(member, TOPIC, 5)
                 await asyncio.sleep(0.02)
     assert [line["event"] for line in seen] == [*events]
 
@@ -136,8 +136,8 @@ async def test_a_chore_that_fails_does_not_keep_the_next_from_being_done(node: L
     async def fail() -> None:
         raise ValueError("a defect")
 
-    node.membership.later(fail)
-    await node.chores_are_done()
+    node.membership.run_later(fail)
+    await node.jobs_are_done()
 
 
 class Crowd:
@@ -153,23 +153,23 @@ class Crowd:
         chance, membership = self._chance, self._node.membership
         if not self.members or chance.random() < 0.1:
             member = RecordingMember(chance.choice(("/one", "/two")))
-            membership.admit(member)
+            membership.add_session(member)
             self.members.append(member)
         member, room, user_id = chance.choice(self.members), chance.choice(ROOMS), chance.choice(PEOPLE)
         match chance.randrange(8):
             case 0 | 1:
-                self._begin(membership.enter(member, *chance.sample(ROOMS, chance.randint(1, len(ROOMS)))))
+                self._begin(membership.join(member, *chance.sample(ROOMS, chance.randint(1, len(ROOMS)))))
             case 2:
                 self._begin(membership.leave(member, room))
             case 3 | 4:
-                self._begin(membership.listen(member, TOPIC, user_id))
+                self._begin(membership.subscribe(member, TOPIC, user_id))
             case 5:
-                self._begin(membership.unlisten(member, TOPIC, user_id))
+                self._begin(membership.unsubscribe(member, TOPIC, user_id))
             case 6 if self._running:
                 chance.choice(self._running).cancel()
             case 7:
                 self.members.remove(member)
-                membership.release(member)
+                membership.remove_session(member)
         for _ in range(chance.choice((0, 0, 1, 5))):
             await asyncio.sleep(0)
         if chance.random() < 0.05:
@@ -183,7 +183,7 @@ class Crowd:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._running, return_exceptions=True)
         self._running.clear()
-        await self._node.chores_are_done()
+        await self._node.jobs_are_done()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -199,9 +199,9 @@ async def test_what_is_known_elsewhere_is_what_is_true_here(node: LabNode, redis
         }
         assert await known_listeners(node) == heard_as
     for member in crowd.members:
-        node.membership.release(member)
+        node.membership.remove_session(member)
         assert member.rooms == set()
-    await node.chores_are_done()
+    await node.jobs_are_done()
     await until_subscribed(redis, set())
     assert await known_listeners(node) == set()
     assert not any(node.hub.has_members(room) for room in ROOMS)

@@ -37,7 +37,7 @@ async def _nodes() -> AsyncIterator[tuple[_Node, _Node]]:
     nodes = (_Node("one", broker), _Node("two", broker))
     for node in nodes:
         await node.backplane.start(
-            on_message=lambda _channel, body, node=node: node.rpc.hear(body),  # type: ignore[misc]
+            on_message=lambda _channel, body, node=node: node.rpc.on_message(body),  # type: ignore[misc]
             on_missed=lambda _channel: None,
         )
         await node.backplane.subscribe(f"rpc:{node.backplane.node_id}")
@@ -52,7 +52,7 @@ async def _nodes() -> AsyncIterator[tuple[_Node, _Node]]:
 async def test_a_question_is_answered_whatever_its_size() -> None:
     async with _nodes() as (one, two):
         for question in ("short", b"x" * (3 * PART_BYTES + 1), None, {"a": [1, b"2"]}):
-            assert await one.rpc.ask("two", question, timeout_s=5) == [question, question]
+            assert await one.rpc.call("two", question, timeout_s=5) == [question, question]
         assert len(two.asked) == 4 and two.asked[0] == ("one", "short")
 
 
@@ -61,7 +61,7 @@ async def test_many_questions_at_once_get_their_own_answers() -> None:
         both = [(one, "two"), (two, "one")]
         questions = [f"{number}" * 20_000 for number in range(8)]
         answers = await asyncio.gather(
-            *(node.rpc.ask(other, question, timeout_s=5) for node, other in both for question in questions)
+            *(node.rpc.call(other, question, timeout_s=5) for node, other in both for question in questions)
         )
         assert answers == [[question, question] for _ in both for question in questions]
 
@@ -71,11 +71,11 @@ async def test_no_answer_is_a_timeout() -> None:
         two.silent = True
         for other in ("two", "nobody"):
             with pytest.raises(TimeoutError):
-                await one.rpc.ask(other, "?", timeout_s=0.05)
+                await one.rpc.call(other, "?", timeout_s=0.05)
 
 
 async def test_a_question_that_cannot_be_answered_harms_nothing() -> None:
     async with _nodes() as (one, _):
         with pytest.raises(TimeoutError):
-            await one.rpc.ask("two", "fail", timeout_s=0.05)
-        assert await one.rpc.ask("two", "again", timeout_s=5) == ["again", "again"]
+            await one.rpc.call("two", "fail", timeout_s=0.05)
+        assert await one.rpc.call("two", "again", timeout_s=5) == ["again", "again"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from realtime.contract.declarations import LastPosition, Push
+from realtime.contract.declarations import PositionAnnouncement, Push
 from realtime.contract.emissions import Emission, ToRoom, ToTopic, emission
 from realtime.contract.wire import Model
-from realtime.pubsub.last_positions import LastPositions
+from realtime.pubsub.position_announcer import PositionAnnouncer
 
 
 class Numbered(Model):
@@ -25,7 +25,9 @@ NUMBERED = Push(
     namespace="/one",
     model=Numbered,
     audience="Whoever is there.",
-    then=LastPosition(push=POSITION, of=lambda said: Position(last=said.number), number=lambda said: said.number),
+    position=PositionAnnouncement(
+        push=POSITION, data_of=lambda said: Position(last=said.number), number_of=lambda said: said.number
+    ),
 )
 PLAIN = Push(name="plain", namespace="/one", model=Numbered, audience="Whoever is there.")
 
@@ -46,10 +48,10 @@ def _said(number: int, room: str = "talk:1", push: Push[Numbered] = NUMBERED) ->
 
 async def test_the_largest_number_of_each_room_is_told_once() -> None:
     told = _Told()
-    positions = LastPositions(told.publish, every_s=0.05)
+    positions = PositionAnnouncer(told.publish, every_s=0.05)
     positions.start()
     for said in (_said(1), _said(3), _said(2), _said(7, "talk:2")):
-        positions.note(said)
+        positions.record(said)
     await told.came.wait()
     await asyncio.sleep(0.15)
     await positions.stop()
@@ -61,18 +63,18 @@ async def test_the_largest_number_of_each_room_is_told_once() -> None:
 
 async def test_who_stops_tells_what_is_left() -> None:
     told = _Told()
-    positions = LastPositions(told.publish, every_s=100)
+    positions = PositionAnnouncer(told.publish, every_s=100)
     positions.start()
-    positions.note(_said(1))
+    positions.record(_said(1))
     await positions.stop()
     assert [each.data for each in told.emissions] == [Position(last=1)]
 
 
 async def test_what_has_no_number_is_not_told_again() -> None:
     told = _Told()
-    positions = LastPositions(told.publish, every_s=100)
+    positions = PositionAnnouncer(told.publish, every_s=100)
     positions.start()
-    positions.note(_said(1, push=PLAIN))
-    positions.note(emission(NUMBERED, Numbered(number=1), ToTopic("topic", [1])))
+    positions.record(_said(1, push=PLAIN))
+    positions.record(emission(NUMBERED, Numbered(number=1), ToTopic("topic", [1])))
     await positions.stop()
     assert told.emissions == []
