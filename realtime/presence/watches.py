@@ -218,4 +218,4 @@ class PresenceWatches:
             try:
                 await self.check()
             except Exception:
-                log.exception("presence_not_levelled")
+                log.exception("presence_not_checked")

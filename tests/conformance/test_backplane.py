@@ -1,4 +1,4 @@
-"""What every backplane promises, whether it reaches through Redis or only through this process."""
+"""What every backplane promises, over Redis or within this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
         await redis.aclose()
 
 
-async def test_a_subscriber_hears_what_is_published_after_subscribe_returned(make: Make) -> None:
+async def test_a_subscriber_receives_what_is_published_after_subscribe_returned(make: Make) -> None:
     async with receiving_nodes(make("a"), make("b")) as (a, b):
         assert await b.backplane.subscribe("room:1")
         assert await a.backplane.publish([("room:1", b"hello")])
@@ -46,7 +46,7 @@ async def test_several_channels_are_subscribed_together(make: Make) -> None:
         await a.until(lambda: len(a.received) == len(channels))
 
 
-async def test_a_subscription_that_nobody_waits_for_stands(make: Make) -> None:
+async def test_a_cancelled_subscribe_keeps_its_reference(make: Make) -> None:
     async with receiving_nodes(make("a")) as (a,):
         asking = asyncio.create_task(a.backplane.subscribe("room:1"))
         await asyncio.sleep(0)
@@ -58,14 +58,14 @@ async def test_a_subscription_that_nobody_waits_for_stands(make: Make) -> None:
         await a.until(lambda: a.received == [("room:1", b"heard")])
 
 
-async def test_the_publisher_hears_its_own_message_if_subscribed(make: Make) -> None:
+async def test_the_publisher_receives_its_own_message_if_subscribed(make: Make) -> None:
     async with receiving_nodes(make("a")) as (a,):
         await a.backplane.subscribe("room:1")
         assert await a.backplane.publish([("room:1", b"mine")])
         await a.until(lambda: a.received == [("room:1", b"mine")])
 
 
-async def test_a_node_hears_its_own_channel_and_the_one_of_all(make: Make) -> None:
+async def test_a_node_receives_its_own_channel_and_the_one_of_all_nodes(make: Make) -> None:
     async with receiving_nodes(make("a"), make("b")) as (a, b):
         assert await a.backplane.publish([("node:b", b"1"), ("all", b"2"), ("node:a", b"3")])
         await b.until(lambda: sorted(b.received) == [("all", b"2"), ("node:b", b"1")])
@@ -82,7 +82,7 @@ async def test_a_node_is_healthy_once_started_and_not_before(make: Make) -> None
     assert backplane.node_id == "a"
 
 
-async def test_all_subscribers_hear_a_channel_in_one_order(make: Make) -> None:
+async def test_all_subscribers_receive_a_channel_in_one_order(make: Make) -> None:
     async with receiving_nodes(make("a"), make("b"), make("c")) as nodes:
         for node in nodes:
             assert await node.backplane.subscribe("room:1")
@@ -128,7 +128,7 @@ async def test_unsubscribing_more_often_than_subscribing_does_no_harm(make: Make
         await a.until(lambda: a.received == [("room:1", b"heard")])
 
 
-async def test_overlapping_subscribes_and_unsubscribes_end_as_the_last_one_wished(make: Make) -> None:
+async def test_overlapping_subscribes_and_unsubscribes_end_as_the_last_call(make: Make) -> None:
     async with receiving_nodes(make("a")) as (a,):
         for _ in range(20):
             joins = [asyncio.create_task(a.backplane.subscribe("room:1")) for _ in range(3)]
@@ -142,7 +142,7 @@ async def test_overlapping_subscribes_and_unsubscribes_end_as_the_last_one_wishe
         await a.until(lambda: a.received == [("room:1", b"last")])
 
 
-async def test_a_callback_that_raises_does_not_end_the_hearing(make: Make) -> None:
+async def test_a_callback_that_raises_does_not_stop_later_messages(make: Make) -> None:
     backplane = make("a")
     heard: list[bytes] = []
     done = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Ids come out of a packed list as they went in, and membership is told without unpacking."""
+"""Ids come out of a packed list as they went in, and a packed list is searched without unpacking."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ def test_bytes_of_two_neighbours_are_not_taken_for_an_id() -> None:
 
 
 @given(st.lists(st.sampled_from([0, 1, 2**8, 2**16, 2**56, 257]), max_size=12))
-def test_ids_that_overlap_are_told_apart(ids: list[int]) -> None:
+def test_ids_that_overlap_are_distinguished(ids: list[int]) -> None:
     for one in (0, 1, 2**8, 2**16, 2**24, 2**56, 257):
         assert contains_id(pack_ids(ids), pack_ids([one])) is (one in ids)

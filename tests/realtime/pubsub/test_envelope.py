@@ -1,4 +1,4 @@
-"""What nodes say to each other arrives as it was said, and nothing else is taken for it."""
+"""Envelopes are unpacked as they were packed, and no other body is taken for one."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ VALUES = st.recursive(
 
 
 @given(ENVELOPES)
-def test_what_was_packed_is_unpacked(envelope: Envelope) -> None:
+def test_an_envelope_is_unpacked_as_it_was_packed(envelope: Envelope) -> None:
     assert unpack(pack(envelope)) == envelope
 
 
 @given(ENVELOPES)
-def test_no_envelope_looks_like_what_the_backplane_says_to_itself(envelope: Envelope) -> None:
+def test_no_envelope_looks_like_a_message_of_the_backplane_to_itself(envelope: Envelope) -> None:
     assert not pack(envelope).startswith(b"\x00")
 
 
 @given(DATA | VALUES.map(msgpack.packb) | st.lists(VALUES, min_size=1, max_size=6).map(msgpack.packb))
-def test_anything_else_is_refused_as_such(body: bytes) -> None:
+def test_any_other_body_is_unpacked_or_raises_value_error(body: bytes) -> None:
     try:
         unpack(body)
     except ValueError:
@@ -70,7 +70,7 @@ def test_anything_else_is_refused_as_such(body: bytes) -> None:
         pack(LoginRevocation([1]))[:-1],
     ],
 )
-def test_what_is_no_envelope(body: bytes) -> None:
+def test_a_body_that_is_no_envelope_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError):
         unpack(body)
 

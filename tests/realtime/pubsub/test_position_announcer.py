@@ -1,4 +1,4 @@
-"""How far the numbers of a room go is told again, once for all that was said."""
+"""The last position of a room is announced, once for all pushes before."""
 
 from __future__ import annotations
 
@@ -32,49 +32,49 @@ NUMBERED = Push(
 PLAIN = Push(name="plain", namespace="/one", model=Numbered, audience="Whoever is there.")
 
 
-class _Told:
+class _Published:
     def __init__(self) -> None:
         self.emissions: list[Emission] = []
-        self.came = asyncio.Event()
+        self.arrived = asyncio.Event()
 
     async def publish(self, emissions: Sequence[Emission]) -> None:
         self.emissions += emissions
-        self.came.set()
+        self.arrived.set()
 
 
-def _said(number: int, room: str = "talk:1", push: Push[Numbered] = NUMBERED) -> Emission:
+def _numbered(number: int, room: str = "talk:1", push: Push[Numbered] = NUMBERED) -> Emission:
     return emission(push, Numbered(number=number), ToRoom(room))
 
 
-async def test_the_largest_number_of_each_room_is_told_once() -> None:
-    told = _Told()
-    positions = PositionAnnouncer(told.publish, every_s=0.05)
+async def test_the_largest_number_of_each_room_is_announced_once() -> None:
+    published = _Published()
+    positions = PositionAnnouncer(published.publish, every_s=0.05)
     positions.start()
-    for said in (_said(1), _said(3), _said(2), _said(7, "talk:2")):
+    for said in (_numbered(1), _numbered(3), _numbered(2), _numbered(7, "talk:2")):
         positions.record(said)
-    await told.came.wait()
+    await published.arrived.wait()
     await asyncio.sleep(0.15)
     await positions.stop()
-    assert [(each.to, each.data, each.push) for each in told.emissions] == [
+    assert [(each.to, each.data, each.push) for each in published.emissions] == [
         (ToRoom("talk:1"), Position(last=3), POSITION),
         (ToRoom("talk:2"), Position(last=7), POSITION),
     ]
 
 
-async def test_who_stops_tells_what_is_left() -> None:
-    told = _Told()
-    positions = PositionAnnouncer(told.publish, every_s=100)
+async def test_stopping_publishes_what_is_still_due() -> None:
+    published = _Published()
+    positions = PositionAnnouncer(published.publish, every_s=100)
     positions.start()
-    positions.record(_said(1))
+    positions.record(_numbered(1))
     await positions.stop()
-    assert [each.data for each in told.emissions] == [Position(last=1)]
+    assert [each.data for each in published.emissions] == [Position(last=1)]
 
 
-async def test_what_has_no_number_is_not_told_again() -> None:
-    told = _Told()
-    positions = PositionAnnouncer(told.publish, every_s=100)
+async def test_pushes_without_a_number_or_a_room_are_not_announced() -> None:
+    published = _Published()
+    positions = PositionAnnouncer(published.publish, every_s=100)
     positions.start()
-    positions.record(_said(1, push=PLAIN))
+    positions.record(_numbered(1, push=PLAIN))
     positions.record(emission(NUMBERED, Numbered(number=1), ToTopic("topic", [1])))
     await positions.stop()
-    assert told.emissions == []
+    assert published.emissions == []

@@ -1,4 +1,4 @@
-"""What only the backplane over Redis meets: outages, lost messages, deafness. The rest stands in tests/conformance."""
+"""What only the Redis backplane has: outages, lost messages, probes. The rest is tested in tests/conformance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def until_health_is(node: ReceivingNode, is_healthy: bool) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_an_outage_is_answered_at_once_and_told_as_a_gap_before_anything_later(
+async def test_a_publish_fails_at_once_in_an_outage_and_is_reported_before_later_messages(
     redis: Redis, valkey: Valkey
 ) -> None:
     async with receiving_nodes(RedisBackplane(redis, "a"), RedisBackplane(redis, "b")) as (a, b):
@@ -55,7 +55,7 @@ async def test_an_outage_is_answered_at_once_and_told_as_a_gap_before_anything_l
         await a.until(lambda: a.received[-1] == ("room:2", b"later"))
 
 
-async def test_killed_subscribers_heal_and_tell_of_the_gap(redis: Redis) -> None:
+async def test_killed_subscribers_reconnect_and_report_the_loss(redis: Redis) -> None:
     async with receiving_nodes(RedisBackplane(redis, "a")) as (a,):
         await a.backplane.subscribe("room:1")
         await redis.client_kill_filter(_type="pubsub")
@@ -65,7 +65,7 @@ async def test_killed_subscribers_heal_and_tell_of_the_gap(redis: Redis) -> None
         await a.until(lambda: a.received[-1] == ("room:1", b"1"))
 
 
-async def test_a_lost_publish_is_told_to_subscribers_whose_connection_never_broke(redis: Redis) -> None:
+async def test_a_lost_publish_is_reported_to_subscribers_whose_connection_never_broke(redis: Redis) -> None:
     """The server is silent for longer than a publisher waits, but closes no connection."""
     async with receiving_nodes(RedisBackplane(redis, "a"), RedisBackplane(redis, "b")) as (a, b):
         await b.backplane.subscribe("room:1")
@@ -77,7 +77,7 @@ async def test_a_lost_publish_is_told_to_subscribers_whose_connection_never_brok
         assert "node:b" not in b.missed()
 
 
-async def test_a_lost_publish_is_told_though_nothing_is_published_afterwards(redis: Redis) -> None:
+async def test_a_lost_publish_is_reported_though_nothing_is_published_afterwards(redis: Redis) -> None:
     publisher = RedisBackplane(redis, "a", probe_every_s=0.05)
     async with receiving_nodes(publisher, RedisBackplane(redis, "b")) as (a, b):
         await b.backplane.subscribe("room:1")
@@ -86,7 +86,7 @@ async def test_a_lost_publish_is_told_though_nothing_is_published_afterwards(red
         await b.until_missed("room:1")
 
 
-async def test_too_many_lost_publishes_are_told_as_gaps_of_everything(redis: Redis) -> None:
+async def test_too_many_lost_publishes_are_reported_for_every_channel(redis: Redis) -> None:
     publisher = RedisBackplane(redis, "a", probe_every_s=0.05)
     async with receiving_nodes(publisher, RedisBackplane(redis, "b")) as (a, b):
         for room in ("room:1", "room:unrelated"):
@@ -96,7 +96,7 @@ async def test_too_many_lost_publishes_are_told_as_gaps_of_everything(redis: Red
         await b.until(lambda: {"room:1", "room:unrelated"} <= set(b.missed()))
 
 
-async def test_a_node_that_starts_without_redis_is_deaf_until_it_comes(redis: Redis, valkey: Valkey) -> None:
+async def test_a_node_that_starts_without_redis_is_unhealthy_until_it_comes(redis: Redis, valkey: Valkey) -> None:
     await asyncio.to_thread(valkey.stop)
     async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
         assert not a.backplane.healthy
@@ -105,7 +105,7 @@ async def test_a_node_that_starts_without_redis_is_deaf_until_it_comes(redis: Re
         await until_health_is(a, True)
 
 
-async def test_a_probe_is_never_handed_over(redis: Redis) -> None:
+async def test_a_probe_is_not_passed_on(redis: Redis) -> None:
     async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.01)) as (a,):
         await asyncio.sleep(0.1)
         assert await a.backplane.publish([("node:a", b"1")])
@@ -113,7 +113,7 @@ async def test_a_probe_is_never_handed_over(redis: Redis) -> None:
         assert a.received == [("node:a", b"1")]
 
 
-async def test_a_node_that_hears_nothing_is_deaf(redis: Redis) -> None:
+async def test_a_node_that_receives_nothing_is_unhealthy(redis: Redis) -> None:
     async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
         await until_health_is(a, True)
         await redis.client_pause(1_000)
@@ -121,7 +121,9 @@ async def test_a_node_that_hears_nothing_is_deaf(redis: Redis) -> None:
         await until_health_is(a, True)
 
 
-async def test_a_connection_that_died_in_silence_is_replaced_and_the_gap_told(valkey: Valkey, tmp_path: Path) -> None:
+async def test_a_connection_that_died_in_silence_is_replaced_and_the_loss_reported(
+    valkey: Valkey, tmp_path: Path
+) -> None:
     async with silent_line(valkey.url, tmp_path / "line.sock") as line:
         redis = open_redis(line.url, client_name="test")
         async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):

@@ -15,7 +15,7 @@ Make = Callable[[str], TopicRegistry]
 
 @pytest.fixture
 async def make(redis: Redis) -> AsyncIterator[Make]:
-    """Makes the topic_registry of a node."""
+    """Makes the registry of a node."""
     made: list[TopicRegistry] = []
 
     def make(node_id: str) -> TopicRegistry:
@@ -44,7 +44,7 @@ class Losses:
         self._told.clear()
 
 
-async def test_listeners_are_grouped_by_node_and_others_left_out(make: Make) -> None:
+async def test_subscribers_are_grouped_by_node_and_others_left_out(make: Make) -> None:
     a, b, reader = make("a"), make("b"), make("worker")
     for user_id in (1, 2, 2**62):
         await a.add_subscribers("feed", user_id)
@@ -57,14 +57,14 @@ async def test_listeners_are_grouped_by_node_and_others_left_out(make: Make) -> 
     assert await reader.all_subscribers_by_node("feed") == {"a": {1, 2, 2**62}, "b": {2}}
 
 
-async def test_a_question_of_any_length_is_answered_whole(make: Make) -> None:
+async def test_any_number_of_users_is_looked_up_completely(make: Make) -> None:
     a = make("a")
     await asyncio.gather(*(a.add_subscribers("feed", user_id) for user_id in range(0, 5_000, 2)))
     found = await a.subscribers_by_node("feed", range(2_501))
     assert found == {"a": list(range(0, 2_501, 2))}
 
 
-async def test_somebody_listens_until_the_last_socket_has_gone(make: Make) -> None:
+async def test_a_user_subscribes_until_the_last_reference_is_dropped(make: Make) -> None:
     a = make("a")
     await a.add_subscribers("feed", 1)
     await a.add_subscribers("feed", 1)
@@ -87,7 +87,7 @@ async def test_many_are_added_and_removed_in_one_call(make: Make) -> None:
     await a.remove_subscribers("unknown", 1)
 
 
-async def test_what_is_left_behind_stays_for_a_while(make: Make, redis: Redis) -> None:
+async def test_an_abandoned_topic_expires_after_the_given_time(make: Make, redis: Redis) -> None:
     a, b = make("a"), make("b")
     await a.add_subscribers("feed", 1)
     await a.add_subscribers("presence", 1)
@@ -114,7 +114,7 @@ async def test_overlapping_changes_end_as_the_last_one(make: Make) -> None:
     assert await a.all_subscribers_by_node("feed") == {"a": set(range(0, 50, 2))}
 
 
-async def test_a_node_that_stops_takes_its_listeners_along(make: Make, redis: Redis) -> None:
+async def test_a_node_that_stops_deletes_its_entries(make: Make, redis: Redis) -> None:
     a, b = make("a"), make("b")
     await a.add_subscribers("feed", 1)
     await b.add_subscribers("feed", 1)
@@ -124,7 +124,7 @@ async def test_a_node_that_stops_takes_its_listeners_along(make: Make, redis: Re
     assert await redis.keys() == []
 
 
-async def test_a_node_that_died_is_forgotten(make: Make, redis: Redis) -> None:
+async def test_entries_of_a_dead_node_expire(make: Make, redis: Redis) -> None:
     a, b = make("a"), make("b")
     await a.add_subscribers("feed", 1)
     assert 0 < await redis.ttl("listen:{feed}:a") <= TTL_S
@@ -144,7 +144,7 @@ async def test_a_living_node_renews_its_time_to_live(make: Make, redis: Redis) -
     assert losses.topics == []
 
 
-async def test_what_was_flushed_is_written_again_and_told(make: Make, redis: Redis) -> None:
+async def test_flushed_entries_are_written_again_and_reported(make: Make, redis: Redis) -> None:
     a, losses = make("a"), Losses()
     await a.start(on_lost=losses)
     await a.add_subscribers("feed", 1)
@@ -167,7 +167,7 @@ async def test_a_loss_is_noticed_though_additions_came_after_it(make: Make, redi
     assert await a.all_subscribers_by_node("feed") == {"a": set(range(20))}
 
 
-async def test_what_was_added_during_an_outage_is_told_to_the_others_after_it(make: Make, valkey: Valkey) -> None:
+async def test_subscribers_added_during_an_outage_are_registered_after_it(make: Make, valkey: Valkey) -> None:
     a, losses = make("a"), Losses()
     await a.start(on_lost=losses)
     await a.add_subscribers("feed", 1)
