@@ -111,11 +111,11 @@ class Membership:
         await self._unregister(topic, user_id)
 
     def topics(self, session: Session) -> Collection[tuple[str, int]]:
-        """The topics that a session subscribes, each with the user as whom."""
+        """The (topic, user id) pairs that a session subscribes."""
         return tuple(self._topics.get(session, ()))
 
     def subscribers(self, topic: str | None = None) -> Collection[tuple[Session, str]]:
-        """The sessions that subscribe a topic, each with the topic; None: of all topics."""
+        """(session, topic) for each session that subscribes the topic; None: for all topics."""
         return [
             (session, name)
             for session, topics in self._topics.items()
@@ -124,7 +124,7 @@ class Membership:
         ]
 
     def run_later(self, job: Callable[[], Awaitable[object]]) -> None:
-        """Runs a job in the background, one after the other in the order of the calls."""
+        """Runs a job in the background; jobs run one after the other, in the order of the calls."""
         self._jobs.put_nowait(job)
 
     async def _unregister(self, topic: str, user_id: int) -> None:
