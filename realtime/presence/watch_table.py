@@ -45,10 +45,12 @@ class WatchedUser:
 
 @dataclass(slots=True)
 class _WatchingSession:
+    """`user_ids` is empty while suspended. `known` is what the client knew when it was lost; empty while live."""
+
     watcher_id: int
-    user_ids: set[int] = field(default_factory=set)
     state: WatchState = WatchState.LIVE
-    snapshot: WatchSnapshot | None = None
+    user_ids: set[int] = field(default_factory=set)
+    known: dict[int, bool | None] = field(default_factory=dict)
     caught_up_at_s: float = _NEVER_S
 
 
@@ -88,9 +90,9 @@ class WatchTable:
         if not user_ids:
             return
         entry = self._sessions.setdefault(session, _WatchingSession(watcher_id))
-        if entry.state is WatchState.SUSPENDED and entry.snapshot is not None:
+        if entry.state is WatchState.SUSPENDED:
             for user_id in user_ids:
-                entry.snapshot.known.setdefault(user_id, None)
+                entry.known.setdefault(user_id, None)
             return
         entry.user_ids.update(user_ids)
         for user_id in user_ids:
@@ -107,11 +109,10 @@ class WatchTable:
             del user.watchers[session]
             if not user.watchers:
                 del self._users[user_id]
-        if entry.snapshot is not None and user_ids is not None:
-            for user_id in user_ids:
-                entry.snapshot.known.pop(user_id, None)
-        suspended = entry.state is WatchState.SUSPENDED and entry.snapshot is not None and entry.snapshot.known
-        if user_ids is None or not (entry.user_ids or suspended):
+        for user_id in user_ids or ():
+            entry.known.pop(user_id, None)
+        remaining = entry.known if entry.state is WatchState.SUSPENDED else entry.user_ids
+        if user_ids is None or not remaining:
             del self._sessions[session]
             self._catching_up.discard(session)
 
@@ -121,16 +122,15 @@ class WatchTable:
         if entry is None:
             return None
         if entry.state is WatchState.SUSPENDED:
-            return entry.snapshot
+            return WatchSnapshot(entry.watcher_id, dict(entry.known))
         arrived_until_s = self._now_s() - self._unnoticed_s
         caught_up = entry.caught_up_at_s <= arrived_until_s
         known: dict[int, bool | None] = {}
         for user_id in entry.user_ids:
             user = self._users[user_id]
             known[user_id] = user.is_online if caught_up and user.told_at_s <= arrived_until_s else None
-        if entry.state is WatchState.CATCHING_UP and entry.snapshot is not None:
-            # Nothing was sent since it came back: it knows what it knew before.
-            known.update((user_id, state) for user_id, state in entry.snapshot.known.items() if user_id in known)
+        # A client that is catching up was sent nothing since it came back: it knows what it knew before.
+        known.update((user_id, is_online) for user_id, is_online in entry.known.items() if user_id in known)
         return WatchSnapshot(entry.watcher_id, known)
 
     def suspend(self, session: Session, snapshot: WatchSnapshot | None = None) -> None:
@@ -139,18 +139,18 @@ class WatchTable:
         self.remove(session)
         if snapshot is not None:
             self._sessions[session] = _WatchingSession(
-                snapshot.watcher_id, state=WatchState.SUSPENDED, snapshot=snapshot
+                snapshot.watcher_id, WatchState.SUSPENDED, known=dict(snapshot.known)
             )
 
     def resume(self, session: Session) -> Collection[int]:
         """The client is back and has to catch up; returns the users to look up for it."""
         entry = self._sessions.get(session)
-        if entry is None or entry.state is not WatchState.SUSPENDED or entry.snapshot is None:
+        if entry is None or entry.state is not WatchState.SUSPENDED:
             return ()
         entry.state = WatchState.CATCHING_UP
         self._catching_up.add(session)
-        entry.user_ids = set(entry.snapshot.known)
-        for user_id, known in entry.snapshot.known.items():
+        entry.user_ids = set(entry.known)
+        for user_id, known in entry.known.items():
             user = self._users.setdefault(user_id, WatchedUser(is_online=known))
             user.watchers[session] = entry.watcher_id
         return entry.user_ids
@@ -160,9 +160,8 @@ class WatchTable:
         taken: dict[Session, WatchSnapshot] = {}
         for session in self._catching_up:
             entry = self._sessions[session]
-            if entry.snapshot is not None:
-                taken[session] = entry.snapshot
-            entry.state, entry.snapshot = WatchState.LIVE, None
+            taken[session] = WatchSnapshot(entry.watcher_id, entry.known)
+            entry.state, entry.known = WatchState.LIVE, {}
         self._catching_up.clear()
         return taken
 
@@ -171,7 +170,7 @@ class WatchTable:
         for session, snapshot in taken.items():
             entry = self._sessions.get(session)
             if entry is not None and entry.state is WatchState.LIVE:
-                entry.state, entry.snapshot = WatchState.CATCHING_UP, snapshot
+                entry.state, entry.known = WatchState.CATCHING_UP, snapshot.known
                 self._catching_up.add(session)
 
     def mark_caught_up(self, session: Session) -> None:
