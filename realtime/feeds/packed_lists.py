@@ -32,7 +32,7 @@ class PackedList:
 
 
 class PackedLists:
-    """Keeps the largest ids of each list, whatever the order and number of pushes; its `floor` shows what was cut off.
+    """Takes ids in any order and any number of times. Where a list is cut off, its `floor` rises above what is missing.
 
     A list that is not read for `idle_ttl_s` expires. All methods raise StoreUnavailable while Redis is away.
     """

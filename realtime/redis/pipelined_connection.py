@@ -37,7 +37,7 @@ def private_connection(redis: Redis) -> AbstractConnection:
 
 
 class ReconnectBackoff:
-    """The delays between attempts to reach a server that is away; each is twice as long as the one before."""
+    """The delays between attempts to reach a server that is away: they double, up to half a second."""
 
     def __init__(self) -> None:
         self._delay_s = _FIRST_DELAY_S
