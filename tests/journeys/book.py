@@ -1,4 +1,4 @@
-"""A client's own copy of its conversations: pushes are applied by `seq`, and `chat:sync` asked where one lacks."""
+"""A client's own copy of its conversations: applies pushes by `seq`, and calls `chat:sync` where one is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def said(message: dict[str, Any]) -> Said:
 
 
 class Book:
-    """The conversations of one device. `attend` brings it up to what the device heard."""
+    """The conversations of one device. `attend` applies what the device received."""
 
     def __init__(self, member: Member) -> None:
         self._member = member
@@ -25,7 +25,7 @@ class Book:
         self.synced = 0
 
     async def begin(self) -> None:
-        """Learns what was said before."""
+        """Reads the earlier messages."""
         await self._sync()
 
     async def attend(self) -> None:
@@ -46,7 +46,7 @@ class Book:
             await self._sync()
 
     async def _sync(self) -> None:
-        """Asks for what comes after each position until nothing is left."""
+        """Calls `chat:sync` from each position until nothing is left."""
         self.synced += 1
         while True:
             positions = {conversation_id: len(known) for conversation_id, known in self.conversations.items()}
@@ -60,7 +60,7 @@ class Book:
                 return
 
     def _apply(self, message: dict[str, Any]) -> bool:
-        """Whether the conversation is whole up to this message now."""
+        """Whether the conversation is now complete up to this message."""
         known, news = self.conversations.setdefault(message["conversation_id"], []), said(message)
         if news.seq == len(known) + 1:
             known.append(news)

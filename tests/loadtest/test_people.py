@@ -1,4 +1,4 @@
-"""Users of a load test are different people."""
+"""The users of a load test are different people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load goes to this machine and nowhere else."""
+"""Load goes only to this machine."""
 
 from __future__ import annotations
 

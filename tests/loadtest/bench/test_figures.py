@@ -7,7 +7,7 @@ from loadtest.bench.figures import FULL, QUICK, TARGETS, Figures, Sizes, Target,
 
 
 def test_a_ratio_is_taken_within_each_round() -> None:
-    # the machine halves its speed after the first round: the ratio stays
+    # the machine is half as fast after the first round: the ratio stays
     assert ratio([5, 10, 10], [10, 20, 20]) == 0.5
     assert ratio([1, 2, 9], [1, 1, 1]) == 2
 

@@ -1,4 +1,4 @@
-"""The bench itself, with a handful of sockets: every server is started and asked all that is measured."""
+"""The bench itself, with a few sockets: starts every server and takes every measurement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_figure_of_the_engine_is_there_and_is_told(tmp_path: Path) -> None
     assert figures.failures == {}
     for metric in metrics(TINY):
         assert len(figures.samples[metric.key, "engine"]) == 1, metric
-        # what is read from a clock of the process is there even where it is small; memory may round to nothing
+        # CPU times are above zero even where they are small; memory may round to zero
         assert metric.unit == "KiB" or figures.samples[metric.key, "engine"][0] > 0, metric
     reached = verdicts(figures)
     text = table(figures, [ENGINE, BARE], TINY, reached)
