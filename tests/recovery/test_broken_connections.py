@@ -1,4 +1,4 @@
-"""Connections that break anywhere, even in the middle of a frame or a replay: nothing is lost and nothing comes twice."""
+"""Connections break anywhere, even in the middle of a frame or a replay: nothing is lost and nothing comes twice."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Restless:
 async def live_through(
     servers: Sequence[RunningServer], writer: Person, reader: Person, conversation: str, *, clients: int, each: int
 ) -> None:
-    """While a writer writes, clients break their connections; in the end each has received everything once and in order."""
+    """While a writer writes, clients break their connections; in the end each has everything once and in order."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chances = [random.Random(f"{seed} {number}") for number in range(clients + 1)]
