@@ -22,7 +22,6 @@ class Book:
         self._read_pushes = 0
         self.conversations: dict[str, list[Said]] = {}
         self.complaints: list[str] = []
-        self.synced = 0
 
     async def begin(self) -> None:
         """Reads the earlier messages."""
@@ -47,7 +46,6 @@ class Book:
 
     async def _sync(self) -> None:
         """Calls `chat:sync` from each position until nothing is left."""
-        self.synced += 1
         while True:
             positions = {conversation_id: len(known) for conversation_id, known in self.conversations.items()}
             answer = await self._member.device.do(CHAT, "chat:sync", {"positions": positions})

@@ -31,7 +31,6 @@ class RecoveringDevice:
         self.joined: list[Joined] = []
         self.refused: list[Any] = []
         self.heard: dict[str, list[list[Any]]] = {namespace: [] for namespace in namespaces}
-        self.closes = 0
         self._number = clients.add(self)
 
     async def hear(self, line: Mapping[str, Any]) -> None:
@@ -42,8 +41,6 @@ class RecoveringDevice:
                 self.joined.append(Joined(line["namespace"], line["connected"], line["recovered"]))
             elif "refused" in line:
                 self.refused.append(line["refused"])
-            else:
-                self.closes += 1
             self._news.notify_all()
 
     async def until(self, reached: Callable[[], bool]) -> None:
