@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from server.commands.dependencies import dependencies, refuse_busy_port, tell
-from server.commands.kinship import end_with_parent
+from server.commands.parent_death import terminate_with_parent
 from server.commands.up import box, prepare
 from server.config import CHECKOUT, Settings
 from server.dev.nginx import nginx_binary, nginx_config
@@ -128,7 +128,7 @@ class _Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the one who started them, who stops them in order
-                preexec_fn=end_with_parent(),
+                preexec_fn=terminate_with_parent(),
             )
 
 

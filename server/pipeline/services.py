@@ -1,4 +1,4 @@
-"""Fills in what operations need from outside SQL."""
+"""The Services that operations use beside SQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.version import VERSION
 
 
 class TopicSubscribers:
-    """Who listens to a topic, over all nodes, as the registry of topic_registry knows it."""
+    """The subscribers of a topic on all nodes, from the topic registry."""
 
     def __init__(self, topic_registry: TopicRegistry) -> None:
         self._topic_registry = topic_registry

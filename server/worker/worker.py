@@ -135,7 +135,7 @@ class Worker:
         try:
             async with self._places:
                 is_new = await self._dispatcher.react(
-                    consumer, entry.fact_id, entry.stream, entry.body, may_be_untold=entry.deliveries > 1
+                    consumer, entry.fact_id, entry.stream, entry.body, may_be_unpublished=entry.deliveries > 1
                 )
         except (Unavailable, Retry, StoreUnavailable) as error:
             self._outages[consumer.name].goes_on(error)

@@ -127,9 +127,10 @@ async def test_who_ended_a_login_is_known_after_a_hearer_failed(database_url: st
         "INSERT INTO login_sessions (id, user_id) VALUES (1, 1), (2, 1)",
     )
     async with _units(database_url) as units:
-        revocations = Revocations(units, load_queries(), SystemClock(), access_token_ttl_s=900, poll_s=0.02)
+        revocations = Revocations(
+            units, load_queries(), SystemClock(), access_token_ttl_s=900, on_revoked=hear, poll_s=0.02
+        )
         await revocations.start()
-        revocations.tell(hear)
         try:
             for login_session_id in (1, 2):
                 await execute(

@@ -21,7 +21,10 @@ class Lab:
     def __init__(self, units: Units) -> None:
         self.clock = ManualClock()
         self.tokens = Tokens((SigningKey("k", b"k" * 32),), self.clock, access_token_ttl_s=LIFE_S)
-        self.revocations = Revocations(units, load_queries(), self.clock, access_token_ttl_s=LIFE_S)
+        self.revoked: list[int] = []
+        self.revocations = Revocations(
+            units, load_queries(), self.clock, access_token_ttl_s=LIFE_S, on_revoked=self.revoked.extend
+        )
         self.authenticator = Authenticator(self.tokens, self.revocations, self.clock)
 
     def refusal(self, credentials: Identity | str) -> str:
@@ -61,6 +64,6 @@ async def test_an_ended_login_session_is_refused_by_its_token_and_on_its_sockets
     ended, other = (lab.tokens.access_token(7, session).token for session in (9, 10))
     identity = lab.authenticator.identify(ended)
     assert identity is not None
-    lab.revocations.learn([9])
+    lab.revocations.add([9])
     assert lab.refusal(ended) == lab.refusal(identity) == "unauthenticated"
     assert lab.authenticator.identify(other) is not None

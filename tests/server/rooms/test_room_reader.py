@@ -11,7 +11,7 @@ import pytest_asyncio
 from handlers.feature import Feature
 from realtime.contract.declarations import Push
 from server.pipeline.registry import Registry
-from server.rooms.room_reader import PEOPLE_PER_READ, RoomReader
+from server.rooms.room_reader import USERS_PER_READ, RoomReader
 from sql.catalogue import Queries, load_queries
 from sql.errors import Unavailable
 from sql.ids import UserId
@@ -87,9 +87,9 @@ async def test_whoever_waits_shares_one_read_that_began_after_they_asked(
 
 async def test_a_crowd_is_read_in_bounded_parts(room_reader: RoomReader, belongings: Belongings) -> None:
     belongings.may_end.set()
-    crowd = range(1, PEOPLE_PER_READ * 2 + 2)
+    crowd = range(1, USERS_PER_READ * 2 + 2)
     assert await asyncio.gather(*_ask(room_reader, *crowd)) == [[] for _ in crowd]
-    assert [len(read) for read in belongings.reads] == [PEOPLE_PER_READ, PEOPLE_PER_READ, 1]
+    assert [len(read) for read in belongings.reads] == [USERS_PER_READ, USERS_PER_READ, 1]
 
 
 async def test_one_who_leaves_takes_nothing_from_the_others(room_reader: RoomReader, belongings: Belongings) -> None:

@@ -15,12 +15,12 @@ CHECKOUT = Path(__file__).parents[3]
 WITHIN_S = 10.0
 PARENT = """
 import subprocess, sys, time
-from server.commands.kinship import end_with_parent
+from server.commands.parent_death import terminate_with_parent
 
 child = subprocess.Popen(
     [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"],
     start_new_session=True,
-    preexec_fn=end_with_parent(),
+    preexec_fn=terminate_with_parent(),
     stdout=subprocess.PIPE,
 )
 child.stdout.readline()
