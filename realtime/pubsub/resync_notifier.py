@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from itertools import islice
 
-import orjson
-
+from realtime.contract.connection_pushes import RESYNC, Resync
+from realtime.contract.wire import encode_model
 from realtime.engine.hub import Hub
 from realtime.engine.session.session import Session
 from realtime.pubsub import rooms
 from realtime.pubsub.membership import Membership
 
-RESYNC_EVENT = "resync"
 GATHER_S = 0.05
 """ResyncNotifier of one outage are gathered for this long: a client hears one `resync` for all, not one per room."""
 TOLD_TOGETHER = 100
@@ -61,6 +60,6 @@ class ResyncNotifier:
             scopes = self._missed.pop(member)
             if member in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
-                member.tell(RESYNC_EVENT, orjson.dumps({"scope": scope}))
+                member.tell(RESYNC.name, encode_model(Resync(scope=scope)))
         if self._missed:
             self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)

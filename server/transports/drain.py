@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import orjson
-
+from realtime.contract.connection_pushes import SERVER_DRAINING, ServerDraining
 from realtime.contract.errors import CLOSE_DRAINING
+from realtime.contract.wire import encode_model
 from realtime.engine.hub import Hub
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.server import SocketEngine
 from realtime.handoff.session_migration import SessionMigration
 
-DRAINING_EVENT = "server:draining"
 RECONNECT_AFTER_MS = 1_000
 HANDOFF_PART = 0.4
 """The part of the time that the handoff may take; the rest is for closing connections."""
@@ -34,9 +33,9 @@ async def drain(
     New clients must be refused already. A client that reconnects before its connection is closed finds its session on
     the other node.
     """
-    body = orjson.dumps({"reconnect_after_ms": RECONNECT_AFTER_MS})
+    body = encode_model(ServerDraining(reconnect_after_ms=RECONNECT_AFTER_MS))
     for namespace in namespaces:
-        push = EncodedPush(namespace, DRAINING_EVENT, body)
+        push = EncodedPush(namespace, SERVER_DRAINING.name, body)
         for session in hub.sessions(namespace):
             session.take(push)
     await migration.hand_over(deadline_s=deadline_s * HANDOFF_PART)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-import orjson
 import structlog
 
+from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import AUTH_NAMESPACE
 from realtime.contract.errors import (
     CLOSE_FLOOD,
@@ -21,6 +21,7 @@ from realtime.contract.errors import (
 from realtime.contract.identity import Identity
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.unparseable import Unparseable
+from realtime.contract.wire import encode_model
 from realtime.engine.session.policy import ConnectRefused, HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Connection, Session
 from realtime.limits.limiter import Limiter
@@ -30,7 +31,6 @@ from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceWatches
 from realtime.pubsub import rooms
 from realtime.pubsub.membership import Membership
-from realtime.pubsub.resync_notifier import RESYNC_EVENT
 from server.accounts.authenticator import Authenticator
 from server.accounts.token_watch import TokenWatch
 from server.pipeline.dispatch import Dispatcher, Request
@@ -188,10 +188,7 @@ class Sockets:
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         """Whatever the lost session was to hear has to be read again."""
-        told: dict[str, object] = {"scope": rooms.RESYNC_ALL}
-        if code is not None:
-            told["code"] = code
-        session.tell(RESYNC_EVENT, orjson.dumps(told))
+        session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL, code=code)))
 
     def expired(self, session: Session) -> None:
         self._forget(session)

@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "realtime/engine/connections/session_lifecycle.py": "tests/protocol/test_connect.py",
     "realtime/engine/session/transport.py": "tests/realtime/engine/websocket/test_transport.py",
     "realtime/contract/declarations.py": "tests/server/pipeline/test_registry.py",
+    "realtime/contract/connection_pushes.py": "tests/contract/test_pushes.py",
     "realtime/contract/unparseable.py": "tests/contract/test_bad_input.py",
     "realtime/limits/limiter.py": "tests/conformance/test_limits.py",
     "realtime/contract/identity.py": "tests/server/accounts/test_tokens.py",
