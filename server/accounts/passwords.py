@@ -31,7 +31,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Passwords:
-    """argon2id. Hashes `concurrency` passwords at a time and queues `waiting_max`; more are refused as `unavailable`."""
+    """argon2id. Hashes `concurrency` passwords at a time and queues `waiting_max`; refuses more as `unavailable`."""
 
     def __init__(self, *, concurrency: int, waiting_max: int) -> None:
         self._hasher = argon2.PasswordHasher(

@@ -107,7 +107,7 @@ class Rest:
     async def _payload(
         self, request: web.Request, route: Route, command: Command[Any, Any], readers: Mapping[str, _Reader]
     ) -> tuple[int, object | Unparseable]:
-        """Size in bytes and content: the fields of the path and the body; for GET and DELETE, of the path and the query."""
+        """Size in bytes and content: the fields of path and body; for GET and DELETE, of path and query."""
         size_bytes = len(request.query_string) + len(request.path)
         given: object
         if route.method in ("GET", "DELETE"):
@@ -210,7 +210,7 @@ def bearer_token(request: web.Request) -> str | None:
 
 
 def response(answer: Answer, status: int) -> web.Response:
-    """An answer as HTTP; `status` is that of success. With `Retry-After`, in whole seconds, where a retry may succeed."""
+    """An answer as HTTP; `status` is that of success. `Retry-After` is in whole seconds, where a retry may succeed."""
     error = answer.error
     headers = {"Cache-Control": "no-store"}
     if error is not None and error.retry_after_ms is not None:

@@ -18,7 +18,7 @@ from server.dev.embedded import embedded_servers
 from server.dev.embedded_binaries import EmbeddedError
 from server.dev.embedded_postgres import EmbeddedPostgres
 from server.dev.embedded_valkey import EmbeddedValkey
-from server.dev.embedded_watch import revived
+from server.dev.embedded_watch import restarted_when_dead
 
 WITHIN_S = 30.0
 
@@ -41,7 +41,7 @@ def kill_postgres(folder: Path) -> None:
 
 def test_killed_servers_come_back_and_are_told(tmp_path: Path) -> None:
     told: list[str] = []
-    with embedded_servers(tmp_path, durable=False, tell=told.append):
+    with embedded_servers(tmp_path, durable=False, report=told.append):
         for name, kill in (("Valkey", kill_valkey), ("PostgreSQL", kill_postgres)):
             told.clear()
             kill(tmp_path)
@@ -84,7 +84,7 @@ class _Mortal:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _lock() -> Iterator[None]:
     yield
 
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_started_is_told_once_and_tried_on(monkeypatch: pytest.Mo
     monkeypatch.setattr(embedded_watch, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(embedded_watch, "LONGEST_PAUSE_S", 0.01)
     server, told = _Mortal("the disk is full"), list[str]()
-    with revived({"Valkey": server}, turn=_turn, tell=told.append):
+    with restarted_when_dead({"Valkey": server}, lock=_lock, report=told.append):
         until(lambda: server.starts > 3)
         server.reason = None
         until(lambda: server.alive and len(told) == 3)
@@ -113,6 +113,6 @@ def test_who_gets_the_turn_late_starts_no_second_one(monkeypatch: pytest.MonkeyP
         looked.set()
         yield
 
-    with revived({"Valkey": server}, turn=another_was_first, tell=told.append):
+    with restarted_when_dead({"Valkey": server}, lock=another_was_first, report=told.append):
         assert looked.wait(WITHIN_S)
     assert (server.starts, told) == (0, [])

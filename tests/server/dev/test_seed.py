@@ -57,7 +57,7 @@ def quiet(line: str) -> None:
 
 async def test_counters_are_what_the_rows_say(settings: Settings) -> None:
     told: list[str] = []
-    await seed(settings, people=60, posts=300, graph=None, tokens=None, tell=told.append)
+    await seed(settings, people=60, posts=300, graph=None, tokens=None, report=told.append)
     assert {name: await value(settings, sql) for name, sql in COUNTERS.items()} == dict.fromkeys(COUNTERS, 0)
     assert await value(settings, "SELECT count(*) FROM users") == 60
     assert await value(settings, "SELECT count(*) FROM posts") == 300
@@ -68,7 +68,7 @@ async def test_counters_are_what_the_rows_say(settings: Settings) -> None:
 async def test_the_friends_of_a_graph_follow_each_other(settings: Settings, tmp_path: Path) -> None:
     graph, tokens = tmp_path / "graph.txt", tmp_path / "tokens.jsonl"
     graph.write_text("1 2\n2 3\n3 4\n")
-    await seed(settings, people=999, posts=10, graph=graph, tokens=tokens, tell=quiet)
+    await seed(settings, people=999, posts=10, graph=graph, tokens=tokens, report=quiet)
     lines = [orjson.loads(line) for line in tokens.read_bytes().splitlines()]
     async with running_server(settings) as server:
         followers = []
@@ -88,7 +88,7 @@ async def test_the_tokens_are_good_on_a_server_and_nobody_else_may_read_them(
     settings: Settings, tmp_path: Path
 ) -> None:
     tokens = tmp_path / "tokens.jsonl"
-    await seed(settings, people=5, posts=0, graph=None, tokens=tokens, tell=quiet)
+    await seed(settings, people=5, posts=0, graph=None, tokens=tokens, report=quiet)
     assert stat.S_IMODE(tokens.stat().st_mode) == 0o600
     lines = [orjson.loads(line) for line in tokens.read_bytes().splitlines()]
     assert len({line["user_id"] for line in lines}) == 5
@@ -103,7 +103,7 @@ async def test_the_tokens_are_good_on_a_server_and_nobody_else_may_read_them(
 
 async def test_a_seeded_database_may_be_seeded_again(settings: Settings) -> None:
     for _ in range(2):
-        await seed(settings, people=20, posts=20, graph=None, tokens=None, tell=quiet)
+        await seed(settings, people=20, posts=20, graph=None, tokens=None, report=quiet)
     assert await value(settings, "SELECT count(*) FROM users") == 40
     assert await value(settings, "SELECT count(*) FROM users WHERE username = 'demo'") == 1
     assert {name: await value(settings, sql) for name, sql in COUNTERS.items()} == dict.fromkeys(COUNTERS, 0)
@@ -118,16 +118,16 @@ async def test_what_cannot_be_done_is_told_before_anything_is_stored(
     if fault == "tokens":
         tokens = tmp_path / "no such folder" / "tokens.jsonl"
     with pytest.raises(CommandFailed) as failed:
-        await seed(settings, people=5, posts=5, graph=graph, tokens=tokens, tell=quiet)
+        await seed(settings, people=5, posts=5, graph=graph, tokens=tokens, report=quiet)
     assert str(graph if fault == "graph" else tokens) in str(failed.value)
     assert await value(settings, "SELECT count(*) FROM users") == 0
 
 
 async def test_an_empty_database_gets_the_demo_network_once(settings: Settings) -> None:
-    login = await seed_if_empty(settings, tell=quiet)
+    login = await seed_if_empty(settings, report=quiet)
     assert login is not None
     before = await fingerprint(settings.database_url)
-    assert await seed_if_empty(settings, tell=quiet) == login
+    assert await seed_if_empty(settings, report=quiet) == login
     assert await fingerprint(settings.database_url) == before
     async with running_server(settings) as server:
         payload = {"login": login.username, "password": login.password}
@@ -140,8 +140,8 @@ async def test_an_empty_database_gets_the_demo_network_once(settings: Settings) 
 
 
 async def test_people_who_are_there_are_left_alone(settings: Settings) -> None:
-    await seed(settings, people=3, posts=0, graph=None, tokens=None, tell=quiet)
+    await seed(settings, people=3, posts=0, graph=None, tokens=None, report=quiet)
     await execute(settings.database_url, "UPDATE users SET username = 'somebody' WHERE username = 'demo'")
     before = await fingerprint(settings.database_url)
-    assert await seed_if_empty(settings, tell=quiet) is None
+    assert await seed_if_empty(settings, report=quiet) is None
     assert await fingerprint(settings.database_url) == before
