@@ -13,6 +13,6 @@ from handlers.presence.feature import FEATURE as PRESENCE
 from realtime.contract.connection_pushes import RESYNC, SERVER_DRAINING
 
 CONNECTIONS = Feature(name="connections", commands=(), pushes=(RESYNC, SERVER_DRAINING))
-"""What the server itself says on a connection; no feature's operation raises it."""
+"""Pushes that the server itself sends on a connection; no operation returns them."""
 
 FEATURES: tuple[Feature, ...] = (CONNECTIONS, ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)

@@ -1,4 +1,4 @@
-"""What happens when users come online or go: their last activity is stored, and watchers who may see them are told."""
+"""Stores when users were last active, and notifies their watchers when they come online or go offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process tells about itself in its log: one JSON object a line for machines, coloured lines for people."""
+"""The log of a process: one JSON object a line for machines, coloured lines for people."""
 
 import json
 import logging

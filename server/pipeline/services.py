@@ -40,7 +40,7 @@ def make_services(
         tokens=tokens,
         passwords=passwords,
         feeds=feeds,
-        attendance=TopicSubscribers(topic_registry),
+        subscribers=TopicSubscribers(topic_registry),
         presence=presence,
         limiter=limiter,
         meter=metrics,

@@ -38,7 +38,7 @@ class RoomResync:
 
     async def _run(self) -> None:
         while True:
-            sessions = await self._queue.take(SESSIONS_PER_BATCH)
+            sessions = await self._queue.next_batch(SESSIONS_PER_BATCH)
             done = await asyncio.gather(*(self._enter_rooms(session) for session in sessions))
             if not all(done):
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)

@@ -30,12 +30,12 @@ class RoomResyncQueue:
         self._waiting[session] = None
         self._arrived.set()
 
-    async def take(self, max_count: int) -> Sequence[Session]:
-        """Waits for sessions and removes the first ones."""
+    async def next_batch(self, max_count: int) -> Sequence[Session]:
+        """Waits until there are sessions; removes the first ones and returns them."""
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
-        taken = list(self._waiting)[:max_count]
-        for session in taken:
+        batch = list(self._waiting)[:max_count]
+        for session in batch:
             del self._waiting[session]
-        return taken
+        return batch

@@ -1,4 +1,4 @@
-"""How the clients of a node that stops are told, handed over to another node, and disconnected."""
+"""Notifies the clients of a node that stops, hands their sessions over to another node, and disconnects them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client device hears and is asked for, whatever client library is behind it."""
+"""The pushes that a test client received, for any client library."""
 
 from __future__ import annotations
 

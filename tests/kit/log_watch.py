@@ -1,4 +1,4 @@
-"""Sees what the log is told, without keeping it from the log."""
+"""Records log lines, which are logged as usual."""
 
 from __future__ import annotations
 

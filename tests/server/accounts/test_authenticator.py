@@ -1,4 +1,4 @@
-"""Who calls, and who is refused."""
+"""Which credentials identify a caller, and which are refused."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def lab(units: Units) -> Lab:
     return Lab(units)
 
 
-async def test_a_token_tells_the_person_and_the_login_session(lab: Lab) -> None:
+async def test_a_token_identifies_user_and_login_session(lab: Lab) -> None:
     identity = lab.authenticator.identify(lab.tokens.access_token(7, 9).token)
     assert identity is not None and (identity.user_id, identity.login_session_id) == (7, 9)
     assert lab.authenticator.identify(identity) == identity
 
 
-async def test_nothing_is_nobody_and_garbage_is_refused(lab: Lab) -> None:
+async def test_no_token_is_anonymous_and_garbage_is_refused(lab: Lab) -> None:
     assert lab.authenticator.identify(None) is None
     for token in ("", "garbage", lab.tokens.access_token(7, 9).token[:-1]):
         assert lab.refusal(token) == "unauthenticated"

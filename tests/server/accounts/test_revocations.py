@@ -121,7 +121,7 @@ async def test_what_ended_while_sql_was_away_is_known_when_it_is_back(units: Uni
         await until_known(revocations, ending)
 
 
-async def test_a_session_is_forgotten_when_none_of_its_tokens_can_be_good(units: Units, database_url: str) -> None:
+async def test_a_session_is_forgotten_when_all_its_tokens_have_expired(units: Units, database_url: str) -> None:
     clock = ManualClock(datetime.datetime.now(datetime.UTC))
     async with running(units, clock) as revocations:
         revocations.add([10**9])

@@ -74,7 +74,7 @@ class RecordingSession:
 
 @dataclass
 class RecordingConnection:
-    """What a connection was told, in order."""
+    """What a connection was sent, in order."""
 
     id: str
     identity: Identity | None
@@ -193,7 +193,7 @@ def test_a_connection_that_has_ended_is_forgotten(ground: Ground) -> None:
     assert timers.waiting == 0
 
 
-def test_a_revoked_login_session_is_told_everywhere_and_closed(ground: Ground) -> None:
+def test_connections_of_a_revoked_login_session_are_notified_and_closed(ground: Ground) -> None:
     watch, timers = ground
     phone, tablet, other = connection("phone"), connection("tablet"), connection("other", login_session_id=10)
     for each in (phone, tablet, other):

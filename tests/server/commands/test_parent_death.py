@@ -1,4 +1,4 @@
-"""Children do not outlive a parent that is killed."""
+"""A child process ends when its parent is killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ time.sleep(60)
 
 def _is_alive(pid: int) -> bool:
     try:
-        # Nobody may be there to take note of its end.
+        # It stays a zombie when no process waits for it.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

@@ -47,7 +47,7 @@ def test_an_edge_list_may_have_comments_and_empty_lines(tmp_path: Path) -> None:
         (b"# nothing\n5 5\n", "no friendships"),
     ],
 )
-def test_a_bad_edge_list_is_told_in_one_line_with_its_place(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_a_bad_edge_list_is_reported_in_one_line_with_its_place(tmp_path: Path, content: bytes, complaint: str) -> None:
     file = tmp_path / "graph.txt"
     file.write_bytes(content)
     with pytest.raises(CommandFailed, match=complaint) as failed:
@@ -56,7 +56,7 @@ def test_a_bad_edge_list_is_told_in_one_line_with_its_place(tmp_path: Path, cont
     assert len(str(failed.value).splitlines()) == 1
 
 
-def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_in_one_line(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(CommandFailed, match=f"cannot read {path}: "):
             read_edges(path)

@@ -61,7 +61,7 @@ def test_the_last_to_leave_stops_them(tmp_path: Path) -> None:
     assert not in_use(tmp_path)
 
 
-def test_who_started_them_may_leave_first(tmp_path: Path) -> None:
+def test_the_command_that_started_them_may_end_first(tmp_path: Path) -> None:
     with ExitStack() as first:
         first.enter_context(embedded_servers(tmp_path, durable=False))
         with another_command(tmp_path) as other:
@@ -119,7 +119,7 @@ def test_starts_that_meet_take_turns(tmp_path: Path) -> None:
     subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode != 0,
     reason="no small disk can be made here",
 )
-def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     command = (

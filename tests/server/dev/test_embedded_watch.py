@@ -1,4 +1,4 @@
-"""Servers that die under a command come back, and the terminal hears of it."""
+"""Embedded servers that die are restarted, and the user at the terminal is informed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def kill_postgres(folder: Path) -> None:
     os.kill(int((folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]), signal.SIGKILL)
 
 
-def test_killed_servers_come_back_and_are_told(tmp_path: Path) -> None:
+def test_killed_servers_are_restarted_and_reported(tmp_path: Path) -> None:
     told: list[str] = []
     with embedded_servers(tmp_path, durable=False, report=told.append):
         for name, kill in (("Valkey", kill_valkey), ("PostgreSQL", kill_postgres)):
@@ -88,7 +88,7 @@ def _lock() -> Iterator[None]:
     yield
 
 
-def test_what_cannot_be_started_is_told_once_and_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_start_is_reported_once_and_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_watch, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(embedded_watch, "LONGEST_PAUSE_S", 0.01)
     server, told = _Mortal("the disk is full"), list[str]()
@@ -103,7 +103,7 @@ def test_what_cannot_be_started_is_told_once_and_tried_on(monkeypatch: pytest.Mo
     ]
 
 
-def test_who_gets_the_turn_late_starts_no_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_gets_the_lock_late_starts_no_second_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_watch, "LOOK_EVERY_S", 0.01)
     server, told, looked = _Mortal(None), list[str](), threading.Event()
 

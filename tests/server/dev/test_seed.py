@@ -52,7 +52,7 @@ async def value(settings: Settings, sql: str) -> Any:
 
 
 def quiet(line: str) -> None:
-    """Progress that nobody looks at."""
+    """Ignores progress."""
 
 
 async def test_counters_are_what_the_rows_say(settings: Settings) -> None:
@@ -84,7 +84,7 @@ async def test_the_friends_of_a_graph_follow_each_other(settings: Settings, tmp_
     assert followers == [{two}, {one, three}, {two, four}, {three}], "in the order of the graph"
 
 
-async def test_the_tokens_are_good_on_a_server_and_nobody_else_may_read_them(
+async def test_the_tokens_are_valid_on_a_server_and_only_their_owner_may_read_them(
     settings: Settings, tmp_path: Path
 ) -> None:
     tokens = tmp_path / "tokens.jsonl"
@@ -110,7 +110,7 @@ async def test_a_seeded_database_may_be_seeded_again(settings: Settings) -> None
 
 
 @pytest.mark.parametrize("fault", ["graph", "tokens"])
-async def test_what_cannot_be_done_is_told_before_anything_is_stored(
+async def test_bad_arguments_are_reported_before_anything_is_stored(
     settings: Settings, tmp_path: Path, fault: str
 ) -> None:
     graph, tokens = tmp_path / "graph.txt", tmp_path / "tokens.jsonl"
@@ -139,7 +139,7 @@ async def test_an_empty_database_gets_the_demo_network_once(settings: Settings) 
         assert talks["data"]["items"]
 
 
-async def test_people_who_are_there_are_left_alone(settings: Settings) -> None:
+async def test_existing_users_are_left_alone(settings: Settings) -> None:
     await seed(settings, people=3, posts=0, graph=None, tokens=None, report=quiet)
     await execute(settings.database_url, "UPDATE users SET username = 'somebody' WHERE username = 'demo'")
     before = await fingerprint(settings.database_url)

@@ -73,7 +73,7 @@ def test_labels_may_hold_any_text() -> None:
     assert samples(metrics.render().decode())["rookery_events_total", (("name", 'a "name"\nof two\\lines'),)] == 3
 
 
-def test_a_gauge_is_read_when_somebody_asks() -> None:
+def test_a_gauge_is_read_at_each_scrape() -> None:
     metrics, values = Metrics(), iter([1.0, 2.0])
     metrics.gauge("rookery_height", "How high.", lambda: next(values))
     lag = metrics.settable_gauge("rookery_lag", "How late.", "consumer")
@@ -83,7 +83,7 @@ def test_a_gauge_is_read_when_somebody_asks() -> None:
     assert first["rookery_lag", (("consumer", "feed"),)] == 7
 
 
-def test_two_nodes_in_one_process_count_apart() -> None:
+def test_two_nodes_in_one_process_have_separate_counts() -> None:
     one, other = Metrics(), Metrics()
     one.delivered(5)
     assert samples(other.render().decode())["rookery_deliveries_total", ()] == 0

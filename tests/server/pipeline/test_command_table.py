@@ -29,7 +29,7 @@ def test_every_command_is_found_where_the_registry_finds_it() -> None:
             assert (found.bound if isinstance(found, KnownCommand) else None) is known
 
 
-def test_of_an_unknown_one_only_the_counting_is_known() -> None:
+def test_an_unknown_command_is_only_limited_and_counted() -> None:
     unknown = table().find(NAMESPACE, "no:such")
     assert not isinstance(unknown, KnownCommand)
     assert (unknown.name, unknown.rate.count) == ("unknown", UNKNOWN_COMMAND_RATE.count)
@@ -42,7 +42,7 @@ def test_limits_are_multiplied_and_never_nothing(factor: float, count: int) -> N
     assert (found.rate.count, found.rate.per_s) == (count, RATE.per_s)
 
 
-def test_who_is_counted_by_address_is_whoever_may_call_anonymously() -> None:
+def test_commands_for_anonymous_callers_are_limited_by_address() -> None:
     for bound in REGISTRY.commands():
         found = table().find(bound.command.namespace, bound.command.name)
         assert isinstance(found, KnownCommand)
