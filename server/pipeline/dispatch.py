@@ -1,6 +1,6 @@
 """The one pipeline of all commands and all consumers of Facts, whichever transport or stream they come from.
 
-For a command: find, authenticate, count, check the size, validate, run, store the Facts, commit, publish, answer.
+For a command: find, count, authenticate, check the size, validate, run, store the Facts, commit, publish, answer.
 """
 
 from __future__ import annotations
