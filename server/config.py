@@ -24,13 +24,13 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """Read from the environment, then from the file `.env` in the checkout. Names have no prefix."""
+    """What the environment says, and after it the file `.env` in the checkout. Names have no prefix."""
 
     model_config = SettingsConfigDict(
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        hide_input_in_errors=True,  # a URL may contain a password
+        hide_input_in_errors=True,  # an address may hold a password
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 to be reached from other machines.")
@@ -38,11 +38,10 @@ class Settings(BaseSettings):
     node_name: str = Field(
         "",
         pattern=r"^([A-Za-z0-9]{1,16})?$",
-        description="Prefix of this process's ids (before a `-`), by which a load balancer routes polling "
-        "clients back to "
-        "it; may be empty for a single process, or when no client polls.",
+        description="What the ids of this process begin with (then `-`), so that a load balancer can lead polling "
+        "clients back to it; empty: one process alone, or nobody polls.",
     )
-    debug: bool = Field(False, description="Log at debug level, and check the use of the event loop; slow.")
+    debug: bool = Field(False, description="Tell more in the log, and check the event loop; slow.")
     data_dir: Path = Field(
         CHECKOUT / ".data",
         description="Folder of the embedded servers and of generated secrets; by default `.data` in the checkout.",
@@ -51,7 +50,7 @@ class Settings(BaseSettings):
         "auto", description="`json` for machines, `console` for people, `auto`: console on a terminal, else json."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The lowest level that is logged."
+        "info", description="The least important lines that the log still shows."
     )
 
     database_url: str = Field(
@@ -63,7 +62,7 @@ class Settings(BaseSettings):
     pool_max: int = Field(
         10,
         ge=1,
-        description="Connections to PostgreSQL that a process opens at most, in addition to a reserved one; "
+        description="Connections to PostgreSQL that a process opens at most, beside one for revocations; "
         "more only help with more cores.",
     )
     connect_timeout_s: float = Field(5.0, gt=0, description="How long connecting to PostgreSQL may take.")
@@ -73,16 +72,12 @@ class Settings(BaseSettings):
     read_turn_timeout_s: float = Field(
         8.0,
         gt=0,
-        description="How long a read waits for its turn during a mass reconnect before it answers "
-        "`unavailable`; reads use at "
-        "most half of the connections, so that writes get some.",
+        description="How long a read waits in line, where very many come back at once, before it answers "
+        "`unavailable`; reads take half of the connections, so that writes find some.",
     )
     statement_timeout_ms: int = Field(5_000, gt=0, description="PostgreSQL ends a statement that takes longer.")
     idle_in_transaction_timeout_ms: int = Field(
-        10_000,
-        gt=0,
-        description="PostgreSQL ends a transaction that stays idle for longer; keep it far below the 60 s "
-        "by which later reads overlap.",
+        10_000, gt=0, description="PostgreSQL ends a transaction that is left open; positions re-read 60 s, far more."
     )
     redis_url: str = Field("", repr=False, description="Redis 7 or Valkey 7.2 or newer; empty: the embedded one.")
 
@@ -93,22 +88,22 @@ class Settings(BaseSettings):
         "can be changed without logging anybody out; empty: made once and kept in `DATA_DIR`.",
     )
     access_token_ttl_s: int = Field(900, gt=0, description="Life of an access token.")
-    refresh_token_ttl_s: int = Field(30 * 86_400, gt=0, description="Life of a login session that is not used.")
+    refresh_token_ttl_s: int = Field(30 * 86_400, gt=0, description="How long a login lasts that is not used.")
     refresh_grace_s: int = Field(
         30,
         ge=0,
-        description="How long a refresh whose answer was lost may be repeated without counting as token theft.",
+        description="A refresh whose answer was lost may be repeated for so long without being taken for theft.",
     )
     password_hash_concurrency: int = Field(
         2, ge=1, description="Passwords hashed at once; each takes a core for some 30 ms and 19 MiB."
     )
     password_hash_waiting_max: int = Field(
-        64, ge=0, description="Passwords that may wait to be hashed; further calls are answered `unavailable`."
+        64, ge=0, description="Passwords that may wait for their turn; who comes then is told to try again."
     )
     rate_limit_factor: float = Field(1.0, gt=0, description="Multiplies every limit; raise it for load tests.")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], Commas] = Field(
         (),
-        description="Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8,::1/128`; empty: none.",
+        description="Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8,::1/128`; empty: nobody's.",
     )
     allowed_origins: Annotated[tuple[str, ...], Commas] = Field(
         (),
@@ -116,82 +111,57 @@ class Settings(BaseSettings):
         "`https://a.example,https://b.example`; `*`: all; empty: only pages of this server.",
     )
 
-    ping_interval_ms: int = Field(25_000, ge=100, description="How often a connection is pinged.")
-    ping_timeout_ms: int = Field(
-        20_000, ge=100, description="A connection that has not answered a ping for so long is closed."
-    )
+    ping_interval_ms: int = Field(25_000, ge=100, description="How often a socket is pinged.")
+    ping_timeout_ms: int = Field(20_000, ge=100, description="A socket that has not answered for so long is gone.")
     socket_connect_timeout_ms: int = Field(
-        45_000, ge=100, description="A connection that has not joined a namespace for so long is closed."
+        45_000, ge=100, description="A socket that has not joined a namespace for so long is closed."
     )
     max_packet_bytes: int = Field(1_000_000, ge=1_024, description="Largest packet, polling body and REST body.")
     body_timeout_s: float = Field(30.0, gt=0, description="How long a REST client may take to send its body.")
     max_unread_bytes: int = Field(
-        1_048_576,
-        ge=65_536,
-        description="Bytes that may wait for a slow client; above that it is disconnected, and gets a `resync`.",
+        1_048_576, ge=65_536, description="What a socket may hold unread; over it the client is dropped and re-syncs."
     )
     max_frames_per_s: int = Field(
-        5_000,
-        ge=100,
-        description="WebSocket frames per second that a client may send; a faster one is closed as a flood.",
+        5_000, ge=100, description="WebSocket frames that a client may send; over it it is closed as a flood."
     )
     recovery_window_s: float = Field(
-        120.0,
-        gt=0,
-        description="How long a client that was disconnected, or that polls, can recover its session and the "
-        "missed pushes.",
+        120.0, gt=0, description="How long a lost client, or one that polls, may come back and be told what it missed."
     )
     recovery_log_max_bytes: int = Field(
         67_108_864,
         ge=65_536,
-        description="Pushes that a node keeps for recovery; a client that missed older ones gets a `resync`.",
+        description="Pushes that a node remembers for that; who missed more than is there re-syncs.",
     )
     recovery_sessions_max: int = Field(
-        50_000,
-        ge=1,
-        description="Sessions of disconnected clients that a node keeps for recovery; above that the oldest "
-        "are dropped.",
+        50_000, ge=1, description="Lost clients whose sessions a node keeps; the first to be lost re-sync, if more are."
     )
     positions_every_s: float = Field(
-        5.0,
-        gt=0,
-        le=10,
-        description="How long after a message the last position of its conversation is sent once more.",
+        5.0, gt=0, le=10, description="How long after a message its conversation's last position is told once more."
     )
     presence_grace_s: float = Field(
-        30.0,
-        gt=0,
-        description="How long a user without a connection still counts as online, so that reconnects are not "
-        "announced.",
+        30.0, gt=0, description="How long somebody without a connection still counts as online: reconnects are silent."
     )
     drain_timeout_s: float = Field(
-        4.0,
-        gt=0,
-        description="How long a stopping server takes to hand over and disconnect its clients; process "
-        "managers kill after 5 s.",
+        4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."
     )
 
     reclaim_idle_ms: int = Field(
         10_000,
         ge=100,
-        description="A Fact that a worker has not finished for so long is given to another worker; "
-        "must be longer than any reaction takes.",
+        description="A Fact that a worker has taken and said nothing of for so long is given to another: "
+        "longer than any reaction takes.",
     )
 
-    feed_limit_default: int = Field(
-        20, ge=1, le=100, description="Items of a feed page when the client gives no limit."
-    )
+    feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client does not say.")
     feed_fanout_max_followers: int = Field(
         10_000,
         ge=1,
         description="Posts of people with this many followers are merged at read time, not pushed to feeds.",
     )
     feed_list_max: int = Field(
-        800, ge=100, description="Newest posts of a home feed that are kept in Redis; older ones are read from SQL."
+        800, ge=100, description="Newest posts of a home feed held in Redis; older ones from SQL."
     )
-    feed_days_limit: int = Field(
-        7, ge=1, description="Days without activity after which a user's home feed is dropped from Redis."
-    )
+    feed_days_limit: int = Field(7, ge=1, description="Home feeds of people not seen for so many days leave Redis.")
 
     @field_validator("database_url")
     @classmethod

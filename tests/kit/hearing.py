@@ -1,4 +1,4 @@
-"""The pushes that a test client received, for any client library."""
+"""What a client device hears and is asked for, whatever client library is behind it."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class LightSocket(asyncio.Protocol):
             self._calls.pop(key, None)
 
     def stall(self) -> None:
-        """Stops reading, but still answers pings."""
+        """Reads no more, but goes on telling the server that it lives."""
         self._transport.pause_reading()
         if self._watch is not None:
             self._watch.cancel()

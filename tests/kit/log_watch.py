@@ -1,4 +1,4 @@
-"""Records log lines, which are logged as usual."""
+"""Sees what the log is told, without keeping it from the log."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ CONTEND = Command(
 
 
 class OddFeature:
-    """Its feature, and the Facts that its consumers got."""
+    """Its feature, and what its consumers were told."""
 
     def __init__(self) -> None:
         self.reactions: list[int] = []

@@ -13,7 +13,7 @@ async def opened_pool(
     statement_timeout_ms: int = 5_000,
     idle_in_transaction_timeout_ms: int = 5_000,
 ) -> Pool:
-    """A small pool with short timeouts; the caller closes it."""
+    """Small and impatient, unless the test is about just that; whoever opens it closes it."""
     return await open_pool(
         database_url,
         min_size=min_size,

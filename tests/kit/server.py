@@ -1,4 +1,4 @@
-"""A real server on a real port, and its users."""
+"""A real server on a real port, and people who use it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def settings_for_tests(database_url: str, redis_url: str, **overrides: object) -
 
 
 class Person:
-    """A user. `user` is the answer of the registration; calls go over one socket with all namespaces."""
+    """Somebody with an account. `user` is what registering answered; calls go over one socket of all namespaces."""
 
     def __init__(self, server: RunningServer, session: dict[str, Any], password: str) -> None:
         self._server = server
@@ -89,7 +89,7 @@ class RunningServer:
         self._stack = stack
 
     async def person(self, username: str, *, password: str = PASSWORD, **fields: object) -> Person:
-        """Registers a user."""
+        """Registers somebody."""
         payload = {"username": username, "password": password, "email": f"{username}@example.org", **fields}
         status, answer = await self.rest("POST", "/auth/register", payload)
         assert status == 201, answer

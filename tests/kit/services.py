@@ -26,9 +26,9 @@ _STARTING_S = 60.0
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """A folder for all workers of one test run; afterwards it is deleted and the servers in it are stopped.
+    """A folder for all workers of one test run; afterwards it is gone and so are the servers in it.
 
-    Deletes folders of killed runs too: their locks ended with them.
+    What killed runs left behind is cleared away too: their locks died with them.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if left.stat().st_uid == os.geteuid() and time.time() - left.stat().st_mtime > _STARTING_S:
@@ -96,7 +96,7 @@ async def execute(database_url: str, *statements: str) -> None:
 
 @contextmanager
 def database_clone(admin_url: str, template: str, name: str) -> Iterator[str]:
-    """The URL of a fresh copy of the template; the copy is dropped afterwards, even with open connections."""
+    """The URL of a fresh copy of the template; the copy is dropped afterwards, whoever is still connected."""
     run_async(execute(admin_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY = file_copy"))
     try:
         yield url_of_database(admin_url, name)
