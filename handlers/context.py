@@ -1,6 +1,6 @@
 """What an operation is given and what it gives back.
 
-The Protocols are what operations need from outside SQL; `server/composition/node.py` fills them in.
+The Protocols are what operations need from outside SQL; `server/composition/pipeline.py` fills them in.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Services:
     tokens: TokenIssuer
     passwords: PasswordHasher
     feeds: FeedStore
-    attendance: Subscribers
+    subscribers: Subscribers
     presence: PresenceReader
     limiter: Limiter
     meter: Meter

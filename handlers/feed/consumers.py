@@ -52,7 +52,7 @@ async def _fill_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[
 
 async def _followers_who_listen(ctx: Context, author_id: UserId) -> list[UserId]:
     """Asks who listens first and whom they follow then: the cost is that of the audience, however many follow."""
-    listening = [UserId(user_id) for user_id in await ctx.services.attendance.listening(TOPIC)]
+    listening = [UserId(user_id) for user_id in await ctx.services.subscribers.listening(TOPIC)]
     followers: list[UserId] = []
     for start in range(0, len(listening), BATCH_SIZE):
         followers += await ctx.sql.feed.followers_among(

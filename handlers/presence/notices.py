@@ -1,4 +1,4 @@
-"""What presence keeps in SQL, when people were last here, and what it asks of it: who may see whom."""
+"""Stores when users were last active, and notifies their watchers when they come online or go offline."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ROWS_PER_STATEMENT = 1_000
 log = structlog.get_logger(__name__)
 
 
-class PresenceRows:
-    """Writes once for everybody who has left within a second, and reads once for all that is to be told."""
+class PresenceNotices:
+    """One write for all users who left within a second, and one read for all changes that are to be sent."""
 
     def __init__(self, units: Units, queries: Queries, clock: Clock) -> None:
         self._units = units
         self._queries = queries
         self._clock = clock
-        self._notes = Outage(log, "last_seen_not_noted")
-        self._telling = Outage(log, "presence_not_told")
+        self._storing = Outage(log, "last_seen_not_noted")
+        self._notifying = Outage(log, "presence_not_told")
 
-    async def note_left(self, left_ms: Mapping[int, int]) -> None:
-        """Keeps when people were last seen; without PostgreSQL the older time stays."""
-        people = list(left_ms.items())
+    async def store_last_seen(self, seen_ms: Mapping[int, int]) -> None:
+        """Stores when users were last seen, in Unix milliseconds; while PostgreSQL is away their older time stays."""
+        people = list(seen_ms.items())
         try:
             for start in range(0, len(people), ROWS_PER_STATEMENT):
                 part = people[start : start + ROWS_PER_STATEMENT]
@@ -44,18 +44,21 @@ class PresenceRows:
                         user_ids=[UserId(user_id) for user_id, _ in part],
                         seen_at=[datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC) for _, at_ms in part],
                     )
-            self._notes.succeeded()
+            self._storing.succeeded()
         except (Unavailable, Retry) as error:
-            self._notes.failed(error)
+            self._storing.failed(error)
 
-    async def tell(self, changes: Sequence[PresenceChange]) -> bool:
-        """Sends `presence:changed` to the watchers without a block between; False when that cannot be known now."""
+    async def notify_watchers(self, changes: Sequence[PresenceChange]) -> bool:
+        """Sends `presence:changed` to the watchers, except where a block is between watcher and user.
+
+        False: nothing was sent, since PostgreSQL cannot tell the blocks now.
+        """
         try:
             last_seen_ms = await self._visible(changes)
         except (Unavailable, Retry) as error:
-            self._telling.failed(error)
+            self._notifying.failed(error)
             return False
-        self._telling.succeeded()
+        self._notifying.succeeded()
         now_ms = unix_ms(self._clock.now())
         for change in changes:
             data: bytes | None = None
@@ -72,7 +75,7 @@ class PresenceRows:
         return True
 
     async def _visible(self, changes: Sequence[PresenceChange]) -> dict[tuple[int, int], int]:
-        """When people were last here, by the pairs of watcher and person that may know of it."""
+        """When users were last active, in Unix milliseconds, by (watcher, user); pairs with a block are left out."""
         pairs = sorted({(watcher.user_id, change.user_id) for change in changes for watcher in change.watchers})
         found: dict[tuple[int, int], int] = {}
         for start in range(0, len(pairs), ROWS_PER_STATEMENT):

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from pydantic import RootModel
 
 from loadtest.micro.engine_host import host
 from loadtest.micro.local_fanout import NODE, PUBLIC_ROOM, LocalFanout
 from loadtest.server_process import run, server_options
+from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.wire import encode_model
 from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Connection, Session
 from realtime.pubsub import rooms
-from realtime.pubsub.resync_notifier import RESYNC_EVENT
 
 
 class Anything(RootModel[Any]):
@@ -72,7 +72,7 @@ class OpenPolicy:
         return None  # all that is sent here is kept in logs
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        session.tell(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
+        session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL)))
 
     def expired(self, session: Session) -> None:
         self._fanning.membership.remove_session(session)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from itertools import islice
 
-import orjson
-
+from realtime.contract.connection_pushes import RESYNC, Resync
+from realtime.contract.wire import encode_model
 from realtime.engine.hub import Hub
 from realtime.engine.session.session import Session
 from realtime.pubsub import rooms
 from realtime.pubsub.membership import Membership
 
-RESYNC_EVENT = "resync"
 GATHER_S = 0.05
 """The losses of one outage are gathered for this long: a client gets one `resync` for all of them, not one per room."""
 SESSIONS_PER_BATCH = 100
@@ -61,6 +60,6 @@ class ResyncNotifier:
             scopes = self._scopes.pop(session)
             if session in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
-                session.tell(RESYNC_EVENT, orjson.dumps({"scope": scope}))
+                session.tell(RESYNC.name, encode_model(Resync(scope=scope)))
         if self._scopes:
             self._timer = asyncio.get_running_loop().call_later(BATCH_EVERY_S, self._send_batch)

@@ -10,6 +10,9 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+RedisClient = Redis
+"""The type of a client, for packages that do not import redis themselves."""
+
 AWAY_ERRORS = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,

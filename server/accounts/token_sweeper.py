@@ -1,4 +1,4 @@
-"""Forgets refresh tokens that have run out, so that their table does not grow for ever."""
+"""Deletes expired refresh tokens, so that their table does not grow for ever."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class TokenSweeper:
-    """Any number of processes may sweep; each leaves to the others what they have in hand."""
+    """Any number of processes may sweep at the same time: rows that another one has locked are skipped."""
 
     def __init__(self, units: Units, queries: Queries, clock: Clock, *, every_s: float = SWEEP_EVERY_S) -> None:
         self._units = units

@@ -1,4 +1,4 @@
-"""Stands where there is no connection to push to: REST, and reactions to Facts."""
+"""The session of callers without a connection: REST calls, and consumers of Facts."""
 
 from __future__ import annotations
 

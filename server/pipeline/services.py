@@ -1,4 +1,4 @@
-"""Fills in what operations need from outside SQL."""
+"""The Services that operations use beside SQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.version import VERSION
 
 
 class TopicSubscribers:
-    """The users who subscribe a topic now, on any node."""
+    """The subscribers of a topic on all nodes, from the topic registry."""
 
     def __init__(self, topic_registry: TopicRegistry) -> None:
         self._topic_registry = topic_registry
@@ -40,7 +40,7 @@ def make_services(
         tokens=tokens,
         passwords=passwords,
         feeds=feeds,
-        attendance=TopicSubscribers(topic_registry),
+        subscribers=TopicSubscribers(topic_registry),
         presence=presence,
         limiter=limiter,
         meter=metrics,

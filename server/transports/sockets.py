@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-import orjson
 import structlog
 
+from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import AUTH_NAMESPACE
 from realtime.contract.errors import (
     CLOSE_FLOOD,
@@ -21,6 +21,7 @@ from realtime.contract.errors import (
 from realtime.contract.identity import Identity
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.unparseable import Unparseable
+from realtime.contract.wire import encode_model
 from realtime.engine.session.policy import ConnectRefused, HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Connection, Session
 from realtime.limits.limiter import Limiter
@@ -30,7 +31,6 @@ from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceWatches
 from realtime.pubsub import rooms
 from realtime.pubsub.membership import Membership
-from realtime.pubsub.resync_notifier import RESYNC_EVENT
 from server.accounts.authenticator import Authenticator
 from server.accounts.token_watch import TokenWatch
 from server.pipeline.dispatch import Dispatcher, Request
@@ -43,7 +43,6 @@ JOINS = RateLimit(count=120, per_s=60)
 """Per connection: each CONNECT reads what its person belongs to."""
 REFUSALS = RateLimit(count=300, per_s=60)
 """Per connection: calls over their limits that are still answered; whoever goes on after that is cut off."""
-RETRY_DRAINING_S = 1.0
 MAX_CUT_OFF = 10_000
 """So many slow clients are remembered until they come back and can be told."""
 
@@ -113,11 +112,8 @@ class Sockets:
         self._joins, self._refusals = (rate.scaled(max(1.0, rate_limit_factor)) for rate in (JOINS, REFUSALS))
         self._patience = MemoryLimiter()
         self._cut_off: dict[tuple[int, str], None] = {}
-        self.draining = False
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
-        if self.draining:
-            return HandshakeRefusal(503, "draining", RETRY_DRAINING_S)
         decision = await self._limiter.hit([(f"handshake:{network_of(request.peer_address)}", self._handshakes, 1)])
         if not decision.allowed:
             return HandshakeRefusal(429, "rate_limited", decision.retry_after_ms / 1000)
@@ -192,10 +188,7 @@ class Sockets:
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         """Whatever the lost session was to hear has to be read again."""
-        told: dict[str, object] = {"scope": rooms.RESYNC_ALL}
-        if code is not None:
-            told["code"] = code
-        session.tell(RESYNC_EVENT, orjson.dumps(told))
+        session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL, code=code)))
 
     def expired(self, session: Session) -> None:
         self._forget(session)
@@ -204,7 +197,7 @@ class Sockets:
         """A connection without a session is nobody's device, until it gets one."""
         if not connection.sessions:
             self._presence.device_disconnected(connection.id)
-            self._token_watch.disarm(connection)
+            self._token_watch.unwatch(connection)
 
     def _note_cut_off(self, session: Session) -> None:
         """A client that did not ask for recovery is known again by its login only."""
@@ -252,7 +245,7 @@ def bind_identity(connection: Connection, identity: Identity, token_watch: Token
     known = connection.identity
     if known is None or known.expires_at_s < identity.expires_at_s:
         connection.identity = identity
-    token_watch.arm(connection)
+    token_watch.watch(connection)
 
 
 def _same_login(one: Identity, other: Identity) -> bool:

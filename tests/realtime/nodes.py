@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from redis.asyncio import Redis
 
+from realtime.contract.connection_pushes import RESYNC
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import Emission, ToRoom, ToTopic, emission
 from realtime.contract.wire import Model
@@ -17,7 +18,7 @@ from realtime.engine.replay.replay_log import ReplayLogs
 from realtime.pubsub.fanout import Fanout
 from realtime.pubsub.membership import Membership
 from realtime.pubsub.redis_backplane import RedisBackplane
-from realtime.pubsub.resync_notifier import RESYNC_EVENT, ResyncNotifier
+from realtime.pubsub.resync_notifier import ResyncNotifier
 from realtime.pubsub.topic_registry import TopicRegistry
 from realtime.redis.client import open_redis
 from tests.kit.recording_session import RecordingSession
@@ -51,7 +52,7 @@ class RecordingMember(RecordingSession):
 
     @property
     def scopes(self) -> list[str]:
-        return [data["scope"] for event, data in self.heard if event == RESYNC_EVENT]
+        return [data["scope"] for event, data in self.heard if event == RESYNC.name]
 
     async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
         """Waits until a push makes the condition true."""
