@@ -18,9 +18,8 @@ from realtime.contract.emissions import Emission, Signal
 from realtime.contract.errors import CommandError
 from realtime.contract.identity import Identity
 from realtime.limits.limiter import Limiter
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.ids import UserId
-from sql.unit import SqlConnection
 
 AckT_co = TypeVar("AckT_co", bound=BaseModel, covariant=True)
 
@@ -234,16 +233,14 @@ class PrepareContext(Call):
     `read()` lends a connection without a transaction for as long as its block lasts.
     """
 
-    sql: Queries
-    read: Callable[[], AbstractAsyncContextManager[SqlConnection]]
+    read: Callable[[], AbstractAsyncContextManager[Database]]
 
 
 @dataclass(slots=True)
 class Context(Call):
     """A call in its unit of work: a connection, in a transaction or without one as the command declares."""
 
-    sql: Queries
-    connection: SqlConnection
+    db: Database
 
 
 class RaisedFact(NamedTuple):

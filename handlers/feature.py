@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from handlers.context import Call, Context, Outcome, PrepareContext, Reaction, Refusal
 from realtime.contract.declarations import AckT, Command, Fact, ModelT, PayloadT, Push
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.ids import UserId
-from sql.unit import SqlConnection
 
 Reactor = Callable[[Context, Any], Awaitable[Reaction]]
-EntryRooms = Callable[[SqlConnection, Queries, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
+EntryRooms = Callable[[Database, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
 """For many people at once, since they come back at once; whoever has none may be absent."""
 
 PreparedT = TypeVar("PreparedT")

@@ -5,7 +5,6 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
 from sql.people import Relation, UserCard
-from sql.unit import SqlConnection
 
 
 class OpenedRow(NamedTuple):
@@ -94,37 +93,30 @@ class MissedRow(NamedTuple):
 
 
 class ChatQueries(Protocol):
-    async def find_direct(
-        self, connection: SqlConnection, *, low_id: UserId, high_id: UserId
-    ) -> ConversationId | None: ...
+    async def find_direct(self, *, low_id: UserId, high_id: UserId) -> ConversationId | None: ...
 
-    async def open_direct(self, connection: SqlConnection, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
+    async def open_direct(self, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
 
     async def read_conversation(
-        self, connection: SqlConnection, *, viewer_id: UserId, conversation_id: ConversationId
+        self, *, viewer_id: UserId, conversation_id: ConversationId
     ) -> list[ConversationMemberRow]: ...
 
     async def list_conversations(
-        self, connection: SqlConnection, *, viewer_id: UserId, before: ActivityId, page_size: int
+        self, *, viewer_id: UserId, before: ActivityId, page_size: int
     ) -> list[ConversationMemberRow]:
         """`before` is a `last_activity_id`; the rows of one conversation stand together."""
         ...
 
-    async def list_memberships(self, connection: SqlConnection, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
+    async def list_memberships(self, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
 
-    async def list_members(
-        self, connection: SqlConnection, *, conversation_id: ConversationId
-    ) -> list[MemberPositionsRow]: ...
+    async def list_members(self, *, conversation_id: ConversationId) -> list[MemberPositionsRow]: ...
 
-    async def lock_direct(
-        self, connection: SqlConnection, *, viewer_id: UserId, conversation_id: ConversationId
-    ) -> DirectRow | None:
+    async def lock_direct(self, *, viewer_id: UserId, conversation_id: ConversationId) -> DirectRow | None:
         """After it, and until the transaction ends, nobody else numbers a message of this conversation."""
         ...
 
     async def insert_message(
         self,
-        connection: SqlConnection,
         *,
         conversation_id: ConversationId,
         sender_id: UserId,
@@ -139,13 +131,10 @@ class ChatQueries(Protocol):
         """
         ...
 
-    async def find_message(
-        self, connection: SqlConnection, *, sender_id: UserId, client_id: str
-    ) -> MessageRow | None: ...
+    async def find_message(self, *, sender_id: UserId, client_id: str) -> MessageRow | None: ...
 
     async def list_messages_before(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_id: ConversationId,
@@ -155,7 +144,6 @@ class ChatQueries(Protocol):
 
     async def list_messages_after(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_id: ConversationId,
@@ -164,20 +152,17 @@ class ChatQueries(Protocol):
     ) -> list[MessageRow]: ...
 
     async def list_direct_messages(
-        self, connection: SqlConnection, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
+        self, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
     ) -> list[DirectMessageRow]: ...
 
-    async def mark_read(
-        self, connection: SqlConnection, *, conversation_id: ConversationId, user_id: UserId, seq: int
-    ) -> PositionRow | None: ...
+    async def mark_read(self, *, conversation_id: ConversationId, user_id: UserId, seq: int) -> PositionRow | None: ...
 
     async def mark_delivered(
-        self, connection: SqlConnection, *, conversation_id: ConversationId, user_id: UserId, seq: int
+        self, *, conversation_id: ConversationId, user_id: UserId, seq: int
     ) -> PositionRow | None: ...
 
     async def sync_messages(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_ids: list[ConversationId],

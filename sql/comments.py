@@ -5,7 +5,6 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import CommentId, PostId, UserId
 from sql.people import Relation, UserCard
-from sql.unit import SqlConnection
 
 
 class CommentRow(NamedTuple):
@@ -36,7 +35,6 @@ class DeletedCommentRow(NamedTuple):
 class CommentQueries(Protocol):
     async def insert_comment(
         self,
-        connection: SqlConnection,
         *,
         post_id: PostId,
         parent_id: CommentId | None,
@@ -47,21 +45,16 @@ class CommentQueries(Protocol):
         """None: this author has a comment with this client_id (see find_comment), or post or parent are gone."""
         ...
 
-    async def find_comment(
-        self, connection: SqlConnection, *, author_id: UserId, client_id: str
-    ) -> CommentId | None: ...
+    async def find_comment(self, *, author_id: UserId, client_id: str) -> CommentId | None: ...
 
-    async def read_comment(
-        self, connection: SqlConnection, *, viewer_id: UserId, comment_id: CommentId
-    ) -> CommentRow | None: ...
+    async def read_comment(self, *, viewer_id: UserId, comment_id: CommentId) -> CommentRow | None: ...
 
     async def list_comments(
-        self, connection: SqlConnection, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
+        self, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
     ) -> list[CommentRow]: ...
 
     async def list_replies(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         post_id: PostId,
@@ -70,6 +63,6 @@ class CommentQueries(Protocol):
         page_size: int,
     ) -> list[CommentRow]: ...
 
-    async def delete_comment(self, connection: SqlConnection, *, comment_id: CommentId) -> DeletedCommentRow | None:
+    async def delete_comment(self, *, comment_id: CommentId) -> DeletedCommentRow | None:
         """None when it was deleted before. Call `posts.lock_post` first, in the same transaction."""
         ...

@@ -4,7 +4,6 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import FactId
-from sql.unit import SqlConnection
 
 
 class OutboxRow(NamedTuple):
@@ -33,39 +32,33 @@ class BacklogRow(NamedTuple):
 
 
 class FactQueries(Protocol):
-    async def insert_facts(self, connection: SqlConnection, *, facts: list[str], payloads: list[str]) -> list[FactId]:
+    async def insert_facts(self, *, facts: list[str], payloads: list[str]) -> list[FactId]:
         """Names and JSON texts, in parallel lists; the ids come in the same order."""
         ...
 
-    async def take_unsent(
-        self, connection: SqlConnection, *, resend_after_s: float, batch_size: int
-    ) -> list[OutboxRow]:
+    async def take_unsent(self, *, resend_after_s: float, batch_size: int) -> list[OutboxRow]:
         """What no other relay holds at the moment. It counts as sent once the transaction is committed."""
         ...
 
-    async def confirm(self, connection: SqlConnection, *, fact_id: int, consumer: str) -> bool | None:
+    async def confirm(self, *, fact_id: int, consumer: str) -> bool | None:
         """True for the first time only; None for a repeat (it waits for a first one under way) and for a row swept."""
         ...
 
-    async def park(self, connection: SqlConnection, *, fact_id: int, consumer: str, error: str) -> bool | None:
+    async def park(self, *, fact_id: int, consumer: str, error: str) -> bool | None:
         """Confirms with an error; the row is kept until it is replayed. None when it was confirmed already."""
         ...
 
-    async def list_parked(
-        self, connection: SqlConnection, *, before_fact_id: int, page_size: int
-    ) -> list[ParkedRow]: ...
+    async def list_parked(self, *, before_fact_id: int, page_size: int) -> list[ParkedRow]: ...
 
-    async def replay(self, connection: SqlConnection, *, fact_id: int, consumer: str) -> bool | None:
+    async def replay(self, *, fact_id: int, consumer: str) -> bool | None:
         """Takes the parking back, so that the Fact is sent again; None when it was not parked."""
         ...
 
-    async def sweep_confirmed(
-        self, connection: SqlConnection, *, facts: list[str], consumer_counts: list[int], batch_size: int
-    ) -> int:
+    async def sweep_confirmed(self, *, facts: list[str], consumer_counts: list[int], batch_size: int) -> int:
         """Ends the way of rows that all consumers of their fact (parallel lists) have confirmed; how many.
 
         Rows of facts not named here stay: a newer node may know them.
         """
         ...
 
-    async def read_backlog(self, connection: SqlConnection) -> BacklogRow: ...
+    async def read_backlog(self) -> BacklogRow: ...

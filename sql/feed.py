@@ -4,7 +4,6 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, PostId, UserId
 from sql.posts import PostRow
-from sql.unit import SqlConnection
 
 
 class AuthorRow(NamedTuple):
@@ -20,7 +19,6 @@ class FollowerBatchRow(NamedTuple):
 class FeedQueries(Protocol):
     async def home_page(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         ids: list[PostId],
@@ -35,17 +33,14 @@ class FeedQueries(Protocol):
         """
         ...
 
-    async def home_since(
-        self, connection: SqlConnection, *, viewer_id: UserId, after: PostId, page_size: int
-    ) -> list[PostRow]: ...
+    async def home_since(self, *, viewer_id: UserId, after: PostId, page_size: int) -> list[PostRow]: ...
 
-    async def home_ids(self, connection: SqlConnection, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
+    async def home_ids(self, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
 
-    async def read_author(self, connection: SqlConnection, *, author_id: UserId) -> AuthorRow | None: ...
+    async def read_author(self, *, author_id: UserId) -> AuthorRow | None: ...
 
     async def follower_batch(
         self,
-        connection: SqlConnection,
         *,
         author_id: UserId,
         before_follow_id: FollowId,
@@ -54,6 +49,4 @@ class FeedQueries(Protocol):
         """Start with MAX_ID, go on with the last `follow_id`; fewer rows than `batch_size` are the last ones."""
         ...
 
-    async def followers_among(
-        self, connection: SqlConnection, *, author_id: UserId, user_ids: list[UserId]
-    ) -> list[UserId]: ...
+    async def followers_among(self, *, author_id: UserId, user_ids: list[UserId]) -> list[UserId]: ...

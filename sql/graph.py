@@ -5,7 +5,6 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, UserId
 from sql.people import Relation, UserCard
-from sql.unit import SqlConnection
 
 
 class FollowRow(NamedTuple):
@@ -32,7 +31,7 @@ class FollowsQuery(Protocol):
     """A page of one side of the follows of a person."""
 
     def __call__(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+        self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> Awaitable[list[FollowerRow]]:
         """`before` is a `follow_id`."""
         ...
@@ -41,38 +40,28 @@ class FollowsQuery(Protocol):
 class GraphQueries(Protocol):
     """To decide on a relation and then change it: first `people.lock_users` of both, then look, then act."""
 
-    async def follow(
-        self, connection: SqlConnection, *, follower_id: UserId, followed_id: UserId, broadcaster_from: int
-    ) -> FollowRow | None:
+    async def follow(self, *, follower_id: UserId, followed_id: UserId, broadcaster_from: int) -> FollowRow | None:
         """None when one of the two does not exist. Blocks are not looked at."""
         ...
 
-    async def unfollow(
-        self, connection: SqlConnection, *, follower_id: UserId, followed_id: UserId
-    ) -> FollowRow | None: ...
+    async def unfollow(self, *, follower_id: UserId, followed_id: UserId) -> FollowRow | None: ...
 
-    async def insert_block(
-        self, connection: SqlConnection, *, blocker_id: UserId, blocked_id: UserId
-    ) -> bool | None: ...
+    async def insert_block(self, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
 
-    async def delete_block(
-        self, connection: SqlConnection, *, blocker_id: UserId, blocked_id: UserId
-    ) -> bool | None: ...
+    async def delete_block(self, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
 
-    async def sever(self, connection: SqlConnection, *, user_id: UserId, other_id: UserId) -> list[SeveredRow]: ...
+    async def sever(self, *, user_id: UserId, other_id: UserId) -> list[SeveredRow]: ...
 
     async def list_followers(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+        self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> list[FollowerRow]:
         """`before` is a `follow_id`."""
         ...
 
     async def list_following(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+        self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> list[FollowerRow]:
         """`before` is a `follow_id`."""
         ...
 
-    async def blocked_among(
-        self, connection: SqlConnection, *, user_id: UserId, user_ids: list[UserId]
-    ) -> list[UserId]: ...
+    async def blocked_among(self, *, user_id: UserId, user_ids: list[UserId]) -> list[UserId]: ...

@@ -4,7 +4,6 @@ import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sql.ids import UserId
-from sql.unit import SqlConnection
 
 
 class UserCard(NamedTuple):
@@ -58,23 +57,18 @@ class LastSeenRow(NamedTuple):
 
 
 class PeopleQueries(Protocol):
-    async def read_person(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId
-    ) -> PersonPage | None: ...
+    async def read_person(self, *, viewer_id: UserId, user_id: UserId) -> PersonPage | None: ...
 
-    async def read_person_by_username(
-        self, connection: SqlConnection, *, viewer_id: UserId, username: str
-    ) -> PersonPage | None: ...
+    async def read_person_by_username(self, *, viewer_id: UserId, username: str) -> PersonPage | None: ...
 
-    async def read_own_profile(self, connection: SqlConnection, *, user_id: UserId) -> OwnProfileRow | None: ...
+    async def read_own_profile(self, *, user_id: UserId) -> OwnProfileRow | None: ...
 
-    async def list_cards(self, connection: SqlConnection, *, user_ids: list[UserId]) -> list[UserCard]:
+    async def list_cards(self, *, user_ids: list[UserId]) -> list[UserCard]:
         """In no order; those that do not exist are absent."""
         ...
 
     async def update_profile(
         self,
-        connection: SqlConnection,
         *,
         user_id: UserId,
         display_name: str | None,
@@ -85,22 +79,18 @@ class PeopleQueries(Protocol):
         """None leaves a field as it is."""
         ...
 
-    async def lock_users(self, connection: SqlConnection, *, user_ids: list[UserId]) -> list[UserId]:
+    async def lock_users(self, *, user_ids: list[UserId]) -> list[UserId]:
         """Those that exist, in id order. Statements after it see all that others did to these people's graph before."""
         ...
 
-    async def list_last_seen(
-        self, connection: SqlConnection, *, viewer_ids: list[UserId], user_ids: list[UserId]
-    ) -> list[LastSeenRow]:
+    async def list_last_seen(self, *, viewer_ids: list[UserId], user_ids: list[UserId]) -> list[LastSeenRow]:
         """Of pairs (viewer, person), in no order; pairs with a block and people who do not exist are absent."""
         ...
 
-    async def note_last_seen(
-        self, connection: SqlConnection, *, user_ids: list[UserId], seen_at: list[datetime.datetime]
-    ) -> None:
+    async def note_last_seen(self, *, user_ids: list[UserId], seen_at: list[datetime.datetime]) -> None:
         """Pairs (person, time); never moves back."""
         ...
 
-    async def mark_active(self, connection: SqlConnection, *, user_ids: list[UserId]) -> None:
+    async def mark_active(self, *, user_ids: list[UserId]) -> None:
         """Seen just now; written at most once a minute for each person."""
         ...

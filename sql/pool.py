@@ -9,11 +9,15 @@ import orjson
 from sql.errors import translated
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     PlainConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    SqlConnection: TypeAlias = PlainConnection | PoolConnectionProxy[asyncpg.Record]
 else:  # asyncpg's classes are generic in its stubs only
     Pool = asyncpg.Pool
     PlainConnection = asyncpg.Connection
+    SqlConnection = asyncpg.Connection
 
 _JSONB_VERSION: Final = b"\x01"
 

@@ -15,12 +15,11 @@ USER_AGENT_CHARS = 300
 
 async def begin_login_session(ctx: Context, user_id: UserId) -> Credentials:
     """Logs a person in on the caller's device."""
-    session_id = await ctx.sql.accounts.insert_session(
-        ctx.connection, user_id=user_id, user_agent=device_of(ctx), address=ctx.caller.address
+    session_id = await ctx.db.accounts.insert_session(
+        user_id=user_id, user_agent=device_of(ctx), address=ctx.caller.address
     )
     refresh_token = ctx.services.tokens.refresh_token()
-    await ctx.sql.accounts.insert_refresh_token(
-        ctx.connection,
+    await ctx.db.accounts.insert_refresh_token(
         token_hash=ctx.services.tokens.fingerprint(refresh_token),
         session_id=session_id,
         issued_at=ctx.now(),
@@ -31,7 +30,7 @@ async def begin_login_session(ctx: Context, user_id: UserId) -> Credentials:
 
 async def credentials_of(ctx: Context, user_id: UserId, session_id: LoginSessionId, refresh_token: str) -> Credentials:
     """The answer that carries tokens, with a fresh access token. Raises `unauthenticated` if the person is gone."""
-    cards = await ctx.sql.people.list_cards(ctx.connection, user_ids=[user_id])
+    cards = await ctx.db.people.list_cards(user_ids=[user_id])
     if not cards:
         raise CommandError(UNAUTHENTICATED)
     issued = ctx.services.tokens.access_token(user_id, session_id)

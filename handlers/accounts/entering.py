@@ -40,8 +40,7 @@ async def hash_new_password(ctx: PrepareContext, cmd: Register) -> str:
 
 async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[Credentials]:
     try:
-        user_id = await ctx.sql.accounts.insert_user(
-            ctx.connection,
+        user_id = await ctx.db.accounts.insert_user(
             username=cmd.username,
             email=cmd.email,
             phone=cmd.phone,
@@ -52,8 +51,8 @@ async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[C
         field = _FIELD_OF_CONSTRAINT[error.constraint]
         raise CommandError(CONFLICT, f"This {field} is taken.", fields={field: "is taken"}) from None
     if cmd.profile is not None:
-        await ctx.sql.people.update_profile(
-            ctx.connection, user_id=user_id, display_name=None, bio=None, profile=cmd.profile, settings=None
+        await ctx.db.people.update_profile(
+            user_id=user_id, display_name=None, bio=None, profile=cmd.profile, settings=None
         )
     return Outcome(await begin_login_session(ctx, user_id))
 
@@ -62,8 +61,8 @@ async def prove_password(ctx: PrepareContext, cmd: Login) -> Proof:
     """Checks the password. Existing account or not, exactly one password is verified, so that time tells nothing."""
     name = normal_login(cmd.login)
     await count_attempt(ctx, name)
-    async with ctx.read() as connection:
-        account = await ctx.sql.accounts.read_credentials(connection, login=name)
+    async with ctx.read() as db:
+        account = await db.accounts.read_credentials(login=name)
     stored_hash = account.password_hash if account is not None else None
     verdict = await ctx.services.passwords.verify(stored_hash, cmd.password)
     if account is None or not verdict.correct:
@@ -72,12 +71,10 @@ async def prove_password(ctx: PrepareContext, cmd: Login) -> Proof:
 
 
 async def login(ctx: Context, cmd: Login, proof: Proof) -> Outcome[Credentials]:
-    current = await ctx.sql.accounts.lock_password_hash(ctx.connection, user_id=proof.user_id)
+    current = await ctx.db.accounts.lock_password_hash(user_id=proof.user_id)
     if current != proof.password_hash:  # changed while it was being checked: that change has ended all other sessions
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
     if proof.upgraded_hash is not None:
-        await ctx.sql.accounts.set_password_hash(
-            ctx.connection, user_id=proof.user_id, password_hash=proof.upgraded_hash
-        )
-    await ctx.sql.people.mark_active(ctx.connection, user_ids=[proof.user_id])
+        await ctx.db.accounts.set_password_hash(user_id=proof.user_id, password_hash=proof.upgraded_hash)
+    await ctx.db.people.mark_active(user_ids=[proof.user_id])
     return Outcome(await begin_login_session(ctx, proof.user_id))

@@ -27,8 +27,7 @@ class NewHash:
 
 
 async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSession]]:
-    rows = await ctx.sql.accounts.list_sessions(
-        ctx.connection,
+    rows = await ctx.db.accounts.list_sessions(
         user_id=ctx.user_id,
         used_since=ctx.now() - datetime.timedelta(seconds=ctx.services.policy.refresh_token_ttl_s),
         before=LoginSessionId(MAX_ID if cmd.before is None else cmd.before),
@@ -40,14 +39,10 @@ async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSe
 
 
 async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
-    ended = await ctx.sql.accounts.revoke_session(
-        ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
-    )
+    ended = await ctx.db.accounts.revoke_session(user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id))
     if ended is not None:
         return Outcome(NOTHING, signals=(Revoke([ended]),))
-    if not await ctx.sql.accounts.owns_session(
-        ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
-    ):
+    if not await ctx.db.accounts.owns_session(user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)):
         raise CommandError(NOT_FOUND)
     return Outcome(NOTHING)
 
@@ -55,8 +50,8 @@ async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
 async def hash_changed_password(ctx: PrepareContext, cmd: ChangePassword) -> NewHash:
     """Checks the old password and hashes the new one."""
     await count_attempt(ctx, f"id:{ctx.user_id}")
-    async with ctx.read() as connection:
-        stored_hash = await ctx.sql.accounts.read_password_hash(connection, user_id=ctx.user_id)
+    async with ctx.read() as db:
+        stored_hash = await db.accounts.read_password_hash(user_id=ctx.user_id)
     verdict = await ctx.services.passwords.verify(stored_hash, cmd.old)
     if stored_hash is None or not verdict.correct:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
@@ -64,12 +59,10 @@ async def hash_changed_password(ctx: PrepareContext, cmd: ChangePassword) -> New
 
 
 async def change_password(ctx: Context, cmd: ChangePassword, new: NewHash) -> Outcome[Nothing]:
-    if await ctx.sql.accounts.lock_password_hash(ctx.connection, user_id=ctx.user_id) != new.replaces:
+    if await ctx.db.accounts.lock_password_hash(user_id=ctx.user_id) != new.replaces:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
-    await ctx.sql.accounts.set_password_hash(ctx.connection, user_id=ctx.user_id, password_hash=new.password_hash)
-    ended = await ctx.sql.accounts.revoke_sessions(
-        ctx.connection, user_id=ctx.user_id, except_session_id=_current_session(ctx)
-    )
+    await ctx.db.accounts.set_password_hash(user_id=ctx.user_id, password_hash=new.password_hash)
+    ended = await ctx.db.accounts.revoke_sessions(user_id=ctx.user_id, except_session_id=_current_session(ctx))
     return Outcome(NOTHING, signals=(Revoke(ended),))
 
 

@@ -18,7 +18,7 @@ WRONG_TOKEN = "This refresh token is not good any more."
 async def refresh(ctx: Context, cmd: Refresh) -> Outcome[Credentials] | Refusal:
     """Rotates. The lock on the token makes concurrent uses follow each other: one rotates, the others repeat."""
     used_hash = ctx.services.tokens.fingerprint(cmd.refresh_token)
-    row = await ctx.sql.accounts.lock_refresh_token(ctx.connection, token_hash=used_hash)
+    row = await ctx.db.accounts.lock_refresh_token(token_hash=used_hash)
     if row is None or row.revoked_at is not None:
         raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
     if row.used_at is not None:
@@ -29,34 +29,31 @@ async def refresh(ctx: Context, cmd: Refresh) -> Outcome[Credentials] | Refusal:
         if row.expires_at <= ctx.now():
             raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
         successor = ctx.services.tokens.successors(cmd.refresh_token)[0]
-        await ctx.sql.accounts.rotate_refresh_token(
-            ctx.connection,
+        await ctx.db.accounts.rotate_refresh_token(
             token_hash=used_hash,
             successor_hash=ctx.services.tokens.fingerprint(successor),
             now=ctx.now(),
             expires_at=refresh_expiry(ctx),
         )
-        await ctx.sql.accounts.touch_session(
-            ctx.connection, session_id=row.session_id, user_agent=device_of(ctx), address=ctx.caller.address
+        await ctx.db.accounts.touch_session(
+            session_id=row.session_id, user_agent=device_of(ctx), address=ctx.caller.address
         )
-        await ctx.sql.people.mark_active(ctx.connection, user_ids=[row.user_id])
+        await ctx.db.people.mark_active(user_ids=[row.user_id])
     return Outcome(await credentials_of(ctx, row.user_id, row.session_id, successor))
 
 
 async def logout(ctx: Context, cmd: Logout) -> Outcome[Nothing]:
     """Any refresh token of a session ends it, also one that was used: its successor may have been lost."""
-    row = await ctx.sql.accounts.lock_refresh_token(
-        ctx.connection, token_hash=ctx.services.tokens.fingerprint(cmd.refresh_token)
-    )
+    row = await ctx.db.accounts.lock_refresh_token(token_hash=ctx.services.tokens.fingerprint(cmd.refresh_token))
     if row is None:
         raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
     if row.revoked_at is not None:
         return Outcome(NOTHING)
     ended = [row.session_id]
     if cmd.everywhere:
-        ended = await ctx.sql.accounts.revoke_sessions(ctx.connection, user_id=row.user_id, except_session_id=None)
+        ended = await ctx.db.accounts.revoke_sessions(user_id=row.user_id, except_session_id=None)
     else:
-        await ctx.sql.accounts.revoke_session(ctx.connection, user_id=row.user_id, session_id=row.session_id)
+        await ctx.db.accounts.revoke_session(user_id=row.user_id, session_id=row.session_id)
     return Outcome(NOTHING, signals=(Revoke(ended),))
 
 
@@ -80,12 +77,12 @@ async def _unused_successor(ctx: Context, refresh_token: str, row: RefreshTokenR
     tokens = ctx.services.tokens
     for successor in tokens.successors(refresh_token):
         if tokens.fingerprint(successor) == row.successor_hash:
-            follower = await ctx.sql.accounts.lock_refresh_token(ctx.connection, token_hash=row.successor_hash)
+            follower = await ctx.db.accounts.lock_refresh_token(token_hash=row.successor_hash)
             return successor if follower is not None and follower.used_at is None else None
     return None
 
 
 async def _end_stolen_session(ctx: Context, row: RefreshTokenRow) -> Refusal:
-    await ctx.sql.accounts.revoke_session(ctx.connection, user_id=row.user_id, session_id=row.session_id)
+    await ctx.db.accounts.revoke_session(user_id=row.user_id, session_id=row.session_id)
     ctx.services.meter.count("refresh_token_reuse", 1)
     return Refusal(CommandError(UNAUTHENTICATED, WRONG_TOKEN), signals=(Revoke([row.session_id]),))

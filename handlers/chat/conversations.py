@@ -37,15 +37,15 @@ async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[Conv
 async def open_with(ctx: Context, other_id: UserId) -> OpenedRow:
     """Blocked people keep the conversation that they have; they cannot begin one."""
     low_id, high_id = sorted((ctx.user_id, other_id))
-    found = await ctx.sql.chat.find_direct(ctx.connection, low_id=low_id, high_id=high_id)
+    found = await ctx.db.chat.find_direct(low_id=low_id, high_id=high_id)
     if found is not None:
         return OpenedRow(found, created=False)
-    other = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=other_id)
+    other = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=other_id)
     if other is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(other.viewer))
     require_allowed(may_message(other.viewer))
-    return await ctx.sql.chat.open_direct(ctx.connection, low_id=low_id, high_id=high_id)
+    return await ctx.db.chat.open_direct(low_id=low_id, high_id=high_id)
 
 
 def news_of(conversation: Conversation) -> tuple[Emission, ...]:
@@ -57,8 +57,7 @@ def news_of(conversation: Conversation) -> tuple[Emission, ...]:
 
 
 async def list_conversations(ctx: Context, cmd: ListConversations) -> Outcome[Page[Conversation]]:
-    rows = await ctx.sql.chat.list_conversations(
-        ctx.connection,
+    rows = await ctx.db.chat.list_conversations(
         viewer_id=ctx.user_id,
         before=ActivityId(MAX_ID if cmd.before is None else cmd.before),
         page_size=rows_wanted(cmd.limit),
@@ -73,7 +72,7 @@ async def show_conversation(ctx: Context, cmd: GetConversation) -> Outcome[Conve
 
 async def read_conversation(ctx: Context, conversation_id: ConversationId) -> Conversation:
     """A conversation as the caller has it; `not_found` for other people's."""
-    rows = await ctx.sql.chat.read_conversation(ctx.connection, viewer_id=ctx.user_id, conversation_id=conversation_id)
+    rows = await ctx.db.chat.read_conversation(viewer_id=ctx.user_id, conversation_id=conversation_id)
     if not rows:
         raise CommandError(NOT_FOUND)
     return conversation_view(rows)

@@ -31,8 +31,7 @@ async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessag
 
 
 async def list_direct_messages(ctx: Context, cmd: ListDirectMessages) -> Outcome[Page[DirectMessage]]:
-    rows = await ctx.sql.chat.list_direct_messages(
-        ctx.connection,
+    rows = await ctx.db.chat.list_direct_messages(
         viewer_id=ctx.user_id,
         before=MessageId(MAX_ID if cmd.before is None else cmd.before),
         skip=cmd.offset or 0,

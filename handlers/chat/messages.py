@@ -46,7 +46,7 @@ async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
     The node of the first try may have died before it told anybody: the members hear how far the conversation goes.
     """
     conversation_id = draft.conversation_id
-    place = await ctx.sql.chat.lock_direct(ctx.connection, viewer_id=ctx.user_id, conversation_id=conversation_id)
+    place = await ctx.db.chat.lock_direct(viewer_id=ctx.user_id, conversation_id=conversation_id)
     if place is None:
         raise CommandError(NOT_FOUND)
     refusal = _refusal(draft, place)
@@ -69,16 +69,14 @@ async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
 async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message]]:
     conversation_id = ConversationId(cmd.conversation_id)
     if cmd.after_seq is not None:
-        rows = await ctx.sql.chat.list_messages_after(
-            ctx.connection,
+        rows = await ctx.db.chat.list_messages_after(
             viewer_id=ctx.user_id,
             conversation_id=conversation_id,
             after_seq=cmd.after_seq,
             page_size=rows_wanted(cmd.limit),
         )
     else:
-        rows = await ctx.sql.chat.list_messages_before(
-            ctx.connection,
+        rows = await ctx.db.chat.list_messages_before(
             viewer_id=ctx.user_id,
             conversation_id=conversation_id,
             before_seq=MAX_ID if cmd.before_seq is None else cmd.before_seq,
@@ -102,8 +100,7 @@ def _refusal(draft: Draft, place: DirectRow) -> CommandError | None:
 async def _write(ctx: Context, draft: Draft) -> MessageRow | None:
     """None when an earlier try has written it."""
     try:
-        return await ctx.sql.chat.insert_message(
-            ctx.connection,
+        return await ctx.db.chat.insert_message(
             conversation_id=draft.conversation_id,
             sender_id=ctx.user_id,
             text=draft.text,
@@ -118,7 +115,7 @@ async def _write(ctx: Context, draft: Draft) -> MessageRow | None:
 async def _earlier_try(ctx: Context, draft: Draft) -> MessageRow | None:
     if draft.client_id is None:
         return None
-    row = await ctx.sql.chat.find_message(ctx.connection, sender_id=ctx.user_id, client_id=draft.client_id)
+    row = await ctx.db.chat.find_message(sender_id=ctx.user_id, client_id=draft.client_id)
     if row is None:
         return None
     asked = (draft.conversation_id, draft.text, draft.reply_to_seq)
@@ -128,6 +125,6 @@ async def _earlier_try(ctx: Context, draft: Draft) -> MessageRow | None:
 
 
 async def _require_member(ctx: Context, conversation_id: ConversationId) -> None:
-    members = await ctx.sql.chat.list_members(ctx.connection, conversation_id=conversation_id)
+    members = await ctx.db.chat.list_members(conversation_id=conversation_id)
     if all(member.user_id != ctx.user_id for member in members):
         raise CommandError(NOT_FOUND)

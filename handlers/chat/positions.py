@@ -13,15 +13,15 @@ from sql.ids import ConversationId
 
 async def mark_read(ctx: Context, cmd: MovePosition) -> Outcome[PositionAck]:
     """What is read was delivered."""
-    row = await ctx.sql.chat.mark_read(
-        ctx.connection, conversation_id=ConversationId(cmd.conversation_id), user_id=ctx.user_id, seq=cmd.seq
+    row = await ctx.db.chat.mark_read(
+        conversation_id=ConversationId(cmd.conversation_id), user_id=ctx.user_id, seq=cmd.seq
     )
     return _moved(ctx, cmd, row)
 
 
 async def mark_delivered(ctx: Context, cmd: MovePosition) -> Outcome[PositionAck]:
-    row = await ctx.sql.chat.mark_delivered(
-        ctx.connection, conversation_id=ConversationId(cmd.conversation_id), user_id=ctx.user_id, seq=cmd.seq
+    row = await ctx.db.chat.mark_delivered(
+        conversation_id=ConversationId(cmd.conversation_id), user_id=ctx.user_id, seq=cmd.seq
     )
     return _moved(ctx, cmd, row)
 

@@ -21,8 +21,7 @@ from sql.ids import ConversationId
 async def sync_chat(ctx: Context, cmd: Sync) -> Outcome[SyncAck]:
     """Conversations of others are left out: that hides as much as `not_found` would, and the rest is still answered."""
     named = [ConversationId(conversation_id) for conversation_id in cmd.positions]
-    missed = await ctx.sql.chat.sync_messages(
-        ctx.connection,
+    missed = await ctx.db.chat.sync_messages(
         viewer_id=ctx.user_id,
         conversation_ids=named,
         after_seqs=list(cmd.positions.values()),

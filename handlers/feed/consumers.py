@@ -19,8 +19,8 @@ BATCH_SIZE = 1_000
 async def fan_out(ctx: Context, data: PostCreatedData) -> Reaction:
     """Brings a post to its author's followers, as it and they are now; a post deleted meanwhile goes nowhere."""
     post_id, author_id = PostId(data.post_id), UserId(data.author_id)
-    post = await ctx.sql.posts.read_post(ctx.connection, viewer_id=author_id, post_id=post_id)
-    author = await ctx.sql.feed.read_author(ctx.connection, author_id=author_id)
+    post = await ctx.db.posts.read_post(viewer_id=author_id, post_id=post_id)
+    author = await ctx.db.feed.read_author(author_id=author_id)
     if post is None or author is None or post.visibility == "private":
         return Reaction()
     if author.is_broadcaster:
@@ -38,9 +38,7 @@ async def _fill_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[
     followers: list[UserId] = []
     before, is_last = FollowId(MAX_ID), False
     while not is_last:
-        batch = await ctx.sql.feed.follower_batch(
-            ctx.connection, author_id=author_id, before_follow_id=before, batch_size=BATCH_SIZE
-        )
+        batch = await ctx.db.feed.follower_batch(author_id=author_id, before_follow_id=before, batch_size=BATCH_SIZE)
         is_last = len(batch) < BATCH_SIZE
         if batch:
             before = batch[-1].follow_id
@@ -55,8 +53,8 @@ async def _followers_who_listen(ctx: Context, author_id: UserId) -> list[UserId]
     listening = [UserId(user_id) for user_id in await ctx.services.attendance.listening(TOPIC)]
     followers: list[UserId] = []
     for start in range(0, len(listening), BATCH_SIZE):
-        followers += await ctx.sql.feed.followers_among(
-            ctx.connection, author_id=author_id, user_ids=listening[start : start + BATCH_SIZE]
+        followers += await ctx.db.feed.followers_among(
+            author_id=author_id, user_ids=listening[start : start + BATCH_SIZE]
         )
     return followers
 

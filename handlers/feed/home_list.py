@@ -41,8 +41,8 @@ async def _build(ctx: PrepareContext) -> HomeList:
     if token is None:
         return ALL_FROM_SQL
     longest = ctx.services.policy.feed_list_max
-    async with ctx.read() as connection:
-        ids = await ctx.sql.feed.home_ids(connection, viewer_id=user_id, id_limit=longest)
+    async with ctx.read() as db:
+        ids = await db.feed.home_ids(viewer_id=user_id, id_limit=longest)
     # A list that is not full holds everything there is.
     built = HomeList(ids, ids[-1] if len(ids) == longest else PostId(0))
     await feeds.finish_rebuild(user_id, token, built.ids, built.floor)

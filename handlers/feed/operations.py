@@ -66,8 +66,7 @@ async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[
 async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
     now = ctx.now()
     position_ms, oldest_ms = command.after, unix_ms(now - _SYNC_WINDOW)
-    rows = await ctx.sql.feed.home_since(
-        ctx.connection,
+    rows = await ctx.db.feed.home_since(
         viewer_id=ctx.user_id,
         after=PostId(sync_floor(max(position_ms, oldest_ms))),
         page_size=SYNC_ITEMS_MAX + 1,
@@ -83,8 +82,7 @@ async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
 
 async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None) -> Page[Post]:
     wanted = limit or ctx.services.policy.feed_page_default
-    rows = await ctx.sql.feed.home_page(
-        ctx.connection,
+    rows = await ctx.db.feed.home_page(
         viewer_id=ctx.user_id,
         ids=home.ids,
         floor=home.floor,

@@ -30,7 +30,7 @@ NO_ACCOUNT = "The account of this token is gone."
 
 
 async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
-    row = await ctx.sql.people.read_own_profile(ctx.connection, user_id=ctx.user_id)
+    row = await ctx.db.people.read_own_profile(user_id=ctx.user_id)
     if row is None:
         raise CommandError(UNAUTHENTICATED, NO_ACCOUNT)
     return Outcome(
@@ -49,9 +49,9 @@ async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
 
 async def show_person(ctx: Context, cmd: GetUser) -> Outcome[UserDetail]:
     if cmd.username is not None:
-        row = await ctx.sql.people.read_person_by_username(ctx.connection, viewer_id=ctx.user_id, username=cmd.username)
+        row = await ctx.db.people.read_person_by_username(viewer_id=ctx.user_id, username=cmd.username)
     else:
-        row = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=UserId(cmd.user_id or 0))
+        row = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=UserId(cmd.user_id or 0))
     if row is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(row.viewer))
@@ -59,8 +59,7 @@ async def show_person(ctx: Context, cmd: GetUser) -> Outcome[UserDetail]:
 
 
 async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
-    row = await ctx.sql.people.update_profile(
-        ctx.connection,
+    row = await ctx.db.people.update_profile(
         user_id=ctx.user_id,
         display_name=cmd.display_name,
         bio=cmd.bio,
@@ -76,8 +75,7 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
     # First: it leaves both locked, so that a block set before is seen below, and one set meanwhile waits and then finds
     # this follow to end. Where it was not allowed, it is taken back with the transaction.
-    row = await ctx.sql.graph.follow(
-        ctx.connection,
+    row = await ctx.db.graph.follow(
         follower_id=ctx.user_id,
         followed_id=other_id,
         broadcaster_from=ctx.services.policy.feed_fanout_max_followers,
@@ -96,41 +94,40 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
     await _visible_relation(ctx, other_id)
-    await ctx.sql.graph.unfollow(ctx.connection, follower_id=ctx.user_id, followed_id=other_id)
+    await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=other_id)
     return Outcome(Following(following=False))
 
 
 async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
-    await ctx.sql.people.lock_users(ctx.connection, user_ids=[ctx.user_id, other_id])
+    await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id])
     relation = await _visible_relation(ctx, other_id)
     if relation.is_self:
         raise CommandError(CONFLICT, "Nobody blocks themselves.")
-    await ctx.sql.graph.insert_block(ctx.connection, blocker_id=ctx.user_id, blocked_id=other_id)
-    await ctx.sql.graph.sever(ctx.connection, user_id=ctx.user_id, other_id=other_id)
+    await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
+    await ctx.db.graph.sever(user_id=ctx.user_id, other_id=other_id)
     return Outcome(Blocking(blocked=True))
 
 
 async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
     await _visible_relation(ctx, other_id)
-    await ctx.sql.graph.delete_block(ctx.connection, blocker_id=ctx.user_id, blocked_id=other_id)
+    await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=other_id)
     return Outcome(Blocking(blocked=False))
 
 
 async def list_followers(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
-    return await _list_follows(ctx, cmd, ctx.sql.graph.list_followers)
+    return await _list_follows(ctx, cmd, ctx.db.graph.list_followers)
 
 
 async def list_following(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
-    return await _list_follows(ctx, cmd, ctx.sql.graph.list_following)
+    return await _list_follows(ctx, cmd, ctx.db.graph.list_following)
 
 
 async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> Outcome[Page[User]]:
     user_id = UserId(cmd.user_id)
     await _visible_relation(ctx, user_id)
     rows = await read(
-        ctx.connection,
         viewer_id=ctx.user_id,
         user_id=user_id,
         before=FollowId(MAX_ID if cmd.before is None else cmd.before),
@@ -142,7 +139,7 @@ async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> O
 
 async def _visible_relation(ctx: Context, user_id: UserId) -> Relation:
     """How the caller stands to a person; `not_found` for one who is hidden from them."""
-    person = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=user_id)
+    person = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=user_id)
     if person is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(person.viewer))

@@ -22,9 +22,7 @@ async def start_watching(ctx: PrepareContext, command: WatchPresence) -> set[int
 
 async def watch(ctx: Context, command: WatchPresence, online: set[int]) -> Outcome[PresenceAck]:
     user_ids = [UserId(user_id) for user_id in dict.fromkeys(command.user_ids)]
-    rows = await ctx.sql.people.list_last_seen(
-        ctx.connection, viewer_ids=[ctx.user_id] * len(user_ids), user_ids=user_ids
-    )
+    rows = await ctx.db.people.list_last_seen(viewer_ids=[ctx.user_id] * len(user_ids), user_ids=user_ids)
     seen = {row.user_id: row.last_active_at for row in rows}
     if ctx.session.is_live:
         await ctx.session.unwatch([user_id for user_id in user_ids if user_id not in seen])

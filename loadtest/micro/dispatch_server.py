@@ -41,7 +41,7 @@ from server.pipeline.services import make_services
 from server.pipeline.unit_runner import UnitRunner
 from server.rooms.room_reader import RoomReader
 from server.transports.sockets import Sockets
-from sql.catalogue import load_queries
+from sql.database import load_queries
 from sql.pool import close_pool, open_pool
 from sql.unit import Units
 
@@ -106,7 +106,7 @@ async def serve(port: int) -> None:
         rate_limit_factor=NO_LIMIT,
         token_secrets=f"micro:{secrets.token_hex()}",
     )
-    clock, metrics, queries = SystemClock(), Metrics(), load_queries()
+    clock, metrics = SystemClock(), Metrics()
     pool = await open_pool(
         settings.database_url,
         min_size=0,
@@ -115,15 +115,15 @@ async def serve(port: int) -> None:
         statement_timeout_ms=settings.statement_timeout_ms,
         idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
     )
-    units = Units(pool, acquire_timeout_s=settings.acquire_timeout_s)
+    units = Units(pool, load_queries(), acquire_timeout_s=settings.acquire_timeout_s)
     keys = signing_keys(settings.token_secrets, settings.data_dir)
     tokens = Tokens(keys, clock, access_token_ttl_s=TOKEN_TTL_S)
-    authenticator = Authenticator(tokens, Revocations(units, queries, clock, access_token_ttl_s=TOKEN_TTL_S), clock)
+    authenticator = Authenticator(tokens, Revocations(units, clock, access_token_ttl_s=TOKEN_TTL_S), clock)
     limiter, registry = MemoryLimiter(), Registry([FEATURE])
     fanning = Fanning(registry.namespaces)
     passwords = Passwords(concurrency=1, waiting_max=0)
     redis = open_redis(settings.redis_url, client_name="micro")
-    rows = PresenceRows(units, queries, clock)
+    rows = PresenceRows(units, clock)
     presence = PresenceTracker(
         fanning.topic_registry, fanning.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
     )
@@ -140,7 +140,7 @@ async def serve(port: int) -> None:
     )
     dispatcher = Dispatcher(
         commands=ReadyCommands(registry, metrics.commands, rate_limit_factor=NO_LIMIT),
-        operations=UnitRunner(units, queries, services),
+        operations=UnitRunner(units, services),
         limiter=limiter,
         authenticator=authenticator,
         fanout=fanning.fanout,
@@ -148,7 +148,7 @@ async def serve(port: int) -> None:
     )
     policy = Sockets(
         dispatcher=dispatcher,
-        room_reader=RoomReader(registry, units, queries),
+        room_reader=RoomReader(registry, units),
         authenticator=authenticator,
         membership=fanning.membership,
         limiter=limiter,

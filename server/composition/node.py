@@ -53,7 +53,7 @@ from server.transports.http_server import HttpServer
 from server.version import VERSION
 from server.worker.relay import Relay
 from server.worker.worker import Worker
-from sql.catalogue import load_queries
+from sql.database import Queries, load_queries
 from sql.pool import close_pool, open_pool
 from sql.unit import Units
 
@@ -99,16 +99,16 @@ class Node:
 
     async def _start(self) -> None:
         settings, stack, clock, metrics, queries = self._settings, self._stack, SystemClock(), Metrics(), load_queries()
-        units = await self._open_units(settings.pool_min, settings.pool_max, max(1, settings.pool_max // 2))
+        units = await self._open_units(queries, settings.pool_min, settings.pool_max, max(1, settings.pool_max // 2))
         # A connection of its own: that a login has ended, and that the node is well, must be known under any load.
-        reserved_units = await self._open_units(1, 1)
+        reserved_units = await self._open_units(queries, 1, 1)
         redis = open_redis(settings.redis_url, client_name=f"rookery-{self.node_id}")
         stack.push_async_callback(redis.aclose)
 
         backplane = RedisBackplane(redis, self.node_id)
         topic_registry = TopicRegistry(redis, self.node_id)
         membership = Membership(self.hub, backplane, topic_registry)
-        presence_rows = PresenceRows(units, queries, clock)
+        presence_rows = PresenceRows(units, clock)
         presence = PresenceTracker(
             topic_registry, backplane, grace_s=settings.presence_grace_s, note_left=presence_rows.note_left
         )
@@ -123,8 +123,8 @@ class Node:
         )
         keys = signing_keys(settings.token_secrets, settings.data_dir)
         tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
-        revocations = Revocations(reserved_units, queries, clock, access_token_ttl_s=settings.access_token_ttl_s)
-        room_reader = RoomReader(self.registry, units, queries)
+        revocations = Revocations(reserved_units, clock, access_token_ttl_s=settings.access_token_ttl_s)
+        room_reader = RoomReader(self.registry, units)
         stack.push_async_callback(room_reader.stop)
         room_resync = RoomResync(self.hub, room_reader)
         fanout = Fanout(
@@ -172,10 +172,10 @@ class Node:
         authenticator = Authenticator(tokens, revocations, clock)
         streams = FactStreams(redis)
         stack.push_async_callback(streams.stop)
-        relay = Relay(units, queries, streams, resend_after_s=RESEND_AFTER_S)
+        relay = Relay(units, streams, resend_after_s=RESEND_AFTER_S)
         self.dispatcher = Dispatcher(
             commands=ReadyCommands(self.registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
-            operations=UnitRunner(units, queries, services),
+            operations=UnitRunner(units, services),
             limiter=limiter,
             authenticator=authenticator,
             fanout=fanout,
@@ -197,7 +197,6 @@ class Node:
                 registry=self.registry,
                 streams=streams,
                 units=units,
-                queries=queries,
                 metrics=metrics,
                 worker_id=self.node_id,
                 concurrency=max(1, settings.pool_max // 2),
@@ -205,7 +204,7 @@ class Node:
             )
             worker.start()
             stack.push_async_callback(worker.stop)
-            token_sweeper = TokenSweeper(units, queries, clock)
+            token_sweeper = TokenSweeper(units, clock)
             token_sweeper.start()
             stack.push_async_callback(token_sweeper.stop)
         if self._serve:
@@ -231,12 +230,14 @@ class Node:
                 limiter=limiter,
                 token_watch=token_watch,
                 health=Health(
-                    readiness(reserved_units, queries, backplane, is_draining=lambda: self.draining), metrics, VERSION
+                    readiness(reserved_units, backplane, is_draining=lambda: self.draining), metrics, VERSION
                 ),
             )
             self.port = await front.open(stack)
 
-    async def _open_units(self, min_size: int, max_size: int, readers_max: int | None = None) -> Units:
+    async def _open_units(
+        self, queries: Queries, min_size: int, max_size: int, readers_max: int | None = None
+    ) -> Units:
         settings = self._settings
         pool = await open_pool(
             settings.database_url,
@@ -249,6 +250,7 @@ class Node:
         self._stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
         return Units(
             pool,
+            queries,
             acquire_timeout_s=settings.acquire_timeout_s,
             readers_max=readers_max,
             turn_timeout_s=settings.read_turn_timeout_s,

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from realtime.pubsub.backplane import Backplane
 from server.monitoring.metrics import Metrics
-from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
@@ -44,15 +43,13 @@ class Health:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
 
-def readiness(
-    units: Units, queries: Queries, backplane: Backplane, *, is_draining: Callable[[], bool]
-) -> Mapping[str, Check]:
+def readiness(units: Units, backplane: Backplane, *, is_draining: Callable[[], bool]) -> Mapping[str, Check]:
     """What a node needs for being given clients."""
 
     async def database() -> str | None:
         try:
-            async with units.read() as connection:
-                await queries.facts.read_backlog(connection)
+            async with units.read() as db:
+                await db.facts.read_backlog()
         except (Unavailable, Retry) as error:
             return f"PostgreSQL: {error}"
         return None

@@ -23,9 +23,9 @@ from realtime.contract.declarations import Command, Unit
 from realtime.contract.errors import INVALID_PAYLOAD, CommandError
 from realtime.contract.wire import encode_model
 from server.pipeline.no_session import NO_SESSION
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.errors import BadText, Retry, Unavailable
-from sql.unit import SqlConnection, Units
+from sql.unit import Units
 
 TRIES_AFTER_CONTENTION = 4
 _NOBODY_CALLS = Caller(None, "", None)
@@ -45,9 +45,8 @@ class _DoneBefore(Exception):
 class UnitRunner:
     """Opens the units of work. What they tell their pushes and signals to is the caller's business."""
 
-    def __init__(self, units: Units, queries: Queries, services: Services) -> None:
+    def __init__(self, units: Units, services: Services) -> None:
         self._units = units
-        self._queries = queries
         self._services = services
 
     async def do(
@@ -76,14 +75,14 @@ class UnitRunner:
         data = handler.fact.model.model_validate_json(body)
         reaction: Reaction | None = None
         with suppress(_DoneBefore):
-            async with self._units.write() as connection:
-                is_new = await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name)
+            async with self._units.write() as db:
+                is_new = await db.facts.confirm(fact_id=fact_id, consumer=consumer.name)
                 if not is_new and not again:
                     return None
-                reaction = await handler.react(self._context(_NOBODY_CALLS, NO_SESSION, connection), data)
+                reaction = await handler.react(self._context(_NOBODY_CALLS, NO_SESSION, db), data)
                 if not is_new:
                     raise _DoneBefore
-                await self._store(connection, reaction.facts)
+                await self._store(db, reaction.facts)
             return Reacted(reaction, is_new=True)
         assert reaction is not None
         return Reacted(reaction, is_new=False)
@@ -93,16 +92,14 @@ class UnitRunner:
     ) -> Outcome[Any] | Refusal:
         prepared: Any = None
         if work.before is not None:
-            prepared = await work.before(
-                PrepareContext(caller, session, self._services, self._queries, self._units.read), payload
-            )
+            prepared = await work.before(PrepareContext(caller, session, self._services, self._units.read), payload)
         open_unit = self._opener(command)
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
             try:
-                async with open_unit() as connection:
-                    outcome = await work.operate(self._context(caller, session, connection), payload, prepared)
+                async with open_unit() as db:
+                    outcome = await work.operate(self._context(caller, session, db), payload, prepared)
                     _demand_transaction(command.unit, outcome.facts)
-                    await self._store(connection, outcome.facts)
+                    await self._store(db, outcome.facts)
                 return outcome
             except BadText:
                 raise CommandError(INVALID_PAYLOAD, "The text holds characters that cannot be stored.") from None
@@ -111,18 +108,17 @@ class UnitRunner:
                     raise Unavailable("contention did not end") from error
         raise AssertionError("unreachable")
 
-    def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[SqlConnection]]:
+    def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[Database]]:
         if command.unit is Unit.TRANSACTION:
             return self._units.write
         return self._units.write_at_once if command.writes else self._units.read
 
-    def _context(self, caller: Caller, session: CallerSession, connection: SqlConnection) -> Context:
-        return Context(caller, session, self._services, self._queries, connection)
+    def _context(self, caller: Caller, session: CallerSession, db: Database) -> Context:
+        return Context(caller, session, self._services, db)
 
-    async def _store(self, connection: SqlConnection, facts: Sequence[RaisedFact]) -> None:
+    async def _store(self, db: Database, facts: Sequence[RaisedFact]) -> None:
         if facts:
-            await self._queries.facts.insert_facts(
-                connection,
+            await db.facts.insert_facts(
                 facts=[raised.fact.name for raised in facts],
                 payloads=[encode_model(raised.data).decode() for raised in facts],
             )

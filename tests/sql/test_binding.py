@@ -42,9 +42,9 @@ def test_parameters_are_in_the_order_of_their_numbers() -> None:
 
 def test_a_protocol_that_does_not_fit_its_file_is_refused() -> None:
     class Wrong(Protocol):
-        async def has_ledger(self, connection: object) -> bool: ...
+        async def has_ledger(self) -> bool: ...
 
-        async def unheard_of(self, connection: object) -> bool: ...
+        async def unheard_of(self) -> bool: ...
 
     with pytest.raises(LookupError, match="create_ledger.*unheard_of"):
         bind_queries(Wrong, "ledger")
@@ -52,8 +52,8 @@ def test_a_protocol_that_does_not_fit_its_file_is_refused() -> None:
 
 async def test_arguments_are_told_apart_by_name_not_by_place(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    async with world.units.write() as connection:
-        await world.sql.graph.insert_block(connection, blocked_id=bob, blocker_id=ann)
+    async with world.units.write() as db:
+        await db.graph.insert_block(blocked_id=bob, blocker_id=ann)
     assert await world.value("SELECT count(*) FROM blocks WHERE blocker_id = $1 AND blocked_id = $2", ann, bob) == 1
 
 

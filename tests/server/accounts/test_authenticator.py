@@ -10,7 +10,6 @@ from server.accounts.authenticator import Authenticator
 from server.accounts.revocations import Revocations
 from server.accounts.secrets_file import SigningKey
 from server.accounts.tokens import Tokens
-from sql.catalogue import load_queries
 from sql.unit import Units
 from tests.kit.clock import ManualClock
 
@@ -21,7 +20,7 @@ class Lab:
     def __init__(self, units: Units) -> None:
         self.clock = ManualClock()
         self.tokens = Tokens((SigningKey("k", b"k" * 32),), self.clock, access_token_ttl_s=LIFE_S)
-        self.revocations = Revocations(units, load_queries(), self.clock, access_token_ttl_s=LIFE_S)
+        self.revocations = Revocations(units, self.clock, access_token_ttl_s=LIFE_S)
         self.authenticator = Authenticator(self.tokens, self.revocations, self.clock)
 
     def refusal(self, credentials: Identity | str) -> str:

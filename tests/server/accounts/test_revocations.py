@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 
 from server.accounts.revocations import OVERLAP_S, Revocations
 from server.clock import SystemClock
-from sql.catalogue import load_queries
 from sql.unit import Units
 from tests.kit.clock import ManualClock
 from tests.kit.services import execute
@@ -26,7 +25,7 @@ _numbers = itertools.count(1)
 
 @asynccontextmanager
 async def running(units: Units, clock: ManualClock | None = None) -> AsyncIterator[Revocations]:
-    revocations = Revocations(units, load_queries(), clock or SystemClock(), access_token_ttl_s=LIFE_S, poll_s=0.02)
+    revocations = Revocations(units, clock or SystemClock(), access_token_ttl_s=LIFE_S, poll_s=0.02)
     await revocations.start()
     try:
         yield revocations

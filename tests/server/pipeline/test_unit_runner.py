@@ -44,8 +44,8 @@ def command(name: str, unit: Unit) -> Command[Empty, Nothing]:
 
 
 async def rename(ctx: Context) -> None:
-    await ctx.sql.people.update_profile(
-        ctx.connection, user_id=ctx.user_id, display_name="Renamed", bio=None, profile=None, settings=None
+    await ctx.db.people.update_profile(
+        user_id=ctx.user_id, display_name="Renamed", bio=None, profile=None, settings=None
     )
 
 

@@ -3,7 +3,6 @@
 import datetime
 import re
 from collections.abc import AsyncIterator
-from dataclasses import fields
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -13,7 +12,7 @@ import pytest_asyncio
 from aiosql.types import SQLOperationType
 
 from sql.binding import Query, columns_of, is_row, item_type, methods_of, read_queries, returned_type
-from sql.catalogue import Queries, load_queries
+from sql.database import Database, aggregates, load_queries
 from sql.ledger import LedgerQueries
 
 TYPES: dict[str, type] = {
@@ -28,7 +27,7 @@ TYPES: dict[str, type] = {
     "jsonb": dict,
 }
 
-AGGREGATES = {field.name: get_type_hints(Queries)[field.name] for field in fields(Queries)} | {"ledger": LedgerQueries}
+AGGREGATES = aggregates() | {"ledger": LedgerQueries}
 
 CASES = [
     pytest.param(query, methods_of(protocol)[name], id=f"{aggregate}.{name}")
@@ -63,7 +62,8 @@ def of_database(kind: Any) -> Any:
 
 
 def test_every_query_has_a_method_and_every_method_a_query() -> None:
-    assert isinstance(load_queries(), Queries)
+    assert load_queries().bindings.keys() == aggregates().keys()
+    assert aggregates().keys() <= set(Database.__slots__)
     for aggregate, protocol in AGGREGATES.items():
         assert read_queries(aggregate).keys() == methods_of(protocol).keys(), aggregate
 
@@ -72,7 +72,7 @@ def test_every_query_has_a_method_and_every_method_a_query() -> None:
 async def test_parameters_are_as_the_method_says(connection: Any, query: Query, method: Any) -> None:
     statement = await connection.prepare(query.sql)
     hints = get_type_hints(method)
-    declared = {name: plain(hint) for name, hint in hints.items() if name not in ("connection", "return")}
+    declared = {name: plain(hint) for name, hint in hints.items() if name != "return"}
     actual = [of_database(kind) for kind in statement.get_parameters()]
     assert declared == dict(zip(query.parameters, actual, strict=True))
 
