@@ -94,17 +94,22 @@ def is_row(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
 
 
-def columns_of(row: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The columns that fill a row type, in order, with their types.
+def columns_of(row: type, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The columns that fill a row type, in order: the path of fields to each, and its type.
 
-    A field that is a NamedTuple itself takes several columns, named `<field>_<its own field>`.
+    A field that is a NamedTuple itself takes one column for each of its own fields.
     """
     for name, annotation in get_type_hints(row).items():
         inner = item_type(annotation)
         if is_row(inner):
-            yield from columns_of(inner, f"{prefix}{name}_")
+            yield from columns_of(inner, (*path, name))
         else:
-            yield prefix + name, annotation
+            yield (*path, name), annotation
+
+
+def column_names(path: tuple[str, ...]) -> set[str]:
+    """How a query may name the column of a field: by its whole path, or by the end of it (`author_id`, `id`)."""
+    return {"_".join(path[start:]) for start in range(len(path))}
 
 
 def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:

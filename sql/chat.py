@@ -4,7 +4,7 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.people import Relation, UserCard
+from sql.people import CardRow, RelationRow
 
 
 class OpenedRow(NamedTuple):
@@ -17,7 +17,7 @@ class MemberRow(NamedTuple):
     role: str
     delivered_seq: int
     read_seq: int
-    user: UserCard
+    user: CardRow
 
 
 class MessageRow(NamedTuple):
@@ -31,7 +31,7 @@ class MessageRow(NamedTuple):
     created_at: datetime.datetime
     edited_at: datetime.datetime | None
     is_deleted: bool
-    sender: UserCard
+    sender: CardRow
 
 
 class ConversationMemberRow(NamedTuple):
@@ -64,7 +64,7 @@ class DirectRow(NamedTuple):
     id: ConversationId
     last_seq: int
     other_id: UserId
-    viewer: Relation
+    viewer: RelationRow
     """To the other one."""
 
 
@@ -155,11 +155,11 @@ class ChatQueries(Protocol):
         self, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
     ) -> list[DirectMessageRow]: ...
 
-    async def mark_read(self, *, conversation_id: ConversationId, user_id: UserId, seq: int) -> PositionRow | None: ...
-
-    async def mark_delivered(
-        self, *, conversation_id: ConversationId, user_id: UserId, seq: int
-    ) -> PositionRow | None: ...
+    async def move_position(
+        self, *, conversation_id: ConversationId, user_id: UserId, read_seq: int, delivered_seq: int
+    ) -> PositionRow | None:
+        """What is read was delivered: `read_seq` is at most `delivered_seq`. None: not a member."""
+        ...
 
     async def sync_messages(
         self,

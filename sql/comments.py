@@ -4,7 +4,7 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import CommentId, PostId, UserId
-from sql.people import Relation, UserCard
+from sql.people import CardRow, RelationRow
 
 
 class CommentRow(NamedTuple):
@@ -21,8 +21,8 @@ class CommentRow(NamedTuple):
     client_id: str | None
     created_at: datetime.datetime
     is_deleted: bool
-    author: UserCard
-    viewer: Relation
+    author: CardRow
+    viewer: RelationRow
 
 
 class DeletedCommentRow(NamedTuple):

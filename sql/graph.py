@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, UserId
-from sql.people import Relation, UserCard
+from sql.people import RelationRow, UserRow
 
 
 class FollowRow(NamedTuple):
@@ -18,8 +18,8 @@ class FollowRow(NamedTuple):
 
 class FollowerRow(NamedTuple):
     follow_id: FollowId
-    user: UserCard
-    viewer: Relation
+    user: UserRow
+    viewer: RelationRow
 
 
 class SeveredRow(NamedTuple):

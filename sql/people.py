@@ -6,21 +6,29 @@ from typing import Any, NamedTuple, Protocol
 from sql.ids import UserId
 
 
-class UserCard(NamedTuple):
+class CardRow(NamedTuple):
+    """A person inside of something else."""
+
+    id: UserId
+    username: str
+    display_name: str | None
+    """None where the query is for one viewer, and this person blocks the viewer."""
+
+
+class UserRow(NamedTuple):
     """What everybody may know of a person."""
 
     id: UserId
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None
     follower_count: int
     following_count: int
     post_count: int
     is_private: bool
 
 
-class Relation(NamedTuple):
+class RelationRow(NamedTuple):
     """How the viewer stands to the person in the same row; all but `is_self` are false towards oneself."""
 
     is_self: bool
@@ -30,18 +38,18 @@ class Relation(NamedTuple):
     blocked_by: bool
 
 
-class PersonPage(NamedTuple):
+class PersonRow(NamedTuple):
     """A person's page as the viewer may read it."""
 
-    user: UserCard
-    viewer: Relation
+    user: UserRow
+    viewer: RelationRow
     profile: dict[str, Any]
 
 
 class OwnProfileRow(NamedTuple):
     """What only the person themselves may see."""
 
-    user: UserCard
+    user: UserRow
     email: str | None
     phone: str | None
     profile: dict[str, Any]
@@ -57,13 +65,13 @@ class LastSeenRow(NamedTuple):
 
 
 class PeopleQueries(Protocol):
-    async def read_person(self, *, viewer_id: UserId, user_id: UserId) -> PersonPage | None: ...
+    async def read_person(self, *, viewer_id: UserId, user_id: UserId) -> PersonRow | None: ...
 
-    async def read_person_by_username(self, *, viewer_id: UserId, username: str) -> PersonPage | None: ...
+    async def read_person_by_username(self, *, viewer_id: UserId, username: str) -> PersonRow | None: ...
 
     async def read_own_profile(self, *, user_id: UserId) -> OwnProfileRow | None: ...
 
-    async def list_cards(self, *, user_ids: list[UserId]) -> list[UserCard]:
+    async def list_users(self, *, user_ids: list[UserId]) -> list[UserRow]:
         """In no order; those that do not exist are absent."""
         ...
 

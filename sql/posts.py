@@ -4,7 +4,7 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import LikeId, PostId, UserId
-from sql.people import Relation, UserCard
+from sql.people import CardRow, RelationRow, UserRow
 
 
 class PostRow(NamedTuple):
@@ -21,8 +21,8 @@ class PostRow(NamedTuple):
     client_id: str | None
     created_at: datetime.datetime
     edited_at: datetime.datetime | None
-    author: UserCard
-    viewer: Relation
+    author: CardRow
+    viewer: RelationRow
     viewer_liked: bool
 
 
@@ -34,8 +34,8 @@ class LikeRow(NamedTuple):
 
 class LikerRow(NamedTuple):
     like_id: LikeId
-    user: UserCard
-    viewer: Relation
+    user: UserRow
+    viewer: RelationRow
 
 
 class CountersRow(NamedTuple):

@@ -30,12 +30,12 @@ async def begin_login_session(ctx: Context, user_id: UserId) -> Credentials:
 
 async def credentials_of(ctx: Context, user_id: UserId, session_id: LoginSessionId, refresh_token: str) -> Credentials:
     """The answer that carries tokens, with a fresh access token. Raises `unauthenticated` if the person is gone."""
-    cards = await ctx.db.people.list_cards(user_ids=[user_id])
-    if not cards:
+    users = await ctx.db.people.list_users(user_ids=[user_id])
+    if not users:
         raise CommandError(UNAUTHENTICATED)
     issued = ctx.services.tokens.access_token(user_id, session_id)
     return Credentials(
-        user=user_view(cards[0]),
+        user=user_view(users[0]),
         access_token=issued.token,
         refresh_token=refresh_token,
         expires_in_s=issued.expires_in_s,

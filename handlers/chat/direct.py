@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.chat.conversations import news_of, open_with, read_conversation
+from handlers.chat.conversations import open_with, pushes_of_opening, read_conversation
 from handlers.chat.direct_contract import ListDirectMessages, WriteMessage
 from handlers.chat.messages import Draft, send
 from handlers.chat.models import DirectMessage
@@ -17,16 +17,16 @@ async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessag
     """Opens the conversation where there is none yet, and writes into it: both or nothing."""
     opened = await open_with(ctx, UserId(cmd.user_id))
     sent = await send(ctx, Draft(opened.id, cmd.text, None, cmd.client_id))
-    conversation = await read_conversation(ctx, opened.id)
+    rows = await read_conversation(ctx, opened.id)
     message = sent.data.message
-    receiver = next(member for member in conversation.members if member.user.id == cmd.user_id)
+    receiver = next(row.member for row in rows if row.member.user.id == cmd.user_id)
     written = DirectMessage(
         message=message,
         receiver_id=cmd.user_id,
         status=message_status(message.seq, delivered_seq=receiver.delivered_seq, read_seq=receiver.read_seq),
     )
-    # Nobody is in the room of a new conversation yet: its news have the message, which lets both in.
-    pushes = (*news_of(conversation), *sent.pushes) if opened.created else sent.pushes
+    # Nobody has entered the room of a new conversation yet; `conversation:updated` has the message, and both enter.
+    pushes = (*pushes_of_opening(rows), *sent.pushes) if opened.created else sent.pushes
     return Outcome(written, pushes=pushes, signals=sent.signals)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from handlers.people.models import User
+from handlers.people.models import Card
 from realtime.contract.wire import Model, WireId
 
 
@@ -18,7 +18,7 @@ class Message(Model):
     id: WireId
     conversation_id: WireId
     seq: int
-    sender: User
+    sender: Card
     text: str
     media: tuple[()] = ()
     reply_to_seq: int | None = None
@@ -39,7 +39,7 @@ class DirectMessage(Model):
 class Member(Model):
     """A person in a conversation and how far they are: everything up to and including these `seq`s."""
 
-    user: User
+    user: Card
     role: Literal["owner", "admin", "member"]
     delivered_seq: int
     read_seq: int

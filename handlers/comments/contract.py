@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from handlers.limits import COMMENT_CHARS
-from handlers.people.models import User
+from handlers.people.models import Card
 from realtime.contract.declarations import Command, Repeat, Route
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
@@ -25,7 +25,7 @@ class Comment(Model):
     id: WireId
     post_id: WireId
     parent_id: WireId | None = None
-    author: User
+    author: Card
     text: str
     like_count: int
     reply_count: int

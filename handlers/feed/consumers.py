@@ -8,7 +8,7 @@ from handlers.feed.contract import FEED_NEW, TOPIC, NewPost
 from handlers.feed.position import position_of
 from handlers.people.contract import FOLLOW_CREATED, FollowData
 from handlers.posts.contract import POST_CREATED, PostCreatedData
-from handlers.posts.views import post_view, without_viewer
+from handlers.posts.views import pushed_post_view
 from realtime.contract.emissions import ToTopic, emission
 from sql.ids import MAX_ID, FollowId, PostId, UserId
 
@@ -29,7 +29,7 @@ async def fan_out(ctx: Context, data: PostCreatedData) -> Reaction:
         hearers = await _fill_lists(ctx, author_id, post_id)
     ctx.services.meter.count("feed_posts_fanned_out", 1)
     ctx.services.meter.count("feed_pushes_offered", len(hearers))
-    news = NewPost(post=without_viewer(post_view(post)), position=position_of(post_id))
+    news = NewPost(post=pushed_post_view(post), position=position_of(post_id))
     return Reaction(pushes=(emission(FEED_NEW, news, ToTopic(TOPIC, hearers)),) if hearers else ())
 
 

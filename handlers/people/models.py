@@ -1,4 +1,4 @@
-"""How a person looks on the wire, wherever one is shown."""
+"""How a person looks on the wire."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ class UserViewer(Model):
     requested: bool = False
 
 
+class Card(Model):
+    """A person inside of something else: the same for every reader.
+
+    `display_name` is absent for a reader whom this person blocks.
+    """
+
+    id: WireId
+    username: str
+    display_name: str | None = None
+
+
 class User(Model):
     """A person. `viewer` stands in answers only, never in a push, and not where a person looks at themselves."""
 
@@ -39,7 +50,6 @@ class User(Model):
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None = None
     follower_count: int
     following_count: int
     post_count: int

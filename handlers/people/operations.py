@@ -24,7 +24,7 @@ from realtime.contract.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, Comma
 from realtime.contract.wire import Empty, Page, unix_ms
 from sql.graph import FollowsQuery
 from sql.ids import MAX_ID, FollowId, UserId
-from sql.people import Relation
+from sql.people import RelationRow
 
 NO_ACCOUNT = "The account of this token is gone."
 
@@ -137,7 +137,7 @@ async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> O
     return Outcome(Page(items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
 
 
-async def _visible_relation(ctx: Context, user_id: UserId) -> Relation:
+async def _visible_relation(ctx: Context, user_id: UserId) -> RelationRow:
     """How the caller stands to a person; `not_found` for one who is hidden from them."""
     person = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=user_id)
     if person is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from handlers.people.models import User
+from handlers.people.models import Card
 from realtime.contract.wire import Model, WireId
 
 Kind = Literal["text", "image", "video", "link", "share"]
@@ -24,7 +24,7 @@ class Post(Model):
     """
 
     id: WireId
-    author: User
+    author: Card
     kind: Kind
     text: str
     media: tuple[()] = ()

@@ -42,33 +42,21 @@ WHERE c.author_id = :author_id AND c.client_id = :client_id;
 -- name: read_comment(viewer_id, comment_id)^
 -- One comment of a post that is not deleted, whoever may see it, deleted or not: access is the caller's decision.
 -- comments_pkey, posts_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT
-    c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
-    c.deleted_at IS NOT NULL AS is_deleted,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT comment.*, author.*, r.*
 FROM comments c
 JOIN posts p ON p.id = c.post_id
-JOIN users u ON u.id = c.author_id
+CROSS JOIN LATERAL comment_row(c) comment
+CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
 WHERE c.id = :comment_id AND p.deleted_at IS NULL;
 
 -- name: list_comments(viewer_id, post_id, before, page_size)
 -- A page of the comments that answer the post itself, newest first, without people blocked in either direction.
 -- A deleted one is shown, empty, while it holds replies. comments_post_idx; at most page_size rows.
-SELECT
-    c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
-    c.deleted_at IS NOT NULL AS is_deleted,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT comment.*, author.*, r.*
 FROM comments c
-JOIN users u ON u.id = c.author_id
+CROSS JOIN LATERAL comment_row(c) comment
+CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
 WHERE
     c.post_id = :post_id
@@ -82,16 +70,10 @@ LIMIT :page_size;
 
 -- name: list_replies(viewer_id, post_id, parent_id, before, page_size)
 -- The same for the comments that answer a comment. comments_parent_idx; at most page_size rows.
-SELECT
-    c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
-    c.deleted_at IS NOT NULL AS is_deleted,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT comment.*, author.*, r.*
 FROM comments c
-JOIN users u ON u.id = c.author_id
+CROSS JOIN LATERAL comment_row(c) comment
+CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
 WHERE
     c.parent_id = :parent_id

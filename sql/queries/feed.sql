@@ -94,34 +94,20 @@ WITH followee AS NOT MATERIALIZED (
     LIMIT :page_size
     OFFSET :skip
 )
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
+SELECT post.*, author.*, r.*, viewer.*
 FROM page
 JOIN posts p ON p.id = page.id
-JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 ORDER BY p.id DESC;
 
 -- name: home_since(viewer_id, after, page_size)
 -- What the followed people, broadcasters or not, published after an id and the viewer may see, newest first. Ids are not
 -- in commit order: ask again from some time before the last answer.
 -- follows_pkey, posts_author_idx, posts_pkey, blocks_pkey, post_likes_pkey; at most page_size rows.
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
+SELECT post.*, author.*, r.*, viewer.*
 FROM (
     SELECT newest.id
     FROM follows f
@@ -144,8 +130,10 @@ FROM (
     LIMIT :page_size
 ) page
 JOIN posts p ON p.id = page.id
-JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 ORDER BY p.id DESC;
 
 -- name: home_ids(viewer_id, id_limit)

@@ -108,14 +108,10 @@ FROM removed;
 -- name: list_followers(viewer_id, user_id, before, page_size)
 -- A page of a person's followers, the latest first, without people blocked in either direction by the viewer.
 -- follows_followed_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT
-    f.id AS follow_id,
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT f.id AS follow_id, person.*, r.*
 FROM follows f
 JOIN users u ON u.id = f.follower_id
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, f.follower_id) r
 WHERE f.followed_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY f.id DESC
@@ -124,14 +120,10 @@ LIMIT :page_size;
 -- name: list_following(viewer_id, user_id, before, page_size)
 -- A page of whom a person follows, the latest first, without people blocked in either direction by the viewer.
 -- follows_follower_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT
-    f.id AS follow_id,
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT f.id AS follow_id, person.*, r.*
 FROM follows f
 JOIN users u ON u.id = f.followed_id
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, f.followed_id) r
 WHERE f.follower_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY f.id DESC

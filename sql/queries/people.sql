@@ -1,60 +1,49 @@
 -- name: read_person(viewer_id, user_id)^
 -- A person's page and how the viewer stands to them, whoever they are: access is the caller's decision.
 -- users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    u.profile
+SELECT person.*, r.*, u.profile
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE u.id = :user_id;
 
 -- name: read_person_by_username(viewer_id, username)^
 -- The same, found by name without regard to case. users_username_key; 0 or 1 row.
-SELECT
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    u.profile
+SELECT person.*, r.*, u.profile
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE lower(u.username) = lower(:username);
 
 -- name: read_own_profile(user_id)^
 -- A person's own page with what only they may see. users_pkey; 0 or 1 row.
-SELECT
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    u.email, u.phone, u.profile, u.settings, u.role, u.created_at
+SELECT person.*, u.email, u.phone, u.profile, u.settings, u.role, u.created_at
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
 WHERE u.id = :user_id;
 
--- name: list_cards(user_ids)
+-- name: list_users(user_ids)
 -- What everybody may know of these people. users_pkey; at most one row an id.
-SELECT
-    u.id, u.username, u.display_name, u.bio, u.avatar_url,
-    u.follower_count, u.following_count, u.post_count, u.is_private
+SELECT person.*
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
 WHERE u.id = ANY(:user_ids::bigint[]);
 
 -- name: update_profile(user_id, display_name, bio, profile, settings)^
 -- Changes what was given (NULL: not given) and answers the page as it is now. users_pkey; 0 or 1 row.
-UPDATE users u
-SET
-    display_name = coalesce(:display_name, u.display_name),
-    bio = coalesce(:bio, u.bio),
-    profile = coalesce(:profile, u.profile),
-    settings = coalesce(:settings, u.settings)
-WHERE u.id = :user_id
-RETURNING
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    u.email, u.phone, u.profile, u.settings, u.role, u.created_at;
+WITH changed AS (
+    UPDATE users u
+    SET
+        display_name = coalesce(:display_name, u.display_name),
+        bio = coalesce(:bio, u.bio),
+        profile = coalesce(:profile, u.profile),
+        settings = coalesce(:settings, u.settings)
+    WHERE u.id = :user_id
+    RETURNING u AS row, u.email, u.phone, u.profile, u.settings, u.role, u.created_at
+)
+SELECT person.*, u.email, u.phone, u.profile, u.settings, u.role, u.created_at
+FROM changed u
+CROSS JOIN LATERAL user_row(u.row) person;
 
 -- name: lock_users(user_ids)
 -- Holds these people's rows until the transaction ends, in id order, so that no two callers wait for each other.

@@ -2,8 +2,8 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
-from sql.binding import bind_queries, columns_of, item_type, read_queries
-from sql.people import Relation, UserCard
+from sql.binding import bind_queries, column_names, columns_of, item_type, read_queries
+from sql.people import RelationRow, UserRow
 from tests.sql.world import World
 
 
@@ -19,15 +19,20 @@ class Outer(NamedTuple):
     tail: str
 
 
-def test_a_row_within_a_row_takes_columns_under_its_name() -> None:
-    assert [name for name, _ in columns_of(Outer)] == [
-        "key",
-        "first_id",
-        "first_name",
-        "second_id",
-        "second_name",
-        "tail",
+def test_a_row_within_a_row_takes_a_column_for_each_of_its_fields() -> None:
+    assert [path for path, _ in columns_of(Outer)] == [
+        ("key",),
+        ("first", "id"),
+        ("first", "name"),
+        ("second", "id"),
+        ("second", "name"),
+        ("tail",),
     ]
+
+
+def test_a_column_is_named_by_the_path_of_its_field_or_by_the_end_of_it() -> None:
+    assert column_names(("key",)) == {"key"}
+    assert column_names(("message", "sender", "id")) == {"message_sender_id", "sender_id", "id"}
 
 
 def test_wrappings_are_taken_off() -> None:
@@ -58,4 +63,4 @@ async def test_arguments_are_told_apart_by_name_not_by_place(world: World) -> No
 
 
 def test_cards_and_relations_have_no_column_name_in_common() -> None:
-    assert not set(UserCard._fields) & set(Relation._fields)
+    assert not set(UserRow._fields) & set(RelationRow._fields)

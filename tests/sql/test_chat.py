@@ -31,11 +31,13 @@ async def send(
 
 
 async def move_read(conversation_id: ConversationId, user_id: UserId, seq: int, db: Database) -> PositionRow | None:
-    return await db.chat.mark_read(conversation_id=conversation_id, user_id=user_id, seq=seq)
+    return await db.chat.move_position(
+        conversation_id=conversation_id, user_id=user_id, read_seq=seq, delivered_seq=seq
+    )
 
 
 async def mark_read(world: World, conversation_id: ConversationId, user_id: UserId, seq: int) -> PositionRow | None:
-    return await world.write(lambda db: db.chat.mark_read(conversation_id=conversation_id, user_id=user_id, seq=seq))
+    return await world.write(partial(move_read, conversation_id, user_id, seq))
 
 
 async def texts(world: World, conversation_id: ConversationId, viewer_id: UserId) -> list[tuple[int, str]]:
@@ -202,7 +204,9 @@ async def test_delivered_moves_without_read_and_forwards_only(world: World) -> N
 
     async def delivered(seq: int) -> PositionRow | None:
         return await world.write(
-            lambda db: db.chat.mark_delivered(conversation_id=conversation_id, user_id=bob, seq=seq)
+            lambda db: db.chat.move_position(
+                conversation_id=conversation_id, user_id=bob, read_seq=0, delivered_seq=seq
+            )
         )
 
     assert await delivered(2) == PositionRow(True, 0, 2, 3)

@@ -1,13 +1,13 @@
 import datetime
 
 from sql.ids import UserId
-from sql.people import Relation, UserCard
+from sql.people import RelationRow, UserRow
 from tests.sql.world import World
 
 NOBODY = UserId(1)
 
 
-async def relation_of(world: World, viewer_id: UserId, user_id: UserId) -> Relation:
+async def relation_of(world: World, viewer_id: UserId, user_id: UserId) -> RelationRow:
     page = await world.read(lambda db: db.people.read_person(viewer_id=viewer_id, user_id=user_id))
     assert page is not None
     return page.viewer
@@ -20,7 +20,7 @@ async def test_a_person_is_read_by_id_and_by_name_without_regard_to_case(world: 
         assert page is not None
         by_name = await db.people.read_person_by_username(viewer_id=ann, username=page.user.username.upper())
         assert by_name == page
-        assert page.user == UserCard(bob, page.user.username, "Bob", "", None, 0, 0, 0, False)
+        assert page.user == UserRow(bob, page.user.username, "Bob", "", 0, 0, 0, False)
         assert page.profile == {}
         assert await db.people.read_person(viewer_id=ann, user_id=NOBODY) is None
         assert await db.people.read_person_by_username(viewer_id=ann, username="nobody") is None
@@ -29,12 +29,12 @@ async def test_a_person_is_read_by_id_and_by_name_without_regard_to_case(world: 
 async def test_the_relation_names_each_direction(world: World) -> None:
     ann, bob, cat = await world.people("ann", "bob", "cat")
     await world.follow(ann, bob)
-    assert await relation_of(world, ann, ann) == Relation(True, False, False, False, False)
-    assert await relation_of(world, ann, bob) == Relation(False, True, False, False, False)
-    assert await relation_of(world, bob, ann) == Relation(False, False, True, False, False)
+    assert await relation_of(world, ann, ann) == RelationRow(True, False, False, False, False)
+    assert await relation_of(world, ann, bob) == RelationRow(False, True, False, False, False)
+    assert await relation_of(world, bob, ann) == RelationRow(False, False, True, False, False)
     await world.block(ann, cat)
-    assert await relation_of(world, ann, cat) == Relation(False, False, False, True, False)
-    assert await relation_of(world, cat, ann) == Relation(False, False, False, False, True)
+    assert await relation_of(world, ann, cat) == RelationRow(False, False, False, True, False)
+    assert await relation_of(world, cat, ann) == RelationRow(False, False, False, False, True)
 
 
 async def test_an_update_changes_what_was_given_and_nothing_else(world: World) -> None:
@@ -67,7 +67,7 @@ async def test_an_update_changes_what_was_given_and_nothing_else(world: World) -
 
 async def test_cards_of_several_people(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    cards = await world.read(lambda db: db.people.list_cards(user_ids=[bob, ann, NOBODY]))
+    cards = await world.read(lambda db: db.people.list_users(user_ids=[bob, ann, NOBODY]))
     assert sorted(card.id for card in cards) == sorted([ann, bob])
 
 

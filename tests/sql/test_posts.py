@@ -7,7 +7,7 @@ import pytest
 from handlers.access import may_see_content
 from sql.database import Database
 from sql.ids import MAX_ID, LikeId, PostId, UserId
-from sql.people import Relation
+from sql.people import RelationRow
 from sql.posts import LikeRow, PostRow
 from tests.sql.world import World
 
@@ -41,8 +41,8 @@ async def test_a_post_is_read_with_its_author_and_what_the_viewer_has_to_do_with
     assert (post.id, post.kind, post.text, post.link, post.visibility) == (post_id, "text", "first", None, "public")
     assert (post.like_count, post.comment_count, post.share_count) == (1, 0, 0)
     assert (post.client_id, post.edited_at) == (None, None)
-    assert (post.author.id, post.author.post_count, post.author.follower_count) == (ann, 1, 1)
-    assert post.viewer == Relation(False, True, False, False, False)
+    assert (post.author.id, post.author.display_name) == (ann, "Ann")
+    assert post.viewer == RelationRow(False, True, False, False, False)
     assert post.viewer_liked
     own = await read(world, ann, post_id)
     assert own is not None and own.viewer.is_self and not own.viewer_liked
@@ -152,7 +152,7 @@ async def test_likers_come_latest_first_in_pages_and_without_the_blocked(world: 
 @pytest.mark.parametrize("visibility", ["public", "followers", "private"])
 async def test_sql_and_access_rules_agree_on_who_sees_what(world: World, visibility: str) -> None:
     for case in itertools.product([False, True], repeat=5):
-        relation = Relation(*case)
+        relation = RelationRow(*case)
         in_sql = await world.value(
             "SELECT may_see_content($1, $2, $3, $4, $5)",
             visibility, relation.is_self, relation.follows, relation.blocks, relation.blocked_by,
