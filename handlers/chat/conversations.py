@@ -1,4 +1,4 @@
-"""Opening conversations and looking at them."""
+"""Opening, listing and reading conversations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handlers.chat.contract import (
 )
 from handlers.chat.models import Conversation
 from handlers.chat.rooms import conversation_room
-from handlers.chat.views import by_conversation, conversation_view, pushed_conversation_view
+from handlers.chat.views import conversation_view, group_by_conversation, pushed_conversation_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
 from realtime.contract.emissions import Emission, Enter, ToRoom, emission
@@ -27,7 +27,7 @@ from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 
 
 async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[ConversationAck]:
-    opened = await open_with(ctx, UserId(cmd.user_id))
+    opened = await open_direct(ctx, UserId(cmd.user_id))
     rows = await read_conversation(ctx, opened.id)
     ack = ConversationAck(conversation=conversation_view(rows))
     if not opened.created:
@@ -36,8 +36,8 @@ async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[Conv
     return Outcome(ack, pushes=pushes_of_opening(rows), signals=(Enter(NAMESPACE, conversation_room(opened.id), both),))
 
 
-async def open_with(ctx: Context, other_id: UserId) -> OpenedRow:
-    """Blocked people keep the conversation that they have; they cannot begin one."""
+async def open_direct(ctx: Context, other_id: UserId) -> OpenedRow:
+    """Finds or creates the conversation with a user. With a block between them it is found, but not created."""
     low_id, high_id = sorted((ctx.user_id, other_id))
     found = await ctx.db.chat.find_direct(low_id=low_id, high_id=high_id)
     if found is not None:
@@ -62,7 +62,9 @@ async def list_conversations(ctx: Context, cmd: ListConversations) -> Outcome[Pa
         before=ActivityId(MAX_ID if cmd.before is None else cmd.before),
         page_size=rows_wanted(cmd.limit),
     )
-    page, next_cursor = cut_page(list(by_conversation(rows)), cmd.limit, lambda members: members[0].last_activity_id)
+    page, next_cursor = cut_page(
+        list(group_by_conversation(rows)), cmd.limit, lambda members: members[0].last_activity_id
+    )
     return Outcome(Page(items=[conversation_view(members) for members in page], next_cursor=next_cursor))
 
 

@@ -1,8 +1,8 @@
-"""Messages to and from people, for clients that know no conversations: the same rows, by another way."""
+"""Messages by user instead of by conversation, for clients without conversations; the rows are the same."""
 
 from __future__ import annotations
 
-from handlers.chat.conversations import open_with, pushes_of_opening, read_conversation
+from handlers.chat.conversations import open_direct, pushes_of_opening, read_conversation
 from handlers.chat.direct_contract import ListDirectMessages, WriteMessage
 from handlers.chat.messages import Draft, send
 from handlers.chat.models import DirectMessage
@@ -14,8 +14,8 @@ from sql.ids import MAX_ID, MessageId, UserId
 
 
 async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessage]:
-    """Opens the conversation where there is none yet, and writes into it: both or nothing."""
-    opened = await open_with(ctx, UserId(cmd.user_id))
+    """Opens the conversation if there is none yet and sends into it, in one transaction."""
+    opened = await open_direct(ctx, UserId(cmd.user_id))
     sent = await send(ctx, Draft(opened.id, cmd.text, None, cmd.client_id))
     rows = await read_conversation(ctx, opened.id)
     message = sent.data.message

@@ -69,7 +69,7 @@ def _conversation(rows: Sequence[ConversationMemberRow], viewer: ConversationVie
     )
 
 
-def by_conversation(rows: Iterable[ConversationMemberRow]) -> Iterator[list[ConversationMemberRow]]:
+def group_by_conversation(rows: Iterable[ConversationMemberRow]) -> Iterator[list[ConversationMemberRow]]:
     """Groups rows by conversation; the rows of one conversation follow each other."""
     for _, members in groupby(rows, key=lambda row: row.id):
         yield list(members)

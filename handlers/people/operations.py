@@ -1,4 +1,4 @@
-"""What people do about themselves and each other."""
+"""The use cases of users: profiles, follows, blocks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sql.graph import FollowsQuery
 from sql.ids import MAX_ID, FollowId, UserId
 from sql.people import RelationRow
 
-NO_ACCOUNT = "The account of this token is gone."
+NO_ACCOUNT = "The account of this token does not exist any more."
 
 
 async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
@@ -73,8 +73,8 @@ async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
 
 async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
-    # First: it leaves both locked, so that a block set before is seen below, and one set meanwhile waits and then finds
-    # this follow to end. Where it was not allowed, it is taken back with the transaction.
+    # The follow comes first, since it locks both users: a block set before it is seen below, and one set meanwhile
+    # waits and then ends this follow. A follow that is not allowed is rolled back with the transaction.
     row = await ctx.db.graph.follow(
         follower_id=ctx.user_id,
         followed_id=other_id,
@@ -82,9 +82,9 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     )
     relation = await _visible_relation(ctx, other_id)
     if relation.is_self:
-        raise CommandError(CONFLICT, "Nobody follows themselves.")
+        raise CommandError(CONFLICT, "You cannot follow yourself.")
     if relation.blocks:
-        raise CommandError(CONFLICT, "You block this person: take the block back first.")
+        raise CommandError(CONFLICT, "You block this user: remove the block first.")
     if row is None:
         raise CommandError(NOT_FOUND)
     data = FollowData(follower_id=ctx.user_id, followed_id=other_id)
@@ -103,7 +103,7 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id])
     relation = await _visible_relation(ctx, other_id)
     if relation.is_self:
-        raise CommandError(CONFLICT, "Nobody blocks themselves.")
+        raise CommandError(CONFLICT, "You cannot block yourself.")
     await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
     await ctx.db.graph.sever(user_id=ctx.user_id, other_id=other_id)
     return Outcome(Blocking(blocked=True))
@@ -138,7 +138,7 @@ async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> O
 
 
 async def _visible_relation(ctx: Context, user_id: UserId) -> RelationRow:
-    """How the caller stands to a person; `not_found` for one who is hidden from them."""
+    """The caller's relation to a user. Raises `not_found` for a user whom the caller may not see."""
     person = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=user_id)
     if person is None:
         raise CommandError(NOT_FOUND)

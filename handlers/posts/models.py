@@ -1,4 +1,4 @@
-"""How a post looks on the wire, wherever one is shown."""
+"""The wire model of posts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PostViewer(Model):
 
 
 class Post(Model):
-    """A post. `viewer` stands in answers only, never in a push.
+    """A post. `viewer` is in answers only, never in a push.
 
     `media`, `tags` and `mentions` are empty until posts can have them; `edited_at_ms` is absent until the first edit.
     """

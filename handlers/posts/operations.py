@@ -1,4 +1,4 @@
-"""What people do with posts."""
+"""The use cases of posts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sql.posts import PostRow
 async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
     row = await ctx.db.posts.insert_post(
         author_id=ctx.user_id,
-        kind=cmd.meant_kind,
+        kind=cmd.implied_kind,
         text=cmd.text or "",
         link=cmd.link,
         visibility=cmd.visibility,
@@ -73,7 +73,7 @@ async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
         skip=cmd.offset or 0,
         page_size=rows_wanted(cmd.limit),
     )
-    if not rows:  # whoever's posts one sees is there to be seen, so only an empty page asks
+    if not rows:  # the author of a visible post is visible too, so only an empty page needs the check
         author = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=author_id)
         require_visible(author is not None and may_see_person(author.viewer))
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
@@ -112,7 +112,7 @@ async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
 
 
 async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:
-    """The post; `not_found` where it is hidden from the caller."""
+    """Reads a post. Raises `not_found` where the caller may not see it."""
     row = await ctx.db.posts.read_post(viewer_id=ctx.user_id, post_id=post_id)
     if row is None:
         raise CommandError(NOT_FOUND)
@@ -121,11 +121,11 @@ async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:
 
 
 async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostRow:
-    """What an earlier try with this client_id made; `not_found` when it was deleted since."""
+    """The post of an earlier try with this client_id. Raises `not_found` if it was deleted since."""
     found = await ctx.db.posts.find_post(author_id=ctx.user_id, client_id=cmd.client_id or "")
     row = await _visible_post(ctx, found or PostId(0))
-    # Of an edited post nobody knows the first text and visibility any more.
-    same = (row.kind, row.link) == (cmd.meant_kind, cmd.link) and (
+    # The first text and visibility of an edited post are not stored.
+    same = (row.kind, row.link) == (cmd.implied_kind, cmd.link) and (
         row.edited_at is not None or (row.text, row.visibility) == (cmd.text or "", cmd.visibility)
     )
     if not same:

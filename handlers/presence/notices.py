@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from handlers.presence.contract import PRESENCE_CHANGED, PresenceChanged
 from realtime.contract.wire import encode_model, unix_ms
 from realtime.presence.watches import PresenceChange

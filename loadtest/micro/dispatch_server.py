@@ -10,7 +10,7 @@ import secrets
 from typing import Final
 
 from handlers.context import Call, Outcome
-from handlers.feature import Feature, bind_without_sql
+from handlers.feature import Feature, bind_plain_command
 from handlers.presence.notices import PresenceRows
 from loadtest.micro.engine_host import host
 from loadtest.micro.local_fanout import LocalFanout
@@ -95,7 +95,7 @@ async def echo(call: Call, said: Said) -> Outcome[Nothing]:
 
 
 FEATURE: Final = Feature(
-    name="micro", commands=(bind_without_sql(PUB, publish), bind_without_sql(ECHO, echo)), pushes=(MSG,)
+    name="micro", commands=(bind_plain_command(PUB, publish), bind_plain_command(ECHO, echo)), pushes=(MSG,)
 )
 
 

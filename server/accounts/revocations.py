@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.process.background_tasks import end_task
 from realtime.process.outage import Outage
 from sql.errors import Retry, Unavailable

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from handlers.accounts.contract import SESSION_REVOKED, TOKEN_EXPIRING, SessionRevoked, TokenExpiring
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.contract.errors import CLOSE_SESSION_REVOKED, CLOSE_TOKEN_EXPIRED, CloseReason
 from realtime.contract.identity import Identity
 from realtime.contract.wire import encode_model

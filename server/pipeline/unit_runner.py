@@ -6,19 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, NamedTuple
 
-from handlers.context import (
-    Call,
-    Caller,
-    CallerSession,
-    Context,
-    Outcome,
-    PrepareContext,
-    RaisedFact,
-    Reaction,
-    Refusal,
-    Services,
-)
-from handlers.feature import BoundCommand, Consumer, WithSql
+from handlers.context import Call, Caller, Context, Outcome, PrepareContext, RaisedFact, Reaction, Refusal
+from handlers.feature import BoundCommand, Consumer, UnitOperation
+from handlers.ports import CallerSession, Services
 from realtime.contract.declarations import Command, Unit
 from realtime.contract.errors import INVALID_PAYLOAD, CommandError
 from realtime.contract.wire import encode_model
@@ -56,10 +46,10 @@ class UnitRunner:
 
         Contention that PostgreSQL resolved against us is tried again.
         """
-        work, unit = bound.work, bound.command.unit
-        if isinstance(work, WithSql):
-            return await self._do_with_sql(bound.command, work, payload, caller, session)
-        outcome = await work.operate(Call(caller, session, self._services), payload)
+        operation, unit = bound.operation, bound.command.unit
+        if isinstance(operation, UnitOperation):
+            return await self._do_with_sql(bound.command, operation, payload, caller, session)
+        outcome = await operation.run(Call(caller, session, self._services), payload)
         _demand_transaction(unit, outcome.facts)
         return outcome
 
@@ -88,16 +78,18 @@ class UnitRunner:
         return Reacted(reaction, is_new=False)
 
     async def _do_with_sql(
-        self, command: Command[Any, Any], work: WithSql, payload: Any, caller: Caller, session: CallerSession
+        self, command: Command[Any, Any], operation: UnitOperation, payload: Any, caller: Caller, session: CallerSession
     ) -> Outcome[Any] | Refusal:
         prepared: Any = None
-        if work.before is not None:
-            prepared = await work.before(PrepareContext(caller, session, self._services, self._units.read), payload)
+        if operation.prepare is not None:
+            prepared = await operation.prepare(
+                PrepareContext(caller, session, self._services, self._units.read), payload
+            )
         open_unit = self._opener(command)
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
             try:
                 async with open_unit() as db:
-                    outcome = await work.operate(self._context(caller, session, db), payload, prepared)
+                    outcome = await operation.run(self._context(caller, session, db), payload, prepared)
                     _demand_transaction(command.unit, outcome.facts)
                     await self._store(db, outcome.facts)
                 return outcome

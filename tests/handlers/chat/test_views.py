@@ -1,6 +1,6 @@
 import datetime
 
-from handlers.chat.views import by_conversation, conversation_view, message_view, pushed_conversation_view
+from handlers.chat.views import conversation_view, group_by_conversation, message_view, pushed_conversation_view
 from sql.chat import ConversationMemberRow, MemberRow, MessageRow
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
 from sql.people import CardRow
@@ -71,7 +71,7 @@ def test_a_conversation_is_shown_from_the_rows_of_its_members() -> None:
 
 
 def test_rows_are_gathered_by_conversation() -> None:
-    gathered = list(by_conversation([*rows(7, None), *rows(8, None)]))
+    gathered = list(group_by_conversation([*rows(7, None), *rows(8, None)]))
     assert [[(row.id, row.member.user.id) for row in members] for members in gathered] == [
         [(7, 1), (7, 2)],
         [(8, 1), (8, 2)],

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from handlers.context import Call, Context, Outcome, Reaction
-from handlers.feature import Consumer, Feature, bind_command, bind_without_sql, on
+from handlers.feature import Consumer, Feature, bind_command, bind_plain_command, on
 from realtime.contract.declarations import Fact, Push, Unit
 from realtime.contract.wire import NOTHING, Empty, Nothing
 from server.features import FEATURES
@@ -109,7 +109,7 @@ def test_entry_rooms_come_in_the_order_of_the_features() -> None:
             "other reacts to odd.happened, which no feature declares",
         ),
         (
-            [Feature(name="other", commands=(bind_without_sql(TELL, answer),))],
+            [Feature(name="other", commands=(bind_plain_command(TELL, answer),))],
             "odd:tell declares Unit.TRANSACTION and is bound otherwise",
         ),
         (

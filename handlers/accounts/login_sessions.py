@@ -1,4 +1,4 @@
-"""What people do about their own logins: see them, end them, change the password."""
+"""Listing and revoking one's own login sessions, and changing the password."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from handlers.accounts.contract import ChangePassword, ListSessions, LoginSession, RevokeSession
 from handlers.accounts.login_limits import count_attempt
-from handlers.accounts.views import login_session_of
+from handlers.accounts.views import login_session_view
 from handlers.context import Context, Outcome, PrepareContext
 from handlers.paging import cut_page, rows_wanted
 from realtime.contract.emissions import Revoke
@@ -19,11 +19,11 @@ WRONG_PASSWORD = "The old password is wrong."
 
 
 @dataclass(frozen=True, slots=True)
-class NewHash:
-    """The hash that the old password was checked against, and the one to take its place."""
+class PasswordChange:
+    """The stored hash that the old password was checked against, and the hash of the new password."""
 
-    replaces: str
-    password_hash: str
+    old_hash: str
+    new_hash: str
 
 
 async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSession]]:
@@ -35,7 +35,7 @@ async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSe
     )
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
     current_id = _current_session(ctx)
-    return Outcome(Page(items=[login_session_of(row, current_id) for row in shown], next_cursor=next_cursor))
+    return Outcome(Page(items=[login_session_view(row, current_id) for row in shown], next_cursor=next_cursor))
 
 
 async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
@@ -47,7 +47,7 @@ async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
     return Outcome(NOTHING)
 
 
-async def hash_changed_password(ctx: PrepareContext, cmd: ChangePassword) -> NewHash:
+async def prepare_password_change(ctx: PrepareContext, cmd: ChangePassword) -> PasswordChange:
     """Checks the old password and hashes the new one."""
     await count_attempt(ctx, f"id:{ctx.user_id}")
     async with ctx.read() as db:
@@ -55,18 +55,18 @@ async def hash_changed_password(ctx: PrepareContext, cmd: ChangePassword) -> New
     verdict = await ctx.services.passwords.verify(stored_hash, cmd.old)
     if stored_hash is None or not verdict.correct:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
-    return NewHash(stored_hash, await ctx.services.passwords.hash(cmd.new))
+    return PasswordChange(stored_hash, await ctx.services.passwords.hash(cmd.new))
 
 
-async def change_password(ctx: Context, cmd: ChangePassword, new: NewHash) -> Outcome[Nothing]:
-    if await ctx.db.accounts.lock_password_hash(user_id=ctx.user_id) != new.replaces:
+async def change_password(ctx: Context, cmd: ChangePassword, change: PasswordChange) -> Outcome[Nothing]:
+    if await ctx.db.accounts.lock_password_hash(user_id=ctx.user_id) != change.old_hash:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
-    await ctx.db.accounts.set_password_hash(user_id=ctx.user_id, password_hash=new.password_hash)
+    await ctx.db.accounts.set_password_hash(user_id=ctx.user_id, password_hash=change.new_hash)
     ended = await ctx.db.accounts.revoke_sessions(user_id=ctx.user_id, except_session_id=_current_session(ctx))
     return Outcome(NOTHING, signals=(Revoke(ended),))
 
 
 def _current_session(ctx: Context) -> LoginSessionId:
     if ctx.caller.identity is None:
-        raise RuntimeError("a command for people was called anonymously")
+        raise RuntimeError("a command for users was called anonymously")
     return LoginSessionId(ctx.caller.identity.login_session_id)
