@@ -55,7 +55,7 @@ class AccountQueries(Protocol):
     async def read_password_hash(self, *, user_id: UserId) -> str | None: ...
 
     async def lock_password_hash(self, *, user_id: UserId) -> str | None:
-        """As it is once everybody who was changing it has committed; it stays so until this transaction ends."""
+        """Waits for transactions that are changing the hash, and locks it until this transaction ends."""
         ...
 
     async def set_password_hash(self, *, user_id: UserId, password_hash: str) -> None: ...
@@ -72,19 +72,19 @@ class AccountQueries(Protocol):
         before: LoginSessionId,
         page_size: int,
     ) -> list[LoginSessionRow]:
-        """Those that are neither revoked nor unused since then, newest first."""
+        """Sessions that are not revoked and were used since then, newest first."""
         ...
 
     async def touch_session(self, *, session_id: LoginSessionId, user_agent: str, address: str) -> None: ...
 
     async def revoke_session(self, *, user_id: UserId, session_id: LoginSessionId) -> LoginSessionId | None:
-        """None when it is not this person's, or was revoked before."""
+        """None when the session is another user's, or was revoked before."""
         ...
 
     async def revoke_sessions(
         self, *, user_id: UserId, except_session_id: LoginSessionId | None
     ) -> list[LoginSessionId]:
-        """Those that it revoked: all of the person's, but for one if given."""
+        """The sessions that it revoked: all of the user, except one if given."""
         ...
 
     async def sessions_revoked_since(self, *, since: datetime.datetime) -> list[RevokedSessionRow]: ...
@@ -99,7 +99,7 @@ class AccountQueries(Protocol):
     ) -> None: ...
 
     async def lock_refresh_token(self, *, token_hash: bytes) -> RefreshTokenRow | None:
-        """As it is once everybody who was using it has committed; nobody else uses it until this transaction ends."""
+        """Waits for transactions that are using the token, and locks it until this transaction ends."""
         ...
 
     async def rotate_refresh_token(
@@ -110,9 +110,9 @@ class AccountQueries(Protocol):
         now: datetime.datetime,
         expires_at: datetime.datetime,
     ) -> bool | None:
-        """True: the old one is used up and its successor stands. None: it was used before, or is not there."""
+        """True: the old token is used and its successor is stored. None: it was used before, or does not exist."""
         ...
 
     async def delete_expired_tokens(self, *, expired_before: datetime.datetime, batch_size: int) -> int:
-        """How many there were; more may be left when it is the batch size."""
+        """The number of deleted tokens; there may be more when it equals the batch size."""
         ...

@@ -1,4 +1,4 @@
-"""Joins the named queries of a `.sql` file with the typed Protocol that describes them."""
+"""Binds the named queries of a `.sql` file to the typed Protocol that describes them."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from operator import itemgetter
@@ -23,7 +23,7 @@ _NO_ROW: Final = SQLOperationType.INSERT_UPDATE_DELETE
 
 
 class Query(NamedTuple):
-    """A named query as its file has it."""
+    """A named query of a file."""
 
     name: str
     sql: str
@@ -41,7 +41,7 @@ def read_queries(aggregate: str) -> dict[str, Query]:
         if name.removesuffix("_cursor") in queries:  # aiosql makes a second form of each query that answers rows
             continue
         function = getattr(loaded, name)
-        # Parameters are numbered by first appearance, the order that the signature has too.
+        # aiosql numbers parameters by first appearance, which is the order of the signature too.
         parameters = tuple(parameter for parameter in function.__signature__.parameters if parameter != "self")
         queries[name] = Query(name, function.sql, parameters, function.operation, function.__doc__ or "")
     return queries
@@ -76,12 +76,12 @@ def methods_of(protocol: type) -> dict[str, Callable[..., Any]]:
 
 
 def returned_type(method: Callable[..., Any]) -> Any:
-    """What a query method answers: a row type or a scalar, inside of `list[...]` or `... | None`."""
+    """The return type of a query method: a row type or a scalar, or `list[...]` or `... | None` of it."""
     return get_type_hints(method)["return"]
 
 
 def item_type(annotation: Any) -> Any:
-    """The type of one row or value: `list[X]` and `X | None` without their wrapping."""
+    """The type of one row or value: X for `list[X]` and `X | None`."""
     if get_origin(annotation) is list:
         return item_type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -184,5 +184,5 @@ def _slice_reader(row: Any, columns: slice, *, optional: bool) -> RowReader:
     read = _reader(row)
     if not optional:
         return lambda record: read(record[columns])
-    # An outer join that found nothing leaves every column empty; the first is a key.
+    # An outer join without a match leaves every column NULL; the first column is a key.
     return lambda record: None if record[columns.start] is None else read(record[columns])

@@ -1,4 +1,4 @@
-"""Writes many rows at once, by COPY. For filling a database; counters are set afterwards (`sql.network`)."""
+"""Writes many rows at once, by COPY, to fill a database; `sql.network` sets the counters afterwards."""
 
 import datetime
 from collections.abc import Iterable
@@ -112,7 +112,7 @@ TABLES: dict[type[Record], str] = {
 
 
 async def copy_records(db: Database, kind: type[Record], records: Iterable[Record]) -> None:
-    """Stores records of one kind; fields that a kind does not have get the table's defaults.
+    """Stores records of one kind; columns without a field in the record get the defaults of the table.
 
     Raises UniqueViolated or ForeignKeyMissing; then none of these records is stored.
     """

@@ -10,7 +10,7 @@ from sql.people import CardRow, RelationRow
 class OpenedRow(NamedTuple):
     id: ConversationId
     created: bool
-    """False when it stood before."""
+    """False when it existed before."""
 
 
 class MemberRow(NamedTuple):
@@ -25,7 +25,7 @@ class MessageRow(NamedTuple):
     seq: int
     id: MessageId
     text: str
-    """Still the old text where `is_deleted`: not to be shown."""
+    """Where `is_deleted`, still the old text, which must not be shown."""
     reply_to_seq: int | None
     client_id: str | None
     created_at: datetime.datetime
@@ -35,7 +35,7 @@ class MessageRow(NamedTuple):
 
 
 class ConversationMemberRow(NamedTuple):
-    """One member of a conversation, and the conversation as the viewer has it: the same in each of its rows."""
+    """One member of a conversation, and the conversation as the viewer has it, the same in every row."""
 
     id: ConversationId
     kind: str
@@ -65,19 +65,19 @@ class DirectRow(NamedTuple):
     last_seq: int
     other_id: UserId
     viewer: RelationRow
-    """To the other one."""
+    """The viewer's relation to the other user."""
 
 
 class PositionRow(NamedTuple):
     changed: bool
-    """False when the position stood there, or further on, before."""
+    """False when the position was there, or further on, before."""
     read_seq: int
     delivered_seq: int
     last_seq: int
 
 
 class DirectMessageRow(NamedTuple):
-    """A message between two people, with the positions of the one who did not write it."""
+    """A message of a direct conversation, with the positions of the member who did not send it."""
 
     receiver_id: UserId
     receiver_delivered_seq: int
@@ -89,7 +89,7 @@ class MissedRow(NamedTuple):
     conversation_id: ConversationId
     last_seq: int
     message: MessageRow | None
-    """None, in the only row of its conversation, where it was not asked for, nothing was missed, or all is left out."""
+    """None, in the only row of its conversation: it was not named, nothing was missed, or all was left out."""
 
 
 class ChatQueries(Protocol):
@@ -104,7 +104,7 @@ class ChatQueries(Protocol):
     async def list_conversations(
         self, *, viewer_id: UserId, before: ActivityId, page_size: int
     ) -> list[ConversationMemberRow]:
-        """`before` is a `last_activity_id`; the rows of one conversation stand together."""
+        """`before` is a `last_activity_id`; the rows of one conversation follow each other."""
         ...
 
     async def list_memberships(self, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
@@ -112,7 +112,7 @@ class ChatQueries(Protocol):
     async def list_members(self, *, conversation_id: ConversationId) -> list[MemberPositionsRow]: ...
 
     async def lock_direct(self, *, viewer_id: UserId, conversation_id: ConversationId) -> DirectRow | None:
-        """After it, and until the transaction ends, nobody else numbers a message of this conversation."""
+        """Locks the conversation: until the transaction ends, no other transaction numbers a message of it."""
         ...
 
     async def insert_message(
@@ -126,7 +126,7 @@ class ChatQueries(Protocol):
     ) -> MessageRow | None:
         """None: no such conversation, not a member, or a repeated client_id (see find_message).
 
-        After lock_direct it sees every earlier try in this conversation; without it, one that is committed at this
+        After lock_direct it sees every earlier try in this conversation; without it, a try that is committed at this
         moment raises UniqueViolated (`messages_client_id_key`).
         """
         ...
@@ -171,8 +171,8 @@ class ChatQueries(Protocol):
         bytes_max: int,
         beside_max: int,
     ) -> list[MissedRow]:
-        """The rows of one conversation stand together; it holds more than they show where `last_seq` says so.
+        """The rows of one conversation follow each other; `last_seq` shows whether it has more messages than these.
 
-        Those that were not named stand last, the last active first.
+        Conversations that were not named come last, the last active first.
         """
         ...

@@ -1,4 +1,4 @@
-"""Comments on posts, and answers to comments."""
+"""Comments on posts, and replies to comments."""
 
 import datetime
 from typing import NamedTuple, Protocol
@@ -8,16 +8,16 @@ from sql.people import CardRow, RelationRow
 
 
 class CommentRow(NamedTuple):
-    """A comment as one viewer gets it; `viewer` is how they stand to its author."""
+    """A comment as one viewer gets it; `viewer` is the viewer's relation to its author."""
 
     id: CommentId
     post_id: PostId
     parent_id: CommentId | None
     text: str
-    """Still the old text where `is_deleted`: not to be shown."""
+    """Where `is_deleted`, still the old text, which must not be shown."""
     like_count: int
     reply_count: int
-    """Direct answers that are shown, deleted ones with answers of their own included."""
+    """Direct replies that are shown, including deleted ones with replies of their own."""
     client_id: str | None
     created_at: datetime.datetime
     is_deleted: bool
@@ -29,7 +29,7 @@ class DeletedCommentRow(NamedTuple):
     post_id: PostId
     comment_count: int
     is_tombstone: bool
-    """Whether it is still shown, empty, because it has replies."""
+    """Whether it is still shown, without text, because it has replies."""
 
 
 class CommentQueries(Protocol):
@@ -42,7 +42,7 @@ class CommentQueries(Protocol):
         text: str,
         client_id: str | None,
     ) -> CommentId | None:
-        """None: this author has a comment with this client_id (see find_comment), or post or parent are gone."""
+        """None: this author has a comment with this client_id (see find_comment), or post or parent are deleted."""
         ...
 
     async def find_comment(self, *, author_id: UserId, client_id: str) -> CommentId | None: ...

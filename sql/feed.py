@@ -1,4 +1,4 @@
-"""The home feed, and whom a post goes to."""
+"""The home feed, and the followers to whom a post is delivered."""
 
 from typing import NamedTuple, Protocol
 
@@ -27,9 +27,9 @@ class FeedQueries(Protocol):
         skip: int,
         page_size: int,
     ) -> list[PostRow]:
-        """`ids` has every post above `floor` of those followed who are no broadcasters, perhaps others, in any order.
+        """`ids` has every post above `floor` by followed users who are not broadcasters, perhaps others, in any order.
 
-        Without a list of ids the floor is MAX_ID: everything comes from SQL.
+        Without a list of ids the floor is MAX_ID: the whole page is read from SQL.
         """
         ...
 
@@ -46,7 +46,7 @@ class FeedQueries(Protocol):
         before_follow_id: FollowId,
         batch_size: int,
     ) -> list[FollowerBatchRow]:
-        """Start with MAX_ID, go on with the last `follow_id`; fewer rows than `batch_size` are the last ones."""
+        """Start with MAX_ID, continue with the last `follow_id`; fewer rows than `batch_size` are the last batch."""
         ...
 
     async def followers_among(self, *, author_id: UserId, user_ids: list[UserId]) -> list[UserId]: ...

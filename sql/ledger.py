@@ -1,4 +1,4 @@
-"""What the database remembers of its migrations."""
+"""The record of migrations that were applied to the database."""
 
 from typing import NamedTuple, Protocol
 

@@ -26,11 +26,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class MigrationFailed(Exception):
-    """The files and the database do not fit together, or a file could not be applied; the message says which."""
+    """A file is invalid, was edited after it was applied, or could not be applied; the message says which."""
 
 
 class _Progress(logging.LoggerAdapter[logging.Logger]):
-    """Takes pogo-migrate's warnings for what they are: it warns of each file that it applies."""
+    """Logs the warnings of pogo-migrate as information: it warns of each file that it applies."""
 
     def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
         self.info(msg, *args, **kwargs)
@@ -42,9 +42,9 @@ class _Ledger(NamedTuple):
 
 
 async def migrate(database_url: str, *, folder: Path = MIGRATIONS, lock_timeout_s: float = 120) -> int:
-    """Applies the files that the database has not seen, each in its transaction; answers how many.
+    """Applies the files that are new to the database, each in its transaction; returns their number.
 
-    Any number of nodes may call it at once: one works, the others wait for it and find nothing to do.
+    Any number of nodes may call it at once: one applies the files, the others wait and then have nothing to do.
     Raises MigrationFailed (a bad or an edited file, or another node's lock held too long) and Unavailable.
     """
     async with _open_ledger(database_url) as ledger:
@@ -62,7 +62,7 @@ async def migrate(database_url: str, *, folder: Path = MIGRATIONS, lock_timeout_
 
 
 async def pending(database_url: str, *, folder: Path = MIGRATIONS) -> list[str]:
-    """The names of the files that the database has not seen, oldest first. Changes nothing.
+    """The names of the files that are new to the database, oldest first. Changes nothing.
 
     Raises MigrationFailed when an applied file was edited, and Unavailable.
     """
@@ -79,12 +79,12 @@ async def _open_ledger(database_url: str) -> AsyncIterator[_Ledger]:
     try:
         yield _Ledger(connection, bind_queries(LedgerQueries, "ledger")(connection))
     finally:
-        # Closing gives the lock back too.
+        # Closing releases the lock too.
         await connection.close()
 
 
 async def _lock(ledger: _Ledger, timeout_s: float) -> None:
-    # Polled: a waiting lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all of those.
+    # Polled: a session that waits for a lock has a snapshot, and CREATE INDEX CONCURRENTLY waits for all snapshots.
     try:
         async with asyncio.timeout(timeout_s):
             while not await ledger.queries.try_lock(lock_key=_LOCK_KEY):
@@ -94,7 +94,7 @@ async def _lock(ledger: _Ledger, timeout_s: float) -> None:
 
 
 async def _check(ledger: _Ledger, folder: Path) -> set[str]:
-    """The applied files; pogo-migrate keeps a hash of their names only, so their contents are compared here."""
+    """The applied files. pogo-migrate keeps hashes of names only, so the contents are compared here."""
     contents = _contents(folder)
     applied = {row.migration_id: row.content_hash for row in await ledger.queries.list_applied()}
     for name, content_hash in applied.items():

@@ -1,4 +1,4 @@
-"""A whole network at once: is there one, and its counters after a copy."""
+"""A demo network as a whole: whether there is one, and its counters after a copy."""
 
 from typing import Protocol
 

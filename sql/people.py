@@ -1,4 +1,4 @@
-"""People as others see them."""
+"""Users as others see them."""
 
 import datetime
 from typing import Any, NamedTuple, Protocol
@@ -7,16 +7,16 @@ from sql.ids import UserId
 
 
 class CardRow(NamedTuple):
-    """A person inside of something else."""
+    """A user inside of another object."""
 
     id: UserId
     username: str
     display_name: str | None
-    """None where the query is for one viewer, and this person blocks the viewer."""
+    """None where the query is for one viewer, and this user blocks the viewer."""
 
 
 class UserRow(NamedTuple):
-    """What everybody may know of a person."""
+    """The public columns of a user."""
 
     id: UserId
     username: str
@@ -29,7 +29,7 @@ class UserRow(NamedTuple):
 
 
 class RelationRow(NamedTuple):
-    """How the viewer stands to the person in the same row; all but `is_self` are false towards oneself."""
+    """The viewer's relation to the user in the same row; towards oneself, all but `is_self` are false."""
 
     is_self: bool
     follows: bool
@@ -39,7 +39,7 @@ class RelationRow(NamedTuple):
 
 
 class PersonRow(NamedTuple):
-    """A person's page as the viewer may read it."""
+    """A user's profile page."""
 
     user: UserRow
     viewer: RelationRow
@@ -47,7 +47,7 @@ class PersonRow(NamedTuple):
 
 
 class OwnProfileRow(NamedTuple):
-    """What only the person themselves may see."""
+    """A user with the columns that only they may see."""
 
     user: UserRow
     email: str | None
@@ -72,7 +72,7 @@ class PeopleQueries(Protocol):
     async def read_own_profile(self, *, user_id: UserId) -> OwnProfileRow | None: ...
 
     async def list_users(self, *, user_ids: list[UserId]) -> list[UserRow]:
-        """In no order; those that do not exist are absent."""
+        """In no order; users who do not exist are absent."""
         ...
 
     async def update_profile(
@@ -88,17 +88,17 @@ class PeopleQueries(Protocol):
         ...
 
     async def lock_users(self, *, user_ids: list[UserId]) -> list[UserId]:
-        """Those that exist, in id order. Statements after it see all that others did to these people's graph before."""
+        """The existing ones, in id order. Later statements see all earlier changes of their follows and blocks."""
         ...
 
     async def list_last_seen(self, *, viewer_ids: list[UserId], user_ids: list[UserId]) -> list[LastSeenRow]:
-        """Of pairs (viewer, person), in no order; pairs with a block and people who do not exist are absent."""
+        """For pairs (viewer, user), in no order; pairs with a block and users who do not exist are absent."""
         ...
 
     async def note_last_seen(self, *, user_ids: list[UserId], seen_at: list[datetime.datetime]) -> None:
-        """Pairs (person, time); never moves back."""
+        """For pairs (user, time); an earlier time changes nothing."""
         ...
 
     async def mark_active(self, *, user_ids: list[UserId]) -> None:
-        """Seen just now; written at most once a minute for each person."""
+        """Sets the last activity to now; at most once a minute for each user."""
         ...

@@ -8,7 +8,7 @@ from sql.people import CardRow, RelationRow, UserRow
 
 
 class PostRow(NamedTuple):
-    """A post as one viewer gets it; `viewer` is how they stand to its author."""
+    """A post as one viewer gets it; `viewer` is the viewer's relation to its author."""
 
     id: PostId
     kind: str
@@ -28,7 +28,7 @@ class PostRow(NamedTuple):
 
 class LikeRow(NamedTuple):
     changed: bool
-    """False when it was so before."""
+    """False when nothing had to change."""
     like_count: int
 
 
@@ -56,13 +56,13 @@ class PostQueries(Protocol):
         visibility: str,
         client_id: str | None,
     ) -> PostRow | None:
-        """The post as its author sees it. None: they have one with this client_id, see find_post."""
+        """The post as its author gets it. None: the author has a post with this client_id, see find_post."""
         ...
 
     async def find_post(self, *, author_id: UserId, client_id: str) -> PostId | None: ...
 
     async def read_post(self, *, viewer_id: UserId, post_id: PostId) -> PostRow | None:
-        """None where it does not exist or is deleted. Whether the viewer may see it is not asked here."""
+        """None where it does not exist or is deleted. It does not check whether the viewer may see it."""
         ...
 
     async def hydrate_posts(self, *, viewer_id: UserId, post_ids: list[PostId]) -> list[PostRow]: ...
@@ -80,11 +80,11 @@ class PostQueries(Protocol):
     async def update_post(
         self, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None
     ) -> bool | None:
-        """None leaves a field as it is; the answer None: not this author's, or deleted."""
+        """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted."""
         ...
 
     async def delete_post(self, *, post_id: PostId, author_id: UserId) -> bool | None:
-        """True the first time, then False; None: not this author's."""
+        """True the first time, then False; None: the post is another author's."""
         ...
 
     async def lock_post(self, *, post_id: PostId) -> PostId | None: ...

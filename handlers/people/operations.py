@@ -105,7 +105,7 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     if relation.is_self:
         raise CommandError(CONFLICT, "You cannot block yourself.")
     await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
-    await ctx.db.graph.sever(user_id=ctx.user_id, other_id=other_id)
+    await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
     return Outcome(Blocking(blocked=True))
 
 

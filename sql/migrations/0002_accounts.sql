@@ -1,4 +1,4 @@
--- People, their login sessions and refresh tokens
+-- Users, their login sessions and refresh tokens
 -- depends: 0001_ids
 
 -- migrate: apply
@@ -30,7 +30,7 @@ CREATE UNIQUE INDEX users_email_key ON users (lower(email)) WHERE email IS NOT N
 
 CREATE UNIQUE INDEX users_phone_key ON users (phone) WHERE phone IS NOT NULL;
 
--- There are few broadcasters: a feed page asks which of them its viewer follows, not which followed people are broadcasters.
+-- There are few broadcasters: a feed page finds those that its viewer follows among them, not among the followed users.
 CREATE INDEX users_broadcaster_idx ON users (id) WHERE is_broadcaster;
 
 CREATE TABLE login_sessions (

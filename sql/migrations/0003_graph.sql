@@ -1,4 +1,4 @@
--- Who follows and who blocks whom, and what a viewer may see of another person
+-- Follows and blocks, and what a viewer may see of another user
 -- depends: 0002_accounts
 
 -- migrate: apply
@@ -26,8 +26,8 @@ CREATE TABLE blocks (
 
 CREATE INDEX blocks_blocked_idx ON blocks (blocked_id, blocker_id);
 
--- How a viewer stands to another person. The planner puts it in line. OFFSET 0 makes each EXISTS an index probe: without
--- it the planner may read all follows of one person into a hash table to answer for the few rows of a page.
+-- The relation of a viewer to another user. The planner inlines it. OFFSET 0 makes each EXISTS an index probe: without
+-- it the planner may read all follows of one user into a hash table for the few rows of a page.
 CREATE FUNCTION relation(viewer_id bigint, other_id bigint)
     RETURNS TABLE (
         viewer_is_self boolean,

@@ -1,10 +1,10 @@
--- The columns that queries answer with for people, posts, comments, conversations and messages: each list stands here once
+-- The columns of users, posts, comments, conversations and messages that queries return, each list written once
 -- depends: 0004_posts 0006_chat
 
 -- migrate: apply
 
--- Each function is one SELECT, not STRICT and not VOLATILE: the planner puts it in line, and a field of a whole row that is
--- passed to it becomes the plain column. Their columns are the fields of the row types in sql/*.py, in the same order.
+-- Each function is one SELECT, not STRICT and not VOLATILE: so the planner inlines it, and a field of a whole row that
+-- is passed to it becomes the plain column. The columns are the fields of the row types in sql/*.py, in the same order.
 
 CREATE FUNCTION user_row(person users)
     RETURNS TABLE (
@@ -30,7 +30,7 @@ AS $$
         person.is_private
 $$;
 
--- A person inside of something else, the same for every reader.
+-- A user inside of another object, the same for every reader.
 CREATE FUNCTION card(user_id bigint)
     RETURNS TABLE (id bigint, username text, display_name text)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
@@ -40,7 +40,7 @@ AS $$
     WHERE u.id = user_id
 $$;
 
--- The card as one viewer gets it: of a person who blocks the viewer, only id and username.
+-- The card as one viewer gets it: only id and username of a user who blocks the viewer.
 CREATE FUNCTION card_for(viewer_id bigint, user_id bigint)
     RETURNS TABLE (id bigint, username text, display_name text)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
@@ -182,7 +182,7 @@ AS $$
         message.deleted_at IS NOT NULL
 $$;
 
--- The messages of a conversation for one of its members; none for other people.
+-- The messages of a conversation for one of its members; none for other users.
 CREATE FUNCTION messages_for(viewer_id bigint, conversation_id bigint) RETURNS SETOF messages
     LANGUAGE sql STABLE PARALLEL SAFE
 AS $$

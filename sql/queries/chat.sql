@@ -1,13 +1,13 @@
 -- name: find_direct(low_id, high_id)$
--- The conversation of two people, the smaller id first. conversations_direct_key; 0 or 1 row, its id.
+-- The conversation of two users, the smaller id first. conversations_direct_key; 0 or 1 row, its id.
 SELECT c.id
 FROM conversations c
 WHERE c.direct_low = :low_id AND c.direct_high = :high_id;
 
 -- name: open_direct(low_id, high_id)^
--- The conversation of two people, the smaller id first: made once, however many open it at the same time.
--- Updating the row that another one made is what makes this statement wait for it and see it.
--- conversations_direct_key, conversation_members_pkey; one row.
+-- The conversation of two users, the smaller id first: created once, even if many transactions open it at the same
+-- time. The update of an existing row makes this statement wait for the transaction that is creating it, and see the
+-- row. conversations_direct_key, conversation_members_pkey; one row.
 WITH opened AS (
     INSERT INTO conversations (kind, direct_low, direct_high)
     VALUES ('direct', :low_id, :high_id)
@@ -67,24 +67,23 @@ LEFT JOIN (
 ORDER BY c.last_activity_id DESC, other.joined_at, other.user_id;
 
 -- name: list_memberships(user_ids)
--- Every conversation that these people take part in. conversation_members_user_idx; a row for each.
+-- The conversations of these users. conversation_members_user_idx; a row for each membership.
 SELECT mine.user_id, mine.conversation_id
 FROM conversation_members mine
 WHERE mine.user_id = ANY(:user_ids::bigint[]);
 
 -- name: list_members(conversation_id)
--- Who takes part in a conversation. conversation_members_pkey; a row for each member.
+-- The members of a conversation. conversation_members_pkey; a row for each.
 SELECT member.user_id, member.delivered_seq, member.read_seq
 FROM conversation_members member
 WHERE member.conversation_id = :conversation_id
 ORDER BY member.user_id;
 
 -- name: lock_direct(viewer_id, conversation_id)^
--- Holds a conversation until the transaction ends, so that messages follow each other, and tells how the viewer stands
--- to the other one. conversations_pkey, conversation_members_pkey, blocks_pkey; 0 or 1 row, none for other people's.
-SELECT
-    c.id, c.last_seq, other.user_id AS other_id,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+-- Locks a conversation until the transaction ends, so that messages are numbered one after the other, and reads the
+-- viewer's relation to the other member. conversations_pkey, conversation_members_pkey, blocks_pkey; 0 or 1 row, none
+-- when the viewer is no member.
+SELECT c.id, c.last_seq, other.user_id AS other_id, r.*
 FROM conversations c
 JOIN conversation_members mine ON mine.conversation_id = c.id AND mine.user_id = :viewer_id
 JOIN conversation_members other ON other.conversation_id = c.id AND other.user_id <> :viewer_id
@@ -93,10 +92,10 @@ WHERE c.id = :conversation_id AND c.kind = 'direct'
 FOR NO KEY UPDATE OF c;
 
 -- name: insert_message(conversation_id, sender_id, text, reply_to_seq, client_id)^
--- Gives a member's message the next number of its conversation; the sender has read and received up to it.
--- The row of the conversation orders senders, so there is no hole and no double. A repeated client_id is left alone; one
--- that is being committed elsewhere breaks messages_client_id_key: the number goes back with the transaction.
--- conversations_pkey, conversation_members_pkey, messages_client_id_key; one row, or none.
+-- Stores a member's message under the next number of its conversation, and moves the sender's positions to it. The lock
+-- on the row of the conversation serializes senders, so numbers have no hole and no double. For a repeated client_id
+-- nothing is written; one that another transaction is committing breaks messages_client_id_key, and the number is
+-- rolled back. conversations_pkey, conversation_members_pkey, messages_client_id_key; one row, or none.
 WITH numbered AS (
     UPDATE conversations c
     SET last_seq = c.last_seq + 1, last_activity_id = make_id()
@@ -140,7 +139,7 @@ CROSS JOIN LATERAL card(m.sender_id) sender
 WHERE m.sender_id = :sender_id AND m.client_id = :client_id;
 
 -- name: list_messages_before(viewer_id, conversation_id, before_seq, page_size)
--- A page of a conversation backwards, the latest first; nothing for those who are no members.
+-- A page of a conversation backwards, the latest first; no row when the viewer is no member.
 -- conversation_members_pkey, messages_pkey, users_pkey, blocks_pkey; at most page_size rows.
 SELECT message.*, sender.*
 FROM messages_for(:viewer_id, :conversation_id) m
@@ -151,7 +150,7 @@ ORDER BY m.seq DESC
 LIMIT :page_size;
 
 -- name: list_messages_after(viewer_id, conversation_id, after_seq, page_size)
--- A page of a conversation forwards, the oldest first; nothing for those who are no members.
+-- A page of a conversation forwards, the oldest first; no row when the viewer is no member.
 -- conversation_members_pkey, messages_pkey, users_pkey, blocks_pkey; at most page_size rows.
 SELECT message.*, sender.*
 FROM messages_for(:viewer_id, :conversation_id) m
@@ -162,9 +161,9 @@ ORDER BY m.seq
 LIMIT :page_size;
 
 -- name: list_direct_messages(viewer_id, before, skip, page_size)
--- A page of what a person wrote and got, over all their conversations of two, newest first.
--- conversation_members_user_idx, conversations_pkey, messages_pkey, conversation_members_pkey, users_pkey, blocks_pkey; at
--- most page_size rows after those that are skipped; of each conversation it reads as many, and those above `before`.
+-- A page of the messages that a user sent and received, over all direct conversations, newest first.
+-- conversation_members_user_idx, conversations_pkey, messages_pkey, conversation_members_pkey, users_pkey, blocks_pkey;
+-- at most page_size rows after the skipped ones; of each conversation it reads as many, and those above `before`.
 SELECT
     receiver.user_id AS receiver_id, receiver.delivered_seq AS receiver_delivered_seq,
     receiver.read_seq AS receiver_read_seq, message.*, sender.*
@@ -191,10 +190,10 @@ CROSS JOIN LATERAL card_for(:viewer_id, (page.message).sender_id) sender
 ORDER BY page.id DESC;
 
 -- name: move_position(conversation_id, user_id, read_seq, delivered_seq)^
--- Moves a member's positions forwards, never back; a number above the last message moves nothing.
--- `held` has the member's row as it is after waiting for another device of the member, unlike the rest of the statement,
--- which sees what was committed when it began.
--- conversation_members_pkey, conversations_pkey; 0 or 1 row, none for those who are no members.
+-- Moves a member's positions forwards, never back; a number above the last message moves nothing. `held` is the newest
+-- version of the member's row, also after waiting for another device of the member; everything else is read from the
+-- snapshot of the statement. conversation_members_pkey, conversations_pkey; 0 or 1 row, none when the user is no
+-- member.
 WITH held AS (
     SELECT
         member.conversation_id, member.user_id, member.read_seq, member.delivered_seq,
@@ -226,11 +225,11 @@ FROM held
 WHERE NOT EXISTS (SELECT FROM moved);
 
 -- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max, beside_max)
--- What a client has missed: for each of its conversations (parallel arrays) the messages after a number, oldest first;
--- then its last active conversations that are not among these, without messages. One statement, since half of all
--- clients may ask at once. An answer that grows over bytes_max leaves out the messages from there on.
--- conversation_members_pkey, conversation_members_user_idx, conversations_pkey, messages_pkey, users_pkey; for each named
--- conversation that the viewer is a member of at most page_size rows, or one row without a message, as for the others.
+-- What a client missed: for each of its conversations (parallel arrays) the messages after a number, oldest first; then
+-- its last active conversations that are not among these, without messages. One statement, since many clients may sync
+-- at once. Messages are left out from where the answer would exceed bytes_max. conversation_members_pkey,
+-- conversation_members_user_idx, conversations_pkey, messages_pkey, users_pkey; for each named conversation that the
+-- viewer is a member of at most page_size rows, or one row without a message, as for the others.
 WITH missed AS MATERIALIZED (
     SELECT
         position.conversation_id, later.seq, later.message,
@@ -252,11 +251,11 @@ WITH missed AS MATERIALIZED (
     WHERE mine.user_id = :viewer_id AND mine.conversation_id = ANY(:conversation_ids::bigint[])
     UNION ALL
     (
-        SELECT beside.id, beside.last_seq, row_number() OVER (ORDER BY beside.last_activity_id DESC)
+        SELECT unnamed.id, unnamed.last_seq, row_number() OVER (ORDER BY unnamed.last_activity_id DESC)
         FROM conversation_members mine
-        JOIN conversations beside ON beside.id = mine.conversation_id
+        JOIN conversations unnamed ON unnamed.id = mine.conversation_id
         WHERE mine.user_id = :viewer_id AND mine.conversation_id <> ALL(:conversation_ids::bigint[])
-        ORDER BY beside.last_activity_id DESC
+        ORDER BY unnamed.last_activity_id DESC
         LIMIT :beside_max
     )
 )

@@ -1,5 +1,5 @@
 -- name: read_person(viewer_id, user_id)^
--- A person's page and how the viewer stands to them, whoever they are: access is the caller's decision.
+-- A user's profile page and the viewer's relation to them. The caller checks access.
 -- users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
 SELECT person.*, r.*, u.profile
 FROM users u
@@ -8,7 +8,7 @@ CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE u.id = :user_id;
 
 -- name: read_person_by_username(viewer_id, username)^
--- The same, found by name without regard to case. users_username_key; 0 or 1 row.
+-- The same by username, without regard to case. users_username_key; 0 or 1 row.
 SELECT person.*, r.*, u.profile
 FROM users u
 CROSS JOIN LATERAL user_row(u) person
@@ -16,21 +16,21 @@ CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE lower(u.username) = lower(:username);
 
 -- name: read_own_profile(user_id)^
--- A person's own page with what only they may see. users_pkey; 0 or 1 row.
+-- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row.
 SELECT person.*, u.email, u.phone, u.profile, u.settings, u.role, u.created_at
 FROM users u
 CROSS JOIN LATERAL user_row(u) person
 WHERE u.id = :user_id;
 
 -- name: list_users(user_ids)
--- What everybody may know of these people. users_pkey; at most one row an id.
+-- The public columns of these users. users_pkey; at most one row an id.
 SELECT person.*
 FROM users u
 CROSS JOIN LATERAL user_row(u) person
 WHERE u.id = ANY(:user_ids::bigint[]);
 
 -- name: update_profile(user_id, display_name, bio, profile, settings)^
--- Changes what was given (NULL: not given) and answers the page as it is now. users_pkey; 0 or 1 row.
+-- Changes the given columns (NULL: not given) and returns the profile as it is now. users_pkey; 0 or 1 row.
 WITH changed AS (
     UPDATE users u
     SET
@@ -46,7 +46,7 @@ FROM changed u
 CROSS JOIN LATERAL user_row(u.row) person;
 
 -- name: lock_users(user_ids)
--- Holds these people's rows until the transaction ends, in id order, so that no two callers wait for each other.
+-- Locks these users until the transaction ends, in id order, so that two callers do not deadlock.
 -- users_pkey; a row for each that exists.
 SELECT u.id
 FROM users u
@@ -55,7 +55,7 @@ ORDER BY u.id
 FOR NO KEY UPDATE;
 
 -- name: mark_active(user_ids)!
--- Notes that these people were here; people noted within the last minute, or locked just now, are left alone.
+-- Sets the last activity of these users to now; skips users active within the last minute, and locked ones.
 -- users_pkey.
 UPDATE users
 SET last_active_at = now()
@@ -68,7 +68,7 @@ WHERE id IN (
 );
 
 -- name: list_last_seen(viewer_ids, user_ids)
--- When people were last here, for each pair (viewer, person) without a block in either direction.
+-- When users were last active, for each pair (viewer, user) without a block in either direction.
 -- users_pkey, blocks_pkey; at most one row a pair.
 SELECT pair.viewer_id, u.id AS user_id, u.last_active_at
 FROM unnest(:viewer_ids::bigint[], :user_ids::bigint[]) AS pair (viewer_id, user_id)
@@ -78,7 +78,7 @@ WHERE
     AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.user_id AND b.blocked_id = pair.viewer_id);
 
 -- name: note_last_seen(user_ids, seen_at)!
--- Notes when people were last here; what is newer stays, people locked just now are left alone. users_pkey.
+-- Sets when users were last active; skips users with a newer time, and locked ones. users_pkey.
 UPDATE users
 SET last_active_at = seen.seen_at
 FROM (

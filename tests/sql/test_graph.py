@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from sql.database import Database
-from sql.graph import FollowRow, SeveredRow
+from sql.graph import FollowRow, RemovedFollowRow
 from sql.ids import MAX_ID, FollowId, UserId
 from tests.sql.world import World
 
@@ -107,8 +107,8 @@ async def test_severing_removes_both_directions_and_counts_them_off(world: World
     ann, bob, cat = await world.people("ann", "bob", "cat")
     for one, other in ((ann, bob), (bob, ann), (ann, cat), (cat, bob)):
         await world.follow(one, other)
-    severed = await world.write(lambda db: db.graph.sever(user_id=ann, other_id=bob))
-    assert set(severed) == {SeveredRow(ann, bob), SeveredRow(bob, ann)}
+    severed = await world.write(lambda db: db.graph.remove_follows(user_id=ann, other_id=bob))
+    assert set(severed) == {RemovedFollowRow(ann, bob), RemovedFollowRow(bob, ann)}
     assert await world.value("SELECT count(*) FROM follows WHERE follower_id = ANY($1)", [ann, bob, cat]) == 2
     assert await miscounted(world) == []
 
@@ -120,7 +120,7 @@ async def test_a_block_that_races_with_follows_leaves_no_follow(world: World) ->
         async def block(db: Database, ann: UserId = ann, bob: UserId = bob) -> bool:
             await db.people.lock_users(user_ids=[ann, bob])
             await db.graph.insert_block(blocker_id=ann, blocked_id=bob)
-            await db.graph.sever(user_id=ann, other_id=bob)
+            await db.graph.remove_follows(user_id=ann, other_id=bob)
             return True
 
         async def befriend(db: Database, one: UserId, other: UserId) -> bool:

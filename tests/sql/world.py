@@ -66,7 +66,7 @@ class World:
         async with self.units.write() as db:
             await db.people.lock_users(user_ids=[blocker_id, blocked_id])
             await db.graph.insert_block(blocker_id=blocker_id, blocked_id=blocked_id)
-            await db.graph.sever(user_id=blocker_id, other_id=blocked_id)
+            await db.graph.remove_follows(user_id=blocker_id, other_id=blocked_id)
 
     async def post(self, author_id: UserId, text: str = "hello", visibility: str = "public") -> PostId:
         made = await self.write(
