@@ -22,21 +22,6 @@ class Database:
     Every query can raise the errors of `sql.errors`; in a transaction, an error ends that transaction.
     """
 
-    # Typed by the annotations below; a slot is filled when its aggregate is first used.
-    __slots__ = (
-        "_queries",
-        "accounts",
-        "chat",
-        "comments",
-        "connection",
-        "facts",
-        "feed",
-        "graph",
-        "network",
-        "people",
-        "posts",
-    )
-
     accounts: AccountQueries
     chat: ChatQueries
     comments: CommentQueries
@@ -52,6 +37,7 @@ class Database:
         self.connection = connection
 
     def __getattr__(self, aggregate: str) -> object:
+        # Runs at the first use of an aggregate only: most units use one or two.
         bind = self._queries.bindings.get(aggregate)
         if bind is None:
             raise AttributeError(aggregate)

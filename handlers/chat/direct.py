@@ -25,7 +25,7 @@ async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessag
         receiver_id=cmd.user_id,
         status=message_status(message.seq, delivered_seq=receiver.delivered_seq, read_seq=receiver.read_seq),
     )
-    # Nobody has entered the room of a new conversation yet; `conversation:updated` has the message, and both enter.
+    # No session is in the room of a new conversation yet: `conversation:updated` has the message, then both join.
     pushes = (*pushes_of_opening(rows), *sent.pushes) if opened.created else sent.pushes
     return Outcome(written, pushes=pushes, signals=sent.signals)
 

@@ -50,7 +50,7 @@ AS $$
             AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0)
 $$;
 
--- Whether a viewer with this relation sees what somebody published with this visibility. The same rule as in
+-- Whether a viewer with this relation sees what a user published with this visibility. The same rule as in
 -- handlers/access.py, which decides about single objects; a test compares the two.
 CREATE FUNCTION may_see_content(
     visibility text, is_self boolean, follows boolean, blocks boolean, blocked_by boolean

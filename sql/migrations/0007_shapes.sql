@@ -30,6 +30,21 @@ AS $$
         person.is_private
 $$;
 
+-- The columns that only the user themselves may see.
+CREATE FUNCTION own_user_row(person users)
+    RETURNS TABLE (
+        email text,
+        phone text,
+        profile jsonb,
+        settings jsonb,
+        role text,
+        created_at timestamptz
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT person.email, person.phone, person.profile, person.settings, person.role, person.created_at
+$$;
+
 -- A user inside of another object, the same for every reader.
 CREATE FUNCTION card(user_id bigint)
     RETURNS TABLE (id bigint, username text, display_name text)

@@ -17,9 +17,10 @@ WHERE lower(u.username) = lower(:username);
 
 -- name: read_own_profile(user_id)^
 -- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row.
-SELECT person.*, u.email, u.phone, u.profile, u.settings, u.role, u.created_at
+SELECT person.*, own.*
 FROM users u
 CROSS JOIN LATERAL user_row(u) person
+CROSS JOIN LATERAL own_user_row(u) own
 WHERE u.id = :user_id;
 
 -- name: list_users(user_ids)
@@ -39,11 +40,12 @@ WITH changed AS (
         profile = coalesce(:profile, u.profile),
         settings = coalesce(:settings, u.settings)
     WHERE u.id = :user_id
-    RETURNING u AS row, u.email, u.phone, u.profile, u.settings, u.role, u.created_at
+    RETURNING u AS row
 )
-SELECT person.*, u.email, u.phone, u.profile, u.settings, u.role, u.created_at
-FROM changed u
-CROSS JOIN LATERAL user_row(u.row) person;
+SELECT person.*, own.*
+FROM changed
+CROSS JOIN LATERAL user_row(changed.row) person
+CROSS JOIN LATERAL own_user_row(changed.row) own;
 
 -- name: lock_users(user_ids)
 -- Locks these users until the transaction ends, in id order, so that two callers do not deadlock.

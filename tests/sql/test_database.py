@@ -13,6 +13,7 @@ from aiosql.types import SQLOperationType
 
 from sql.binding import Query, column_names, columns_of, is_row, item_type, methods_of, read_queries, returned_type
 from sql.database import Database, aggregates, load_queries
+from sql.ids import UserId
 from sql.ledger import LedgerQueries
 
 TYPES: dict[str, type] = {
@@ -63,9 +64,16 @@ def of_database(kind: Any) -> Any:
 
 def test_every_query_has_a_method_and_every_method_a_query() -> None:
     assert load_queries().bindings.keys() == aggregates().keys()
-    assert aggregates().keys() <= set(Database.__slots__)
     for aggregate, protocol in AGGREGATES.items():
         assert read_queries(aggregate).keys() == methods_of(protocol).keys(), aggregate
+
+
+async def test_an_aggregate_is_made_at_its_first_use_and_kept(connection: Any) -> None:
+    db = Database(load_queries(), connection)
+    assert db.people is db.people
+    assert await db.people.list_users(user_ids=[UserId(1)]) == []
+    with pytest.raises(AttributeError, match="weather"):
+        getattr(db, "weather")  # noqa: B009
 
 
 @pytest.mark.parametrize(("query", "method"), CASES)

@@ -218,7 +218,7 @@ HOT = [
 
 
 SHAPES = re.compile(
-    r"\b(?:user_row|card|card_for|post_row|post_viewer|comment_row|conversation_row|member_row|message_row|messages_for"
+    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_viewer|comment_row|conversation_row|member_row|message_row|messages_for"
     r"|relation|may_see_content)\("
 )
 """A call of one of them in a plan: the planner did not put it in line."""
