@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from handlers.accounts.connection_notices import ConnectionNotice, session_revoked, token_expiring, warn_before_s
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.contract.errors import CLOSE_SESSION_REVOKED, CLOSE_TOKEN_EXPIRED, CloseReason
 from realtime.contract.identity import Identity
 

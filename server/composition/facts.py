@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.redis.fact_streams import FactStreams
 from server.accounts.token_sweeper import TokenSweeper
 from server.composition.storage import Storage
@@ -35,7 +35,7 @@ class BackgroundWork:
 def build_fact_relay(storage: Storage, stack: AsyncExitStack) -> FactRelay:
     streams = FactStreams(storage.redis)
     stack.push_async_callback(streams.stop)
-    return FactRelay(streams, Relay(storage.units, storage.queries, streams, resend_after_s=RESEND_AFTER_S))
+    return FactRelay(streams, Relay(storage.units, streams, resend_after_s=RESEND_AFTER_S))
 
 
 def build_background_work(
@@ -53,10 +53,9 @@ def build_background_work(
         registry=registry,
         streams=streams,
         units=storage.units,
-        queries=storage.queries,
         metrics=metrics,
         worker_id=worker_id,
         concurrency=max(1, settings.pool_max // 2),
         reclaim_idle_ms=settings.reclaim_idle_ms,
     )
-    return BackgroundWork(worker, TokenSweeper(storage.units, storage.queries, clock))
+    return BackgroundWork(worker, TokenSweeper(storage.units, clock))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from handlers.presence.notices import PresenceNotices
 from realtime.engine.hub import Hub
 from realtime.engine.replay.replay_log import ReplayLogs
@@ -59,13 +59,13 @@ def build_messaging(
 
     # A lost client is noticed this much later at most.
     unnoticed_s = (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000
-    notices = PresenceNotices(storage.units, storage.queries, clock)
+    notices = PresenceNotices(storage.units, clock)
     presence = PresenceTracker(
         topic_registry, backplane, grace_s=settings.presence_grace_s, save_last_seen=notices.store_last_seen
     )
     watches = PresenceWatches(presence, backplane, notify=notices.notify_watchers, unnoticed_s=unnoticed_s)
 
-    room_reader = RoomReader(registry, storage.units, storage.queries)
+    room_reader = RoomReader(registry, storage.units)
     stack.push_async_callback(room_reader.stop)
     room_resync_queue = RoomResyncQueue(hub, room_reader.namespaces)
 

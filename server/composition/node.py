@@ -72,7 +72,7 @@ class Node:
     async def _start(self) -> None:
         settings, clock, stack = self._settings, self._clock, self._stack
         storage = await open_storage(settings, self.node_id, stack)
-        accounts = build_accounts(settings, clock, storage.reserved_units, storage.queries, stack)
+        accounts = build_accounts(settings, clock, storage.reserved_units, stack)
         messaging = build_messaging(
             settings,
             clock,
@@ -135,7 +135,7 @@ class Node:
         stack.push_async_callback(messaging.presence.stop)
         messaging.watches.start()
         stack.push_async_callback(messaging.watches.stop)
-        checks = readiness(storage.reserved_units, storage.queries, messaging.backplane, self.drain_state)
+        checks = readiness(storage.reserved_units, messaging.backplane, self.drain_state)
         clients = build_clients(
             self._settings,
             self.node_id,

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.feeds.packed_lists import PackedLists
 from realtime.limits.fallback_limiter import FallbackLimiter
 from realtime.limits.limiter import Limiter
@@ -68,7 +68,7 @@ def build_pipeline(
     )
     dispatcher = Dispatcher(
         commands=CommandTable(registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
-        unit_runner=UnitRunner(storage.units, storage.queries, services),
+        unit_runner=UnitRunner(storage.units, services),
         limiter=limiter,
         authenticator=accounts.authenticator,
         fanout=messaging.fanout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature, WithoutSql
+from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature, PlainOperation
 from realtime.contract.declarations import Fact, Push, Unit
 
 
@@ -28,7 +28,7 @@ class Registry:
             key = (bound.command.namespace, bound.command.name)
             if key in self._commands:
                 raise ValueError(f"{bound.command.name} is declared twice on {bound.command.namespace}")
-            if isinstance(bound.work, WithoutSql) is not (bound.command.unit is Unit.NONE):
+            if isinstance(bound.operation, PlainOperation) is not (bound.command.unit is Unit.NONE):
                 raise ValueError(f"{bound.command.name} declares {bound.command.unit} and is bound otherwise")
             self._commands[key] = bound
             if bound.command.any_namespace:

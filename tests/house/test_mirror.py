@@ -9,10 +9,11 @@ DECLARATIONS = {"__init__.py", "contract.py", "models.py", "views.py", "feature.
 covers the models and views of its feature."""
 
 TESTED_ELSEWHERE = {
-    "handlers/accounts/credentials.py": "tests/handlers/accounts/test_entering.py",
+    "handlers/accounts/credentials.py": "tests/handlers/accounts/test_login.py",
     "handlers/chat/direct_contract.py": "tests/handlers/chat/test_direct.py",
     "handlers/context.py": "tests/contract/test_callers.py",
     "handlers/feature.py": "tests/server/pipeline/test_dispatch.py",
+    "handlers/ports.py": "tests/contract/test_callers.py",
     "realtime/pubsub/backplane.py": "tests/conformance/test_backplane.py",
     "realtime/pubsub/memory_backplane.py": "tests/conformance/test_backplane.py",
     "realtime/engine/recovery/missed_pushes.py": "tests/recovery/test_stalled.py",
