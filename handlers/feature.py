@@ -93,6 +93,7 @@ class Feature:
     """Everything that a feature brings; listed explicitly in `server/features.py`.
 
     `entry_rooms` names, per namespace, the rooms that a person's session enters before its CONNECT is answered.
+    `polled_topics` names, per namespace, the topics that a long-polling client hears without asking for them.
     """
 
     name: str
@@ -101,3 +102,4 @@ class Feature:
     facts: tuple[Fact[Any], ...] = ()
     consumers: tuple[Consumer, ...] = ()
     entry_rooms: Mapping[str, EntryRooms] = field(default_factory=dict)
+    polled_topics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -238,6 +238,7 @@ TOKEN_EXPIRING = Push(
     model=TokenExpiring,
     audience="Every namespace of a connection whose access token ends within a minute; `auth:renew` lets it live on.",
     volatile=True,
+    about_connection=True,
 )
 
 SESSION_REVOKED = Push(
@@ -246,4 +247,5 @@ SESSION_REVOKED = Push(
     model=SessionRevoked,
     audience="Every namespace of every connection of a login session that was ended, before it is closed.",
     volatile=True,
+    about_connection=True,
 )

@@ -1,12 +1,12 @@
 """The product's engine with no accounts: `python -m loadtest.micro.engine_server --port N [--recovery] [--rooms K]`.
 
 Event `pub` emits `msg` with the same payload to everybody, event `echo` is answered `{"ok": true}`. With `--recovery` a
-client that asks for it in its CONNECT (`auth.recovery`) is followed, and its session given back to it when it is lost.
+client that asks for it in its CONNECT (`auth.recovery`) can resume its session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,15 +17,18 @@ from loadtest.micro.fanning import EVERYBODY, NODE, Fanning
 from loadtest.micro.hosting import host
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import ToRoom, emission
+from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
 from realtime.engine.recovery.recovery import Recovery
+from realtime.engine.recovery.stalled_clients import StalledClients
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.session import Session
 from realtime.pubsub import rooms
 from realtime.pubsub.resync_notifier import RESYNC_EVENT
 
 
 class Anything(RootModel[Any]):
-    """What a client published, as it is."""
+    """The payload of a client, unchanged."""
 
 
 MSG: Final = Push(name="msg", namespace="/", model=Anything, audience="Everybody.")
@@ -34,7 +37,7 @@ DONE: Final = b'{"ok":true}'
 
 
 class OpenDoor:
-    """Lets everybody in, into `room_count` rooms: everybody's own ones, but for the first."""
+    """Lets every client in, into `room_count` rooms: one that all share, and others of its own."""
 
     def __init__(self, fanning: Fanning, *, room_count: int) -> None:
         self._fanning = fanning
@@ -59,20 +62,17 @@ class OpenDoor:
         return DONE
 
     def disconnected(self, session: Session, reason: str) -> None:
-        if not session.kept:
+        if not session.is_kept:
             self._fanning.membership.release(session)
 
-    def owner(self, session: Session) -> Hashable:
-        return None
-
-    async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
+    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
         return True
 
     def resumed(self, session: Session) -> None:
-        return None  # all that is told here is kept in logs
+        return None  # all pushes of this server are in logs
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        session.tell(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
+        session.push_replayable(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
 
     def expired(self, session: Session) -> None:
         self._fanning.membership.release(session)
@@ -81,12 +81,17 @@ class OpenDoor:
 async def serve(port: int, *, room_count: int, recovering: bool) -> None:
     fanning = Fanning(NAMESPACES)
     door = OpenDoor(fanning, room_count=room_count)
-    recovery = Recovery(hub=fanning.hub, logs=fanning.logs, policy=door, node_id=NODE) if recovering else None
+    recovery = _recovery(fanning, door) if recovering else None
     await fanning.fanout.start()
     await host(door, fanning.hub, port, NAMESPACES, recovery)
     if recovery is not None:
         recovery.stop()
     await fanning.fanout.stop()
+
+
+def _recovery(fanning: Fanning, door: OpenDoor) -> Recovery:
+    recoverable = RecoverableSessions(hub=fanning.hub, logs=fanning.logs, policy=door, node_id=NODE)
+    return Recovery(recoverable=recoverable, policy=door, stalled_clients=StalledClients())
 
 
 def main() -> None:

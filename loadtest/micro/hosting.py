@@ -8,6 +8,7 @@ from aiohttp import web
 
 from loadtest.lifetime import serve_until_told
 from realtime.contract.errors import CLOSE_DRAINING
+from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
@@ -33,7 +34,8 @@ async def host(
     """Serves clients until SIGTERM; `told` is what they need to know beside the port."""
     spare_full_collections()
     options = EngineOptions(ping_interval_ms=PING_INTERVAL_MS, namespaces=namespaces)
-    engine = SocketEngine(policy=policy, hub=hub, options=options, recovery=recovery)
+    sessions = SessionManager(policy=policy, hub=hub, recovery=recovery)
+    engine = SocketEngine(policy=policy, hub=hub, sessions=sessions, options=options)
     app = web.Application()
     engine.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)

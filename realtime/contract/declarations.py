@@ -123,6 +123,7 @@ class Push(Generic[ModelT]):
     """A hint from server to client, delivered at most once; the same bytes for everybody who gets it.
 
     `audience` is one sentence for the documents: who hears it. A `volatile` push is never kept and never replayed.
+    A push `about_connection` is not given to long-polling clients: each poll shows its token, and is answered by it.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Push(Generic[ModelT]):
     model: type[ModelT]
     audience: str
     volatile: bool = False
+    about_connection: bool = False
     then: LastPosition[ModelT] | None = None
 
 

@@ -61,6 +61,6 @@ class ResyncNotifier:
             scopes = self._missed.pop(member)
             if member in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
-                member.tell(RESYNC_EVENT, orjson.dumps({"scope": scope}))
+                member.push_replayable(RESYNC_EVENT, orjson.dumps({"scope": scope}))
         if self._missed:
             self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)

@@ -24,13 +24,13 @@ CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
 class WatchedSession(Protocol):
-    def send(self, event: str, data: bytes) -> None: ...
+    def push_volatile(self, event: str, data: bytes) -> None: ...
 
     def disconnect(self) -> None: ...
 
 
 class WatchedConnection(Protocol):
-    """What the watch needs of `realtime.engine.session.session.Connection`."""
+    """What the watch needs of `realtime.engine.session.connection.Connection`."""
 
     @property
     def id(self) -> str: ...
@@ -102,7 +102,7 @@ class TokenWatch:
                 connection = self._watched[connection_id].connection
                 self.disarm(connection)
                 for session in tuple(connection.sessions.values()):
-                    session.send(SESSION_REVOKED.name, body)
+                    session.push_volatile(SESSION_REVOKED.name, body)
                     session.disconnect()
                 connection.close(CLOSE_SESSION_REVOKED)
 
@@ -123,7 +123,7 @@ class TokenWatch:
             watched.warned = True
             body = encode_model(TokenExpiring(expires_in_s=round(left_s)))
             for session in tuple(watched.connection.sessions.values()):
-                session.send(TOKEN_EXPIRING.name, body)
+                session.push_volatile(TOKEN_EXPIRING.name, body)
         due_s = expires_at_s if watched.warned else expires_at_s - self._warn_before_s
         watched.timer = self._schedule(connection_id, due_s)
 

@@ -10,12 +10,15 @@ from socket import socket
 
 from aiohttp import web
 
+from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.http.peer import peer_address
 from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
 from realtime.engine.protocol import msgpack_packets
+from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
 from realtime.engine.recovery.recovery import Recovery
+from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.engine.replay.replay_log import ReplayLogs
 from realtime.engine.server import SocketEngine
 from realtime.handoff.session_directory import SessionDirectory
@@ -82,6 +85,7 @@ class HttpServer:
             client_max_size=settings.max_packet_bytes,
             middlewares=[share_api_with_pages(settings.allowed_origins, settings.trusted_proxies)],
         )
+        stalled_clients = StalledClients()
         sockets = Sockets(
             dispatcher=self.dispatcher,
             room_reader=self.room_reader,
@@ -91,21 +95,21 @@ class HttpServer:
             token_watch=self.token_watch,
             presence=self.presence,
             watches=self.watches,
+            stalled_clients=stalled_clients,
             rate_limit_factor=settings.rate_limit_factor,
         )
-        recovery = Recovery(
+        recoverable = RecoverableSessions(
             hub=self.hub,
             logs=self.logs,
             policy=sockets,
             node_id=self.node_id,
             window_s=settings.recovery_window_s,
-            max_part_bytes=settings.max_unread_bytes // 2,
             max_missed_bytes=settings.max_unread_bytes * MISSED_PER_UNREAD,
             max_kept=settings.recovery_sessions_max,
         )
-        stack.callback(recovery.stop)
-        exchange = SessionMigration(
-            recovery=recovery,
+        migration = SessionMigration(
+            recoverable=recoverable,
+            stalled_clients=stalled_clients,
             policy=sockets,
             membership=self.membership,
             fanout=self.fanout,
@@ -113,8 +117,17 @@ class HttpServer:
             watches=self.watches,
             directory=self.directory,
         )
+        recovery = Recovery(
+            recoverable=recoverable,
+            policy=sockets,
+            stalled_clients=stalled_clients,
+            other_nodes=migration,
+            max_part_bytes=settings.max_unread_bytes // 2,
+        )
+        stack.callback(recovery.stop)
+        sessions = SessionManager(policy=sockets, hub=self.hub, recovery=recovery)
         engines = [
-            SocketEngine(policy=sockets, hub=self.hub, options=options, recovery=recovery)
+            SocketEngine(policy=sockets, hub=self.hub, sessions=sessions, options=options)
             for options in self._engine_options()
         ]
         for engine in engines:
@@ -124,8 +137,7 @@ class HttpServer:
         polling = LongPolling(
             registry=self.registry,
             sockets=sockets,
-            hub=self.hub,
-            recovery=recovery,
+            sessions=sessions,
             authenticator=self.authenticator,
             membership=self.membership,
             limiter=self.limiter,
@@ -141,8 +153,8 @@ class HttpServer:
             max_body_bytes=settings.max_packet_bytes,
             body_timeout_s=settings.body_timeout_s,
         ).attach(app)
-        await exchange.start()
-        stack.push_async_callback(exchange.stop)
+        await migration.start()
+        stack.push_async_callback(migration.stop)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -163,12 +175,12 @@ class HttpServer:
             drain,
             hub=self.hub,
             namespaces=self.registry.namespaces,
-            exchange=exchange,
+            migration=migration,
             recovery=recovery,
             engines=engines,
             deadline_s=settings.drain_timeout_s,
         )
-        stack.callback(setattr, sockets, "draining", True)
+        stack.callback(sockets.start_draining)
         return int(runner.addresses[0][1])
 
     def _engine_options(self) -> list[EngineOptions]:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING, CloseReason
 from realtime.engine.connections.packet_handler import PacketHandler
+from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
 from realtime.engine.protocol.frames import Outgoing, binary_message, websocket_frame
@@ -24,7 +25,7 @@ from realtime.engine.session.session import Session
 from realtime.engine.websocket.frame_parser import BINARY, TEXT
 from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
-from realtime.engine.websocket.upgrade import UpgradedResponse, refuse_upgrade, take_over
+from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade, refuse_upgrade
 
 Layer = Literal["engineio", "socketio", "websocket"]
 
@@ -38,10 +39,10 @@ class EngineEcho(PacketHandler):
 
     __slots__ = ()
 
-    def _take_text(self, text: bytes) -> None:
+    def _handle_text(self, text: bytes) -> None:
         self._connection.write(Outgoing(b"4" + text))
 
-    def _take_binary(self, data: bytes) -> None:
+    def _handle_binary(self, data: bytes) -> None:
         self._connection.write(binary_message(data))
 
 
@@ -79,15 +80,15 @@ def _take_out(value: object, parts: list[bytes]) -> object:
 
 
 class AuthEcho:
-    """Lets everybody in and tells them the `auth` that they came with."""
+    """Lets every client in and sends it the `auth` of its CONNECT."""
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        # The suites' client begins to listen for the next message once it has heard one: both in one read, and it
-        # would miss the second.
-        asyncio.get_running_loop().call_later(_AUTH_DELAY_S, session.send, "auth", orjson.dumps(auth))
+        # The suites' client starts to listen for the next message after it has received one: it would miss the second
+        # of two that come in one read.
+        asyncio.get_running_loop().call_later(_AUTH_DELAY_S, session.push_volatile, "auth", orjson.dumps(auth))
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         raise AssertionError("events do not come as far as this")
@@ -96,22 +97,22 @@ class AuthEcho:
         """Nothing was kept of it."""
 
 
-class SocketListenerEcho:
+class WebSocketEcho:
     """Sends every WebSocket message back."""
 
     def __init__(self, socket: WebSocketProtocol) -> None:
         self._socket = socket
 
-    def text(self, payload: bytes) -> None:
+    def on_text(self, payload: bytes) -> None:
         self._socket.write_frame(websocket_frame(TEXT, payload))
 
-    def binary(self, payload: bytes) -> None:
+    def on_binary(self, payload: bytes) -> None:
         self._socket.write_frame(websocket_frame(BINARY, payload))
 
-    def violated(self, reason: CloseReason) -> None:
+    def on_violation(self, reason: CloseReason) -> None:
         self._socket.close(reason)
 
-    def left(self) -> None:
+    def on_close(self) -> None:
         """Nothing was kept of it."""
 
 
@@ -132,9 +133,9 @@ class WebSocketLayer:
         refusal = refuse_upgrade(request)
         if refusal is not None:
             return refusal
-        socket = take_over(request, self.group)
+        socket = accept_upgrade(request, self.group)
         if socket is not None:
-            socket.listen(SocketListenerEcho(socket))
+            socket.set_receiver(WebSocketEcho(socket))
         return UpgradedResponse()
 
     async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
@@ -146,9 +147,11 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
     """What the official test suite of a layer is run against."""
     if layer == "websocket":
         return WebSocketLayer()
+    policy, hub = AuthEcho(), Hub()
     return SocketEngine(
-        policy=AuthEcho(),
-        hub=Hub(),
+        policy=policy,
+        hub=hub,
+        sessions=SessionManager(policy=policy, hub=hub),
         options=EngineOptions(
             path=f"/{layer.removesuffix('io')}.io/",
             ping_interval_ms=300,
@@ -162,7 +165,7 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
 
 @asynccontextmanager
 async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) -> AsyncIterator[int]:
-    """Serves what can `attach` and `close` on the loopback address; yields the real port."""
+    """Serves a server that has `attach` and `close` on the loopback address; yields the real port."""
     app = web.Application()
     server.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)

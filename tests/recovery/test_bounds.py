@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import orjson
 from aiohttp import ClientWebSocketResponse
 
-from realtime.engine.recovery.recovery import MAX_KEPT_OF_ONE
+from realtime.engine.recovery.recoverable_sessions import MAX_KEPT_PER_USER
 from realtime.redis.client import open_redis
 from tests.handlers.chat.talk import CHAT
 from tests.journeys.javascript import JavaScript
@@ -93,11 +93,11 @@ async def test_one_person_does_not_push_out_the_sessions_of_others(
         await device.ask("drop")
         while server.node.hub.sessions(CHAT):
             await asyncio.sleep(0.01)
-        for _ in range(MAX_KEPT_OF_ONE + 3):
+        for _ in range(MAX_KEPT_PER_USER + 3):
             async with joined(server, crowd, recovery=True):
                 pass
         async with asyncio.timeout(10):
-            while len(server.node.hub.members(CHAT, f"user:{crowd.id}")) > MAX_KEPT_OF_ONE:
+            while len(server.node.hub.members(CHAT, f"user:{crowd.id}")) > MAX_KEPT_PER_USER:
                 await asyncio.sleep(0.01)
         await device.ask("aim", url=server.url)
         assert (await device.joins(2)).recovered

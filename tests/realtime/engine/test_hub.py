@@ -8,7 +8,8 @@ from realtime.contract.errors import CloseReason
 from realtime.engine.hub import Hub
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.protocol.frames import Outgoing
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.connection import Connection
+from realtime.engine.session.session import Session
 from realtime.engine.session.transport import TransportName
 from tests.kit.recording_session import RecordingSession
 
@@ -21,7 +22,7 @@ class RecordingTransport:
     written: list[Outgoing] = field(default_factory=list)
     unread_bytes: int = 0
 
-    def watch(self, on_stalled: Callable[[], None]) -> None:
+    def call_when_stalled(self, action: Callable[[], None]) -> None:
         """It never stalls."""
 
     def write(self, packet: Outgoing) -> None:
@@ -30,16 +31,16 @@ class RecordingTransport:
     def close(self, reason: CloseReason) -> None:
         """Nothing is behind it."""
 
-    def release(self) -> None:
+    def finish_close(self) -> None:
         """Nothing is behind it."""
 
     def abort(self) -> None:
         """Nothing is behind it."""
 
-    def hold(self) -> None:
+    def pause_reading(self) -> None:
         """Nothing is read from it."""
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         """Nothing is read from it."""
 
 
@@ -104,7 +105,7 @@ async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
     """It is encoded and framed once, however many rooms and sockets there are."""
     hub, transports = Hub(), [RecordingTransport() for _ in range(3)]
     for number, transport in enumerate(transports):
-        connection = Connection(
+        connection: Connection[Session] = Connection(
             id=str(number),
             peer_address="",
             user_agent=None,
@@ -126,7 +127,7 @@ async def test_a_member_may_leave_while_it_hears_a_push() -> None:
     hub = Hub()
 
     class Leaver(RecordingSession):
-        def take(self, push: EncodedPush) -> None:
+        def deliver(self, push: EncodedPush) -> None:
             hub.leave_all(self)
 
     for _ in range(3):

@@ -53,7 +53,7 @@ async def test_an_event_in_work_is_answered_first() -> None:
         await server.policy.arrived.wait()
         stopping = asyncio.create_task(_stop(server))
         await asyncio.sleep(0.01)
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await client.receive() == '43/chat,1["x"]'
         assert await client.closed() == (4012, "draining")
         await stopping

@@ -11,7 +11,7 @@ import pytest
 
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.pubsub.rooms import person_room
-from server.transports.long_polling import BEGINNINGS
+from server.transports.long_polling import FIRST_POLLS
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
 
 WAIT_S = 10.0
@@ -71,7 +71,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 
 def is_waiting(server: RunningServer, person: Person) -> bool:
     members = server.node.hub.members("/users", person_room(int(person.id)))
-    return any(not member.kept for member in members)
+    return any(not member.is_kept for member in members)
 
 
 def is_ended(server: RunningServer, person: Person) -> bool:
@@ -344,7 +344,7 @@ async def test_polls_that_begin_anew_are_limited_by_person(database_url: str, re
         me = await generous.person("poll.begin")
     async with running_server(settings_for_tests(database_url, redis_url, rate_limit_factor=1)) as server:
         client = Poller(server, me.access_token)
-        for _ in range(BEGINNINGS.count):
+        for _ in range(FIRST_POLLS.count):
             await client.poll("")
         status, answer = await client.get("")
         assert (status, answer["error"]["code"]) == (429, "rate_limited")
@@ -403,4 +403,4 @@ async def test_a_poll_that_ends_while_it_begins_leaves_nothing(server: RunningSe
     async with asyncio.timeout(WAIT_S):
         while not is_ended(server, me):
             await asyncio.sleep(0.01)
-    assert all(session.state != int(me.id) for name in NAMESPACES for session in server.node.hub.sessions(name))
+    assert all(session.user_id != int(me.id) for name in NAMESPACES for session in server.node.hub.sessions(name))

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from realtime.contract.identity import Identity
 from realtime.engine.hub import Hub
-from realtime.engine.session.closed_connection import closed_connection
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.session import Session
 from realtime.presence.tracker import TOPIC as PRESENCE
 from realtime.presence.tracker import PresenceTracker
@@ -292,7 +292,7 @@ async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> 
     membership = Membership(hub, backplane, registry)
     presence = PresenceTracker(registry, backplane, grace_s=1, note_left=keep_nothing)
     watches = PresenceWatches(presence, backplane, tell=tell_nobody)
-    connection = closed_connection()
+    connection: Connection[Session] = Connection.closed()
     connection.identity = Identity(user_id=1, login_session_id=1, expires_at_s=0)
     session = Session(id="s", namespace="/chat", connection=connection)
     caller_session = SocketCallerSession(session, membership, TokenWatch(ManualClock(), access_token_ttl_s=60), watches)
@@ -300,12 +300,13 @@ async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> 
     await caller_session.watch([2, 3])
     assert watches.watched_by(session) == {2, 3}
     # The client is lost, and what it called before goes on.
-    session.kept = True
+    session.detach()
+    session.keep()
     watches.leave(session)
     await caller_session.watch([4])
     assert watches.watched_by(session) == frozenset()
     watches.come_back(session)
-    session.kept = False
+    session.resume(connection, [], complete=True)
     assert watches.watched_by(session) == {2, 3}
     watches.unwatch(session)
     membership.release(session)

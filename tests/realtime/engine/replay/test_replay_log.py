@@ -18,7 +18,7 @@ class _Clock:
 
 def _logs(*, keep_s: float = 100, max_bytes: int = 10**6, clock: _Clock | None = None) -> ReplayLogs:
     logs = ReplayLogs(keep_s=keep_s, max_bytes=max_bytes, now_s=clock or _Clock())
-    logs.hold()
+    logs.add_reader()
     return logs
 
 
@@ -53,22 +53,22 @@ def test_what_is_never_replayed_is_not_kept() -> None:
 
 def test_nothing_is_kept_for_nobody() -> None:
     logs = _logs()
-    logs.let_go()
+    logs.remove_reader()
     assert logs.append("a:1", _push("x")) and logs.append("a:1", _push("x"))
     assert logs.size_bytes == 0
 
 
 def test_what_was_kept_goes_with_the_last_who_may_want_it() -> None:
     logs = _logs()
-    logs.hold()
+    logs.add_reader()
     logs.append("a:1", _push("x"))
     logs.interrupt("b:1")
-    logs.let_go()
+    logs.remove_reader()
     assert _ids(logs, "a:1") == ["x"]
-    logs.let_go()
+    logs.remove_reader()
     assert (logs.size_bytes, logs.entries(), _ids(logs, "a:1"), logs.number_of("x")) == (0, (), [], None)
     assert logs.evicted == logs.last
-    logs.hold()
+    logs.add_reader()
     assert logs.append("a:1", _push("y")) and logs.number_of("y") == 3
 
 

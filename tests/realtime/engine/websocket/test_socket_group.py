@@ -65,8 +65,8 @@ async def test_a_socket_that_does_not_finish_closing_is_cut_off(monkeypatch: pyt
     monkeypatch.setattr(socket_group, "_CLOSE_WAIT_S", 0.01)
     group = _group()
     slow, quick, other = Socket(group), Socket(group), Socket(group)
-    group.expect_end(slow)
-    group.expect_end(quick)
+    group.limit_close(slow)
+    group.limit_close(quick)
     group.remove(quick)
     while not slow.happened:
         await asyncio.sleep(0.001)

@@ -35,7 +35,7 @@ async def test_a_client_that_stops_reading_is_cut_off_with_its_reason() -> None:
         (session,) = server.policy.sessions
         sent = 0
         while not server.policy.gone:
-            session.send("pushed", b'"' + b"x" * 65_536 + b'"')
+            session.push_volatile("pushed", b'"' + b"x" * 65_536 + b'"')
             sent += 1
             await asyncio.sleep(0)
         assert server.policy.gone == [("/chat", "slow_consumer")]

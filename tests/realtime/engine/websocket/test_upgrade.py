@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from realtime.engine.websocket.upgrade import UpgradedResponse, take_over
-from tests.kit.protocol_server import SocketListenerEcho, WebSocketLayer
+from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade
+from tests.kit.protocol_server import WebSocketEcho, WebSocketLayer
 from tests.protocol.websocket_peer import FIN, REQUEST, TEXT, Peer, connected, frame
 
 
@@ -27,9 +27,9 @@ class _Slow(WebSocketLayer):
         self.protocol = request.protocol
         self.asked.set()
         await self.go.wait()
-        socket = take_over(request, self.group)
+        socket = accept_upgrade(request, self.group)
         if socket is not None:
-            socket.listen(SocketListenerEcho(socket))
+            socket.set_receiver(WebSocketEcho(socket))
         return UpgradedResponse()
 
 
