@@ -1,7 +1,7 @@
 """The two events as Commands through the whole dispatch: `python -m loadtest.micro.dispatch_server --port N`.
 
-The token is checked at connect, every payload validated, every limit counted in this process. Neither command works on
-SQL, so that there is no PostgreSQL. Every client is a device of one person, whose token is printed: `{"token": ...}`.
+The token is checked at connect, every payload is validated, every limit is counted in this process. Neither command
+uses SQL, so PostgreSQL is not needed. All clients are devices of one person, whose token is printed: `{"token": ...}`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Final
 from handlers.context import Call, Outcome
 from handlers.feature import Feature, bind_without_sql
 from handlers.presence.notices import PresenceRows
-from loadtest.lifetime import run, server_options
-from loadtest.micro.fanning import Fanning
-from loadtest.micro.hosting import host
+from loadtest.micro.engine_host import host
+from loadtest.micro.local_fanout import LocalFanout
+from loadtest.server_process import run, server_options
 from realtime.contract.declarations import Command, Push, Repeat, Unit
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.rate_limit import RateLimit
@@ -48,10 +48,10 @@ from sql.unit import Units
 
 TOKEN_TTL_S: Final = 3_600
 PERSON_ID: Final = 1
-NOT_THERE: Final = "127.0.0.1:1"
-"""Where PostgreSQL and Redis would be, which nobody asks."""
+UNUSED_ADDRESS: Final = "127.0.0.1:1"
+"""The address of PostgreSQL and Redis, which are never used."""
 NO_LIMIT: Final = 10_000.0
-"""Limits are counted as always and never reached."""
+"""Limits are counted as usual and never reached."""
 
 
 class Said(Payload):
@@ -102,8 +102,8 @@ FEATURE: Final = Feature(
 
 async def serve(port: int) -> None:
     settings = load_settings(
-        database_url=f"postgresql://{NOT_THERE}/micro",
-        redis_url=f"redis://{NOT_THERE}",
+        database_url=f"postgresql://{UNUSED_ADDRESS}/micro",
+        redis_url=f"redis://{UNUSED_ADDRESS}",
         rate_limit_factor=NO_LIMIT,
         token_secrets=f"micro:{secrets.token_hex()}",
     )
@@ -121,12 +121,12 @@ async def serve(port: int) -> None:
     tokens = Tokens(keys, clock, access_token_ttl_s=TOKEN_TTL_S)
     authenticator = Authenticator(tokens, Revocations(units, queries, clock, access_token_ttl_s=TOKEN_TTL_S), clock)
     limiter, registry = MemoryLimiter(), Registry([FEATURE])
-    fanning = Fanning(registry.namespaces)
+    local = LocalFanout(registry.namespaces)
     passwords = Passwords(concurrency=1, waiting_max=0)
     redis = open_redis(settings.redis_url, client_name="micro")
     rows = PresenceRows(units, queries, clock)
     presence = PresenceTracker(
-        fanning.topic_registry, fanning.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
+        local.topic_registry, local.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
     )
     services = make_services(
         settings,
@@ -134,7 +134,7 @@ async def serve(port: int) -> None:
         tokens=tokens,
         passwords=passwords,
         feeds=PackedLists(redis, prefix="feed"),
-        topic_registry=fanning.topic_registry,
+        topic_registry=local.topic_registry,
         presence=presence,
         limiter=limiter,
         metrics=metrics,
@@ -144,24 +144,24 @@ async def serve(port: int) -> None:
         operations=UnitRunner(units, queries, services),
         limiter=limiter,
         authenticator=authenticator,
-        fanout=fanning.fanout,
+        fanout=local.fanout,
         wake_relay=_no_facts,
     )
     policy = Sockets(
         dispatcher=dispatcher,
         room_reader=RoomReader(registry, units, queries),
         authenticator=authenticator,
-        membership=fanning.membership,
+        membership=local.membership,
         limiter=limiter,
         token_watch=TokenWatch(clock, access_token_ttl_s=TOKEN_TTL_S),
         presence=presence,
-        watches=PresenceWatches(presence, fanning.backplane, tell=rows.tell),
+        watches=PresenceWatches(presence, local.backplane, tell=rows.tell),
         stalled_clients=StalledClients(),
         rate_limit_factor=NO_LIMIT,
     )
-    await fanning.fanout.start()
-    await host(policy, fanning.hub, port, registry.namespaces, token=tokens.access_token(PERSON_ID, 1).token)
-    await fanning.fanout.stop()
+    await local.fanout.start()
+    await host(policy, local.hub, port, registry.namespaces, token=tokens.access_token(PERSON_ID, 1).token)
+    await local.fanout.stop()
     passwords.close()
     await close_pool(pool, timeout_s=1)
 

@@ -1,7 +1,7 @@
 """The product's engine with no accounts: `python -m loadtest.micro.engine_server --port N [--recovery] [--rooms K]`.
 
-Event `pub` emits `msg` with the same payload to everybody, event `echo` is answered `{"ok": true}`. With `--recovery` a
-client that asks for it in its CONNECT (`auth.recovery`) can resume its session.
+Event `pub` emits `msg` with the same payload to all clients, event `echo` is answered `{"ok": true}`. With `--recovery`
+a client that asks for it in its CONNECT (`auth.recovery`) recovers its session after a lost connection.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, Final
 import orjson
 from pydantic import RootModel
 
-from loadtest.lifetime import run, server_options
-from loadtest.micro.fanning import EVERYBODY, NODE, Fanning
-from loadtest.micro.hosting import host
+from loadtest.micro.engine_host import host
+from loadtest.micro.local_fanout import NODE, PUBLIC_ROOM, LocalFanout
+from loadtest.server_process import run, server_options
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import ToRoom, emission
 from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
@@ -28,7 +28,7 @@ from realtime.pubsub.resync_notifier import RESYNC_EVENT
 
 
 class Anything(RootModel[Any]):
-    """The payload of a client, unchanged."""
+    """The payload that a client published, unchanged."""
 
 
 MSG: Final = Push(name="msg", namespace="/", model=Anything, audience="Everybody.")
@@ -36,62 +36,62 @@ NAMESPACES: Final = ("/", "/b", "/c", "/d", "/e", "/f")
 DONE: Final = b'{"ok":true}'
 
 
-class OpenDoor:
-    """Lets every client in, into `room_count` rooms: one that all share, and others of its own."""
+class OpenPolicy:
+    """Accepts every client and puts it into `room_count` rooms: the public room, and others of its own."""
 
-    def __init__(self, fanning: Fanning, *, room_count: int) -> None:
-        self._fanning = fanning
+    def __init__(self, local: LocalFanout, *, room_count: int) -> None:
+        self._local = local
         self._room_count = room_count
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        membership = self._fanning.membership
+        membership = self._local.membership
         membership.admit(session)
         if session.namespace == MSG.namespace:
             own = [f"own:{session.id}:{number}" for number in range(1, self._room_count)]
-            await membership.enter(session, EVERYBODY, *own)
+            await membership.enter(session, PUBLIC_ROOM, *own)
 
     def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         return self._publish(args) if name == "pub" else DONE
 
     async def _publish(self, args: Sequence[object]) -> bytes:
-        push = emission(MSG, Anything(args[0] if args else None), ToRoom(EVERYBODY))
-        await self._fanning.fanout.publish([push])
+        push = emission(MSG, Anything(args[0] if args else None), ToRoom(PUBLIC_ROOM))
+        await self._local.fanout.publish([push])
         return DONE
 
     def disconnected(self, session: Session, reason: str) -> None:
         if not session.is_kept:
-            self._fanning.membership.release(session)
+            self._local.membership.release(session)
 
     async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
         return True
 
     def resumed(self, session: Session) -> None:
-        return None  # all pushes of this server are in logs
+        return None  # all that is sent here is kept in logs
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         session.push_replayable(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
 
     def expired(self, session: Session) -> None:
-        self._fanning.membership.release(session)
+        self._local.membership.release(session)
 
 
 async def serve(port: int, *, room_count: int, recovering: bool) -> None:
-    fanning = Fanning(NAMESPACES)
-    door = OpenDoor(fanning, room_count=room_count)
-    recovery = _recovery(fanning, door) if recovering else None
-    await fanning.fanout.start()
-    await host(door, fanning.hub, port, NAMESPACES, recovery)
+    local = LocalFanout(NAMESPACES)
+    policy = OpenPolicy(local, room_count=room_count)
+    recovery = _recovery(local, policy) if recovering else None
+    await local.fanout.start()
+    await host(policy, local.hub, port, NAMESPACES, recovery)
     if recovery is not None:
         recovery.stop()
-    await fanning.fanout.stop()
+    await local.fanout.stop()
 
 
-def _recovery(fanning: Fanning, door: OpenDoor) -> Recovery:
-    recoverable = RecoverableSessions(hub=fanning.hub, logs=fanning.logs, policy=door, node_id=NODE)
-    return Recovery(recoverable=recoverable, policy=door, stalled_clients=StalledClients())
+def _recovery(local: LocalFanout, policy: OpenPolicy) -> Recovery:
+    recoverable = RecoverableSessions(hub=local.hub, logs=local.logs, policy=policy, node_id=NODE)
+    return Recovery(recoverable=recoverable, policy=policy, stalled_clients=StalledClients())
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from server.monitoring.command_tallies import CommandTallies
@@ -37,10 +35,6 @@ class Metrics:
     def count(self, name: str, amount: int = 1) -> None:
         """Counts something that has no metric of its own, such as the feed lists that one post was written into."""
         self._counts.labels(name).inc(amount)
-
-    def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Shows a value that is read whenever somebody asks for it."""
-        Gauge(name, description, registry=self._registry).set_function(read)
 
     def settable_gauge(self, name: str, description: str, label: str) -> Gauge:
         """A gauge with one label, for values that a loop measures from time to time."""

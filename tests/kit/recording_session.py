@@ -1,4 +1,4 @@
-"""Sessions without a client, for tests of the parts behind the engine."""
+"""Sessions without a client, for tests of code behind the engine."""
 
 from __future__ import annotations
 
