@@ -170,7 +170,7 @@ async def test_a_second_poll_beside_a_waiting_one_ends_the_connection() -> None:
         assert (await client.poll())[0] == 400
 
 
-async def test_a_poll_given_up_by_the_client_ends_the_connection() -> None:
+async def test_a_poll_cancelled_by_the_client_ends_the_connection() -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
         with contextlib.suppress(TimeoutError):
@@ -233,7 +233,7 @@ async def test_a_client_that_does_not_pong_is_gone() -> None:
         assert await server.policy.until_gone() == [("/chat", "ping timeout")]
 
 
-async def test_a_client_is_not_judged_silent_while_its_own_event_holds_up_its_pong() -> None:
+async def test_a_client_does_not_time_out_while_its_own_event_delays_its_pong() -> None:
     async with echo_server(ping_interval_ms=10, ping_timeout_ms=20) as server, raw_polling(server) as client:
         await client.connect()
         await client.post('42/chat,1["wait","x"]')

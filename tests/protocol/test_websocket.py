@@ -96,7 +96,7 @@ async def test_a_client_that_does_not_pong_is_gone_while_its_event_is_in_work_to
         assert await server.policy.until_gone() == [("/chat", "ping timeout")]
 
 
-async def test_a_client_is_not_judged_silent_while_nothing_of_it_is_read() -> None:
+async def test_a_client_does_not_time_out_while_it_is_not_read() -> None:
     ahead = [f'42/chat,{number}["echo","x"]' for number in range(200)]
     async with echo_server(ping_interval_ms=10, ping_timeout_ms=20) as server, raw_socket(server) as client:
         await client.connect()

@@ -44,7 +44,7 @@ class RecordingTransport:
         """Nothing is read from it."""
 
 
-async def test_joining_tells_the_first_member_of_a_name() -> None:
+async def test_joining_returns_whether_it_is_the_first_of_a_name() -> None:
     hub, one, other = Hub(), RecordingSession(), RecordingSession("/feed")
     assert [hub.join(one, "hall"), hub.join(other, "hall"), hub.join(other, "attic")] == [True, False, True]
 
@@ -56,7 +56,7 @@ async def test_joining_twice_is_joining_once() -> None:
     assert not hub.has_members("hall")
 
 
-async def test_leaving_tells_the_last_member_of_a_name_over_all_namespaces() -> None:
+async def test_leaving_returns_whether_it_is_the_last_of_a_name_in_all_namespaces() -> None:
     hub, one, other = Hub(), RecordingSession("/chat"), RecordingSession("/feed")
     hub.join(one, "hall")
     hub.join(other, "hall")
@@ -88,7 +88,7 @@ async def test_a_push_reaches_the_room_in_its_namespace_only() -> None:
     assert (inside.heard, elsewhere.heard, outside.heard) == ([("said", 1)], [], [])
 
 
-async def test_a_push_to_nobody_is_none() -> None:
+async def test_a_push_to_empty_rooms_is_delivered_to_none() -> None:
     assert Hub().push(EncodedPush("/chat", "said", b"1"), ("hall", "attic")) == 0
     assert Hub().push(EncodedPush("/chat", "said", b"1"), ()) == 0
 
@@ -123,7 +123,7 @@ async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
     assert all(packet is packets[0] for packet in packets)
 
 
-async def test_a_member_may_leave_while_it_hears_a_push() -> None:
+async def test_a_member_may_leave_while_a_push_is_delivered() -> None:
     hub = Hub()
 
     class Leaver(RecordingSession):

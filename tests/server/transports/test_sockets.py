@@ -136,7 +136,7 @@ async def test_a_connection_belongs_to_one_login_session(server: RunningServer) 
         assert (await client.call("/users", "user:me"))["data"]["user"]["id"] == person.id
 
 
-async def test_anybody_may_join_auth_and_become_somebody_later(server: RunningServer) -> None:
+async def test_an_anonymous_client_of_auth_may_log_in_later(server: RunningServer) -> None:
     person = await server.person("sock.anonymous")
     async with wire(server) as client:
         assert (await client.connect("/auth"))[0] == "40"
@@ -177,7 +177,7 @@ async def test_handshakes_are_limited_by_address(database_url: str, redis_url: s
         assert refused.value.status == 429
 
 
-async def test_a_server_that_drains_takes_nobody_in_and_says_when_to_come_back(server: RunningServer) -> None:
+async def test_a_draining_server_refuses_clients_and_says_when_to_retry(server: RunningServer) -> None:
     person = await server.person("sock.drain")
     device = await person.device()
     async with draining(server):
@@ -287,7 +287,7 @@ async def test_a_connect_that_fails_unforeseen_leaves_nobody_online(
         await registry.stop()
 
 
-async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> None:
+async def test_a_call_that_outlives_its_session_starts_no_watch(redis: Redis) -> None:
     backplane, hub, registry = MemoryBackplane("node"), Hub(), TopicRegistry(redis, "node")
     membership = Membership(hub, backplane, registry)
     presence = PresenceTracker(registry, backplane, grace_s=1, note_left=keep_nothing)

@@ -1,4 +1,4 @@
-"""How what a client says on a WebSocket reaches the policy, and how its leaving does."""
+"""How the packets of a WebSocket client, and its close, reach the policy."""
 
 import asyncio
 
@@ -60,7 +60,7 @@ async def test_a_close_is_answered_while_an_event_is_in_work() -> None:
         assert await server.policy.until_gone() == [("/chat", "transport close")]
 
 
-async def test_a_client_that_is_ahead_of_its_answers_is_not_read_on() -> None:
+async def test_a_client_that_is_far_ahead_of_its_answers_is_not_read() -> None:
     text = "x" * 1000
     async with echo_server() as server, raw_socket(server) as client:
         await _waits(server, client)

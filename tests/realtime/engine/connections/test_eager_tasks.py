@@ -37,7 +37,7 @@ async def until_ready(steps: EagerTasks) -> None:
     await asyncio.sleep(0)
 
 
-async def test_what_does_not_wait_is_done_at_once_in_a_task_of_its_own(steps: EagerTasks) -> None:
+async def test_a_coroutine_that_does_not_wait_is_done_at_once_in_a_task_of_its_own(steps: EagerTasks) -> None:
     found: list[asyncio.Task[Any] | None] = []
 
     async def work() -> None:
@@ -48,7 +48,7 @@ async def test_what_does_not_wait_is_done_at_once_in_a_task_of_its_own(steps: Ea
     assert found[0] not in (None, caller) and asyncio.current_task() is caller
 
 
-async def test_what_waits_goes_on_in_the_task_and_the_context_in_which_it_began(steps: EagerTasks) -> None:
+async def test_a_coroutine_that_waits_continues_in_its_first_task_and_context(steps: EagerTasks) -> None:
     found: list[object] = []
 
     async def work() -> None:
@@ -75,7 +75,7 @@ async def test_one_does_not_see_what_another_has_set(steps: EagerTasks) -> None:
     assert found == ["nobody", "nobody"]
 
 
-async def test_several_that_wait_in_one_turn_all_go_on(steps: EagerTasks) -> None:
+async def test_several_that_wait_in_one_turn_all_continue(steps: EagerTasks) -> None:
     authenticator = asyncio.Event()
     done: list[int] = []
 
@@ -133,14 +133,14 @@ async def test_a_cancellation_comes_where_it_waits_also_before_its_task_has_begu
     assert said == [task, 1]
 
 
-async def test_what_fails_before_it_waits_fails_at_the_caller_and_spoils_nothing(steps: EagerTasks) -> None:
+async def test_a_failure_before_the_first_wait_is_raised_at_the_caller(steps: EagerTasks) -> None:
     async def work() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
         steps.start(work(), finish)
     await until_ready(steps)
-    await test_what_waits_goes_on_in_the_task_and_the_context_in_which_it_began(steps)
+    await test_a_coroutine_that_waits_continues_in_its_first_task_and_context(steps)
 
 
 async def test_a_first_step_that_cancels_its_own_task_is_cancelled_where_it_waits(steps: EagerTasks) -> None:

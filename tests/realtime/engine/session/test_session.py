@@ -9,7 +9,7 @@ from realtime.engine.session.session import Session
 
 
 class Opened:
-    """A connection on a polling transport, and what its owner was told."""
+    """A connection on a polling transport; `told` records the ends of its sessions."""
 
     def __init__(self) -> None:
         self.transport = PollingTransport(max_unread_bytes=100)
@@ -55,7 +55,7 @@ async def test_only_the_first_close_counts() -> None:
     assert opened.told == ["/chat token_expired"]
 
 
-async def test_the_owner_is_never_told_in_the_middle_of_a_call() -> None:
+async def test_callbacks_never_run_in_the_middle_of_a_call() -> None:
     opened = Opened()
     opened.connection.accept(opened.session())
     opened.connection.abort("transport close")
@@ -74,7 +74,7 @@ async def test_pushes_sent_before_a_close_leave_before_it() -> None:
     assert (await opened.transport.fetch()).endswith(b'42/chat,["last",1]\x1e1')
 
 
-async def test_a_close_does_not_wait_for_ever_for_work() -> None:
+async def test_a_close_waits_a_limited_time_for_work() -> None:
     opened = Opened()
     opened.connection.busy = True
     opened.connection.close(CLOSE_FLOOD)

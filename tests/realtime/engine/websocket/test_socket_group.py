@@ -61,7 +61,7 @@ async def test_the_wait_ends_with_its_time() -> None:
     await group.wait_closed(60)
 
 
-async def test_a_socket_that_does_not_finish_closing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_socket_that_does_not_finish_closing_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_group, "_CLOSE_WAIT_S", 0.01)
     group = _group()
     slow, quick, other = Socket(group), Socket(group), Socket(group)
