@@ -42,7 +42,8 @@ class ConnectHandler:
     async def _connect(self, connection: Connection[Session], namespace: str, auth: Mapping[str, object]) -> None:
         session: Session | None = None
         try:
-            session = await self._sessions.resume_session(connection, namespace, auth)
+            if "pid" in auth:
+                session = await self._sessions.resume_session(connection, namespace, auth)
             if session is None:
                 session = await self._sessions.open_session(connection, namespace, auth)
         except ConnectRefused as refused:

@@ -7,13 +7,8 @@ from typing import Final
 from realtime.engine.protocol.codec import Codec
 from realtime.engine.protocol.frames import Outgoing
 
-_FORMS_PER_CODEC: Final = 2
-_NO_FORMS: Final = (None,) * 3 * _FORMS_PER_CODEC
-
-
-def form_index(codec: Codec, *, with_offset: bool) -> int:
-    """Where a form stands in `EncodedPush.forms`."""
-    return _FORMS_PER_CODEC * codec.CODEC + with_offset
+FORMS_PER_CODEC: Final = 2
+_NO_FORMS: Final = (None,) * 3 * FORMS_PER_CODEC
 
 
 class EncodedPush:
@@ -34,7 +29,7 @@ class EncodedPush:
     def packet(self, codec: Codec, *, with_offset: bool) -> Outgoing:
         """The encoded packet; the push id is its last argument for sessions that asked for recovery."""
         offset = self.push_id if with_offset else None
-        form = _FORMS_PER_CODEC * codec.CODEC + (offset is not None)
+        form = FORMS_PER_CODEC * codec.CODEC + (offset is not None)
         packet = self.forms[form]
         if packet is None:
             packet = self.forms[form] = codec.encode_event(self.namespace, self.event, self.data, offset)

@@ -12,7 +12,7 @@ from realtime.contract.errors import CLOSE_SLOW_CONSUMER, CloseReason
 from realtime.contract.identity import Identity
 from realtime.engine.protocol import packets
 from realtime.engine.protocol.codec import Codec
-from realtime.engine.protocol.encoded_push import form_index
+from realtime.engine.protocol.encoded_push import FORMS_PER_CODEC
 from realtime.engine.protocol.frames import Outgoing
 from realtime.engine.session.idle_actions import IdleActions
 from realtime.engine.session.lifecycle import ConnectionState
@@ -48,7 +48,8 @@ class Connection(Generic[SessionT]):
 
     `identity` is set by the policy at the first authenticated CONNECT. `peer_address` is the real one: the socket's, or
     the last one that a configured proxy vouches for. `busy` is true while the policy works on something of this
-    connection. `disconnected_namespaces` are those that the server has disconnected: packets for them may still be on
+    connection. `plain_form` is the index of its encoding without offsets in `EncodedPush.forms`.
+    `disconnected_namespaces` are those that the server has disconnected: packets for them may still be on
     their way. `defer` runs an action that must not run in the middle of another; None: in the loop's next turn.
     """
 
@@ -88,7 +89,7 @@ class Connection(Generic[SessionT]):
         self.peer_address = peer_address
         self.user_agent = user_agent
         self.codec = codec
-        self.plain_form = form_index(codec, with_offset=False)
+        self.plain_form = FORMS_PER_CODEC * codec.CODEC
         self.identity: Identity | None = None
         self._defer = defer or asyncio.get_running_loop().call_soon
         self.use_transport(transport)

@@ -12,6 +12,9 @@ class InvalidTransition(Exception):
 
 
 class _State(Enum):
+    # The hash of an Enum is a slow method in Python, and members are unique.
+    __hash__ = object.__hash__
+
     def to(self, new: Self) -> Self:
         """Returns the new state. Raises InvalidTransition."""
         if new not in _TRANSITIONS[self]:
