@@ -35,7 +35,7 @@ async def host(
     spare_full_collections()
     options = EngineOptions(ping_interval_ms=PING_INTERVAL_MS, namespaces=namespaces)
     sessions = SessionManager(policy=policy, hub=hub, recovery=recovery)
-    engine = SocketEngine(policy=policy, hub=hub, sessions=sessions, options=options)
+    engine = SocketEngine(sessions=sessions, options=options)
     app = web.Application()
     engine.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)

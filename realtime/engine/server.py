@@ -17,12 +17,11 @@ from realtime.engine.connections.upgrade_probe import RejectedUpgrade, UpgradePr
 from realtime.engine.http import responses
 from realtime.engine.http.peer import origin_allowed, peer_address
 from realtime.engine.http.responses import BadRequest
-from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
 from realtime.engine.polling import PollingTransport
 from realtime.engine.protocol.frames import OPEN, Outgoing
 from realtime.engine.session.connection import TRANSPORT_CLOSE
-from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest, SessionPolicy
+from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.transport import TransportName
 from realtime.engine.websocket.socket_group import SocketGroup
 from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade, refuse_upgrade
@@ -36,7 +35,7 @@ _DRAINING = HandshakeRefusal(503, "draining", 1.0)
 
 
 class SocketEngine:
-    """Serves Socket.IO clients over WebSocket and long-polling, on behalf of a policy.
+    """Serves Socket.IO clients over WebSocket and long-polling, on behalf of the session manager's policy.
 
     `packet_handler` handles their packets; official test suites want an echo in its place.
     """
@@ -44,17 +43,13 @@ class SocketEngine:
     def __init__(
         self,
         *,
-        policy: SessionPolicy,
-        hub: Hub,
         sessions: SessionManager,
         options: EngineOptions,
         packet_handler: type[PacketHandler] = PacketHandler,
     ) -> None:
-        self._policy = policy
+        self._policy = sessions.policy
         self._options = options
-        self._connections = ConnectionTable(
-            policy=policy, hub=hub, sessions=sessions, options=options, packet_handler=packet_handler
-        )
+        self._connections = ConnectionTable(sessions=sessions, options=options, packet_handler=packet_handler)
         self._polling_requests = PollingRequests(self._connections, options)
         self._sockets = SocketGroup(
             max_message_bytes=options.max_packet_bytes,

@@ -126,10 +126,7 @@ class HttpServer:
         )
         stack.callback(recovery.stop)
         sessions = SessionManager(policy=sockets, hub=self.hub, recovery=recovery)
-        engines = [
-            SocketEngine(policy=sockets, hub=self.hub, sessions=sessions, options=options)
-            for options in self._engine_options()
-        ]
+        engines = [SocketEngine(sessions=sessions, options=options) for options in self._engine_options()]
         for engine in engines:
             engine.attach(app)
         self.health.attach(app)

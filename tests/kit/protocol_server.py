@@ -147,11 +147,8 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
     """The server against which the official test suite of a layer runs."""
     if layer == "websocket":
         return WebSocketLayer()
-    policy, hub = AuthEcho(), Hub()
     return SocketEngine(
-        policy=policy,
-        hub=hub,
-        sessions=SessionManager(policy=policy, hub=hub),
+        sessions=SessionManager(policy=AuthEcho(), hub=Hub()),
         options=EngineOptions(
             path=f"/{layer.removesuffix('io')}.io/",
             ping_interval_ms=300,

@@ -143,10 +143,7 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
     json_options = replace(OPTIONS, **options)  # type: ignore[arg-type]
     msgpack_options = replace(json_options, path=MSGPACK.path, codec=msgpack_packets)
     sessions = SessionManager(policy=policy, hub=hub)
-    engines = [
-        SocketEngine(policy=policy, hub=hub, sessions=sessions, options=each)
-        for each in (json_options, msgpack_options)
-    ]
+    engines = [SocketEngine(sessions=sessions, options=each) for each in (json_options, msgpack_options)]
     app = web.Application()
     for engine in engines:
         engine.attach(app)

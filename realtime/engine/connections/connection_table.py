@@ -10,11 +10,9 @@ from realtime.engine.connections.connection_entry import ConnectionEntry
 from realtime.engine.connections.eager_tasks import EagerTasks
 from realtime.engine.connections.packet_handler import PacketHandler
 from realtime.engine.connections.session_manager import SessionManager
-from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
 from realtime.engine.polling import PollingTransport
 from realtime.engine.session.connection import Connection
-from realtime.engine.session.policy import SessionPolicy
 from realtime.engine.session.session import Session
 from realtime.engine.session.transport import Transport
 from realtime.engine.timing.delay_line import DelayLine
@@ -31,15 +29,12 @@ class ConnectionTable:
     def __init__(
         self,
         *,
-        policy: SessionPolicy,
-        hub: Hub,
         sessions: SessionManager,
         options: EngineOptions,
         packet_handler: type[PacketHandler] = PacketHandler,
     ) -> None:
-        self._policy = policy
-        self._hub = hub
         self._sessions = sessions
+        self._hub = sessions.hub
         self._options = options
         self._packet_handler = packet_handler
         self._connect_handler = ConnectHandler(sessions=sessions, namespaces=frozenset(options.namespaces))
@@ -83,7 +78,7 @@ class ConnectionTable:
         )
         packet_handler = self._packet_handler(
             connection,
-            policy=self._policy,
+            policy=self._sessions.policy,
             connect_handler=self._connect_handler,
             max_bytes=self._options.max_packet_bytes,
             eager_tasks=self._eager_tasks,

@@ -25,8 +25,8 @@ class SessionManager:
     """One for all transports of a node. `recovery` is None where sessions cannot be resumed."""
 
     def __init__(self, *, policy: SessionPolicy, hub: Hub, recovery: Recovery | None = None) -> None:
-        self._policy = policy
-        self._hub = hub
+        self.policy = policy
+        self.hub = hub
         self._recovery = recovery
         # Made once: every connection has it.
         self._on_session_end = self._session_ended
@@ -62,10 +62,10 @@ class SessionManager:
         if self._recovery is not None:
             self._recovery.track(session, auth)
         try:
-            await self._policy.connect(session, auth)
+            await self.policy.connect(session, auth)
         except BaseException:
             session.detach()
-            self._hub.remove_session(session)
+            self.hub.remove_session(session)
             if self._recovery is not None:
                 self._recovery.forget(session)
             raise
@@ -85,7 +85,7 @@ class SessionManager:
 
     def accept(self, session: Session) -> None:
         """Answers the CONNECT of a session, which receives pushes from now on."""
-        self._hub.add_session(session)
+        self.hub.add_session(session)
         session.connection.accept(session)
 
     def _session_ended(self, session: Session, reason: str) -> None:
@@ -93,8 +93,8 @@ class SessionManager:
         if self._recovery is not None:
             self._recovery.session_ended(session, reason)
         try:
-            self._policy.disconnected(session, reason)
+            self.policy.disconnected(session, reason)
         except Exception:
             _log.exception("policy failed to forget session %s", session.id)
         finally:
-            self._hub.remove_session(session)
+            self.hub.remove_session(session)
