@@ -92,6 +92,7 @@ class Feature:
     """Everything that a feature declares; listed explicitly in `server/features.py`.
 
     `entry_rooms` reads, per namespace, the rooms that a user's session joins before its CONNECT is answered.
+    `polled_topics` names, per namespace, the topics that a long-polling client is subscribed to without asking.
     """
 
     name: str
@@ -100,3 +101,4 @@ class Feature:
     facts: tuple[Fact[Any], ...] = ()
     consumers: tuple[Consumer, ...] = ()
     entry_rooms: Mapping[str, EntryRooms] = field(default_factory=dict)
+    polled_topics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -238,6 +238,7 @@ TOKEN_EXPIRING = Push(
     model=TokenExpiring,
     audience="Every namespace of a connection whose access token expires within a minute; `auth:renew` extends it.",
     volatile=True,
+    about_connection=True,
 )
 
 SESSION_REVOKED = Push(
@@ -246,4 +247,5 @@ SESSION_REVOKED = Push(
     model=SessionRevoked,
     audience="Every namespace of every connection of a revoked login session, before the connection is closed.",
     volatile=True,
+    about_connection=True,
 )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from handlers.feature import Feature, bind_command, bind_plain_command, bind_prepared_command
 from handlers.feed.consumers import FEED_FANOUT, FEED_FOLLOW
-from handlers.feed.contract import FEED_NEW, FEED_PAGE, FEED_SUBSCRIBE, FEED_SYNC, FEED_UNSUBSCRIBE
+from handlers.feed.contract import (
+    FEED_NEW,
+    FEED_PAGE,
+    FEED_SUBSCRIBE,
+    FEED_SYNC,
+    FEED_UNSUBSCRIBE,
+    NAMESPACE,
+    TOPIC,
+)
 from handlers.feed.operations import (
     load_home_list,
     read_page,
@@ -24,4 +32,5 @@ FEATURE = Feature(
     ),
     pushes=(FEED_NEW,),
     consumers=(FEED_FANOUT, FEED_FOLLOW),
+    polled_topics={NAMESPACE: (TOPIC,)},
 )

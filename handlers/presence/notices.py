@@ -68,7 +68,7 @@ class PresenceNotices:
                     data = encode_model(
                         PresenceChanged(user_id=change.user_id, online=change.is_online, last_active_ms=at_ms)
                     )
-                watcher.session.send(PRESENCE_CHANGED.name, data)
+                watcher.session.push_volatile(PRESENCE_CHANGED.name, data)
         return True
 
     async def _visible(self, changes: Sequence[PresenceChange]) -> dict[tuple[int, int], int]:

@@ -20,6 +20,7 @@ from realtime.contract.declarations import Command, Push, Repeat, Unit
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import NOTHING, Model, Nothing, Payload
+from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.feeds.packed_lists import PackedLists
 from realtime.limits.memory_limiter import MemoryLimiter
 from realtime.presence.tracker import PresenceTracker
@@ -142,6 +143,7 @@ async def serve(port: int) -> None:
             token_watch=accounts.token_watch,
             presence=presence,
             watches=PresenceWatches(presence, local.backplane, notify=notices.notify_watchers),
+            stalled_clients=StalledClients(),
             rate_limit_factor=NO_LIMIT,
         )
         await local.fanout.start()

@@ -7,11 +7,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
+from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http.peer import peer_address
 from realtime.engine.options import EngineOptions
 from realtime.engine.protocol import msgpack_packets
+from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
 from realtime.engine.recovery.recovery import Recovery
+from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.engine.server import SocketEngine
 from realtime.handoff.session_directory import SessionDirectory
 from realtime.handoff.session_migration import SessionMigration
@@ -55,6 +58,7 @@ def build_clients(
     drain_state: DrainState,
     stack: AsyncExitStack,
 ) -> Clients:
+    stalled_clients = StalledClients()
     sockets = Sockets(
         dispatcher=pipeline.dispatcher,
         room_reader=messaging.room_reader,
@@ -64,22 +68,23 @@ def build_clients(
         token_watch=accounts.token_watch,
         presence=messaging.presence,
         watches=messaging.watches,
+        stalled_clients=stalled_clients,
         rate_limit_factor=settings.rate_limit_factor,
     )
-    recovery = Recovery(
+    recoverable = RecoverableSessions(
         hub=messaging.hub,
         logs=messaging.logs,
         policy=sockets,
         node_id=node_id,
         window_s=settings.recovery_window_s,
-        max_part_bytes=settings.max_unread_bytes // 2,
         max_missed_bytes=settings.max_unread_bytes * MISSED_PER_UNREAD,
         max_kept=settings.recovery_sessions_max,
     )
     directory = SessionDirectory(storage.redis, node_id)
     stack.push_async_callback(directory.stop)
     migration = SessionMigration(
-        recovery=recovery,
+        recoverable=recoverable,
+        stalled_clients=stalled_clients,
         policy=sockets,
         membership=messaging.membership,
         fanout=messaging.fanout,
@@ -87,17 +92,24 @@ def build_clients(
         watches=messaging.watches,
         directory=directory,
     )
+    recovery = Recovery(
+        recoverable=recoverable,
+        policy=sockets,
+        stalled_clients=stalled_clients,
+        other_nodes=migration,
+        max_part_bytes=settings.max_unread_bytes // 2,
+    )
+    sessions = SessionManager(policy=sockets, hub=messaging.hub, recovery=recovery)
     engines = [
-        SocketEngine(policy=sockets, hub=messaging.hub, options=options, drain_state=drain_state, recovery=recovery)
+        SocketEngine(sessions=sessions, options=options, drain_state=drain_state)
         for options in _engine_options(settings, registry, node_id)
     ]
     address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
     long_polling = LongPolling(
         registry=registry,
         sockets=sockets,
-        hub=messaging.hub,
         drain_state=drain_state,
-        recovery=recovery,
+        sessions=sessions,
         authenticator=accounts.authenticator,
         membership=messaging.membership,
         limiter=pipeline.limiter,

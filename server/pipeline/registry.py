@@ -66,6 +66,15 @@ class Registry:
     def entry_rooms(self, namespace: str) -> list[EntryRooms]:
         return [feature.entry_rooms[namespace] for feature in self.features if namespace in feature.entry_rooms]
 
+    def polled_topics(self, namespace: str) -> tuple[str, ...]:
+        """The topics that long-polling clients are subscribed to in a namespace."""
+        return tuple(topic for feature in self.features for topic in feature.polled_topics.get(namespace, ()))
+
+    @property
+    def connection_pushes(self) -> frozenset[str]:
+        """The names of the pushes that concern a connection and are not given to long-polling clients."""
+        return frozenset(push.name for push in self.pushes.values() if push.about_connection)
+
     def consumers_by_fact(self) -> Mapping[str, tuple[str, ...]]:
         """The names of the consumers that have to confirm each Fact; facts without consumers have an empty tuple."""
         found: dict[str, list[str]] = {name: [] for name in self.facts}

@@ -53,6 +53,12 @@ def test_namespaces_are_those_of_commands_and_of_pushes() -> None:
     assert registry.pushes == {NOTED.name: NOTED, push.name: push}
 
 
+def test_features_declare_what_long_polling_clients_get() -> None:
+    registry = Registry([*FEATURES, ECHO])
+    assert (registry.polled_topics("/feed"), registry.polled_topics("/chat")) == (("feed",), ())
+    assert registry.connection_pushes == {"token:expiring", "session:revoked"}
+
+
 def test_each_fact_has_the_consumers_that_must_confirm_it() -> None:
     unheard = Fact(name="odd.unheard", model=Note)
     registry = Registry([ODD, Feature(name="quiet", commands=(), facts=(unheard,))])
