@@ -21,6 +21,7 @@ from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.engine.replay.replay_log import ReplayLogs
 from realtime.engine.server import SocketEngine
+from realtime.engine.site import EngineSite
 from realtime.handoff.session_directory import SessionDirectory
 from realtime.handoff.session_migration import SessionMigration
 from realtime.limits.limiter import Limiter
@@ -168,7 +169,7 @@ class HttpServer:
         stack.push_async_callback(runner.cleanup)
         stack.callback(polling.stop)
         listening = listen(settings.host, settings.port, backlog=BACKLOG)
-        site = web.SockSite(runner, listening, backlog=BACKLOG)
+        site = EngineSite(runner, listening, engines, backlog=BACKLOG)
         await site.start()
         stack.push_async_callback(_stop_listening, site, listening)
         stack.push_async_callback(
@@ -201,7 +202,7 @@ class HttpServer:
         return [json_options, replace(json_options, path=MSGPACK_PATH, codec=msgpack_packets)]
 
 
-async def _stop_listening(site: web.SockSite, listening: socket) -> None:
+async def _stop_listening(site: EngineSite, listening: socket) -> None:
     """Accepts nobody any more, and gives whoever was accepted just now the time to become known to the runner.
 
     asyncio loses a connection that it accepted in the very turn in which its server is closed: nobody would close it.
