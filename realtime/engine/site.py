@@ -26,12 +26,18 @@ class EngineSite(web.BaseSite):
     """
 
     def __init__(
-        self, runner: web.BaseRunner, listening: socket.socket, engines: Iterable[SocketEngine], *, backlog: int = 1024
+        self,
+        runner: web.BaseRunner,
+        listening: socket.socket,
+        engines: Iterable[SocketEngine],
+        *,
+        backlog: int = 1024,
+        first_request_within_s: float = FIRST_REQUEST_WITHIN_S,
     ) -> None:
         super().__init__(runner, backlog=backlog)
         self._listening = listening
         self._engines = {engine.path: engine for engine in engines}
-        self._silent: DelayLine[FirstRequest] = DelayLine(FIRST_REQUEST_WITHIN_S, lambda silent: silent.abort())
+        self._silent: DelayLine[FirstRequest] = DelayLine(first_request_within_s, lambda silent: silent.abort())
 
     @property
     def name(self) -> str:
