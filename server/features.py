@@ -11,4 +11,12 @@ from handlers.people.feature import FEATURE as PEOPLE
 from handlers.posts.feature import FEATURE as POSTS
 from handlers.presence.feature import FEATURE as PRESENCE
 
-FEATURES: tuple[Feature, ...] = (ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)
+FEATURES: tuple[Feature, ...] = (
+    ACCOUNTS,
+    PEOPLE,
+    POSTS,
+    COMMENTS,
+    FEED,
+    CHAT,
+    PRESENCE,
+)
