@@ -50,12 +50,17 @@ class _Insertion(NamedTuple):
 _INSERTIONS: Final = (
     _Insertion("sql/ids.py", r"^\w+ = NewType\(", '${Noun}Id = NewType("${Noun}Id", int)'),
     _Insertion("sql/database.py", r"^from sql\.\w+ import \w+Queries$", "from sql.${plural} import ${Noun}Queries"),
-    _Insertion("sql/database.py", r'^        "\w+",$', '        "${plural}",'),
     _Insertion("sql/database.py", r"^    \w+: \w+Queries$", "    ${plural}: ${Noun}Queries"),
     _Insertion(
         "server/features.py", r"^from handlers\.", "from handlers.${plural}.feature import FEATURE as ${PLURAL}"
     ),
     _Insertion("server/features.py", r"^\)", "    ${PLURAL},", after=False),
+    _Insertion(
+        "tests/contract/world.py",
+        r"^    values = \{",
+        '    await me.do("${namespace}", "${noun}:create", {"text": "The ${noun}"})',
+        after=False,
+    ),
     _Insertion(
         "tests/contract/provocations.py",
         r"^\}",
