@@ -139,7 +139,7 @@ class Meter(Protocol):
 class CallerSession(Protocol):
     """The caller's own connection, as far as an operation may steer it: what it hears from now on.
 
-    When `listen` returns, everything said on the topic from then on reaches the caller; so read after it, not before.
+    When `subscribe` returns, every later push of the topic reaches the caller; so read after it, not before.
     """
 
     @property
@@ -147,9 +147,9 @@ class CallerSession(Protocol):
         """False for REST, where there is nobody to push to."""
         ...
 
-    async def listen(self, topic: str) -> None: ...
+    async def subscribe(self, topic: str) -> None: ...
 
-    async def unlisten(self, topic: str) -> None: ...
+    async def unsubscribe(self, topic: str) -> None: ...
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
         """Lets the caller hear when these people come and go; returns those of them who are online.

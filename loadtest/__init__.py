@@ -1,1 +1,1 @@
-"""Puts a running Rookery under load, over the wire only."""
+"""Load tests and benchmarks of a running Rookery, over the wire only."""

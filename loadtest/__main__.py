@@ -12,12 +12,12 @@ import gevent
 from gevent.event import Event
 from locust.env import Environment
 
+from loadtest.generator_lag import GeneratorLag
 from loadtest.journeys import Journey, PollingJourney, SocketJourney
 from loadtest.mix import PROFILES
-from loadtest.own_lag import OwnLag
 from loadtest.people import People
 from loadtest.report import lines, store, table
-from loadtest.target import NotALoopbackAddress, Target, given, started
+from loadtest.target import NotALoopbackAddress, Target, running_server, started_server
 
 RESULTS = Path(__file__).parent / "results"
 PEOPLE_PER_USER = 2
@@ -31,9 +31,9 @@ def main() -> int:
     try:
         with contextlib.ExitStack() as stack:
             target = (
-                given(options.url, options.tokens)
+                running_server(options.url, options.tokens)
                 if options.url
-                else stack.enter_context(started(people=max(200, options.users * PEOPLE_PER_USER), posts=POSTS))
+                else stack.enter_context(started_server(people=max(200, options.users * PEOPLE_PER_USER), posts=POSTS))
             )
             return _measure(target, options)
     except (NotALoopbackAddress, ValueError, OSError) as error:
@@ -44,12 +44,12 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run loadtest", description=__doc__)
     parser.add_argument("--users", type=int, default=100, help="how many users at once; a tenth of them long-poll")
-    parser.add_argument("--rate", type=float, default=100.0, help="commands in a second, over all users")
-    parser.add_argument("--duration-s", type=int, default=60, help="how long to measure, after everybody is there")
+    parser.add_argument("--rate", type=float, default=100.0, help="commands per second, of all users together")
+    parser.add_argument("--duration-s", type=int, default=60, help="how long to measure, after all users are connected")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="basic", help="what the users do")
-    parser.add_argument("--url", help="a server that runs already, on this machine; default: one of its own")
+    parser.add_argument("--url", help="a running server on this machine; default: start one")
     parser.add_argument("--tokens", type=Path, help="with --url: the file of `./run seed --tokens FILE`")
-    parser.add_argument("--results", type=Path, metavar="DIR", default=RESULTS, help="where the figures are kept")
+    parser.add_argument("--results", type=Path, metavar="DIR", default=RESULTS, help="folder for the figures")
     options = parser.parse_args()
     if options.url and not options.tokens:
         parser.error("--url needs --tokens: the file that `./run seed --tokens FILE` wrote")
@@ -68,10 +68,10 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
     runner.start(options.users, spawn_rate=SPAWN_PER_S)
     if runner.spawning_greenlet is not None:
         runner.spawning_greenlet.join()
-    Journey.everybody_is_there.set()
+    Journey.all_connected.set()
     gevent.sleep(SETTLE_S)
     environment.stats.reset_all()
-    lag = OwnLag()
+    lag = GeneratorLag()
     lag.start()
     gevent.sleep(options.duration_s)
     lag.stop()
@@ -96,7 +96,7 @@ def _measure(target: Target, options: argparse.Namespace) -> int:
 def _prepare(people: People, options: argparse.Namespace) -> None:
     Journey.people, Journey.profile = people, options.profile
     Journey.pause_s = options.users / options.rate
-    Journey.everybody_is_there = Event()
+    Journey.all_connected = Event()
 
 
 if __name__ == "__main__":

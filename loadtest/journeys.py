@@ -1,4 +1,4 @@
-"""The users of a load test: one lives on a socket, the other on REST and long-polling. Both do the same."""
+"""The users of a load test: one kind uses a socket, the other REST and long-polling. Both do the same."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from loadtest.stamp import age_ms, stamped
 NAMESPACES = ["/users", "/posts", "/feed", "/chat"]
 CALL_TIMEOUT_S = 30
 FAST_SOCKET = {"skip_utf8_validation": True}
-"""The client checks UTF-8 byte by byte in Python: that was half of the load generator's CPU."""
+"""The client would check UTF-8 byte by byte in Python: that was half of the load generator's CPU."""
 POLL_TIMEOUT_S = 50
 DELIVERED = "PUSH"
 
 
 class CommandFailed(Exception):
-    """A command was answered, but with an error."""
+    """A command was answered with an error."""
 
 
 class Journey(User):
-    """Somebody who reads the feed, posts, likes, follows and writes, at a steady pace.
+    """A user who reads the feed, posts, likes, follows and writes, at a steady pace.
 
-    `people`, `profile`, `pause_s` (the time between two commands) and `everybody_is_there` (from when on they act) are
-    set on the class before the run. How a command is called is the subclass's.
+    `people`, `profile`, `pause_s` (the time between two commands) and `all_connected` (users wait for it before they
+    act) are set on the class before the run. Subclasses define how a command is called.
     """
 
     abstract = True
     people: People
     profile: str
     pause_s: float
-    everybody_is_there: Event
+    all_connected: Event
 
     def wait_time(self) -> float:
         return self._pacing(self)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.login: Login = self.people.take()
+        self.login: Login = self.people.next_login()
         self._chooser = random.Random(self.login.user_id)
         self._seen: list[str] = []
         self._conversations: list[str] = []
@@ -57,11 +57,12 @@ class Journey(User):
         """The data of a command; raises CommandFailed."""
         raise NotImplementedError
 
-    def wait_for_the_others(self) -> None:
-        """Begins when everybody is there, and not in step: connecting blocks the generator, and whoever waited
-        meanwhile would act in the same moment of each second from then on.
+    def wait_until_all_connected(self) -> None:
+        """Returns at a random moment after all users are connected.
+
+        Connecting blocks the generator: users who waited meanwhile would act at the same moment of each second.
         """
-        self.everybody_is_there.wait()
+        self.all_connected.wait()
         gevent.sleep(self._chooser.random() * self.pause_s)
 
     @task
@@ -69,10 +70,10 @@ class Journey(User):
         try:
             getattr(self, f"_{choose(self.profile, self._chooser)}")()
         except CommandFailed:
-            pass  # it is counted as a failure where it was measured
+            pass  # the measurement has counted it as a failure
 
-    def heard(self, name: str, data: dict[str, Any]) -> None:
-        """Counts how long a push took, if what it carries was stamped."""
+    def measure_push(self, name: str, data: dict[str, Any]) -> None:
+        """Records how long a push took, if its post or message is stamped."""
         carried = data.get("post") or data.get("message") or {}
         took_ms = age_ms(carried.get("text", ""))
         if took_ms is not None:
@@ -93,8 +94,8 @@ class Journey(User):
         self.command("/posts", "post:like", {"post_id": self._chooser.choice(self._seen)})
 
     def _follow(self) -> None:
-        """Follows one and the same person and lets them go again, so that the graph stays as it is."""
-        other = self.people.somebody(int(self.login.user_id) % 997)
+        """Follows and unfollows the same person by turns, so that the graph stays as it is."""
+        other = self.people.login_at(int(self.login.user_id) % 997)
         if other.user_id == self.login.user_id:
             return self._page()
         self._follows = not self._follows
@@ -112,7 +113,7 @@ class Journey(User):
 
 
 class SocketJourney(Journey):
-    """On one WebSocket, with the official Python client."""
+    """A user on one WebSocket, with the official Python client."""
 
     def on_start(self) -> None:
         self._client = socketio.Client(reconnection=False, websocket_extra_options=FAST_SOCKET)
@@ -126,7 +127,7 @@ class SocketJourney(Journey):
             wait_timeout=CALL_TIMEOUT_S,
         )
         self.command("/feed", "feed:subscribe", {})
-        self.wait_for_the_others()
+        self.wait_until_all_connected()
 
     def on_stop(self) -> None:
         self._client.disconnect()
@@ -136,11 +137,11 @@ class SocketJourney(Journey):
             return data_of(self._client.call(name, payload, namespace=namespace, timeout=CALL_TIMEOUT_S))
 
     def _hear(self, event: str, data: dict[str, Any]) -> None:
-        self.heard(event, data)
+        self.measure_push(event, data)
 
 
 class PollingJourney(Journey, FastHttpUser):
-    """On REST, with a long-poll beside it."""
+    """A user on REST, with a long-poll beside it."""
 
     network_timeout = POLL_TIMEOUT_S + 10
     connection_timeout = CALL_TIMEOUT_S
@@ -160,7 +161,7 @@ class PollingJourney(Journey, FastHttpUser):
             ),
         }
         self._polls = gevent.spawn(self._poll_for_ever)
-        self.wait_for_the_others()
+        self.wait_until_all_connected()
 
     def on_stop(self) -> None:
         self._polls.kill()
@@ -190,12 +191,12 @@ class PollingJourney(Journey, FastHttpUser):
                     gevent.sleep(1)
                     continue
             for event in data["events"]:
-                self.heard(event["name"], event["data"])
+                self.measure_push(event["name"], event["data"])
             cursor = data["cursor"]
 
 
 def data_of(answer: Any) -> dict[str, Any]:
-    """What an answer carries; raises CommandFailed."""
+    """The data of an answer; raises CommandFailed."""
     if not isinstance(answer, dict) or not answer.get("ok"):
         raise CommandFailed(str(answer))
     data: dict[str, Any] = answer["data"]

@@ -1,4 +1,4 @@
-"""What a user does how often."""
+"""How often a user does what."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PROFILES: Final[Mapping[str, Mapping[Act, int]]] = {
     "basic": {"page": 50, "post": 10, "like": 25, "follow": 15},
     "social": {"page": 35, "post": 8, "like": 25, "follow": 12, "message": 20},
 }
-"""Shares of each act, by profile. "basic" is what the targets speak of."""
+"""The share of each act, by profile. The targets are for "basic"."""
 
 
 def choose(profile: str, chooser: random.Random) -> Act:
-    """The next act of a user."""
+    """Chooses the next act of a user."""
     shares = PROFILES[profile]
     return chooser.choices(list(shares), weights=list(shares.values()))[0]

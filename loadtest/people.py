@@ -1,4 +1,4 @@
-"""The logins that a load test's users take: the lines that `./run seed --tokens FILE` wrote."""
+"""The logins of a load test's users, from the file that `./run seed --tokens FILE` wrote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Login:
-    """Somebody who can be played without logging in first."""
+    """A person with an access token, so that no login is needed."""
 
     user_id: str
     username: str
@@ -18,7 +18,7 @@ class Login:
 
 
 class People:
-    """Hands out each login once, so that no two users play one person."""
+    """Hands out each login once, so that no two users of the load test are one person."""
 
     def __init__(self, logins: Sequence[Login]) -> None:
         if not logins:
@@ -28,7 +28,7 @@ class People:
 
     @classmethod
     def from_file(cls, path: Path) -> People:
-        """Raises ValueError for a file that `seed --tokens` did not write."""
+        """Raises ValueError if `seed --tokens` did not write the file."""
         try:
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             return cls([Login(line["user_id"], line["username"], line["access_token"]) for line in lines])
@@ -38,12 +38,12 @@ class People:
     def __len__(self) -> int:
         return len(self._logins)
 
-    def take(self) -> Login:
-        """The next one; from the beginning again when all are taken."""
+    def next_login(self) -> Login:
+        """The next login; starts again from the first when all are used."""
         login = self._logins[self._next % len(self._logins)]
         self._next += 1
         return login
 
-    def somebody(self, number: int) -> Login:
-        """Anybody, by any number."""
+    def login_at(self, number: int) -> Login:
+        """The login at this number, modulo their count."""
         return self._logins[number % len(self._logins)]

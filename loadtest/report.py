@@ -1,4 +1,4 @@
-"""What a run measured, as a table for people and as a file that stays."""
+"""The figures of a run, as a table and as a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # importing locust replaces the sockets of the whole process: whoever only reads figures keeps theirs
+if TYPE_CHECKING:  # importing locust replaces the sockets of the whole process, which a mere reader of figures must not
     from locust.stats import RequestStats, StatsEntry
 
 TARGETS_P99_MS: Final[Mapping[str, float]] = {
@@ -20,15 +20,15 @@ TARGETS_P99_MS: Final[Mapping[str, float]] = {
     "post:like": 30,
     "user:follow": 30,
 }
-"""What answers should take at most, 99 of 100 times."""
+"""The targets for the P99 of answers."""
 
 UNMEASURED: Final = frozenset({"poll"})
-"""Requests whose duration is the client's own wish."""
+"""Requests whose duration the client chooses."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One kind of answer or delivery. Times in milliseconds; `failures` are answers that were errors, or none."""
+    """One kind of answer or delivery. `failures` counts errors and missing answers."""
 
     kind: str
     name: str
@@ -41,7 +41,7 @@ class Line:
 
 
 def lines(stats: RequestStats) -> list[Line]:
-    """A line for each kind, answers first."""
+    """One line for each kind, answers first."""
     entries = [entry for entry in stats.entries.values() if entry.name not in UNMEASURED or entry.num_failures]
     return [
         _line(entry) for entry in sorted(entries, key=lambda entry: (entry.method == "PUSH", entry.method, entry.name))
@@ -55,7 +55,7 @@ def _line(entry: StatsEntry) -> Line:
 
 
 def table(measured: Sequence[Line]) -> str:
-    """The lines under each other."""
+    """The lines as a table."""
     head = f"{'':8}{'':22}{'count':>8}{'failed':>8}{'P50 ms':>9}{'P95 ms':>9}{'P99 ms':>9}{'target':>9}"
     rows = [
         f"{line.kind:8}{line.name:22}{line.count:>8,}{line.failures:>8,}{line.p50_ms:>9.0f}{line.p95_ms:>9.0f}"
@@ -68,7 +68,7 @@ def table(measured: Sequence[Line]) -> str:
 def store(
     path: Path, measured: Sequence[Line], *, profile: str, users: int, commands_per_s: float, duration_s: int
 ) -> None:
-    """Keeps the figures with what they were measured on."""
+    """Writes the figures, with the conditions in which they were measured."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "profile": profile,

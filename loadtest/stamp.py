@@ -1,6 +1,6 @@
-"""A time inside a text, from which whoever receives the text can tell how long it took.
+"""A time inside a text, from which its receiver computes how long the delivery took.
 
-Sender and receiver are on one machine: they have one clock.
+Sender and receiver run on one machine, so they share one clock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _STAMP = re.compile(r"sent at (\d+) ms")
 
 
 def stamped(text: str) -> str:
-    """The text with the present time in it."""
+    """The text with the current time in it."""
     return f"{text}, sent at {time.time_ns() // 1_000_000} ms"
 
 

@@ -1,4 +1,4 @@
-"""The server that is put under load: a given one on this machine, or one of its own that goes afterwards."""
+"""The server under load: a running one on this machine, or one that the load test starts and removes."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ TOKEN_LIFE_S = 24 * 3600
 
 
 class NotALoopbackAddress(ValueError):
-    """Load goes to this machine only."""
+    """The URL is not on this machine; load tests are for loopback addresses only."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the load goes and who may play there."""
+    """The URL of the server under load, and its people."""
 
     url: str
     people: People
 
 
-def given(url: str, tokens: Path) -> Target:
-    """A server that runs already. Raises NotALoopbackAddress."""
+def running_server(url: str, tokens: Path) -> Target:
+    """A server that already runs. Raises NotALoopbackAddress."""
     host = urlsplit(url).hostname
     addresses = {info[4][0] for info in socket.getaddrinfo(host, None)} if host else set()
     if not addresses or not all(ipaddress.ip_address(address).is_loopback for address in addresses):
@@ -46,8 +46,8 @@ def given(url: str, tokens: Path) -> Target:
 
 
 @contextlib.contextmanager
-def started(*, people: int, posts: int) -> Iterator[Target]:
-    """A server with a network of its own, out of everybody's way; stopped and deleted afterwards."""
+def started_server(*, people: int, posts: int) -> Iterator[Target]:
+    """Starts a server with its own data and network of people; stops and deletes it afterwards."""
     with tempfile.TemporaryDirectory(prefix="rookery-load-") as folder:
         environment = {
             **os.environ,

@@ -1,7 +1,4 @@
-"""Every setting: its name with its unit, its default, and why one would change it.
-
-`python -m server.config` prints them as the table of the README.
-"""
+"""All settings: name with unit, default, purpose. `python -m server.config` prints them as the table of the README."""
 
 import os
 import re
@@ -16,94 +13,99 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 _ORIGIN = re.compile(r"\*|https?://[^/?#@\s]+")
 
-Commas = NoDecode  # a list in the environment is written with commas, not as JSON
+Commas = NoDecode  # lists in the environment are separated by commas, not written as JSON
 
 
 class SettingsError(Exception):
-    """A setting has a value that cannot be used; the message names it, in one line."""
+    """A setting has an invalid value; the message names the setting, in one line."""
 
 
 class Settings(BaseSettings):
-    """What the environment says, and after it the file `.env` in the checkout. Names have no prefix."""
+    """Reads the environment first and then the file `.env` in the checkout. Names have no prefix."""
 
     model_config = SettingsConfigDict(
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        hide_input_in_errors=True,  # an address may hold a password
+        hide_input_in_errors=True,  # a URL may contain a password
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 to be reached from other machines.")
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 makes it reachable from other machines.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     node_name: str = Field(
         "",
         pattern=r"^([A-Za-z0-9]{1,16})?$",
-        description="What the ids of this process begin with (then `-`), so that a load balancer can lead polling "
-        "clients back to it; empty: one process alone, or nobody polls.",
+        description="Prefix (before `-`) of the session ids of this process, by which a load balancer routes polling "
+        "clients back to it; empty: a single process, or no polling clients.",
     )
-    debug: bool = Field(False, description="Tell more in the log, and check the event loop; slow.")
+    debug: bool = Field(False, description="Log more, and check the event loop; slow.")
     data_dir: Path = Field(
         CHECKOUT / ".data",
-        description="Folder of the embedded servers and of generated secrets; by default `.data` in the checkout.",
+        description="Folder of the embedded servers' data and of generated secrets; by default `.data` in the "
+        "checkout.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="`json` for machines, `console` for people, `auto`: console on a terminal, else json."
+        "auto", description="`json`, `console` (for reading), or `auto`: console on a terminal, else json."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least important lines that the log still shows."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     database_url: str = Field(
         "",
         repr=False,
-        description="PostgreSQL 15 or newer (`postgresql+asyncpg://` is understood); empty: the embedded one.",
+        description="PostgreSQL 15 or newer (`postgresql+asyncpg://` is understood); empty: the embedded server.",
     )
-    pool_min: int = Field(2, ge=0, description="Connections to PostgreSQL that a process keeps open when idle.")
+    pool_min: int = Field(2, ge=0, description="PostgreSQL connections that a process keeps open when idle.")
     pool_max: int = Field(
         10,
         ge=1,
-        description="Connections to PostgreSQL that a process opens at most, beside one for revocations; "
-        "more only help with more cores.",
+        description="Most PostgreSQL connections of a process, besides one reserved for revocations; more help only "
+        "with more cores.",
     )
-    connect_timeout_s: float = Field(5.0, gt=0, description="How long connecting to PostgreSQL may take.")
+    connect_timeout_s: float = Field(5.0, gt=0, description="Timeout for connecting to PostgreSQL.")
     acquire_timeout_s: float = Field(
-        2.0, gt=0, description="How long a command waits for a free connection before it answers `unavailable`."
+        2.0,
+        gt=0,
+        description="How long a command waits for a free PostgreSQL connection before it answers `unavailable`.",
     )
     read_turn_timeout_s: float = Field(
         8.0,
         gt=0,
-        description="How long a read waits in line, where very many come back at once, before it answers "
-        "`unavailable`; reads take half of the connections, so that writes find some.",
+        description="How long a read waits in the queue (when many clients reconnect at once) before it answers "
+        "`unavailable`; reads use at most half of the connections, so that writes find free ones.",
     )
-    statement_timeout_ms: int = Field(5_000, gt=0, description="PostgreSQL ends a statement that takes longer.")
+    statement_timeout_ms: int = Field(5_000, gt=0, description="PostgreSQL cancels a statement that takes longer.")
     idle_in_transaction_timeout_ms: int = Field(
-        10_000, gt=0, description="PostgreSQL ends a transaction that is left open; positions re-read 60 s, far more."
+        10_000,
+        gt=0,
+        description="PostgreSQL ends a transaction that is idle for longer; must stay far below the 60 s that "
+        "positions re-read.",
     )
-    redis_url: str = Field("", repr=False, description="Redis 7 or Valkey 7.2 or newer; empty: the embedded one.")
+    redis_url: str = Field("", repr=False, description="Redis 7 or Valkey 7.2 or newer; empty: the embedded server.")
 
     token_secrets: Annotated[tuple[tuple[str, str], ...], Commas] = Field(
         (),
         repr=False,
-        description="Keys of access tokens as `kid:secret,kid:secret`; the first signs, all verify, so that keys "
-        "can be changed without logging anybody out; empty: made once and kept in `DATA_DIR`.",
+        description="Signing keys of access tokens as `kid:secret,kid:secret`: the first signs, all verify, so that "
+        "keys can be rotated without logging users out; empty: generated once and kept in `DATA_DIR`.",
     )
-    access_token_ttl_s: int = Field(900, gt=0, description="Life of an access token.")
-    refresh_token_ttl_s: int = Field(30 * 86_400, gt=0, description="How long a login lasts that is not used.")
+    access_token_ttl_s: int = Field(900, gt=0, description="Lifetime of an access token.")
+    refresh_token_ttl_s: int = Field(30 * 86_400, gt=0, description="How long a login session lasts without use.")
     refresh_grace_s: int = Field(
         30,
         ge=0,
-        description="A refresh whose answer was lost may be repeated for so long without being taken for theft.",
+        description="How long a refresh may be repeated, because its answer was lost, without being treated as token "
+        "theft.",
     )
     password_hash_concurrency: int = Field(
-        2, ge=1, description="Passwords hashed at once; each takes a core for some 30 ms and 19 MiB."
+        2, ge=1, description="Passwords hashed at the same time; each takes one core for about 30 ms, and 19 MiB."
     )
     password_hash_waiting_max: int = Field(
-        64, ge=0, description="Passwords that may wait for their turn; who comes then is told to try again."
+        64, ge=0, description="Passwords that may wait to be hashed; further callers get a retryable error."
     )
-    rate_limit_factor: float = Field(1.0, gt=0, description="Multiplies every limit; raise it for load tests.")
+    rate_limit_factor: float = Field(1.0, gt=0, description="Multiplies every rate limit; raise it for load tests.")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], Commas] = Field(
         (),
-        description="Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8,::1/128`; empty: nobody's.",
+        description="Networks whose `X-Forwarded-For` header is trusted, as `10.0.0.0/8,::1/128`; empty: none.",
     )
     allowed_origins: Annotated[tuple[str, ...], Commas] = Field(
         (),
@@ -111,57 +113,81 @@ class Settings(BaseSettings):
         "`https://a.example,https://b.example`; `*`: all; empty: only pages of this server.",
     )
 
-    ping_interval_ms: int = Field(25_000, ge=100, description="How often a socket is pinged.")
-    ping_timeout_ms: int = Field(20_000, ge=100, description="A socket that has not answered for so long is gone.")
+    ping_interval_ms: int = Field(25_000, ge=100, description="How often the server pings a socket.")
+    ping_timeout_ms: int = Field(
+        20_000, ge=100, description="A socket that does not answer a ping within this time is closed."
+    )
     socket_connect_timeout_ms: int = Field(
-        45_000, ge=100, description="A socket that has not joined a namespace for so long is closed."
+        45_000, ge=100, description="A socket that has not joined a namespace within this time is closed."
     )
     max_packet_bytes: int = Field(1_000_000, ge=1_024, description="Largest packet, polling body and REST body.")
     body_timeout_s: float = Field(30.0, gt=0, description="How long a REST client may take to send its body.")
     max_unread_bytes: int = Field(
-        1_048_576, ge=65_536, description="What a socket may hold unread; over it the client is dropped and re-syncs."
+        1_048_576,
+        ge=65_536,
+        description="Most bytes queued for a socket that does not read; beyond that the client is disconnected and "
+        "re-syncs.",
     )
     max_frames_per_s: int = Field(
-        5_000, ge=100, description="WebSocket frames that a client may send; over it it is closed as a flood."
+        5_000,
+        ge=100,
+        description="WebSocket frames per second that a client may send; beyond that the connection is closed as a "
+        "flood.",
     )
     recovery_window_s: float = Field(
-        120.0, gt=0, description="How long a lost client, or one that polls, may come back and be told what it missed."
+        120.0,
+        gt=0,
+        description="How long after a loss (or its last poll) a client can recover its session and the pushes that it "
+        "missed.",
     )
     recovery_log_max_bytes: int = Field(
         67_108_864,
         ge=65_536,
-        description="Pushes that a node remembers for that; who missed more than is there re-syncs.",
+        description="Bytes of pushes that a node keeps for recovery; a client that missed more re-syncs.",
     )
     recovery_sessions_max: int = Field(
-        50_000, ge=1, description="Lost clients whose sessions a node keeps; the first to be lost re-sync, if more are."
+        50_000,
+        ge=1,
+        description="Lost clients whose sessions a node keeps; beyond that the oldest loss is dropped, and its client "
+        "re-syncs.",
     )
     positions_every_s: float = Field(
-        5.0, gt=0, le=10, description="How long after a message its conversation's last position is told once more."
+        5.0,
+        gt=0,
+        le=10,
+        description="How long after a message the last position of its conversation is pushed once more.",
     )
     presence_grace_s: float = Field(
-        30.0, gt=0, description="How long somebody without a connection still counts as online: reconnects are silent."
+        30.0,
+        gt=0,
+        description="How long a user without a connection still counts as online, so that watchers do not see "
+        "reconnects.",
     )
     drain_timeout_s: float = Field(
-        4.0, gt=0, description="How long a stopping server takes for its clients; process managers kill after 5 s."
+        4.0,
+        gt=0,
+        description="How long a stopping server takes to close its connections; process managers kill after 5 s.",
     )
 
     reclaim_idle_ms: int = Field(
         10_000,
         ge=100,
-        description="A Fact that a worker has taken and said nothing of for so long is given to another: "
-        "longer than any reaction takes.",
+        description="A Fact that a worker took and has not confirmed within this time goes to another worker; must be "
+        "longer than any consumer takes.",
     )
 
-    feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client does not say.")
+    feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client sends no limit.")
     feed_fanout_max_followers: int = Field(
         10_000,
         ge=1,
-        description="Posts of people with this many followers are merged at read time, not pushed to feeds.",
+        description="Posts of authors with this many followers are merged at read time, not pushed to feeds.",
     )
     feed_list_max: int = Field(
-        800, ge=100, description="Newest posts of a home feed held in Redis; older ones from SQL."
+        800, ge=100, description="Newest posts of a home feed that Redis holds; older ones come from SQL."
     )
-    feed_days_limit: int = Field(7, ge=1, description="Home feeds of people not seen for so many days leave Redis.")
+    feed_days_limit: int = Field(
+        7, ge=1, description="Home feeds of users who were not seen for this many days are removed from Redis."
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -207,12 +233,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """The settings of this process; what is given here wins over the environment, and that over the file.
+    """The settings of this process: `overrides` before the environment, the environment before the file.
 
-    The variable ENV_FILE names another file than `.env`. Raises SettingsError.
+    The variable ENV_FILE names a file to use instead of `.env`. Raises SettingsError.
     """
     try:
-        return Settings(_env_file=os.environ.get("ENV_FILE") or CHECKOUT / ".env", **overrides)  # type: ignore[arg-type]  # checked by pydantic, as everything from outside
+        return Settings(_env_file=os.environ.get("ENV_FILE") or CHECKOUT / ".env", **overrides)  # type: ignore[arg-type]  # pydantic checks the overrides like all input
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"

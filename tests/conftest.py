@@ -1,4 +1,4 @@
-"""What every test may ask for: databases, a Valkey, and a watch over its event loop."""
+"""Fixtures for every test: databases, a Valkey, and a watch over its event loop."""
 
 import importlib.util
 import itertools
@@ -29,7 +29,7 @@ _FOLDER = "ROOKERY_TEST_RUN_FOLDER"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    # Here and not beside the scenarios: pytest asks for options before it looks into folders.
+    # Here and not beside the scenarios: pytest collects options before it looks into folders.
     parser.addoption("--chaos-clients", type=int, help="how many clients live through the chaos scenarios")
 
 
@@ -43,13 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def services_folder(worker_id: str) -> Path:
-    """A folder of this worker within the run's."""
+    """The folder of this worker within the run's folder."""
     return Path(os.environ[_FOLDER]) / worker_id
 
 
 @pytest.fixture(scope="session")
 def postgres_admin_url() -> Iterator[str]:
-    """One PostgreSQL for the whole run, with a user who may do everything. Not durable, no test needs that."""
+    """The URL of one PostgreSQL for the whole run, as superuser. Not durable, since no test needs that."""
     with embedded_servers(Path(os.environ[_FOLDER]), valkey=False, durable=False) as urls:
         assert urls.database_url is not None
         yield urls.database_url
@@ -57,7 +57,7 @@ def postgres_admin_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template_database(postgres_admin_url: str) -> str:
-    """The name of a migrated, empty database, made once per run; nobody may stay connected to it."""
+    """The name of a migrated, empty database, made once per run; no connection to it may stay open."""
     made = Path(os.environ[_FOLDER]) / "template.made"
     with one_at_a_time(made.with_suffix(".lock")):
         if not made.exists():
@@ -112,7 +112,7 @@ def _watch(scope: _LoopScope) -> Callable[..., AsyncIterator[None]]:
     return watch
 
 
-# one for each loop that a test may run on; a fixture function cannot serve two
+# one fixture for each scope of loops: one fixture function cannot serve both
 _watch_function = _watch("function")
 _watch_class = _watch("class")
 _watch_module = _watch("module")
@@ -130,6 +130,6 @@ def _loop_is_watched(request: pytest.FixtureRequest) -> None:
 
 @pytest_asyncio.fixture
 async def server(database_url: str, redis_url: str) -> AsyncIterator[RunningServer]:
-    """A node that serves and works, on the module's database and an empty Valkey."""
+    """A node that serves and consumes Facts, on the module's database and an empty Valkey."""
     async with running_server(settings_for_tests(database_url, redis_url)) as running:
         yield running

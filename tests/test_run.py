@@ -1,4 +1,4 @@
-"""The entry script, in a copy of the checkout whose interpreter only writes down how it was called."""
+"""The entry script, in a copy of the checkout whose interpreter only records how it was called."""
 
 import ast
 import os
@@ -18,7 +18,7 @@ case "$*" in *"{failing}"*) echo "{says}"; exit 1;; esac
 
 
 class Checkout:
-    """Just enough of a checkout to be set up."""
+    """A copy of the few files that a setup needs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class Checkout:
             (self.venv / "rookery-installed").write_text(f"{python}\nrequirements of an earlier day\n")
 
     def run(self, *arguments: str, prelude: str = "", **environment: str) -> tuple[int, str]:
-        """Exit code and the last line that it printed."""
+        """The exit code and the last line that it printed."""
         script = (
             f"import runpy, sys\n{prelude}\nsys.argv[0] = 'run'\nrunpy.run_path(sys.argv.pop(1), run_name='__main__')"
         )
@@ -52,7 +52,7 @@ class Checkout:
         return done.returncode, (done.stdout + done.stderr).strip().rpartition("\n")[2]
 
     def calls(self) -> list[str]:
-        """How the interpreter was called since the last time, without the name of the folder."""
+        """The calls of the interpreter since the last time, without the name of the folder."""
         made = self._calls.read_text().replace(f"{self.folder}/", "").splitlines() if self._calls.exists() else []
         self._calls.unlink(missing_ok=True)
         return made

@@ -10,7 +10,7 @@ from handlers.accounts.login_limits import count_attempt
 from handlers.accounts.views import login_session_of
 from handlers.context import Context, Outcome, PrepareContext
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import Revoke
+from realtime.contract.emissions import RevokeLoginSessions
 from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LoginSessionId
@@ -44,7 +44,7 @@ async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
         ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
     )
     if ended is not None:
-        return Outcome(NOTHING, signals=(Revoke([ended]),))
+        return Outcome(NOTHING, signals=(RevokeLoginSessions([ended]),))
     if not await ctx.sql.accounts.owns_session(
         ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
     ):
@@ -70,7 +70,7 @@ async def change_password(ctx: Context, cmd: ChangePassword, new: NewHash) -> Ou
     ended = await ctx.sql.accounts.revoke_sessions(
         ctx.connection, user_id=ctx.user_id, except_session_id=_current_session(ctx)
     )
-    return Outcome(NOTHING, signals=(Revoke(ended),))
+    return Outcome(NOTHING, signals=(RevokeLoginSessions(ended),))
 
 
 def _current_session(ctx: Context) -> LoginSessionId:

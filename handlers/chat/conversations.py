@@ -16,7 +16,7 @@ from handlers.chat.rooms import conversation_room
 from handlers.chat.views import by_conversation, conversation_view, without_viewer
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import Emission, Enter, ToRoom, emission
+from realtime.contract.emissions import Emission, JoinRoom, ToRoom, emission
 from realtime.contract.errors import NOT_FOUND, CommandError
 from realtime.contract.wire import Page
 from realtime.pubsub.rooms import person_room
@@ -31,7 +31,9 @@ async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[Conv
     if not opened.created:
         return Outcome(ack)
     both = (ctx.user_id, UserId(cmd.user_id))
-    return Outcome(ack, pushes=news_of(conversation), signals=(Enter(NAMESPACE, conversation_room(opened.id), both),))
+    return Outcome(
+        ack, pushes=news_of(conversation), signals=(JoinRoom(NAMESPACE, conversation_room(opened.id), both),)
+    )
 
 
 async def open_with(ctx: Context, other_id: UserId) -> OpenedRow:

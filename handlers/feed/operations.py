@@ -39,7 +39,7 @@ async def start_listening(ctx: PrepareContext, command: SubscribeFeed) -> Subscr
     """The order is the promise: what comes after the position is heard, or is in the list, or both."""
     _demand_live(ctx)
     position = position_at(ctx.now())
-    await ctx.session.listen(TOPIC)
+    await ctx.session.subscribe(TOPIC)
     return Subscribed(position, await home_list(ctx))
 
 
@@ -50,7 +50,7 @@ async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed
 
 async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
     _demand_live(call)
-    await call.session.unlisten(TOPIC)
+    await call.session.unsubscribe(TOPIC)
     return Outcome(NOTHING)
 
 

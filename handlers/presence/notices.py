@@ -44,9 +44,9 @@ class PresenceNotices:
                         user_ids=[UserId(user_id) for user_id, _ in part],
                         seen_at=[datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC) for _, at_ms in part],
                     )
-            self._storing.is_over()
+            self._storing.succeeded()
         except (Unavailable, Retry) as error:
-            self._storing.goes_on(error)
+            self._storing.failed(error)
 
     async def notify_watchers(self, changes: Sequence[PresenceChange]) -> bool:
         """Sends `presence:changed` to the watchers, except where a block is between watcher and user.
@@ -56,9 +56,9 @@ class PresenceNotices:
         try:
             last_seen_ms = await self._visible(changes)
         except (Unavailable, Retry) as error:
-            self._notifying.goes_on(error)
+            self._notifying.failed(error)
             return False
-        self._notifying.is_over()
+        self._notifying.succeeded()
         now_ms = unix_ms(self._clock.now())
         for change in changes:
             data: bytes | None = None
@@ -71,7 +71,7 @@ class PresenceNotices:
                     data = encode_model(
                         PresenceChanged(user_id=change.user_id, online=change.is_online, last_active_ms=at_ms)
                     )
-                watcher.member.send(PRESENCE_CHANGED.name, data)
+                watcher.session.send(PRESENCE_CHANGED.name, data)
         return True
 
     async def _visible(self, changes: Sequence[PresenceChange]) -> dict[tuple[int, int], int]:

@@ -1,4 +1,4 @@
-"""`./run bench engine`: measures the socket engine beside other servers, in one run, on the loopback address."""
+"""`./run bench engine`: compares the socket engine with other servers, in one run, on the loopback address."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from loadtest.bench.contestants import ALL
 from loadtest.bench.figures import FULL, QUICK, verdicts
 from loadtest.bench.report import store, table
 from loadtest.bench.rounds import GROUPS, Bench
-from loadtest.lifetime import raise_file_limit
+from loadtest.bench.servers import ALL
+from loadtest.server_process import raise_file_limit
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 _SPARE_FILES: Final = 100
@@ -20,16 +20,14 @@ _SPARE_FILES: Final = 100
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     sizes = QUICK if options.quick else FULL
-    contestants = [contestant for contestant in ALL if contestant.name in options.servers]
+    servers = [spec for spec in ALL if spec.name in options.servers]
     if raise_file_limit() < sizes.large + _SPARE_FILES:
         tell(f"a process may not open {sizes.large:,} files here: raise the limit (ulimit -Hn), or use --quick")
         return 1
-    figures = Bench(contestants, sizes, options.only, tell=tell).run()
+    figures = Bench(servers, sizes, options.only, tell=tell).run()
     reached = verdicts(figures)
-    print(table(figures, contestants, sizes, reached))
-    for path in store(
-        options.results, "engine-quick" if options.quick else "engine", figures, contestants, sizes, reached
-    ):
+    print(table(figures, servers, sizes, reached))
+    for path in store(options.results, "engine-quick" if options.quick else "engine", figures, servers, sizes, reached):
         tell(f"kept in {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
     return 1 if figures.failures else 0
 
@@ -39,7 +37,7 @@ def tell(text: str) -> None:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    names = [contestant.name for contestant in ALL]
+    names = [spec.name for spec in ALL]
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("what", choices=["engine"])
     parser.add_argument("--quick", action="store_true", help="fewer sockets and rounds: under a minute, less exact")

@@ -1,4 +1,4 @@
-"""What is measured, how figures of several rounds become one, and what they are compared with."""
+"""What is measured, how figures of several rounds are combined, and the targets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured. Times are of one measurement; `rounds` are those that count."""
+    """How much is measured. `for_s` is the duration of one measurement; `rounds` are without the warm-up."""
 
     small: int
     large: int
@@ -27,7 +27,7 @@ QUICK: Final = Sizes(small=300, large=1_000, entering=100, rounds=2, large_round
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A row of the table. Less is better everywhere."""
+    """A row of the table. Lower is better everywhere."""
 
     key: str
     title: str
@@ -56,7 +56,7 @@ def metrics(sizes: Sizes) -> tuple[Metric, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure of ours, at most so many times another's; without a reference: at most so much."""
+    """A limit for a figure: `at_most` times that of `reference`; without a reference: `at_most` itself."""
 
     metric: str
     name: str
@@ -101,7 +101,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target beside what was reached: a ratio, or the figure itself where there is no reference."""
+    """A target and the value reached: a ratio, or the figure itself where there is no reference."""
 
     target: Target
     reached: float
@@ -112,7 +112,7 @@ class Verdict:
 
 
 def verdicts(figures: Figures, targets: Sequence[Target] = TARGETS) -> list[Verdict]:
-    """One for each target whose figures are there."""
+    """One verdict for each target that has figures."""
     found = []
     for target in targets:
         ours = figures.samples.get((target.metric, target.name), [])
@@ -127,16 +127,16 @@ def verdicts(figures: Figures, targets: Sequence[Target] = TARGETS) -> list[Verd
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
-    """The median of the ratios within each round, so that a machine that slows down in the middle changes nothing.
+    """The median of the ratios within each round, so that a machine that slows down in between changes nothing.
 
-    None where there is nothing to compare.
+    None without rounds to compare.
     """
     pairs = [(mine, other) for mine, other in zip(ours, theirs, strict=False) if other > 0]
     return statistics.median(mine / other for mine, other in pairs) if pairs else None
 
 
 def by_metric(figures: Figures, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
-    """Medians, without what is missing."""
+    """Medians by metric and server, without missing ones."""
     return {
         key: {name: median for name in names if (median := figures.median(key, name)) is not None}
         for key in dict.fromkeys(metric for metric, _ in figures.samples)

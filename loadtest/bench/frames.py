@@ -1,4 +1,4 @@
-"""What a Socket.IO client writes and reads on a WebSocket, as far as a load client needs it."""
+"""The part of Socket.IO over WebSocket that a load client needs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Final
 
 _MASK: Final = b"\x5a\x17\xc3\x6e"
-"""Not zero: some servers skip the unmasking then, and would look cheaper than real clients find them."""
+"""Not zero: some servers skip the unmasking then, and would seem cheaper than with real clients."""
 
 
 def masked(text: str) -> bytes:
-    """A whole text frame of a client."""
+    """A complete text frame of a client."""
     payload = text.encode()
     size = len(payload)
     if size < 126:
@@ -26,13 +26,13 @@ def masked(text: str) -> bytes:
 
 
 def event(name: str, payload: object, ack_id: int | None = None) -> bytes:
-    """An event on the main namespace; with an id it will be answered."""
+    """An event on the main namespace; with an id it gets an ack."""
     body = json.dumps([name, payload], separators=(",", ":"))
     return masked(f"42{'' if ack_id is None else ack_id}{body}")
 
 
 def connect(namespace: str, auth: Mapping[str, object]) -> bytes:
-    """Asks for a session on a namespace."""
+    """The CONNECT of a namespace."""
     said = json.dumps(auth) if auth else ""
     return masked(f"40{said}" if namespace == "/" else f"40{namespace},{said}")
 
@@ -45,7 +45,7 @@ def upgrade_request(port: int) -> bytes:
 
 
 def frame_size(data: bytes) -> int:
-    """How long the server's frame at the beginning of `data` is, its head included; 0 while that cannot be told."""
+    """The length of the server's frame at the beginning of `data`, including its head; 0 while that is unknown."""
     if len(data) < 2:
         return 0
     size = data[1]
@@ -57,7 +57,7 @@ def frame_size(data: bytes) -> int:
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
-    """The payloads of the server's whole frames in `data`, and what remains."""
+    """The payloads of the server's complete frames in `data`, and the rest."""
     payloads = []
     while (size := frame_size(data)) and size <= len(data):
         head = 2 if data[1] < 126 else 4 if data[1] == 126 else 10

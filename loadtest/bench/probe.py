@@ -1,4 +1,4 @@
-"""A client that asks a server again and again how long it takes to answer."""
+"""A client that measures again and again how long a server takes to answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT_S: Final = 30.0
 
 
 class Probe:
-    """One client, on a socket of this process."""
+    """One client on a blocking socket of this process."""
 
     def __init__(self, port: int, token: str | None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S)
@@ -37,7 +37,7 @@ class Probe:
         self._socket.close()
 
     def answer_s(self) -> float:
-        """How long an answer takes now."""
+        """Sends one event; returns how long its answer took."""
         began_s = time.perf_counter()
         self._socket.sendall(self._question)
         self._until(b"431")
@@ -56,7 +56,7 @@ class Probe:
         except TimeoutError:
             raise BenchFailed(f"no answer within {_TIMEOUT_S:.0f} s") from None
         except OSError as error:
-            raise BenchFailed(f"the probe was cut off: {error.strerror}") from None
+            raise BenchFailed(f"the probe was disconnected: {error.strerror}") from None
         if not data:
             raise BenchFailed("the probe was closed")
         self._unread += data

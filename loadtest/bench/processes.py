@@ -1,4 +1,4 @@
-"""The processes of a measurement, as they are started, asked, weighed and ended."""
+"""The processes of a measurement: starting, ordering, measuring and ending them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from loadtest.bench.contestants import Contestant
+from loadtest.bench.servers import ServerSpec
 
 CHECKOUT: Final = Path(__file__).parents[2]
 START_S: Final = 30.0
@@ -24,7 +24,7 @@ _PROCESS_CPU_CLOCK: Final = 2
 
 
 class BenchFailed(Exception):
-    """A figure cannot be had; the message says why in one line."""
+    """A figure cannot be measured; the message says why in one line."""
 
 
 class _Child:
@@ -47,16 +47,16 @@ class _Child:
     ) -> None:
         self.stop()
 
-    def hang_up(self) -> None:
-        """Tells it to end; several end sooner when all are told before the first is waited for."""
-        # once: whoever cleans up may not be ready for a second signal
+    def terminate(self) -> None:
+        """Asks the process to end, without waiting: several end sooner when all are asked first."""
+        # only once: a process that is cleaning up may not be ready for a second signal
         if not self._told:
             self._told = True
             self._process.terminate()
 
     def stop(self) -> None:
-        """Ends it, by force where it does not go."""
-        self.hang_up()
+        """Ends the process, by force where it does not end in time."""
+        self.terminate()
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -67,7 +67,7 @@ class _Child:
                 pipe.close()
 
     def kill(self) -> None:
-        """Ends it at once: the kernel closes all its sockets."""
+        """Kills the process: the kernel closes all its sockets."""
         self._process.kill()
         self._process.wait()
 
@@ -77,7 +77,7 @@ class _Child:
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             if not selector.select(timeout_s):
-                raise BenchFailed(f"it says nothing for {timeout_s:.0f} s")
+                raise BenchFailed(f"it did not respond for {timeout_s:.0f} s")
         line = output.readline()
         if not line:
             raise BenchFailed("it has ended")
@@ -86,26 +86,26 @@ class _Child:
 
 
 class ServerProcess(_Child):
-    """A contestant on a free port of the loopback address. It is there once `ready` has returned."""
+    """A compared server on a free port of the loopback address. It serves once `ready` has returned."""
 
-    def __init__(self, contestant: Contestant) -> None:
+    def __init__(self, spec: ServerSpec) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
-        super().__init__((*contestant.command, "--port", str(self.port)))
-        self.recovering = contestant.recovering
+        super().__init__((*spec.command, "--port", str(self.port)))
+        self.recovering = spec.recovering
         self.token: str | None = None
 
     def ready(self) -> None:
-        """Waits until it serves. Raises BenchFailed when it does not."""
+        """Waits until it serves. Raises BenchFailed if it does not."""
         self.token = self._line(START_S).get("token")
 
     def cpu_s(self) -> float:
-        """What all threads of exactly this process have used, in user and kernel mode."""
-        # The id of another process's CPU clock is made of its pid, as clock_getcpuclockid(3) does.
+        """The CPU time of all threads of this process alone, in user and kernel mode."""
+        # The id of another process's CPU clock is computed from its pid, as clock_getcpuclockid(3) does.
         return time.clock_gettime((~self.pid << 3) | _PROCESS_CPU_CLOCK)
 
     def memory_kib(self) -> int:
-        """What it has in memory, after its garbage was collected."""
+        """Its resident memory after a garbage collection."""
         os.kill(self.pid, signal.SIGUSR2)
         self.settle()
         rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
@@ -115,7 +115,7 @@ class ServerProcess(_Child):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def settle(self, *, within_s: float = 10.0) -> None:
-        """Returns as soon as it does next to nothing any more."""
+        """Waits until it is nearly idle."""
         until_s = time.monotonic() + within_s
         used_s = self.cpu_s()
         while time.monotonic() < until_s:
@@ -125,17 +125,26 @@ class ServerProcess(_Child):
                 return
 
 
-class CrowdProcess(_Child):
-    """The clients of one server. Raises BenchFailed for what they could not do."""
+class ClientsProcess(_Child):
+    """The clients of one server. Raises BenchFailed for orders that failed."""
 
     def __init__(self, server: ServerProcess) -> None:
         token = () if server.token is None else ("--token", server.token)
         recovering = ("--recovery",) if server.recovering else ()
-        command = (sys.executable, "-P", "-m", "loadtest.bench.crowd", "--port", str(server.port), *token, *recovering)
+        command = (
+            sys.executable,
+            "-P",
+            "-m",
+            "loadtest.bench.clients",
+            "--port",
+            str(server.port),
+            *token,
+            *recovering,
+        )
         super().__init__(command)
 
     def order(self, what: str, **arguments: object) -> dict[str, Any]:
-        """Lets them do something and waits until it is done."""
+        """Sends an order and waits until it is done."""
         pipe = self._process.stdin
         assert pipe is not None
         try:

@@ -1,4 +1,4 @@
-"""A run's figures as a table for people, as JSON, and as a picture."""
+"""A run's figures as a table, as JSON, and as a picture."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from loadtest.bench.contestants import Contestant
 from loadtest.bench.figures import Figures, Metric, Sizes, Verdict, by_metric, metrics
+from loadtest.bench.servers import ServerSpec
 
 _PANELS: Final = {
     "CPU per delivery (us)": ("deliver_small_1", "deliver_small_32", "deliver_large_1", "deliver_large_32"),
@@ -26,15 +26,15 @@ _PANELS: Final = {
 }
 
 
-def table(figures: Figures, contestants: Sequence[Contestant], sizes: Sizes, verdicts: Sequence[Verdict]) -> str:
-    """Medians of all rounds, then every target beside what was reached."""
+def table(figures: Figures, servers: Sequence[ServerSpec], sizes: Sizes, verdicts: Sequence[Verdict]) -> str:
+    """Medians of all rounds, then every target with the value reached."""
     rows = metrics(sizes)
-    medians = by_metric(figures, [contestant.name for contestant in contestants])
+    medians = by_metric(figures, [spec.name for spec in servers])
     titles = {row.key: row.title for row in rows}
-    lines = [f"{'':46}" + "".join(f"{contestant.title:>13}" for contestant in contestants)]
+    lines = [f"{'':46}" + "".join(f"{spec.title:>13}" for spec in servers)]
     for row in rows:
         if row.key in medians:
-            cells = (_cell(medians[row.key].get(contestant.name)) for contestant in contestants)
+            cells = (_cell(medians[row.key].get(spec.name)) for spec in servers)
             lines.append(f"{f'{row.title}, {row.unit}':46}" + "".join(cells))
     lines += ["", f"{'target':60}{'at most':>9}{'reached':>9}"]
     lines += [_target_line(verdict, titles) for verdict in verdicts]
@@ -59,15 +59,15 @@ def store(
     folder: Path,
     name: str,
     figures: Figures,
-    contestants: Sequence[Contestant],
+    servers: Sequence[ServerSpec],
     sizes: Sizes,
     verdicts: Sequence[Verdict],
 ) -> tuple[Path, Path]:
-    """Keeps the figures and their picture; returns where."""
+    """Writes the figures and their picture; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     document, picture = folder / f"{name}.json", folder / f"{name}.png"
     document.write_text(json.dumps(_document(figures, sizes, verdicts), indent=2) + "\n")
-    _draw(figures, contestants, metrics(sizes)).savefig(picture, dpi=110)
+    _draw(figures, servers, metrics(sizes)).savefig(picture, dpi=110)
     return document, picture
 
 
@@ -88,16 +88,16 @@ def _document(figures: Figures, sizes: Sizes, verdicts: Sequence[Verdict]) -> di
     }
 
 
-def _draw(figures: Figures, contestants: Sequence[Contestant], rows: Sequence[Metric]) -> Figure:
+def _draw(figures: Figures, servers: Sequence[ServerSpec], rows: Sequence[Metric]) -> Figure:
     picture = Figure(figsize=(16, 9), layout="constrained")
     titles = {row.key: row.title for row in rows}
     for axes, (title, keys) in zip(picture.subplots(2, 3).flat, _PANELS.items(), strict=True):
-        shown = [key for key in keys if key in by_metric(figures, [contestant.name for contestant in contestants])]
-        height = 0.8 / len(contestants)
-        for place, contestant in enumerate(contestants):
-            values = [figures.median(key, contestant.name) or 0.0 for key in shown]
+        shown = [key for key in keys if key in by_metric(figures, [spec.name for spec in servers])]
+        height = 0.8 / len(servers)
+        for place, spec in enumerate(servers):
+            values = [figures.median(key, spec.name) or 0.0 for key in shown]
             positions = [number + place * height for number in range(len(shown))]
-            bars = axes.barh(positions, values, height, label=contestant.title)
+            bars = axes.barh(positions, values, height, label=spec.title)
             axes.bar_label(bars, labels=[f"{value:.3g}" if value else "" for value in values], fontsize=7, padding=2)
         axes.set_yticks(
             [number + 0.4 - height / 2 for number in range(len(shown))], [titles[key] for key in shown], fontsize=7

@@ -1,4 +1,4 @@
-"""The measurements: every server gets its turn in every round, so that a drift of the machine meets all of them."""
+"""The measurements: every server has a turn in every round, so that a drift of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from loadtest.bench.contestants import Contestant
 from loadtest.bench.figures import Figures, Sizes
 from loadtest.bench.probe import Probe
-from loadtest.bench.processes import BenchFailed, CrowdProcess, ServerProcess
+from loadtest.bench.processes import BenchFailed, ClientsProcess, ServerProcess
+from loadtest.bench.servers import ServerSpec
 
 PUBLISHERS: Final = 32
 ASKING: Final = 32
@@ -27,25 +27,25 @@ Tell = Callable[[str], None]
 
 
 class Turn(Protocol):
-    """One server's part in a round; the figures of a round that warms up do not count."""
+    """One server's part in a round; figures of a warm-up round do not count."""
 
-    def __call__(self, seat: Seat, counts: bool) -> None: ...
+    def __call__(self, participant: Participant, counts: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Participant:
     """A server with its clients."""
 
-    contestant: Contestant
+    spec: ServerSpec
     server: ServerProcess
-    crowd: CrowdProcess
+    clients: ClientsProcess
 
 
 class Bench:
-    """One run. `groups` names what of GROUPS is measured; `tell` hears what is going on."""
+    """One run. `groups` selects from GROUPS what is measured; `tell` is called with progress messages."""
 
-    def __init__(self, contestants: Sequence[Contestant], sizes: Sizes, groups: Sequence[str], *, tell: Tell) -> None:
-        self._contestants = tuple(contestants)
+    def __init__(self, specs: Sequence[ServerSpec], sizes: Sizes, groups: Sequence[str], *, tell: Tell) -> None:
+        self._specs = tuple(specs)
         self._sizes = sizes
         self._groups = frozenset(groups)
         self._tell = tell
@@ -54,164 +54,170 @@ class Bench:
 
     def run(self) -> Figures:
         if self._groups & {"accepts", "deliveries", "acks", "thousands"}:
-            with self._seats(self._contestants) as seats:
-                self._measure_rates(seats)
+            with self._participants(self._specs) as participants:
+                self._measure_rates(participants)
         if self._groups & {"idle", "closing"}:
             self._idle_and_closing()
         return self.figures
 
-    def _measure_rates(self, seats: list[Seat]) -> None:
+    def _measure_rates(self, participants: list[Participant]) -> None:
         sizes, present = self._sizes, 0
         if "accepts" in self._groups:
             self._tell("connections")
-            leaving = [seat for seat in seats if not seat.contestant.recovering]
+            leaving = [participant for participant in participants if not participant.spec.recovering]
             self._play(leaving, sizes.rounds, "accept_1", self._accept)
         if self._groups & {"deliveries", "acks"}:
             self._tell(f"deliveries and answers, {sizes.small:,} sockets")
             present = sizes.small
-            self._fill(seats, present, "deliver_small_1")
-            self._play(seats, sizes.rounds, "deliver_small_1", self._deliver_and_answer)
+            self._fill(participants, present, "deliver_small_1")
+            self._play(participants, sizes.rounds, "deliver_small_1", self._deliver_and_answer)
         if "thousands" in self._groups:
             self._tell(f"deliveries, {sizes.large:,} sockets")
-            many = [seat for seat in seats if seat.contestant.many]
+            many = [participant for participant in participants if participant.spec.many]
             self._fill(many, sizes.large - present, "deliver_large_1")
             self._play(many, sizes.large_rounds, "deliver_large_1", self._deliver_to_many)
 
     def _idle_and_closing(self) -> None:
         self._tell(f"memory and closing, {self._sizes.large:,} sockets")
-        many = [contestant for contestant in self._contestants if contestant.many]
-        with self._seats(many) as seats:
-            for seat in tuple(seats):
-                self._try(seats, seat, "idle", self._weigh_and_close)
+        many = [spec for spec in self._specs if spec.many]
+        with self._participants(many) as participants:
+            for participant in tuple(participants):
+                self._try(participants, participant, "idle", self._weigh_and_close)
 
-    def _weigh_and_close(self, seat: Seat) -> None:
+    def _weigh_and_close(self, participant: Participant) -> None:
         if time.monotonic() > self._until_s:
             raise BenchFailed("there was no time left")
-        server, crowd, name, count = seat.server, seat.crowd, seat.contestant.name, self._sizes.large
-        crowd.order("enter", count=WARMING, namespaces=1)
-        crowd.order("leave")
+        server, clients, name, count = participant.server, participant.clients, participant.spec.name, self._sizes.large
+        clients.order("connect", count=WARMING, namespaces=1)
+        clients.order("disconnect")
         server.settle()
         empty_kib, empty_files = server.memory_kib(), server.open_files()
-        crowd.order("enter", count=count, namespaces=1)
+        clients.order("connect", count=count, namespaces=1)
         if "idle" in self._groups:
             self.figures.add("idle", name, (server.memory_kib() - empty_kib) / count)
         if "closing" in self._groups:
-            cpu_s, longest_s = _close_at_once(seat, empty_files)
+            cpu_s, longest_s = _close_at_once(participant, empty_files)
             self.figures.add("close_cpu", name, cpu_s * 1000)
             self.figures.add("close_block", name, longest_s * 1000)
 
-    def _accept(self, seat: Seat, counts: bool) -> None:
+    def _accept(self, participant: Participant, counts: bool) -> None:
         count = self._sizes.entering
-        for namespaces in sorted({1, seat.contestant.namespaces}):
-            began_s = seat.server.cpu_s()
-            seat.crowd.order("enter", count=count, namespaces=namespaces)
-            used_s = seat.server.cpu_s() - began_s
+        for namespaces in sorted({1, participant.spec.namespaces}):
+            began_s = participant.server.cpu_s()
+            participant.clients.order("connect", count=count, namespaces=namespaces)
+            used_s = participant.server.cpu_s() - began_s
             if counts:
-                self.figures.add(f"accept_{namespaces}", seat.contestant.name, used_s / count * 1e6)
-            seat.crowd.order("leave")
-            seat.server.settle()
+                self.figures.add(f"accept_{namespaces}", participant.spec.name, used_s / count * 1e6)
+            participant.clients.order("disconnect")
+            participant.server.settle()
 
-    def _publish(self, seat: Seat, size: str, publishers: int, counts: bool) -> None:
-        began_s = seat.server.cpu_s()
-        told = seat.crowd.order("publish", publishers=publishers, for_s=self._sizes.for_s)
-        used_s = seat.server.cpu_s() - began_s
+    def _publish(self, participant: Participant, size: str, publishers: int, counts: bool) -> None:
+        began_s = participant.server.cpu_s()
+        told = participant.clients.order("publish", publishers=publishers, for_s=self._sizes.for_s)
+        used_s = participant.server.cpu_s() - began_s
         if counts:
-            name = seat.contestant.name
+            name = participant.spec.name
             self.figures.add(f"deliver_{size}_{publishers}", name, used_s / told["deliveries"] * 1e6)
             for percentile in ("p50", "p99"):
                 if (age_ms := told.get(f"{percentile}_ms")) is not None:
                     self.figures.add(f"{percentile}_{size}", name, age_ms)
 
-    def _echo(self, seat: Seat, counts: bool) -> None:
-        began_s = seat.server.cpu_s()
-        told = seat.crowd.order("echo", clients=ASKING, for_s=self._sizes.for_s)
-        used_s = seat.server.cpu_s() - began_s
+    def _echo(self, participant: Participant, counts: bool) -> None:
+        began_s = participant.server.cpu_s()
+        told = participant.clients.order("echo", clients=ASKING, for_s=self._sizes.for_s)
+        used_s = participant.server.cpu_s() - began_s
         if counts:
-            self.figures.add("ack", seat.contestant.name, used_s / told["events"] * 1e6)
+            self.figures.add("ack", participant.spec.name, used_s / told["events"] * 1e6)
 
-    def _deliver_and_answer(self, seat: Seat, counts: bool) -> None:
+    def _deliver_and_answer(self, participant: Participant, counts: bool) -> None:
         if "deliveries" in self._groups:
-            self._publish(seat, "small", 1, counts)
-            if seat.contestant.loaded:
-                self._publish(seat, "small", PUBLISHERS, counts)
+            self._publish(participant, "small", 1, counts)
+            if participant.spec.loaded:
+                self._publish(participant, "small", PUBLISHERS, counts)
         if "acks" in self._groups:
-            self._echo(seat, counts)
+            self._echo(participant, counts)
 
-    def _deliver_to_many(self, seat: Seat, counts: bool) -> None:
-        self._publish(seat, "large", 1, counts)
-        if seat.contestant.loaded_many:
-            self._publish(seat, "large", PUBLISHERS, counts)
+    def _deliver_to_many(self, participant: Participant, counts: bool) -> None:
+        self._publish(participant, "large", 1, counts)
+        if participant.spec.loaded_many:
+            self._publish(participant, "large", PUBLISHERS, counts)
 
-    def _play(self, seats: list[Seat], rounds: int, metric: str, turn: Turn) -> None:
-        """Everybody's turns, each round begun by another one. The first round warms up and does not count.
+    def _play(self, participants: list[Participant], rounds: int, metric: str, turn: Turn) -> None:
+        """Runs all turns, each round starting with another server. The first round warms up and does not count.
 
-        A server whose turn fails leaves `seats`.
+        A server whose turn fails is removed from `participants`.
         """
         for number in range(rounds + 1):
-            start = number % len(seats) if seats else 0
-            for seat in seats[start:] + seats[:start]:
+            start = number % len(participants) if participants else 0
+            for participant in participants[start:] + participants[:start]:
                 if time.monotonic() > self._until_s:
                     self._tell("no time left: fewer rounds were measured")
                     return
-                self._try(seats, seat, metric, partial(turn, counts=number > 0))
+                self._try(participants, participant, metric, partial(turn, counts=number > 0))
 
-    def _fill(self, seats: list[Seat], clients: int, metric: str) -> None:
-        for seat in tuple(seats):
-            self._try(seats, seat, metric, partial(_enter, clients=clients))
+    def _fill(self, participants: list[Participant], clients: int, metric: str) -> None:
+        for participant in tuple(participants):
+            self._try(participants, participant, metric, partial(_connect, clients=clients))
 
-    def _try(self, seats: list[Seat], seat: Seat, metric: str, action: Callable[[Seat], None]) -> None:
+    def _try(
+        self,
+        participants: list[Participant],
+        participant: Participant,
+        metric: str,
+        action: Callable[[Participant], None],
+    ) -> None:
         try:
-            action(seat)
+            action(participant)
         except BenchFailed as error:
-            self._fail(metric, seat.contestant, error)
-            seats.remove(seat)
+            self._fail(metric, participant.spec, error)
+            participants.remove(participant)
 
     @contextmanager
-    def _seats(self, contestants: Sequence[Contestant]) -> Iterator[list[Seat]]:
-        """All of them at once: who has no turn costs nothing."""
+    def _participants(self, specs: Sequence[ServerSpec]) -> Iterator[list[Participant]]:
+        """Runs all servers and their clients during the block: between turns they cost nothing."""
         with ExitStack() as stack:
-            servers: list[tuple[Contestant, ServerProcess]] = []
-            seats: list[Seat] = []
-            for contestant in contestants:
-                with self._failing_alone(contestant):
-                    servers.append((contestant, stack.enter_context(ServerProcess(contestant))))
-            for contestant, server in servers:
-                with self._failing_alone(contestant):
+            servers: list[tuple[ServerSpec, ServerProcess]] = []
+            participants: list[Participant] = []
+            for spec in specs:
+                with self._isolating_failures(spec):
+                    servers.append((spec, stack.enter_context(ServerProcess(spec))))
+            for spec, server in servers:
+                with self._isolating_failures(spec):
                     server.ready()
-                    seats.append(Seat(contestant, server, stack.enter_context(CrowdProcess(server))))
-            yield seats
-            for seat in seats:
-                seat.crowd.hang_up()
-                seat.server.hang_up()
+                    participants.append(Participant(spec, server, stack.enter_context(ClientsProcess(server))))
+            yield participants
+            for participant in participants:
+                participant.clients.terminate()
+                participant.server.terminate()
 
     @contextmanager
-    def _failing_alone(self, contestant: Contestant) -> Iterator[None]:
+    def _isolating_failures(self, spec: ServerSpec) -> Iterator[None]:
         try:
             yield
         except BenchFailed as error:
-            self._fail("start", contestant, error)
+            self._fail("start", spec, error)
 
-    def _fail(self, metric: str, contestant: Contestant, error: BenchFailed) -> None:
-        self._tell(f"{contestant.title} failed: {error}")
-        self.figures.fail(metric, contestant.name, str(error))
-
-
-def _enter(seat: Seat, clients: int) -> None:
-    seat.crowd.order("enter", count=clients, namespaces=1)
-    seat.server.settle()
+    def _fail(self, metric: str, spec: ServerSpec, error: BenchFailed) -> None:
+        self._tell(f"{spec.title} failed: {error}")
+        self.figures.fail(metric, spec.name, str(error))
 
 
-def _close_at_once(seat: Seat, empty_files: int) -> tuple[float, float]:
-    """Seconds of CPU until the server is quiet, and the longest that it worked before another client got its answer.
+def _connect(participant: Participant, clients: int) -> None:
+    participant.clients.order("connect", count=clients, namespaces=1)
+    participant.server.settle()
 
-    CPU and not the time of day: a server that has to wait for a core does not block its loop.
+
+def _close_at_once(participant: Participant, empty_files: int) -> tuple[float, float]:
+    """Seconds of CPU until the server is quiet, and the longest CPU time before another client got its answer.
+
+    CPU and not wall time: a server that has to wait for a core does not block its loop.
     """
-    server = seat.server
+    server = participant.server
     with Probe(server.port, server.token) as probe:
         probe.answer_s()
         began_cpu_s = used_s = server.cpu_s()
         began_s = window_s = time.perf_counter()
-        seat.crowd.kill()
+        participant.clients.kill()
         longest_s = 0.0
         while (now_s := time.perf_counter()) - began_s < CLOSED_WITHIN_S:
             asked_cpu_s = server.cpu_s()

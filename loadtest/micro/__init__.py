@@ -1,1 +1,1 @@
-"""Measures single mechanisms of the product: in this process, or as small servers made of a part of it."""
+"""Benchmarks of single mechanisms of the product: in this process, or as small servers made of parts of it."""

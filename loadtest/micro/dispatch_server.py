@@ -1,7 +1,7 @@
 """The two events as Commands through the whole dispatch: `python -m loadtest.micro.dispatch_server --port N`.
 
-The token is checked at connect, every payload validated, every limit counted in this process. Neither command works on
-SQL, so that there is no PostgreSQL. Every client is a device of one person, whose token is printed: `{"token": ...}`.
+The token is checked at connect, every payload is validated, every limit is counted in this process. Neither command
+uses SQL, so PostgreSQL is not needed. All clients are devices of one person, whose token is printed: `{"token": ...}`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 from handlers.context import Call, Outcome
 from handlers.feature import Feature, bind_without_sql
 from handlers.presence.notices import PresenceNotices
-from loadtest.lifetime import run, server_options
-from loadtest.micro.fanning import Fanning
-from loadtest.micro.hosting import host
+from loadtest.micro.engine_host import host
+from loadtest.micro.local_fanout import LocalFanout
+from loadtest.server_process import run, server_options
 from realtime.contract.declarations import Command, Push, Repeat, Unit
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.rate_limit import RateLimit
@@ -40,10 +40,10 @@ from server.transports.sockets import Sockets
 
 TOKEN_TTL_S: Final = 3_600
 PERSON_ID: Final = 1
-NOT_THERE: Final = "127.0.0.1:1"
-"""Where PostgreSQL and Redis would be, which nobody asks."""
+UNUSED_ADDRESS: Final = "127.0.0.1:1"
+"""The address of PostgreSQL and Redis, which are never used."""
 NO_LIMIT: Final = 10_000.0
-"""Limits are counted as always and never reached."""
+"""Limits are counted as usual and never reached."""
 
 
 class Said(Payload):
@@ -94,8 +94,8 @@ FEATURE: Final = Feature(
 
 async def serve(port: int) -> None:
     settings = load_settings(
-        database_url=f"postgresql://{NOT_THERE}/micro",
-        redis_url=f"redis://{NOT_THERE}",
+        database_url=f"postgresql://{UNUSED_ADDRESS}/micro",
+        redis_url=f"redis://{UNUSED_ADDRESS}",
         pool_min=0,  # or the start would connect
         pool_max=1,
         rate_limit_factor=NO_LIMIT,
@@ -106,13 +106,13 @@ async def serve(port: int) -> None:
     async with AsyncExitStack() as stack:
         storage = await open_storage(settings, "micro", stack)
         accounts = build_accounts(settings, clock, storage.reserved_units, storage.queries, stack)
-        fanning = Fanning(registry.namespaces)
+        local = LocalFanout(registry.namespaces)
         notices = PresenceNotices(storage.units, storage.queries, clock)
         presence = PresenceTracker(
-            fanning.topic_registry,
-            fanning.backplane,
+            local.topic_registry,
+            local.backplane,
             grace_s=settings.presence_grace_s,
-            note_left=notices.store_last_seen,
+            save_last_seen=notices.store_last_seen,
         )
         services = make_services(
             settings,
@@ -120,7 +120,7 @@ async def serve(port: int) -> None:
             tokens=accounts.tokens,
             passwords=accounts.passwords,
             feeds=PackedLists(storage.redis, prefix="feed"),
-            topic_registry=fanning.topic_registry,
+            topic_registry=local.topic_registry,
             presence=presence,
             limiter=limiter,
             metrics=metrics,
@@ -130,24 +130,24 @@ async def serve(port: int) -> None:
             unit_runner=UnitRunner(storage.units, storage.queries, services),
             limiter=limiter,
             authenticator=accounts.authenticator,
-            fanout=fanning.fanout,
+            fanout=local.fanout,
             wake_relay=_no_facts,
         )
         policy = Sockets(
             dispatcher=dispatcher,
             room_reader=RoomReader(registry, storage.units, storage.queries),
             authenticator=accounts.authenticator,
-            membership=fanning.membership,
+            membership=local.membership,
             limiter=limiter,
             token_watch=accounts.token_watch,
             presence=presence,
-            watches=PresenceWatches(presence, fanning.backplane, tell=notices.notify_watchers),
+            watches=PresenceWatches(presence, local.backplane, notify=notices.notify_watchers),
             rate_limit_factor=NO_LIMIT,
         )
-        await fanning.fanout.start()
-        stack.push_async_callback(fanning.fanout.stop)
+        await local.fanout.start()
+        stack.push_async_callback(local.fanout.stop)
         token = accounts.tokens.access_token(PERSON_ID, 1).token
-        await host(policy, fanning.hub, port, registry.namespaces, token=token)
+        await host(policy, local.hub, port, registry.namespaces, token=token)
 
 
 def _no_facts() -> None:

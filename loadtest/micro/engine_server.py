@@ -1,7 +1,7 @@
 """The product's engine with no accounts: `python -m loadtest.micro.engine_server --port N [--recovery] [--rooms K]`.
 
-Event `pub` emits `msg` with the same payload to everybody, event `echo` is answered `{"ok": true}`. With `--recovery` a
-client that asks for it in its CONNECT (`auth.recovery`) is followed, and its session given back to it when it is lost.
+Event `pub` emits `msg` with the same payload to all clients, event `echo` is answered `{"ok": true}`. With `--recovery`
+a client that asks for it in its CONNECT (`auth.recovery`) recovers its session after a lost connection.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from pydantic import RootModel
 
-from loadtest.lifetime import run, server_options
-from loadtest.micro.fanning import EVERYBODY, NODE, Fanning
-from loadtest.micro.hosting import host
+from loadtest.micro.engine_host import host
+from loadtest.micro.local_fanout import NODE, PUBLIC_ROOM, LocalFanout
+from loadtest.server_process import run, server_options
 from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import ToRoom, emission
@@ -25,7 +25,7 @@ from realtime.pubsub import rooms
 
 
 class Anything(RootModel[Any]):
-    """What a client published, as it is."""
+    """The payload that a client published, unchanged."""
 
 
 MSG: Final = Push(name="msg", namespace="/", model=Anything, audience="Everybody.")
@@ -33,11 +33,11 @@ NAMESPACES: Final = ("/", "/b", "/c", "/d", "/e", "/f")
 DONE: Final = b'{"ok":true}'
 
 
-class OpenDoor:
-    """Lets everybody in, into `room_count` rooms: everybody's own ones, but for the first."""
+class OpenPolicy:
+    """Accepts every client and puts it into `room_count` rooms: the public room, and others of its own."""
 
-    def __init__(self, fanning: Fanning, *, room_count: int) -> None:
-        self._fanning = fanning
+    def __init__(self, local: LocalFanout, *, room_count: int) -> None:
+        self._fanning = local
         self._room_count = room_count
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
@@ -45,22 +45,22 @@ class OpenDoor:
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
         membership = self._fanning.membership
-        membership.admit(session)
+        membership.add_session(session)
         if session.namespace == MSG.namespace:
             own = [f"own:{session.id}:{number}" for number in range(1, self._room_count)]
-            await membership.enter(session, EVERYBODY, *own)
+            await membership.join(session, PUBLIC_ROOM, *own)
 
     def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         return self._publish(args) if name == "pub" else DONE
 
     async def _publish(self, args: Sequence[object]) -> bytes:
-        push = emission(MSG, Anything(args[0] if args else None), ToRoom(EVERYBODY))
+        push = emission(MSG, Anything(args[0] if args else None), ToRoom(PUBLIC_ROOM))
         await self._fanning.fanout.publish([push])
         return DONE
 
     def disconnected(self, session: Session, reason: str) -> None:
         if not session.kept:
-            self._fanning.membership.release(session)
+            self._fanning.membership.remove_session(session)
 
     def owner(self, session: Session) -> Hashable:
         return None
@@ -69,24 +69,24 @@ class OpenDoor:
         return True
 
     def resumed(self, session: Session) -> None:
-        return None  # all that is told here is kept in logs
+        return None  # all that is sent here is kept in logs
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL)))
 
     def expired(self, session: Session) -> None:
-        self._fanning.membership.release(session)
+        self._fanning.membership.remove_session(session)
 
 
 async def serve(port: int, *, room_count: int, recovering: bool) -> None:
-    fanning = Fanning(NAMESPACES)
-    door = OpenDoor(fanning, room_count=room_count)
-    recovery = Recovery(hub=fanning.hub, logs=fanning.logs, policy=door, node_id=NODE) if recovering else None
-    await fanning.fanout.start()
-    await host(door, fanning.hub, port, NAMESPACES, recovery)
+    local = LocalFanout(NAMESPACES)
+    door = OpenPolicy(local, room_count=room_count)
+    recovery = Recovery(hub=local.hub, logs=local.logs, policy=door, node_id=NODE) if recovering else None
+    await local.fanout.start()
+    await host(door, local.hub, port, NAMESPACES, recovery)
     if recovery is not None:
         recovery.stop()
-    await fanning.fanout.stop()
+    await local.fanout.stop()
 
 
 def main() -> None:

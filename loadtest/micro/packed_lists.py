@@ -1,4 +1,4 @@
-"""What a push into packed lists and a read of one cost: `python -m loadtest.micro.packed_lists redis://localhost`."""
+"""The cost of a push into packed lists and of a read: `python -m loadtest.micro.packed_lists redis://localhost`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Other servers that answer the same two events, to compare with. None of them knows anything of the product."""
+"""Other servers that answer the same two events, for comparison. None of them uses the product's code."""

@@ -1,6 +1,6 @@
-"""The floor: a uvloop protocol that frames and writes, and knows no more of the protocols than the load client uses.
+"""The lower limit: a uvloop protocol that frames and writes, with no more of the protocols than the load client uses.
 
-`python -m loadtest.peers.bare_uvloop --port N`. One write per message and client; nothing is checked, nothing bounded.
+`python -m loadtest.peers.bare_uvloop --port N`. One write per message and client; nothing is checked or bounded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import struct
 from typing import Final, cast
 
-from loadtest.lifetime import run, serve_until_told, server_options
+from loadtest.server_process import run, serve_until_signal, server_options
 
 BACKLOG: Final = 1_024
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -32,7 +32,7 @@ def unmask(payload: bytes, key: bytes) -> bytes:
 
 
 class Peer(asyncio.Protocol):
-    """One client. `everybody` are the transports of all that have finished their handshake."""
+    """One client. `everybody` holds the transports of all clients that have finished their handshake."""
 
     def __init__(self, everybody: set[asyncio.Transport]) -> None:
         self._everybody = everybody
@@ -95,7 +95,7 @@ async def serve(port: int) -> None:
     everybody: set[asyncio.Transport] = set()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Peer(everybody), "127.0.0.1", port, backlog=BACKLOG)
-    await serve_until_told()
+    await serve_until_signal()
     server.close()
     for transport in tuple(everybody):
         transport.abort()

@@ -7,7 +7,7 @@ from typing import Final
 import socketio
 from aiohttp import web
 
-from loadtest.lifetime import run, serve_until_told, server_options
+from loadtest.server_process import run, serve_until_signal, server_options
 
 NAMESPACES: Final = ("/", "/b", "/c", "/d", "/e", "/f")
 PING_INTERVAL_S: Final = 600
@@ -30,7 +30,7 @@ async def serve(port: int) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=BACKLOG).start()
-    await serve_until_told()
+    await serve_until_signal()
     await runner.cleanup()
 
 

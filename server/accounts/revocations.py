@@ -90,9 +90,9 @@ class Revocations:
             await asyncio.sleep(self._poll_s)
             try:
                 await self._read()
-                outage.is_over()
+                outage.succeeded()
             except (Unavailable, Retry) as error:
-                outage.goes_on(error)
+                outage.failed(error)
             except Exception:
                 log.exception("revocations_failed")
             self._forget_old()

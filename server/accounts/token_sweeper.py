@@ -42,9 +42,9 @@ class TokenSweeper:
             try:
                 while await self._sweep() == BATCH:
                     pass
-                outage.is_over()
+                outage.succeeded()
             except (Unavailable, Retry) as error:
-                outage.goes_on(error)
+                outage.failed(error)
             except Exception:
                 log.exception("token_sweep_failed")
             await asyncio.sleep(self._every_s)

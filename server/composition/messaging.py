@@ -51,9 +51,9 @@ def build_messaging(
     unnoticed_s = (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000
     notices = PresenceNotices(storage.units, storage.queries, node.clock)
     presence = PresenceTracker(
-        topic_registry, backplane, grace_s=settings.presence_grace_s, note_left=notices.store_last_seen
+        topic_registry, backplane, grace_s=settings.presence_grace_s, save_last_seen=notices.store_last_seen
     )
-    watches = PresenceWatches(presence, backplane, tell=notices.notify_watchers, unnoticed_s=unnoticed_s)
+    watches = PresenceWatches(presence, backplane, notify=notices.notify_watchers, unnoticed_s=unnoticed_s)
 
     room_reader = RoomReader(registry, storage.units, storage.queries)
     stack.push_async_callback(room_reader.stop)
@@ -73,9 +73,9 @@ def build_messaging(
         ResyncNotifier(hub, membership, registry.namespaces),
         logs,
         on_revoked=on_revoked,
-        on_orders_missed=room_resync_queue.add_sessions_of,
+        on_joins_missed=room_resync_queue.add_sessions_of,
         on_delivered=node.metrics.delivered,
-        hearers={PRESENCE_CHANNEL: watches},
+        channel_handlers={PRESENCE_CHANNEL: watches},
         positions_every_s=settings.positions_every_s,
     )
     return Messaging(

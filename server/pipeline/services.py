@@ -19,7 +19,7 @@ class TopicSubscribers:
         self._topic_registry = topic_registry
 
     async def listening(self, topic: str) -> Sequence[int]:
-        by_node = await self._topic_registry.all_on_nodes(topic)
+        by_node = await self._topic_registry.all_subscribers_by_node(topic)
         return sorted(set().union(*by_node.values()))
 
 

@@ -90,7 +90,7 @@ class _BatchedReads:
                 found = await self._read(tuple(answers))
             except Exception as error:
                 if isinstance(error, Unavailable | Retry):
-                    self._outage.goes_on(error)
+                    self._outage.failed(error)
                 for answer in answers.values():
                     answer.set_exception(error)
                     answer.exception()  # marked as retrieved: all its callers may have been cancelled
@@ -99,7 +99,7 @@ class _BatchedReads:
                     answer.cancel()
                 raise
             else:
-                self._outage.is_over()
+                self._outage.succeeded()
                 for user_id, answer in answers.items():
                     answer.set_result(found[user_id])
         self._task = None

@@ -50,7 +50,7 @@ class RoomResync:
             return True
         try:
             for room in await self._room_reader.rooms_of(session.namespace, identity.user_id):
-                await self._fanout.bring_in(session, room)
+                await self._fanout.join_with_resync(session, room)
         except (Unavailable, Retry):  # logged by the reader
             self._queue.put_back(session)
             return False

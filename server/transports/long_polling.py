@@ -174,7 +174,7 @@ class LongPolling:
             self._accept(connection, session)
             for topic in TOPICS:
                 if namespace == f"/{topic}":
-                    await self._membership.listen(session, topic, identity.user_id)
+                    await self._membership.subscribe(session, topic, identity.user_id)
             if connection.closing or session.recovery_state is None:
                 raise _unavailable()
             places.append(Place(session.recovery_state.pid, None))

@@ -58,11 +58,11 @@ class SocketCallerSession(NamedTuple):
     watches: PresenceWatches
     is_live: bool = True
 
-    async def listen(self, topic: str) -> None:
-        await self.membership.listen(self.session, topic, self._user_id())
+    async def subscribe(self, topic: str) -> None:
+        await self.membership.subscribe(self.session, topic, self._user_id())
 
-    async def unlisten(self, topic: str) -> None:
-        await self.membership.unlisten(self.session, topic, self._user_id())
+    async def unsubscribe(self, topic: str) -> None:
+        await self.membership.unsubscribe(self.session, topic, self._user_id())
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
         if self.session.kept or self.session not in self.membership:
@@ -79,7 +79,7 @@ class SocketCallerSession(NamedTuple):
     def _user_id(self) -> int:
         identity = self.session.connection.identity
         if identity is None:
-            raise RuntimeError("an anonymous session cannot listen")
+            raise RuntimeError("an anonymous session cannot subscribe")
         return identity.user_id
 
 
@@ -126,19 +126,19 @@ class Sockets:
         try:
             identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
             session.state = identity.user_id if identity is not None else None
-            self._membership.admit(session)
+            self._membership.add_session(session)
             if identity is not None:
                 bind_identity(session.connection, identity, self._token_watch)
-                self._presence.arrive(session.connection.id, identity.user_id)
+                self._presence.device_connected(session.connection.id, identity.user_id)
                 await self._enter_rooms(session, identity)
                 if self._cut_off.pop((identity.login_session_id, session.namespace), True) is None:
                     self.not_recovered(session, CLOSE_SLOW_CONSUMER.code)
         except (Unavailable, Retry):
             # A connect_error would keep official clients away for good; after a lost transport they come back.
-            self._membership.release(session)
+            self._membership.remove_session(session)
             session.connection.close(CLOSE_UNAVAILABLE)
         except BaseException:
-            self._membership.release(session)
+            self._membership.remove_session(session)
             self._leave_if_empty(session.connection)
             raise
 
@@ -163,7 +163,7 @@ class Sockets:
 
     def disconnected(self, session: Session, reason: str) -> None:
         if session.kept:
-            self._watches.leave(session)
+            self._watches.suspend(session)
         else:
             self._forget(session)
             if reason == CLOSE_SLOW_CONSUMER.reason:
@@ -180,11 +180,11 @@ class Sockets:
             return False
         if identity is not None:
             bind_identity(connection, identity, self._token_watch)
-            self._presence.arrive(connection.id, identity.user_id)
+            self._presence.device_connected(connection.id, identity.user_id)
         return True
 
     def resumed(self, session: Session) -> None:
-        self._watches.come_back(session)
+        self._watches.resume(session)
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         """Whatever the lost session was to hear has to be read again."""
@@ -196,7 +196,7 @@ class Sockets:
     def _leave_if_empty(self, connection: Connection) -> None:
         """A connection without a session is nobody's device, until it gets one."""
         if not connection.sessions:
-            self._presence.depart(connection.id)
+            self._presence.device_disconnected(connection.id)
             self._token_watch.unwatch(connection)
 
     def _note_cut_off(self, session: Session) -> None:
@@ -209,7 +209,7 @@ class Sockets:
 
     def _forget(self, session: Session) -> None:
         self._watches.unwatch(session)
-        self._membership.release(session)
+        self._membership.remove_session(session)
 
     async def _is_flood(self, kind: str, connection: Connection, rate: RateLimit) -> bool:
         """Counts, and closes a connection that is over its limit."""
@@ -235,9 +235,9 @@ class Sockets:
 
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
         # The person's room first: a room that comes to be after the others were read is announced there.
-        await self._membership.enter(session, rooms.person_room(identity.user_id))
+        await self._membership.join(session, rooms.person_room(identity.user_id))
         found = await self._room_reader.rooms_of(session.namespace, identity.user_id)
-        await self._membership.enter(session, *found)
+        await self._membership.join(session, *found)
 
 
 def bind_identity(connection: Connection, identity: Identity, token_watch: TokenWatch) -> None:

@@ -59,9 +59,9 @@ class Relay:
             try:
                 while await self._send_batch() == BATCH:
                     pass
-                outage.is_over()
+                outage.succeeded()
             except (Unavailable, Retry, StoreUnavailable) as error:
-                outage.goes_on(error)
+                outage.failed(error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue
             except Exception:

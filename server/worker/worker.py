@@ -112,14 +112,14 @@ class Worker:
                     entries = await self._streams.read(
                         consumer.name, self._worker_id, names, count=BATCH, block_ms=min(BLOCK_MS, until_reclaim_ms)
                     )
-                outage.is_over()
+                outage.succeeded()
                 batch = asyncio.create_task(self._settle(consumer, entries), name=f"batch-{consumer.name}")
                 self._batches.add(batch)
                 batch.add_done_callback(self._batches.discard)
                 # A reaction must not be cancelled between its commit and its pushes, which would then be lost.
                 await asyncio.shield(batch)
             except StoreUnavailable as error:
-                outage.goes_on(error)
+                outage.failed(error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
             except Exception:
                 log.exception("consumer_failed", consumer=consumer.name)
@@ -139,13 +139,13 @@ class Worker:
                     consumer, entry.fact_id, entry.stream, entry.body, may_be_unpublished=entry.deliveries > 1
                 )
         except (Unavailable, Retry, StoreUnavailable) as error:
-            self._outages[consumer.name].goes_on(error)
+            self._outages[consumer.name].failed(error)
             self._metrics.reaction(consumer.name, "waits")
             await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
             return False
         except Exception as error:
             return await self._fail(consumer, entry, error)
-        self._outages[consumer.name].is_over()
+        self._outages[consumer.name].succeeded()
         self._metrics.reaction(consumer.name, "done" if is_new else "repeat")
         return True
 
@@ -172,9 +172,9 @@ class Worker:
             try:
                 while await self._sweep_batch() == SWEEP_BATCH:
                     pass
-                outage.is_over()
+                outage.succeeded()
             except (Unavailable, Retry) as error:
-                outage.goes_on(error)
+                outage.failed(error)
             except Exception:
                 log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY_S)

@@ -1,6 +1,6 @@
-"""Proves from the clients' histories and the rows that nothing was lost, doubled, reordered or kept from anybody.
+"""Proves from the clients' histories and the rows that nothing was lost, doubled, reordered or withheld.
 
-Pure functions over values: they answer their complaints, none when all is well.
+Pure functions over values: they return complaints, none when all is well.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Complaint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What the rows say when everything is quiet; `audience`: the people who must have all of a room."""
+    """The rows when all activity has ended; `audience`: the people who must have everything of a room."""
 
     rows: Mapping[str, Mapping[int, Content]]
     audience: Mapping[str, Collection[str]]
 
 
 def check(histories: Sequence[History], truth: Truth, *, at_most_once: bool) -> list[Complaint]:
-    """`at_most_once`: no push may have come twice on one connection (only a Redis that hangs may make it so)."""
+    """`at_most_once`: no push may have come twice on one connection (only a Redis that hangs may cause that)."""
     return [
         *check_answers(histories, truth),
         *check_rows(histories, truth),
@@ -67,7 +67,7 @@ def check(histories: Sequence[History], truth: Truth, *, at_most_once: bool) -> 
 
 
 def check_answers(histories: Sequence[History], truth: Truth) -> Iterator[Complaint]:
-    """Everything sent was answered in the end, with one and the same item however often, and that item is stored."""
+    """Everything sent was answered in the end, with the same item at every retry, and that item is stored."""
     for history in histories:
         sent = {event.text: event.room for event in history.of(Sent)}
         items: dict[str, Item] = {}
@@ -86,7 +86,7 @@ def check_answers(histories: Sequence[History], truth: Truth) -> Iterator[Compla
 
 
 def check_rows(histories: Sequence[History], truth: Truth) -> Iterator[Complaint]:
-    """Nothing that was sent is stored twice, and conversations are numbered from 1 without a hole."""
+    """Nothing that was sent is stored twice, and conversations are numbered from 1 without a gap."""
     sent = _sent(histories)
     stored = Counter(
         text
@@ -104,7 +104,7 @@ def check_rows(histories: Sequence[History], truth: Truth) -> Iterator[Complaint
 
 
 def check_shown(histories: Sequence[History], truth: Truth) -> Iterator[Complaint]:
-    """Whatever a client was shown is stored, as it was shown, in a room that the person may see."""
+    """Everything that a client received is stored in the same form, in a room that the person may see."""
     for history in histories:
         for item in set(history.items()):
             if item.room != POSTS and history.user_id not in truth.audience.get(item.room, ()):
@@ -114,7 +114,7 @@ def check_shown(histories: Sequence[History], truth: Truth) -> Iterator[Complain
 
 
 def check_order(histories: Sequence[History]) -> Iterator[Complaint]:
-    """There is one order of each conversation's pushes that fits what every connection heard."""
+    """Each conversation's pushes have one order that fits what every connection received."""
     heard: dict[str, dict[tuple[str, int], dict[int, None]]] = defaultdict(lambda: defaultdict(dict))
     for history in histories:
         for event in history.of(Heard):
@@ -148,7 +148,7 @@ def check_heard_once(histories: Sequence[History]) -> Iterator[Complaint]:
 
 
 def check_converged(histories: Sequence[History], truth: Truth) -> Iterator[Complaint]:
-    """Everybody has everything: all of their conversations, and the posts of this run in their feed."""
+    """Every client has everything: all of its person's conversations, and the posts of this run in their feed."""
     sent = _sent(histories)
     rooms_of: dict[str, list[str]] = defaultdict(list)
     for room, people in truth.audience.items():
@@ -173,7 +173,7 @@ def _sent(histories: Sequence[History]) -> set[str]:
 
 
 def _knowing(history: History) -> str:
-    """Whether the client could know that it lacks something."""
+    """Whether the client could know that it misses something."""
     begun_at_s = [event.at_s for event in history.of(Connected) if not event.recovered]
     told_at_s = max([*begun_at_s, *(event.at_s for event in history.of(Told))], default=0.0)
     read_at_s = max((event.at_s for event in history.of(Read)), default=-1.0)

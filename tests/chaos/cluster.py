@@ -1,4 +1,4 @@
-"""Two nodes and a worker as processes, a Valkey that can be taken away, and what may befall them."""
+"""Two nodes and a worker as processes, a Valkey that can be stopped, and the faults that tests cause."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.kit.services import Valkey
 
 NODES = 2
 PING_INTERVAL_MS, PING_TIMEOUT_MS = 2_000, 3_000
-"""Shorter than in production, so that clients notice within a run that their node has stopped."""
+"""Shorter than in production, so that clients notice a stopped node within a run."""
 MAX_UNREAD_BYTES = 262_144
 RECLAIM_IDLE_MS = 2_000
 _HEALTHY_TIMEOUT_S = 60.0
@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 0.005
 
 
 class Cluster:
-    """`addresses` holds the nodes that were started and not killed, stopped ones too."""
+    """`addresses` holds the nodes that were started and not killed, including stopped ones."""
 
     def __init__(self, environment: Mapping[str, str], valkey: Valkey, folder: Path) -> None:
         self._environment = environment
@@ -59,16 +59,16 @@ class Cluster:
         return process
 
     def stop(self) -> None:
-        """Leaves nothing running."""
+        """Ends all processes."""
         for process in self._started:
             process.kill()
 
     async def kill_node(self) -> None:
-        """As the kernel does when memory runs out."""
+        """Kills with SIGKILL, as the kernel does when memory runs out."""
         self.nodes.pop(0).kill()
 
     async def kill_worker(self) -> None:
-        """When it has taken posts and is not done with them. Raises TimeoutError."""
+        """Kills the worker while it has taken posts that it has not finished. Raises TimeoutError."""
         worker = self.workers.pop(0)
         async with asyncio.timeout(_BUSY_TIMEOUT_S), redis.asyncio.Redis.from_url(self._valkey.url) as client:
             while True:
@@ -80,7 +80,7 @@ class Cluster:
         worker.kill()
 
     async def halt_node(self, seconds: float) -> None:
-        """A node that does nothing for a while and does not know it, as on a machine that was suspended."""
+        """Suspends a node's process for a while without its knowledge, as when a machine is suspended."""
         pid = self.nodes[0].pid
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -89,13 +89,13 @@ class Cluster:
             os.kill(pid, signal.SIGCONT)
 
     async def restart_valkey(self, away_s: float) -> None:
-        """It forgets everything."""
+        """Valkey loses all data."""
         await asyncio.to_thread(self._valkey.stop)
         await asyncio.sleep(away_s)
         await asyncio.to_thread(self._valkey.start)
 
     async def cut_subscribers(self) -> int:
-        """How many there were."""
+        """Returns how many there were."""
         client = redis.asyncio.Redis.from_url(self._valkey.url)
         try:
             return int(await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))  # type: ignore[no-untyped-call]
@@ -103,7 +103,7 @@ class Cluster:
             await client.aclose()
 
     async def healthy(self) -> None:
-        """Waits until every node says that it is ready. Raises TimeoutError."""
+        """Waits until every node reports that it is ready. Raises TimeoutError."""
         async with aiohttp.ClientSession() as http:
             async with asyncio.timeout(_HEALTHY_TIMEOUT_S):
                 for url in self.addresses():
@@ -111,17 +111,17 @@ class Cluster:
                         await asyncio.sleep(0.1)
 
     def read_logs(self) -> str:
-        """What all processes, the killed ones too, have said since this was last asked for."""
+        """The log of all processes, including killed ones, since the last call."""
         said = ""
         for process in self._started:
             log = process.log()
-            end = log.rfind("\n") + 1  # one that was killed may have been about to say more
+            end = log.rfind("\n") + 1  # a killed process may have stopped in the middle of a line
             said += log[self._log_read.get(process, 0) : end]
             self._log_read[process] = end
         return said
 
     def resident_bytes(self) -> int:
-        """What all nodes together hold in memory."""
+        """The memory of all nodes together."""
         pages = sum(int(Path(f"/proc/{node.pid}/statm").read_text().split()[1]) for node in self.nodes)
         return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,4 +1,4 @@
-"""Everything that the scenarios share: the size of the crowd, the network, and the processes."""
+"""What the scenarios share: the size of the crowd, the network, and the processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORT_CLIENTS, _LONG_CLIENTS = 80, 2_000
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How large and how long the scenarios are. `-m chaos` asks for the long form, `--chaos-clients` for a size."""
+    """How large and how long the scenarios are. `-m chaos` selects the long form, `--chaos-clients` a size."""
 
     clients: int
     is_long: bool
@@ -30,7 +30,7 @@ class Form:
     away_s: float
     usual_s: int
     pace: float
-    """What the delays of clients are multiplied with."""
+    """The factor for the clients' delays."""
 
     @property
     def messages_per_s(self) -> float:
@@ -52,7 +52,7 @@ def form(pytestconfig: pytest.Config) -> Form:
 
 @pytest.fixture(scope="module")
 def logins(database_url: str, form: Form, tmp_path_factory: pytest.TempPathFactory) -> list[Login]:
-    """People who are there, follow each other in groups, and talk with each other."""
+    """A database with people who follow each other in groups and have conversations."""
     folder = tmp_path_factory.mktemp("network")
     write_graph(folder / "graph", form.clients // DEVICES_EACH)
     environment = settings_of_processes(database_url, "", folder / "data")
@@ -77,7 +77,7 @@ def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 async def cluster(
     logins: list[Login], database_url: str, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Cluster]:
-    """Runs through all scenarios, as it would in production."""
+    """The cluster, which runs through all scenarios as it would in production."""
     async with running_cluster(database_url, own_valkey, tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
 

@@ -1,6 +1,6 @@
 """Many people with two devices each, who write to each other and post all the time.
 
-The first device of each asks for connection state recovery, the second does not.
+Each person's first device asks for connection state recovery, the second does not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.chaos.history import Acked, History, Sent
 
 DEVICES_EACH = 2
 GROUP = 20
-"""Everybody follows the others of their group."""
+"""Each person follows the others of their group."""
 _ARRIVALS_PER_S = 200
 _CONNECTED_TIMEOUT_S = 120.0
 _ANSWERED_TIMEOUT_S = 90.0
@@ -46,7 +46,7 @@ _runs = count(1)
 
 
 class Crowd:
-    """Messages and posts of one run, each with a text of its own."""
+    """Creates the messages and posts of one run, each with a unique text."""
 
     def __init__(
         self, logins: Sequence[Login], addresses: Callable[[], Sequence[str]], *, seed: int, pace: float
@@ -76,7 +76,7 @@ class Crowd:
 
     @asynccontextmanager
     async def present(self) -> AsyncIterator[None]:
-        """All are connected and know what is there; afterwards nobody is."""
+        """Within the block all devices are connected and have read what there is; afterwards all are disconnected."""
         async with asyncio.TaskGroup() as group:
             runs = [group.create_task(self._arrive(client)) for client in self.clients]
             try:
@@ -91,14 +91,14 @@ class Crowd:
         await client.run()
 
     async def settled(self) -> None:
-        """Waits until everybody is connected and has read what there was to read. Raises TimeoutError."""
+        """Waits until all devices are connected and have read what there is. Raises TimeoutError."""
         async with asyncio.timeout(_CONNECTED_TIMEOUT_S):
             while not all(client.settled for client in self.clients):
                 await asyncio.sleep(0.1)
 
     @asynccontextmanager
     async def load(self, *, messages_per_s: float, posts_per_s: float) -> AsyncIterator[None]:
-        """Goes on during the block; afterwards everything sent was answered. Raises TimeoutError."""
+        """Sends during the block, and waits afterwards until everything sent is answered. Raises TimeoutError."""
 
         async def begin(per_s: float, send: Callable[[], asyncio.Task[None]]) -> None:
             while True:
@@ -118,13 +118,13 @@ class Crowd:
             sent, self._sending = self._sending, set()
             _, unanswered = await asyncio.wait(sent, timeout=_ANSWERED_TIMEOUT_S)
             for task in unanswered:
-                task.cancel()  # the checker tells which they were
+                task.cancel()  # the checker reports which they were
             for task in sent - unanswered:
                 task.result()
             await asyncio.gather(*unanswered, return_exceptions=True)
 
     def burst(self, *, messages: int = 0, posts: int = 0) -> None:
-        """So many at once, so that some are under way in whatever moment comes next; while there is load."""
+        """Sends `count` at once while there is load, so that some are in flight at whatever moment comes next."""
         self._sending.update(self._send_message() for _ in range(messages))
         self._sending.update(self._send_post() for _ in range(posts))
 
@@ -137,11 +137,11 @@ class Crowd:
         return asyncio.create_task(self._chooser.choice(self.clients).send_post(self.text()))
 
     def text(self, filling: str = "Hello") -> str:
-        """One that nobody has used."""
+        """A text that was not used before."""
         return f"run{self._run}-{next(self._numbers)} {filling}"
 
     def answer_times_s(self, from_s: float, to_s: float) -> list[float]:
-        """How long answers took to what was sent within this time, retries included; sorted."""
+        """How long the answers took to what was sent within this time, including retries; sorted."""
         times: list[float] = []
         for history in self.histories:
             sent_at_s = {event.text: event.at_s for event in history.of(Sent) if from_s <= event.at_s < to_s}

@@ -1,4 +1,4 @@
-"""How hard PostgreSQL works, second by second."""
+"""The load of PostgreSQL, second by second."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class DatabaseLoad:
     """Each list has one entry a second."""
 
     transactions: list[int] = field(default_factory=list)
-    """Of this database; a statement outside of a transaction is one. Sessions tell what they did once a second."""
+    """Of this database; a statement outside of a transaction counts as one. Sessions report once a second."""
     cpu_s: list[float] = field(default_factory=list)
-    """What the server took of the processors, for all of its databases."""
+    """CPU time of the server, for all of its databases."""
     peak_connections: int = 0
-    """How many were at work at the same moment, at most."""
+    """Most connections that were working at the same moment."""
 
     async def pass_by(self, seconds: int) -> slice:
-        """Waits so many seconds, and answers where they stand in the lists."""
+        """Waits this many seconds, and returns their place in the lists."""
         seen = len(self.transactions)
         while len(self.transactions) < seen + seconds:
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -38,7 +38,7 @@ class DatabaseLoad:
 
 @asynccontextmanager
 async def watched_database(database_url: str) -> AsyncIterator[DatabaseLoad]:
-    """Counts while the block lasts, over a connection of its own: another one may be in use at any moment."""
+    """Counts during the block, over its own connection, since any other may be in use at any moment."""
     load = DatabaseLoad()
 
     async def watch(connection: Connection) -> None:
@@ -87,7 +87,7 @@ async def _transactions(connection: Connection) -> int:
 
 
 def _cpu_s(own_pid: int) -> float:
-    """Of all processes of the server, but for the one that this looks through."""
+    """CPU time of all processes of the server, except the one of this connection."""
     stats = {int(path.parent.name): _stat(path) for path in Path("/proc").glob("[0-9]*/stat")}
     parent = stats[own_pid][1]
     ticks = sum(
@@ -95,12 +95,12 @@ def _cpu_s(own_pid: int) -> float:
         for pid, stat in stats.items()
         if stat and pid != own_pid and (stat[1] == parent or pid == int(parent))
     )
-    # Sessions that have ended count for their parent.
+    # The time of ended sessions counts for their parent process.
     return (ticks + sum(map(int, stats[int(parent)][13:15]))) / _TICKS_PER_S
 
 
 def _stat(path: Path) -> list[str]:
-    """The fields after the name of a process; none when it has ended meanwhile."""
+    """The fields after the process name; empty when the process has ended meanwhile."""
     try:
         return path.read_text().rpartition(")")[2].split()
     except OSError:

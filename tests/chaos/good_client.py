@@ -1,6 +1,6 @@
-"""A device that behaves as clients should: it comes back with jitter, reads what it missed, repeats what was unsure.
+"""A device that behaves as clients should: reconnects with jitter, reads what it missed, retries what was not answered.
 
-It writes all that it did and heard into its history.
+It writes everything that it did and received into its history.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ ANSWER_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 10.0
 FEED_PAGE = 20
 
-# The delays of official clients: a second, doubled up to five, each half as long to half as long again.
+# The delays of official clients: one second, doubled up to five, each times a random factor of 0.5 to 1.5.
 _RECONNECT_S, _RECONNECT_MAX_S, _RANDOMIZATION = 1.0, 5.0, 0.5
 _READ_JITTER_S = 1.0
-"""Everybody hears of an outage in the same moment; nobody must ask in the same moment."""
+"""All clients learn of an outage at the same moment; they must not all ask at the same moment."""
 
 
 class _NotNow(Exception):
@@ -44,9 +44,9 @@ class _NotNow(Exception):
 
 
 class GoodClient:
-    """`addresses` answers where servers are to be found, living or not; `pace` stretches its own delays.
+    """`addresses` returns the servers' addresses, alive or not; `pace` stretches the client's own delays.
 
-    One that `recovers` asks to have its sessions back, and reads nothing where it has them.
+    A client that `recovers` asks for recovery of its sessions, and reads nothing where it got them back.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class GoodClient:
 
     @property
     def settled(self) -> bool:
-        """Connected, with nothing left that it should ask for."""
+        """Connected, with nothing left to read."""
         return self._connected.is_set() and not self._wanted
 
     @property
@@ -88,7 +88,7 @@ class GoodClient:
 
     @property
     def url(self) -> str:
-        """Of the server that it is or was last connected to."""
+        """The address of the server that it is or was last connected to."""
         return self._url
 
     @property
@@ -111,12 +111,12 @@ class GoodClient:
             self.drop()
 
     def drop(self) -> None:
-        """The connection vanishes without a word, as when a radio link does."""
+        """Drops the connection without a close, as when a radio link fails."""
         if self._socket is not None:
             self._socket.abort()
 
     async def send_message(self, conversation_id: str, text: str) -> None:
-        """Tries until it is answered, however many connections that takes."""
+        """Retries until it is answered, over as many connections as that takes."""
         room = conversation_room(conversation_id)
         payload = {"conversation_id": conversation_id, "text": text, "client_id": _client_id(text)}
         data = await self._send("/chat", "message:send", room, text, payload)
@@ -192,7 +192,7 @@ class GoodClient:
         return shown
 
     def _note_joined(self, namespace: str, joined: LightSocket) -> bool:
-        """Whether the server gave back the session of before, with all that was missed: then nothing need be read."""
+        """Whether the server recovered the previous session with all that was missed: then nothing has to be read."""
         private_id: str | None = joined.joined[namespace].get("pid")
         if private_id is None:
             return False
@@ -209,7 +209,7 @@ class GoodClient:
         return lost
 
     async def _stay(self) -> None:
-        """Reads whatever is wanted, until the connection is lost."""
+        """Reads what is marked as missing, until the connection is lost."""
         while self._connected.is_set():
             await self._is_wanting.wait()
             self._is_wanting.clear()
@@ -224,7 +224,7 @@ class GoodClient:
                     await asyncio.sleep(refused.retry_after_s * self._chooser.uniform(1.0, 2.0))
 
     async def _read(self, scope: str) -> None:
-        """What is wanted meanwhile is read again."""
+        """What is marked meanwhile is read again."""
         await asyncio.sleep(_READ_JITTER_S * self._chooser.random() * self._pace)
         self._wanted.discard(scope)
         try:
@@ -234,7 +234,7 @@ class GoodClient:
             raise
 
     async def _read_chat(self) -> None:
-        """Asks for what comes after each position until nothing is left."""
+        """Calls `chat:sync` from each position until nothing is left."""
         while True:
             answer = await self._ask("/chat", "chat:sync", {"positions": self.view.positions})
             items: list[Item] = []
@@ -246,7 +246,7 @@ class GoodClient:
                 return
 
     async def _read_feed(self) -> None:
-        """The newest page, and what lies between it and the last position."""
+        """Reads the newest page, and what lies between it and the last position."""
         before = self.view.feed_position
         page = await self._ask("/feed", "feed:subscribe", {"limit": FEED_PAGE})
         self._show_posts(page)
@@ -299,7 +299,7 @@ class GoodClient:
 
 
 def _client_id(text: str) -> str:
-    """Texts of a run begin with a word of their own."""
+    """The texts of one run begin with a common word."""
     return text.split(" ", 1)[0]
 
 

@@ -1,4 +1,4 @@
-"""What one client did and what it was told, in the order in which it happened: all that the checker believes."""
+"""What one client did and received, in order: the only thing that the checker relies on beside the rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 POSTS = "posts"
-"""The room of posts as their authors made them; nobody is expected to hear it."""
+"""The room of posts as their authors made them; no client is expected to receive it."""
 
 
 def conversation_room(conversation_id: str) -> str:
@@ -18,12 +18,12 @@ def feed_room(user_id: str) -> str:
 
 
 def is_conversation(room: str) -> bool:
-    """Its items are numbered from 1 without a hole, and come in one order to everybody."""
+    """Its items are numbered from 1 without a gap, and all clients receive them in one order."""
     return room.startswith("conversation:")
 
 
 class Item(NamedTuple):
-    """A message or a post as anybody sees it. `id` is a message's `seq`, or a post's id."""
+    """A message or a post as every reader sees it. `id` is a message's `seq`, or a post's id."""
 
     room: str
     id: int
@@ -32,7 +32,7 @@ class Item(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A client began to try; no two items of a run have the same text."""
+    """A client began to send an item; no two items of a run have the same text."""
 
     at_s: float
     room: str
@@ -46,7 +46,7 @@ class Acked(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A final answer that nothing was done."""
+    """A final answer that the command was not executed."""
 
     at_s: float
     text: str
@@ -54,7 +54,7 @@ class Refused(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A push; `connection` counts those of the client."""
+    """A push; `connection` is the number of the client's connection."""
 
     at_s: float
     connection: int
@@ -62,7 +62,7 @@ class Heard(NamedTuple):
 
 
 class Read(NamedTuple):
-    """An answer to a question of what is there; `room` is the conversations or the feed, as `resync` names scopes."""
+    """An answer to a read; `room` is the conversations or the feed, as `resync` names scopes."""
 
     at_s: float
     scope: str
@@ -81,7 +81,7 @@ class Connected(NamedTuple):
     connection: int
     url: str
     recovered: bool = False
-    """Whether the sessions of before go on, so that nothing has to be read."""
+    """Whether the previous sessions continue, so that nothing has to be read."""
 
 
 class Lost(NamedTuple):
@@ -95,7 +95,7 @@ E = TypeVar("E", bound=Event)
 
 
 class History:
-    """Of one device of a person."""
+    """The history of one device of a person."""
 
     def __init__(self, client: str, user_id: str) -> None:
         self.client = client
@@ -106,7 +106,7 @@ class History:
         return (event for event in self.events if isinstance(event, kind))
 
     def items(self) -> Iterator[Item]:
-        """Everything the client was ever shown, again and again where it was shown several times."""
+        """Every item that the client received, once for each time that it did."""
         for event in self.events:
             if isinstance(event, Heard | Acked):
                 yield event.item

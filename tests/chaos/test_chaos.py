@@ -1,4 +1,4 @@
-"""Things break while many people use the product, and nothing is lost, doubled, reordered or kept from anybody."""
+"""Components fail while many people use the product, and nothing is lost, doubled, reordered or withheld."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from tests.kit.light_socket import LightSocket
 
 CONVERGED_TIMEOUT_S = 60.0
 SLOWER_AFTERWARDS_MAX = 10
-"""How many times longer answers may take when all is over than before it began."""
+"""By what factor answers may take longer after the fault than before it."""
 SLOWER_AFTERWARDS_S = 0.5
-"""... and what is no difference."""
+"""... and which difference does not count."""
 
 RECOVERED_SHARE_MIN = 0.9
 LOAD_OF_RECOVERING_MAX = 2.0
-"""How many times more PostgreSQL may have to do while those come back who ask for their sessions: nothing for them."""
+"""By what factor PostgreSQL's load may rise while clients that ask for recovery reconnect: they cost it nothing."""
 TRANSACTIONS_PER_RETURN_MAX = 8
-"""Of a client that comes back without: its share in the look for rooms, its conversations, its feed, what lies between
-the feed's page and its last position; some more, since sessions of PostgreSQL tell late what they did."""
+"""Transactions of a client that reconnects without recovery: its share in the read of rooms, conversations, feed,
+what lies between the feed's page and its last position; and some more, since PostgreSQL's sessions report late."""
 
 BURST = 100
-"""Messages or posts that are on their way when something breaks."""
+"""Messages or posts that are in flight when the fault happens."""
 STALLED_SHARE = 0.01
 LONG_TEXT = "\N{WHITE CHESS ROOK}\N{BLACK CHESS ROOK}" * 2_400
 LONG_POSTS_PER_S = 32.0
@@ -57,7 +57,7 @@ pytestmark = [
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A crowd on a cluster, and the time on the loop's clock around the fault."""
+    """A crowd on a cluster, and the times of the fault on the loop's clock."""
 
     cluster: Cluster
     crowd: Crowd
@@ -66,7 +66,7 @@ class Stage:
 
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:
-        """The block is the fault. Before and after it there is quiet load; at the end all is well again."""
+        """The block is the fault. There is quiet load before and after it; at the end all must be well again."""
         loop, crowd, form = asyncio.get_running_loop(), self.crowd, self.form
         async with crowd.load(messages_per_s=form.messages_per_s, posts_per_s=form.posts_per_s):
             began_at_s = loop.time()
@@ -88,9 +88,9 @@ class Stage:
         assert median(after) < median(before) * SLOWER_AFTERWARDS_MAX + SLOWER_AFTERWARDS_S
 
     async def judge(self, *, at_most_once: bool = True) -> None:
-        """Everybody comes to have everything, by pushes and by what they were told to read; then all is checked.
+        """Waits until every client has everything, by pushes and by reads after `resync`; then checks the histories.
 
-        Servers may warn of a fault, but not fail at it.
+        Servers may log warnings about a fault, but no errors.
         """
         histories = self.crowd.histories
         truth = await read_truth(self.database, [login.user_id for login in self.crowd.logins])
@@ -109,7 +109,7 @@ class Stage:
         assert counts["Acked"] > 10 and counts["Heard"] > counts["Acked"]
 
     def losses(self) -> Counter[str]:
-        """Why connections were lost, and how often."""
+        """The reasons for lost connections, and how often each occurred."""
         return Counter(lost.why for history in self.crowd.histories for lost in history.of(Lost))
 
     def count(self, kind: type[Lost | Told | Connected | Read | Heard]) -> int:
@@ -120,7 +120,7 @@ class Stage:
 async def stage(
     cluster: Cluster, logins: list[Login], database: Connection, form: Form, request: pytest.FixtureRequest
 ) -> Stage:
-    while len(cluster.nodes) < 2:  # the scenario before has killed one
+    while len(cluster.nodes) < 2:  # the previous scenario has killed one
         await cluster.add_node()
     await cluster.healthy()
     return Stage(cluster, Crowd(logins, cluster.addresses, seed=7, pace=form.pace), database, form)
@@ -137,7 +137,7 @@ async def test_a_node_is_killed(stage: Stage) -> None:
 
 
 async def test_a_worker_is_killed(stage: Stage) -> None:
-    """What it had taken is done by the next one, and what it had done and not told is told: perhaps twice."""
+    """The next worker does what this one had taken, and publishes what it had done and not published: perhaps twice."""
     async with stage.crowd.present():
         async with stage.under_load():
             stage.crowd.burst(posts=BURST)
@@ -177,7 +177,7 @@ async def test_subscribers_are_cut_off_from_valkey(stage: Stage) -> None:
 
 
 async def test_half_of_all_connections_drop_at_once(stage: Stage, database_url: str) -> None:
-    """First those that ask for recovery, then those that do not."""
+    """First the clients that ask for recovery, then the others."""
     async with stage.crowd.present(), watched_database(database_url) as load:
         recovering = [client for client in stage.crowd.clients if client.recovers]
         others = [client for client in stage.crowd.clients if not client.recovers]
@@ -187,7 +187,7 @@ async def test_half_of_all_connections_drop_at_once(stage: Stage, database_url: 
         print(f"at most {load.peak_connections} connections at work")
         recovered = sum(client.last_connected.recovered for client in recovering)
         assert recovered >= RECOVERED_SHARE_MIN * len(recovering), f"{recovered} of {len(recovering)}"
-        if stage.form.is_long:  # what a few dozen clients cost is lost in what PostgreSQL tells late
+        if stage.form.is_long:  # the cost of a few dozen clients is below the error of PostgreSQL's late reports
             assert storms[0].times_usual <= LOAD_OF_RECOVERING_MAX
             assert storms[1].extra_each <= TRANSACTIONS_PER_RETURN_MAX
         assert 0 < load.peak_connections <= (POOL_MAX + 1) * 3
@@ -196,9 +196,9 @@ async def test_half_of_all_connections_drop_at_once(stage: Stage, database_url: 
 
 
 async def test_some_never_read(stage: Stage) -> None:
-    """They say that they live, and their friends post a lot.
+    """They keep sending pongs without reading, while their friends post a lot.
 
-    The last scenario: with so long posts a page of a feed alone is what a client may leave unread.
+    The last scenario, since with such long posts one page of a feed is already what a client may leave unread.
     """
     count = max(2, round(len(stage.crowd.clients) * STALLED_SHARE))
     async with AsyncExitStack() as stack:
@@ -223,15 +223,15 @@ async def test_some_never_read(stage: Stage) -> None:
 
 
 class Storm(NamedTuple):
-    """What PostgreSQL did in the seconds in which clients came back."""
+    """The load of PostgreSQL in the seconds in which clients reconnected."""
 
     times_usual: float
     extra_each: float
-    """Transactions for each of those clients, beside the usual ones."""
+    """Transactions for each reconnecting client, beyond the usual ones."""
 
 
 async def _storm(stage: Stage, load: DatabaseLoad, victims: Sequence[GoodClient], usual: slice) -> Storm:
-    """They all vanish at once, and come back by themselves."""
+    """Drops the connections of all these clients at once; they reconnect by themselves."""
     lost, seconds = stage.count(Lost), len(load.transactions)
     for client in victims:
         client.drop()
@@ -255,21 +255,21 @@ async def _storm(stage: Stage, load: DatabaseLoad, victims: Sequence[GoodClient]
 
 
 async def _lost(stage: Stage, count: int) -> None:
-    """Waits until so many have noticed."""
+    """Waits until this many clients have noticed."""
     async with asyncio.timeout(30):
         while stage.count(Lost) < count:
             await asyncio.sleep(0.02)
 
 
 async def _all_told(stage: Stage) -> None:
-    """Waits until everybody was told to read again. Raises TimeoutError."""
+    """Waits until all clients got `resync`. Raises TimeoutError."""
     async with asyncio.timeout(30):
         while not all(any(history.of(Told)) for history in stage.crowd.histories):
             await asyncio.sleep(0.02)
 
 
 async def _stalled(stage: Stage, login: Login, stack: AsyncExitStack) -> LightSocket:
-    """Listens to everything and reads none of it."""
+    """Subscribes to everything and reads nothing."""
     stalled = await LightSocket.open(
         random.Random(login.user_id).choice(stage.cluster.addresses()),
         {namespace: {"token": login.token} for namespace in NAMESPACES},
@@ -284,13 +284,13 @@ async def _stalled(stage: Stage, login: Login, stack: AsyncExitStack) -> LightSo
 
 
 def _warnings(log: str) -> dict[str, int]:
-    """How often each was given: a fault explains warnings, and no errors."""
+    """Counts the warnings; a fault explains warnings, but no errors."""
     events = [orjson.loads(line) for line in log.splitlines() if line.startswith("{")]
     return dict(Counter(event["event"] for event in events if event["level"] == "warning"))
 
 
 def _told(complaints: Sequence[Complaint]) -> str:
-    """The first ones of each kind."""
+    """The first complaints of each kind."""
     counts = Counter(complaint.fault for complaint in complaints)
     lines = [complaint.what for fault in counts for complaint in [c for c in complaints if c.fault is fault][:5]]
     return f"{dict(counts)}:\n" + "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The judge of the chaos suite, judged: a sound run passes, and each seeded fault is found as what it is."""
+"""Tests of the chaos suite's checker: a correct run passes, and it finds and names each seeded fault."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ADA, BEA, CEM = "ada", "bea", "cem"
 
 @dataclass
 class Run:
-    """Ada and Bea talk, each on two devices; Cem follows Ada and hears of her posts."""
+    """Ada and Bea write to each other, each on two devices; Cem follows Ada and receives her posts."""
 
     histories: dict[str, History]
     rows: dict[str, dict[int, tuple[str, str]]]
@@ -57,7 +57,7 @@ MESSAGES = [said(1, ADA), said(2, BEA), said(3, ADA), said(4, BEA)]
 
 
 def sound_run() -> Run:
-    """The second device of each is cut off after the first message, reads what it missed, and hears the rest."""
+    """Each second device is disconnected after the first message, reads what it missed, and receives the rest."""
     histories: dict[str, History] = {}
     for user_id in (ADA, BEA):
         whole, broken = History(f"{user_id}/1", user_id), History(f"{user_id}/2", user_id)
@@ -79,7 +79,7 @@ def sound_run() -> Run:
         Heard(5.2, 1, post(50, feed_room(CEM))),
     ]
     histories[cem.client] = cem
-    # Posts from before this run, two of the same words, which a client need not have been shown.
+    # Posts from before this run, two with the same text, which a client need not have received.
     posts = {id: (ADA, post(id).text) for id in (30, 40, 50)} | {29: (ADA, post(30).text)}
     return Run(
         histories=histories,
@@ -168,7 +168,7 @@ def hear_in_another_order(run: Run) -> None:
 
 
 def hear_in_a_circle(run: Run) -> None:
-    """Each two agree, all together do not."""
+    """Each pair of orders agrees, but all together do not."""
     for client, heard in (("ada/1", (2, 3)), ("bea/1", (3, 4)), ("bea/2", (4, 2)), ("ada/2", ())):
         for message in MESSAGES:
             forget_heard(run, client, message)

@@ -1,4 +1,4 @@
-"""A node is killed when a message is committed and nobody has heard of it yet."""
+"""A node is killed after it has committed a message and before it has published it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def database(database_url: str) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def _commits_unanswered(database: Connection) -> AsyncIterator[None]:
-    """In the block a session that asked for it waits, its commit done, for a standby that does not exist."""
+    """During the block synchronous commits wait, when they are done, for a standby that does not exist."""
     await database.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     try:
         await database.execute("SELECT pg_reload_conf()")
@@ -57,7 +57,7 @@ async def test_a_retry_on_another_node_lets_the_others_know(
     ada, bea = await server.people("untold_ada", "untold_bea")
     conversation_id = await open_conversation(ada, bea)
     device = await bea.device(namespaces=["/chat"])
-    # Only commits of this node wait: those of all others in these tests wait for nothing.
+    # Only commits of this node wait; those of all others in these tests do not.
     waiting_url = f"{database_url}{'&' if '?' in database_url else '?'}synchronous_commit=on"
     environment = settings_of_processes(waiting_url, redis_url, tmp_path) | {"TOKEN_SECRETS": TOKEN_SECRETS}
     victim = ServerProcess("serve", environment, tmp_path / "victim.log")

@@ -1,4 +1,4 @@
-"""What the rows say."""
+"""What the database holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 async def read_truth(connection: Connection, people: Collection[str]) -> Truth:
-    """All conversations of these people, all posts, and everybody's feed."""
+    """All conversations of these people, all posts, and every person's feed."""
     ids = list(map(int, people))
     rows: dict[str, dict[int, Content]] = defaultdict(dict)
     audience: dict[str, set[str]] = defaultdict(set)
@@ -46,7 +46,7 @@ async def read_truth(connection: Connection, people: Collection[str]) -> Truth:
 
 
 async def count_wrong_counters(connection: Connection) -> int:
-    """How many people stand there with another number of posts than they have, and what was left undone of theirs."""
+    """People whose stored post count differs from their posts, plus posts that the fan-out has not processed."""
     return int(
         await connection.fetchval(
             """

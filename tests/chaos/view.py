@@ -1,4 +1,4 @@
-"""Where a client stands: what it has of each conversation and of its feed, and what it must ask for."""
+"""A client's state: what it has of each conversation and of its feed, and what it has to read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tests.chaos.history import Item, conversation_room, feed_room
 
 CHAT, FEED = "chat", "feed"
-"""The two things that can be read again."""
+"""The two scopes that can be read again."""
 
 
 def message_item(message: Mapping[str, Any]) -> Item:
@@ -20,7 +20,7 @@ def post_item(post: Mapping[str, Any], room: str) -> Item:
 
 
 class View:
-    """Positions per conversation, found by applying messages by their number; posts known by their id."""
+    """The position in each conversation, from applying messages by their number; posts by their id."""
 
     def __init__(self, user_id: str) -> None:
         self._feed_room = feed_room(user_id)
@@ -46,7 +46,7 @@ class View:
         return item
 
     def lacks(self, conversation_id: str) -> bool:
-        """Whether something is missing below a message that came."""
+        """Whether a message below one that arrived is missing."""
         return bool(self._ahead.get(conversation_id))
 
     def lags(self, conversation_id: str, last_seq: int) -> bool:

@@ -15,14 +15,14 @@ class AccessRow(NamedTuple):
     command: str
     thing: str
     answers: dict[str, str]
-    """By caller: `ok` or the code of the error."""
+    """The expected answer by caller: `ok` or the code of the error."""
 
     def __str__(self) -> str:
         return f"{self.command} of {self.thing}"
 
 
 def read_access_table() -> list[AccessRow]:
-    """The rows in their order. Raises ValueError where the table is not as its head says."""
+    """The rows in order. Raises ValueError if the table does not match its head."""
     lines = [line for line in _TABLE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     head, ruler, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     if head != _HEAD or set("".join(ruler)) != {"-"}:

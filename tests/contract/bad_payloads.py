@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a payload, made from the command's own declaration."""
+"""Everything that can be wrong with a payload, derived from the command's declaration."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ DEPTHS = (200, 20_000, 50_000)
 
 
 class BadPayload(NamedTuple):
-    """`body` is JSON text, or what pretends to be it, as it goes over the wire."""
+    """`body` is the text on the wire: JSON, or not quite JSON."""
 
     fault: str
     body: bytes
     answer: str = "invalid_payload"
     is_json: bool = True
-    """False for what a socket takes for a broken packet: it closes the connection instead of answering."""
+    """False where a socket sees a malformed packet: it closes the connection instead of answering."""
 
 
 def bad_payloads(command: Command[Any, Any], good: Mapping[str, Any]) -> Iterator[BadPayload]:
-    """Each of these must be refused; `good` is a payload that the command takes."""
+    """Payloads that must each be refused; `good` is a valid payload of the command."""
     yield from _not_an_object()
     yield BadPayload("an unknown field", _changed(good, surprise=1))
     yield BadPayload("who acts named in the payload", _changed(good, sender_id="1"))

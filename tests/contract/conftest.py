@@ -1,4 +1,4 @@
-"""What holds in every test that goes through all that is declared."""
+"""What must hold in every test of all declared commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.kit.log_watch import watched_log
 
 @pytest.fixture(autouse=True)
 def _every_error_is_declared() -> Iterator[None]:
-    """No command may answer what its declaration does not name, nor fail of a defect."""
+    """No command may answer an error that it does not declare, nor fail because of a defect."""
     with watched_log("undeclared_error", "command_failed") as complaints:
         yield
     assert complaints == []

@@ -1,4 +1,4 @@
-"""How to get each error that a command declares: one row for each, carried out by `test_declared_errors.py`."""
+"""How to cause each error that a command declares: one row for each, which `test_declared_errors.py` runs."""
 
 from __future__ import annotations
 
@@ -144,4 +144,4 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("message:read", "not_found"): unknown_thing,
     ("message:delivered", "not_found"): unknown_thing,
 }
-"""By the command's name and the code."""
+"""The provocations, by the command's name and the error code."""

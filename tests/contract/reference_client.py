@@ -1,4 +1,4 @@
-"""The least that a client has to do to stay up to date: read once, then apply what it is told."""
+"""The least that a client has to do to stay up to date: read once, then apply pushes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from tests.kit.server import Person
 
 COUNTS = ("follower_count", "following_count", "post_count")
-"""Of people; no push tells when they change."""
+"""Fields of people; no push reports their changes."""
 
 
 class ReferenceClient:
-    """What one person knows of their conversations and their home feed. `state` and `order` are to be compared."""
+    """One person's copy of their conversations and their home feed. Tests compare `state` and `order`."""
 
     def __init__(self, user_id: str) -> None:
         self._user_id = user_id
@@ -29,7 +29,7 @@ class ReferenceClient:
 
     @classmethod
     async def read(cls, person: Person) -> ReferenceClient:
-        """A client that has just read everything."""
+        """Makes a client that has just read everything."""
         client = cls(person.id)
         for conversation in await _read_all(person, "/conversations"):
             client._order.append(conversation["id"])
@@ -43,8 +43,8 @@ class ReferenceClient:
 
     @property
     def order(self) -> list[str]:
-        """The conversations, the last active first. Exact only where they become active one after the other: pushes of
-        different rooms come in any order.
+        """The conversations, the last active first. Exact only where they become active one after the other, since
+        pushes of different rooms come in any order.
         """
         return list(self._order)
 
@@ -57,14 +57,14 @@ class ReferenceClient:
         }
 
     def knows(self, name: str, data: dict[str, Any]) -> bool:
-        """Whether it has the message or the post of this push already."""
+        """Whether it already has the message or the post of this push."""
         if name == "message:created":
             message = data["message"]
             return message["seq"] in self._messages.get(message["conversation_id"], {})
         return name == "feed:new" and data["post"]["id"] in self._posts
 
     def apply(self, name: str, data: dict[str, Any]) -> None:
-        """Takes in a push. One that it has had already changes nothing."""
+        """Applies a push. A push that was applied before changes nothing."""
         self._appliers[name](data)
 
     def _message_created(self, data: dict[str, Any]) -> None:
@@ -76,7 +76,7 @@ class ReferenceClient:
         assert seq == conversation["last_seq"] + 1, f"a gap: {seq} after {conversation['last_seq']}"
         self._messages[conversation["id"]][seq] = message
         conversation["last_seq"], conversation["last_message"] = seq, message
-        self._move(conversation, message["sender"]["id"], seq, seq)  # whoever wrote it has read it
+        self._move(conversation, message["sender"]["id"], seq, seq)  # its author has read it
         self._order.remove(conversation["id"])
         self._order.insert(0, conversation["id"])
 
@@ -91,7 +91,7 @@ class ReferenceClient:
         own = next(member for member in conversation["members"] if member["user"]["id"] == self._user_id)
         unread = conversation["last_seq"] - own["read_seq"]
         self._keep({**conversation, "viewer": {"unread_count": unread, "muted": False}})
-        if conversation["last_seq"] == 1:  # opened by its first message, which nobody is told apart
+        if conversation["last_seq"] == 1:  # opened by its first message: there is no separate push for that
             self._messages[conversation["id"]].setdefault(1, _shown(conversation["last_message"]))
 
     def _feed_new(self, data: dict[str, Any]) -> None:
@@ -111,7 +111,7 @@ class ReferenceClient:
 
 
 async def _read_all(person: Person, path: str) -> list[dict[str, Any]]:
-    """All items of a list, page by page."""
+    """All items of a list, read page by page."""
     items: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     before = "before_seq" if path.endswith("/messages") else "before"
@@ -125,7 +125,7 @@ async def _read_all(person: Person, path: str) -> list[dict[str, Any]]:
 
 
 def _shown(value: Any) -> Any:
-    """A copy, with people as every push tells of them."""
+    """A copy, with people in the form in which pushes show them."""
     if isinstance(value, list):
         return [_shown(item) for item in value]
     if not isinstance(value, dict):

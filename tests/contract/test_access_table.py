@@ -1,4 +1,4 @@
-"""Carries out the access table, cell by cell, on a running server."""
+"""Runs the access table, cell by cell, on a server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMING: dict[str, Command[Any, Any]] = {
 
 
 class Cast(NamedTuple):
-    """The callers of the table, and somebody else. The owner and the member have a conversation."""
+    """The callers of the table, and another person. The owner and the member have a conversation."""
 
     owner: Person
     stranger: Person
@@ -160,7 +160,7 @@ THINGS: Mapping[str, Thing] = {
 
 
 def payload_of(command: Command[Any, Any], ids: Mapping[str, Any]) -> dict[str, Any]:
-    """The command's example, naming this object and no other."""
+    """The command's example, with this object's id and no other."""
     payload = {**command.example, **ids}
     payload.pop("client_id", None)
     assert {field for field in payload if names_object(field)} == set(ids)
@@ -170,7 +170,7 @@ def payload_of(command: Command[Any, Any], ids: Mapping[str, Any]) -> dict[str, 
 async def call(
     server: RunningServer, cast: Cast, caller: str, command: Command[Any, Any], payload: dict[str, Any]
 ) -> dict[str, Any]:
-    """The answer over a socket; an anonymous caller, who gets none, asks by REST where that is possible."""
+    """The answer over a socket; an anonymous caller, who cannot get a socket, calls by REST where that is possible."""
     if caller == "anonymous":
         if not command.routes:
             return await connect_error(server, command.namespace)
@@ -190,7 +190,7 @@ async def call(
 
 
 async def connect_error(server: RunningServer, namespace: str) -> dict[str, Any]:
-    """Why a namespace does not take a socket without a token, as an answer."""
+    """A namespace's refusal of a socket without a token, in the form of an answer."""
     async with server.http.ws_connect(f"{server.url}/socket.io/?EIO=4&transport=websocket") as websocket:
         await websocket.receive_str()
         await websocket.send_str(f"40{namespace},{{}}")

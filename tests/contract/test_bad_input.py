@@ -1,4 +1,4 @@
-"""Bad input to every command, on sockets and REST: a typed refusal, never silence, nothing changed."""
+"""Bad input to every command, on sockets and REST: always a typed error, and nothing changes."""
 
 from __future__ import annotations
 

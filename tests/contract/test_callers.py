@@ -1,4 +1,4 @@
-"""What every command does for anonymous callers, for those who call too often, and for those who repeat themselves."""
+"""How every command treats anonymous callers, callers above the rate limit, and repeated calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error that a command declares can be got, on every transport; `conftest.py` sees that no other can."""
+"""Every error that a command declares can occur, on every transport; `conftest.py` checks that no other occurs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_what_is_declared_happens(server: RunningServer, name: str, code: 
     for route in command.routes:
         named = {field for field in attempt.payload if f"{{{field}}}" in route.path}
         if "{" in route.path and not named:
-            continue  # this path names the thing in another way
+            continue  # this path identifies the object in another way
         rest = {field: value for field, value in attempt.payload.items() if field not in named}
         has_query = route.method in ("GET", "DELETE")
         status, by_rest = await attempt.caller.rest(

@@ -1,4 +1,4 @@
-"""REST answers what the socket answers: the same data, the same refusals, with the status that was declared."""
+"""REST answers what the socket answers: the same data, the same errors, with the declared status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.world import World, make_world
 from tests.kit.server import RunningServer
 
 MOVING = frozenset({"server_time_ms", "position"})
-"""Fields that tell when the answer was made, and nothing else."""
+"""Fields that contain only the time of the answer."""
 
 ID = re.compile(r"\d{15,19}")
 CREDENTIALS = frozenset({"access_token", "refresh_token"})
@@ -88,7 +88,7 @@ def test_every_placeholder_of_a_path_is_a_field() -> None:
 
 
 def payload_for(twin: Twin, world: World) -> dict[str, Any]:
-    """The command's own, with what this path names in the place of what else could name it."""
+    """The command's payload, with the identifier that this path takes instead of the others."""
     payload = world.payload(twin.command)
     if twin.route.path.endswith("{username}"):
         return {"username": world.friend.username}
@@ -114,7 +114,7 @@ async def ask_rest(
 
 
 async def furnish(world: World) -> None:
-    """Something in every list that can be read."""
+    """Creates an entry for every list that can be read."""
     me, friend = world.me, world.friend
     post = {"post_id": world.values["post_id"]}
     await me.do("/users", "user:follow", {"user_id": friend.id})
@@ -127,7 +127,7 @@ async def furnish(world: World) -> None:
 
 
 async def present(world: World) -> list[dict[str, Any]]:
-    """What there is to be seen of the caller's things, by the friend: the caller may have been logged out."""
+    """What the friend can see of the caller's things; the caller may have been logged out."""
     paths = [
         f"/users/{world.me.id}",
         f"/users/{world.me.id}/followers",
@@ -146,7 +146,7 @@ def without(value: Any, fields: frozenset[str]) -> Any:
 
 
 def neutral(value: Any, prefix: str) -> Any:
-    """The same for two worlds in which the same was done: ids by the order in which they occur, no names, no times."""
+    """A form that is equal for two worlds with the same history: ids by order of occurrence, no names, no times."""
     ids: dict[str, str] = {}
 
     def replace(field: str, content: Any) -> Any:

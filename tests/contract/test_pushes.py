@@ -1,4 +1,4 @@
-"""Every push that is declared is heard, as it was declared, and tells nobody anything about who hears it."""
+"""Every declared push arrives as declared, and contains nothing about its recipient."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_no_push_must_tell_of_who_hears_it(name: str) -> None:
 
 
 async def test_the_largest_things_are_pushed_whole(server: RunningServer) -> None:
-    """A message between nodes is bounded: what does not fit is lost after it was committed."""
+    """Messages between nodes have a maximal size: a push that does not fit would be lost after the commit."""
     world = await make_world(server, "largest")
     profile = {"display_name": FOUR_BYTES * DISPLAY_NAME_CHARS, "bio": FOUR_BYTES * BIO_CHARS}
     await world.me.do("/users", "user:update", profile)

@@ -1,4 +1,4 @@
-"""What was read before, with the pushes since then applied to it, is what is read now."""
+"""The snapshot law: an earlier read, with the pushes since then applied, equals a new read."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ WITHIN_S = 10.0
 LAWFUL_NAMESPACES = ("/chat", "/feed")
 ALSO_LAWFUL = frozenset({"post:create"})
 SIGNS_OF_CAUTION = frozenset({"resync", "conversation:position"})
-"""They ask to read again; the law holds without it where nothing was lost."""
+"""Pushes that ask to read again; where nothing was lost the law holds without that."""
 
 
 class Watcher:
-    """A device, and what its person knows from what it heard."""
+    """A device, and its person's state from the pushes that it received."""
 
     def __init__(self, person: Person, device: Device, client: ReferenceClient) -> None:
         self.person = person
@@ -35,7 +35,7 @@ class Watcher:
 
     @classmethod
     async def begin(cls, person: Person, server: RunningServer) -> Watcher:
-        """Listens first and reads then: what comes in between is told twice rather than never."""
+        """Subscribes first and reads then: a push in between comes twice rather than never."""
         device = await server.device(person.access_token)
         await device.do("/feed", "feed:subscribe")
         watcher = cls(person, device, await ReferenceClient.read(person))
@@ -55,7 +55,7 @@ class Watcher:
         return self._client.order
 
     def names_of_news(self) -> list[str]:
-        """What it heard and did not take in yet. What was under way when it read is no news."""
+        """Pushes received and not applied yet, without those that were in flight when it read."""
         heard = [push for push in self.device.heard[self._applied :] if push.name not in SIGNS_OF_CAUTION]
         return sorted(push.name for push in heard if not self._client.knows(push.name, push.data))
 
@@ -65,7 +65,7 @@ class Watcher:
                 await asyncio.sleep(0.005)
 
     async def catches_up(self) -> None:
-        """Waits until what it knows is what is so; says what differs where it never is."""
+        """Waits until its state equals a new read; reports the difference where it never does."""
         give_up_s = asyncio.get_running_loop().time() + WITHIN_S
         while self.state != (fresh := await ReferenceClient.read(self.person)).state:
             if asyncio.get_running_loop().time() > give_up_s:
@@ -78,7 +78,7 @@ class Stage(NamedTuple):
     conversation: dict[str, str]
     newcomer: Person
     watchers: list[Watcher]
-    """Two devices of `me`, then one each of the friend and the newcomer."""
+    """Two devices of `me`, one of the friend and one of the newcomer."""
 
 
 Act = Callable[[Stage], Awaitable[object]]
@@ -86,7 +86,7 @@ Pushes = tuple[str, ...]
 
 
 class Deed(NamedTuple):
-    """What is done, and what each watcher hears of it."""
+    """An action, and the pushes that each watcher gets for it."""
 
     do: Act
     me: Pushes
@@ -235,7 +235,7 @@ async def two_nodes(database_url: str, redis_url: str) -> AsyncIterator[tuple[Ru
 
 
 async def set_stage(server: RunningServer, elsewhere: RunningServer, prefix: str) -> Stage:
-    """Everybody follows everybody; `me` and the friend have talked; posts stand in all feeds."""
+    """All people follow each other; `me` and the friend have a conversation with messages; all feeds have posts."""
     world = await make_world(server, prefix)
     newcomer = await server.person(f"{prefix}.newcomer")
     people = [world.me, world.friend, newcomer]

@@ -1,4 +1,4 @@
-"""Something of everything that a payload can name, so that each command of the registry can be called for real."""
+"""One object of each kind that a payload can name, so that each command of the registry can be called."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from realtime.contract.declarations import Command
 from tests.kit.server import PASSWORD, Person, RunningServer
 
 CHANGING_TABLES = frozenset({"login_sessions", "outbox", "fact_done"})
-"""Tables that move by themselves: workers confirm Facts, and a login session tells when it was used last."""
+"""Tables that change by themselves: workers confirm Facts, and login sessions store when they were used last."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`me` calls; `values` holds, by the name of a payload field, what it may name."""
+    """`me` is the caller; `values` holds an existing id for each payload field that takes one."""
 
     me: Person
     friend: Person
     values: Mapping[str, Any]
 
     def payload(self, command: Command[Any, Any]) -> dict[str, Any]:
-        """The command's example with names of things that exist."""
+        """The command's example with the ids of existing objects."""
         return {field: self.values.get(field, value) for field, value in command.example.items()}
 
 
 async def make_world(server: RunningServer, prefix: str) -> World:
-    """Two people who talk, a post with a comment, and a second login of `me`; `prefix` makes their names unique."""
+    """Two people with a conversation, a post with a comment, a second login of `me`; `prefix` makes names unique."""
     me, friend = await server.people(f"{prefix}.me", f"{prefix}.friend")
     _, login = await server.rest("POST", "/auth/login", {"login": me.username, "password": PASSWORD})
     _, sessions = await me.rest("GET", "/auth/sessions")
@@ -63,7 +63,7 @@ async def make_world(server: RunningServer, prefix: str) -> World:
 
 
 async def fingerprint(database_url: str) -> dict[str, str]:
-    """A digest of every table's rows, to see that nothing has changed."""
+    """A digest of every table's rows, to check that nothing has changed."""
     connection = await asyncpg.connect(database_url)
     try:
         names = await connection.fetch(

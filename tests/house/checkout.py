@@ -1,4 +1,4 @@
-"""The files that house rules are about."""
+"""The files to which the house rules apply."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def product_modules() -> list[Path]:
 
 
 def sources(*folders: str) -> list[Path]:
-    """What people write and read, relative to the checkout; without folders: everywhere."""
+    """Files that people write and read, relative to the checkout; without folders: everywhere."""
     roots = [CHECKOUT / folder for folder in folders] or [CHECKOUT]
     found: list[Path] = []
     for root in roots:

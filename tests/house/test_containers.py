@@ -1,4 +1,4 @@
-"""The files by which others run Rookery: no container engine is needed to see that they hang together."""
+"""Dockerfile, Compose file and Procfile fit together, as far as that shows without a container engine."""
 
 import re
 import shlex
@@ -29,7 +29,7 @@ class Dependency(_Strict):
 
 
 class Service(_Strict):
-    """The part of the Compose specification that is used."""
+    """The part of the Compose specification that the file uses."""
 
     image: str | None = None
     build: str | None = None

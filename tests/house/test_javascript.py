@@ -1,4 +1,4 @@
-"""JavaScript packages are locked as the Python ones are: by hash, to be had from whatever registry one uses."""
+"""JavaScript packages are locked as the Python ones are: by hash, for any registry."""
 
 import json
 

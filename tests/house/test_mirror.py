@@ -1,12 +1,12 @@
-"""Each product module has its tests where one looks for them, or it is said here where they are."""
+"""Each product module has its tests in the matching place, or this file names the place."""
 
 from pathlib import Path
 
 from tests.house.checkout import CHECKOUT, product_modules
 
 DECLARATIONS = {"__init__.py", "contract.py", "models.py", "views.py", "feature.py"}
-"""Hold no decisions of their own: the tests in tests/contract/ go through all that is declared, and every test of an
-operation goes through the models and views of its feature."""
+"""Modules that decide nothing: the tests in tests/contract/ cover all declarations, and every test of an operation
+covers the models and views of its feature."""
 
 TESTED_ELSEWHERE = {
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_entering.py",
@@ -55,7 +55,7 @@ TESTED_ELSEWHERE = {
     "server/version.py": "tests/server/monitoring/test_health.py",
     "sql/ledger.py": "tests/sql/test_migrate.py",
 }
-"""A module whose promises are kept only together with others."""
+"""Modules whose guarantees only hold together with others."""
 
 
 def _own_test(module: Path) -> Path:

@@ -1,4 +1,4 @@
-"""No string that is SQL stands outside `sql/`, and none is put together."""
+"""No SQL string is outside `sql/`, and none is assembled."""
 
 import ast
 import re

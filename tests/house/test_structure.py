@@ -1,4 +1,4 @@
-"""How the product is arranged: small folders, one class of a name, and no two files that need each other."""
+"""The structure of the product: small folders, unique class names, and no two files that import each other."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _A_POSTS_LINK = ("handlers", "sql")
 
 
 def _imports(module: Path, known: Mapping[str, Path]) -> Iterator[Path]:
-    """The modules of the product that a module imports, also those that only the type checker reads."""
+    """The modules of the product that a module imports, including those only for the type checker."""
     for node in ast.walk(ast.parse((CHECKOUT / module).read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -93,7 +93,7 @@ def circles(graph: Mapping[Path, set[Path]]) -> list[list[str]]:
 
 
 def _classes_and_functions(module: Path) -> Iterator[tuple[str, bool]]:
-    """Names that a module defines, and whether each is of a class."""
+    """The names that a module defines, and whether each is a class."""
     for node in ast.walk(ast.parse((CHECKOUT / module).read_text())):
         if isinstance(node, ast.ClassDef):
             yield node.name, True

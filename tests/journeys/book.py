@@ -1,4 +1,4 @@
-"""A client's own copy of its conversations: pushes are applied by `seq`, and `chat:sync` asked where one lacks."""
+"""A client's own copy of its conversations: applies pushes by `seq`, and calls `chat:sync` where one is missing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ def said(message: dict[str, Any]) -> Said:
 
 
 class Book:
-    """The conversations of one device. `attend` brings it up to what the device heard."""
+    """The conversations of one device. `attend` applies what the device received."""
 
     def __init__(self, member: Member) -> None:
         self._member = member
         self._read_pushes = 0
         self.conversations: dict[str, list[Said]] = {}
         self.complaints: list[str] = []
-        self.synced = 0
 
     async def begin(self) -> None:
-        """Learns what was said before."""
+        """Reads the earlier messages."""
         await self._sync()
 
     async def attend(self) -> None:
@@ -46,8 +45,7 @@ class Book:
             await self._sync()
 
     async def _sync(self) -> None:
-        """Asks for what comes after each position until nothing is left."""
-        self.synced += 1
+        """Calls `chat:sync` from each position until nothing is left."""
         while True:
             positions = {conversation_id: len(known) for conversation_id, known in self.conversations.items()}
             answer = await self._member.device.do(CHAT, "chat:sync", {"positions": positions})
@@ -60,7 +58,7 @@ class Book:
                 return
 
     def _apply(self, message: dict[str, Any]) -> bool:
-        """Whether the conversation is whole up to this message now."""
+        """Whether the conversation is now complete up to this message."""
         known, news = self.conversations.setdefault(message["conversation_id"], []), said(message)
         if news.seq == len(known) + 1:
             known.append(news)

@@ -1,4 +1,4 @@
-"""What must hold after a journey. Pure functions: each answers its complaints, none when all is well."""
+"""What must hold after a journey. Pure functions: each returns its complaints, none when all is well."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A post that came to somebody who listens."""
+    """A post that was pushed to a subscriber."""
 
     post_id: str
     reader: str
@@ -37,7 +37,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class DeliveryReport:
-    """`may`: deliveries that the relation, changing at that moment, leaves open."""
+    """`may`: deliveries that are allowed but not required, since the relation changed at that moment."""
 
     must: int = 0
     must_not: int = 0
@@ -52,10 +52,10 @@ def check_deliveries(
     readers: Collection[str],
     ended_at_s: float,
 ) -> DeliveryReport:
-    """Every post reached every reader who followed its author exactly once, and nobody else.
+    """Every post reached every reader who followed its author exactly once, and no other reader.
 
-    Who follows is looked up by the server after the post was sent and before the first of its deliveries: only a
-    change of the relation within that time leaves open whether the post comes.
+    The server looks up the followers after the post was sent and before its first delivery: only if the relation
+    changes within that time the post may or may not come.
     """
     report = DeliveryReport()
     by_post: dict[str, list[Delivery]] = defaultdict(list)
@@ -89,7 +89,7 @@ def check_deliveries(
 
 
 def check_equal(what: str, shown: object, rows: object) -> list[str]:
-    """Clients are shown what the rows say."""
+    """Clients are shown what the rows hold."""
     return [] if shown == rows else [f"{what}: shown {_difference(shown, rows)}"]
 
 
@@ -109,7 +109,7 @@ def _difference(shown: object, rows: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message as anybody sees it."""
+    """A message as every reader sees it."""
 
     seq: int
     sender: str
@@ -117,7 +117,7 @@ class Said:
 
 
 def check_conversation(name: str, rows: Sequence[Said], views: Mapping[str, Sequence[Said]]) -> list[str]:
-    """The rows are numbered from 1 without a hole, and every view of the conversation is the rows."""
+    """The rows are numbered from 1 without a gap, and every view of the conversation equals the rows."""
     complaints = []
     if [message.seq for message in rows] != list(range(1, len(rows) + 1)):
         complaints.append(f"conversation {name} has the numbers {[message.seq for message in rows]}")
@@ -129,7 +129,7 @@ def check_conversation(name: str, rows: Sequence[Said], views: Mapping[str, Sequ
 def check_live(
     name: str, heard: Sequence[int], *, after_seq: int, last_seq: int, missing_allowed: Collection[int]
 ) -> list[str]:
-    """The pushes of a conversation came in order, once each, and none was missing but those that a `resync` told of."""
+    """The pushes of a conversation came in order, once each; only pushes that a `resync` announced may be missing."""
     complaints = []
     if any(later <= earlier for earlier, later in pairwise(heard)):
         complaints.append(f"{name} heard messages out of order or twice: {heard}")
@@ -140,7 +140,7 @@ def check_live(
 
 
 def log_complaints(log: str, *, with_warnings: bool = True) -> list[str]:
-    """The lines of a server's log that nobody should see: warnings, errors, and what is no line of a log at all."""
+    """The lines that a server's log must not have: warnings, errors, and lines that are no log entries."""
     harmless = ("debug", "info") if with_warnings else ("debug", "info", "warning")
     complaints = []
     for line in log.splitlines():

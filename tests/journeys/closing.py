@@ -1,4 +1,4 @@
-"""What is looked at when everybody has gone quiet: all that clients heard and are shown, against the rows."""
+"""The final checks when all activity has ended: compares what clients received and are shown with the rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PAGE_SIZES = (7, 20, 50, 100)
 
 
 async def settle(rows: Rows, members: Sequence[Member]) -> None:
-    """Waits until every Fact is dealt with and no device hears anything any more."""
+    """Waits until every Fact is processed and no device receives anything any more."""
 
     def heard() -> int:
         return sum(len(member.device.heard) for member in members)
@@ -56,7 +56,7 @@ def deliveries(members: Sequence[Member], record: Record, ended_at_s: float) -> 
 
 
 def unasked(members: Sequence[Member]) -> list[str]:
-    """Nothing failed, so nobody was cut off or told to begin again; only a new conversation is a reason to sync."""
+    """Nothing failed, so no client was disconnected or got `resync`; only a new conversation is a reason to sync."""
     complaints = [f"{member.id} was cut off" for member in members if not member.device.connected]
     known = {"feed:new", "message:created", "receipt:updated", "conversation:updated", "conversation:position"}
     for member in members:
@@ -67,7 +67,7 @@ def unasked(members: Sequence[Member]) -> list[str]:
 
 
 async def check_record(rows: Rows, record: Record, ids: Sequence[str]) -> list[str]:
-    """What was answered is what the rows say."""
+    """The answers equal the rows."""
     posts, relations = await rows.posts(), record.relations
     stored = {post_id: posts.get(post_id, ("", "", 0, 0))[:2] for post_id in record.posts}
     answered = {post.id: (post.author, post.text) for post in record.posts.values()}
@@ -86,7 +86,7 @@ async def check_record(rows: Rows, record: Record, ids: Sequence[str]) -> list[s
 
 
 async def check_feeds(rows: Rows, members: Sequence[Member], chooser: random.Random) -> list[str]:
-    """Everybody's feed, paged to its end, is what the rows say, with the counts that the rows say."""
+    """Every feed, paged to its end, equals the rows, with the counts of the rows."""
     posts, people = await rows.posts(), await rows.people()
 
     async def check(member: Member) -> list[str]:
@@ -100,12 +100,12 @@ async def check_feeds(rows: Rows, members: Sequence[Member], chooser: random.Ran
             complaints += check_equal(f"author {author['id']}", user_counts(author), people[author["id"]])
         return [*check_equal(f"feed of {member.id}", ids, await rows.feed(member.id)), *complaints]
 
-    # One connection serves all of the rows, so the feeds are read one after the other.
+    # The rows are read over one connection, so the feeds are read one after the other.
     return [complaint for member in members for complaint in await check(member)]
 
 
 async def check_people(rows: Rows, members: Sequence[Member]) -> list[str]:
-    """Everybody sees their own counts as the rows have them."""
+    """Every person sees their own counts as the rows have them."""
     people = await rows.people()
 
     async def check(member: Member) -> list[str]:
@@ -118,7 +118,7 @@ async def check_people(rows: Rows, members: Sequence[Member]) -> list[str]:
 async def check_chat(
     rows: Rows, members: Sequence[Member], books: dict[Member, Book], record: Record, began: dict[str, list[Said]]
 ) -> list[str]:
-    """Every conversation reads the same for both, in lists, in what was heard, and in the rows.
+    """Every conversation is the same for both people, in lists, in pushes, and in the rows.
 
     `began`: the rows at the start.
     """
@@ -186,7 +186,7 @@ def user_counts(user: dict[str, Any]) -> tuple[int, ...]:
 
 
 async def paged(member: Member, namespace: str, name: str, payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """All items of a list, page after page."""
+    """All items of a list, read page by page."""
     cursor = "before_seq" if name == "message:list" else "before"
     items: list[dict[str, Any]] = []
     while True:
@@ -198,7 +198,7 @@ async def paged(member: Member, namespace: str, name: str, payload: dict[str, An
 
 
 async def together(jobs: Sequence[Callable[[], Coroutine[Any, Any, list[str]]]]) -> list[str]:
-    """All complaints of jobs of which some are done at once."""
+    """All complaints of the jobs, of which some run at the same time."""
     authenticator = asyncio.Semaphore(_AT_ONCE)
 
     async def do(job: Callable[[], Coroutine[Any, Any, list[str]]]) -> list[str]:

@@ -17,7 +17,7 @@ from tests.kit.device import Device
 from tests.kit.server import NAMESPACES
 
 HUB = 1684
-"""Has 792 friends, who know each other well: the feed is longer than the list that is kept of it."""
+"""Has 792 friends, who know each other well: the feed is longer than the list that Redis keeps of it."""
 PYTHON_DEVICES = 200
 JAVASCRIPT_DEVICES = 20
 REST_DEVICES = 10
@@ -27,7 +27,7 @@ Friends = Mapping[int, set[int]]
 
 
 def read_friends(graph: Path) -> Friends:
-    """Whom each person of an edge list knows."""
+    """The neighbours of each person in an edge list."""
     friends: dict[int, set[int]] = defaultdict(set)
     for line in graph.read_text().splitlines():
         one, other = map(int, line.split())
@@ -38,7 +38,7 @@ def read_friends(graph: Path) -> Friends:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One line of what `seed --tokens` wrote; `number` is the person's in the graph."""
+    """One line of the file that `seed --tokens` wrote; `number` is the person's number in the graph."""
 
     number: int
     user_id: str
@@ -46,7 +46,7 @@ class Login:
 
 
 def read_logins(tokens: Path, friends: Friends) -> dict[int, Login]:
-    """By number in the graph; the file has its people in the order of the numbers."""
+    """The logins by number in the graph; the file has its people in the order of the numbers."""
     lines = [orjson.loads(line) for line in tokens.read_bytes().splitlines()]
     return {
         number: Login(number, line["user_id"], line["access_token"])
@@ -55,7 +55,7 @@ def read_logins(tokens: Path, friends: Friends) -> dict[int, Login]:
 
 
 def choose_numbers(friends: Friends) -> list[int]:
-    """The hub, and those of its friends who have most friends among them."""
+    """The hub, and those of its friends who have most friends among each other."""
     known = friends[HUB]
     by_density = sorted(known, key=lambda number: (-len(friends[number] & known), number))
     return [HUB, *by_density[: PYTHON_DEVICES + JAVASCRIPT_DEVICES + REST_DEVICES - 1]]
@@ -66,7 +66,7 @@ AnyDevice = Device | JavaScriptDevice | RestDevice
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """Somebody who takes part in a journey."""
+    """A person who takes part in a journey."""
 
     id: str
     number: int
@@ -77,14 +77,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a client comes to a server."""
+    """How a client connects to a server."""
 
     url: str
     transports: tuple[str, ...]
 
 
 def device_at(place: int, node: JavaScript) -> AnyDevice:
-    """Spreads the kinds evenly: of 23 neighbours 20 have the Python client, 2 the JavaScript client and 1 no socket."""
+    """Spreads the clients evenly: of 23 neighbours 20 have the Python client, 2 the JavaScript client, 1 no socket."""
     kind = place % ((PYTHON_DEVICES + JAVASCRIPT_DEVICES + REST_DEVICES) // REST_DEVICES)
     if kind in (0, 12):
         return node.device()
@@ -93,7 +93,7 @@ def device_at(place: int, node: JavaScript) -> AnyDevice:
 
 @asynccontextmanager
 async def connected_crowd(logins: Sequence[Login], ways: Sequence[Way]) -> AsyncIterator[list[Member]]:
-    """Everybody is connected to all namespaces, by each of the ways in turn; afterwards nobody is."""
+    """Connects each person to all namespaces, by each of the ways in turn; disconnects them afterwards."""
     authenticator = asyncio.Semaphore(_CONNECTING_AT_ONCE)
 
     async def connect(login: Login, device: AnyDevice, way: Way) -> Member:

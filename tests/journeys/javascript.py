@@ -1,4 +1,4 @@
-"""Devices with the official JavaScript client: all of them live in one Node process."""
+"""Devices with the official JavaScript client, all in one Node process."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LINE_BYTES_MAX = 16 * 1024 * 1024
 
 
 class JavaScriptError(Exception):
-    """What the JavaScript client threw."""
+    """An error that the JavaScript client threw."""
 
 
 class Hearer(Protocol):
     async def hear(self, line: Mapping[str, Any]) -> None:
-        """Takes what the Node process told about this device."""
+        """Processes a line of the Node process about this device."""
 
 
 class JavaScriptDevice(Hearing):
@@ -76,7 +76,7 @@ class JavaScriptDevice(Hearing):
             await self.expect_closed()
 
     async def hear(self, line: Mapping[str, Any]) -> None:
-        """Takes what the Node process told about this device."""
+        """Processes a line of the Node process about this device."""
         if "closed" in line:
             self._ended.set()
         else:
@@ -94,13 +94,13 @@ class JavaScript:
         self._devices: list[Hearer] = []
 
     def device(self) -> JavaScriptDevice:
-        """A device that is still to be connected."""
+        """A device that is not connected yet."""
         device = JavaScriptDevice(self, len(self._devices))
         self.add(device)
         return device
 
     def add(self, device: Hearer) -> int:
-        """The number of a device that hears from now on what the process tells about it."""
+        """Registers a device for the process's lines about it; returns its number."""
         self._devices.append(device)
         return len(self._devices) - 1
 
@@ -113,7 +113,7 @@ class JavaScript:
         return await answer
 
     async def listen(self) -> None:
-        """Deals with what the process says until it ends."""
+        """Processes the output of the process until it ends."""
         while line := await self._stdout.readline():
             told = orjson.loads(line)
             if "answer" not in told:
@@ -121,7 +121,7 @@ class JavaScript:
                 continue
             answer = self._asked.pop(told["answer"])
             if answer.done():
-                continue  # whoever asked was cancelled
+                continue  # the caller was cancelled
             if "error" in told:
                 answer.set_exception(JavaScriptError(told["error"]))
             else:
@@ -141,7 +141,7 @@ def node_with_packages() -> str:
 
 @asynccontextmanager
 async def javascript(script: str = "devices.mjs") -> AsyncIterator[JavaScript]:
-    """A Node process for as long as the block lasts; what it complains about fails the test."""
+    """Runs a Node process during the block; output on its standard error fails the test."""
     process = await asyncio.create_subprocess_exec(
         node_with_packages(),
         str(FOLDER / script),

@@ -1,4 +1,4 @@
-"""What the people of a journey do: one thing at a time each, many at once, chosen by a seeded generator."""
+"""What the people of a journey do, chosen by a seeded generator: each one thing at a time, many people at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CHANGES: Mapping[str, Sequence[Kind]] = {
 
 
 class Play:
-    """Everything goes into the record as it was answered. `act` may run once."""
+    """Records everything as it was answered. `act` may run once."""
 
     def __init__(self, members: Sequence[Member], friends: Friends, record: Record, *, seed: int) -> None:
         self._members = members
@@ -42,7 +42,7 @@ class Play:
             for number in sorted(friends[one.number] & by_number.keys())
             if one.number < number
         ]
-        # Some pairs talk; some of these also fall out and make up again, and post more than others.
+        # Some pairs write to each other; some of these also block and unblock each other, and post more than others.
         self._talks = self._random.sample(pairs, _TALKS)
         self._turbulent = self._talks[:_TURBULENT]
         self._busy_pairs: set[frozenset[str]] = set()
@@ -65,7 +65,7 @@ class Play:
         return list(dict.fromkeys(member for pair in self._turbulent for member in pair))
 
     async def act(self, *, seconds: float, actions_per_s: float) -> None:
-        """Lets everybody act for so long, then waits for the last answers."""
+        """Lets all people act for this long, then waits for the last answers."""
         doers, weights = zip(*self._ways, strict=True)
         loop = asyncio.get_running_loop()
         started_s, places = loop.time(), asyncio.Semaphore(_AT_ONCE)
@@ -91,7 +91,7 @@ class Play:
     async def _call(
         self, member: Member, namespace: str, name: str, payload: dict[str, Any]
     ) -> tuple[dict[str, Any], float, float]:
-        """The answer, and between which moments the command had its effect."""
+        """The answer, and the moments between which the command had its effect."""
         loop = asyncio.get_running_loop()
         sent_at_s = loop.time()
         answer = await member.device.call(namespace, name, payload)
@@ -167,7 +167,7 @@ class Play:
         return {not is_blocked for is_blocked in relations.blocked(member.id, author, from_s, to_s)}
 
     async def _relate(self, member: Member) -> None:
-        """Two people change what they are to each other, one change at a time."""
+        """Two people change their relation, one change at a time."""
         member, other = self._choose_pair(self._turbulent)
         pair = frozenset((member.id, other.id))
         if pair in self._busy_pairs:
@@ -194,7 +194,7 @@ class Play:
             relations.change(kind, member.id, other.id, sent_at_s=sent_at_s, acked_at_s=acked_at_s)
 
     async def _talk(self, member: Member) -> None:
-        """One of the talks goes on, whoever was called."""
+        """Continues one of the conversations; `member` need not be in it."""
         sender, hearer = self._choose_pair(self._turbulent if self._random.random() < 0.4 else self._talks)
         opened, sent_at_s, acked_at_s = await self._call(sender, CHAT, "conversation:open", {"user_id": hearer.id})
         if not opened["ok"]:
@@ -233,7 +233,7 @@ class Play:
             self._record.reads[key] = max(seq, self._record.reads.get(key, 0))
 
     async def _read_feed(self, member: Member) -> None:
-        """Two pages while posts arrive: in order, and nothing twice."""
+        """Reads two pages while posts arrive: in order, and nothing twice."""
         first = await member.device.do(FEED, "feed:page", {"limit": 15})
         second = await member.device.do(FEED, "feed:page", {"limit": 15, "before": first["next_cursor"]})
         ids = [int(post["id"]) for post in first["items"] + second["items"]]

@@ -1,4 +1,4 @@
-"""What the servers told the people of a journey: everything that was accepted, and what should not have been."""
+"""What the servers answered the people of a journey: all that was accepted, and what should not have been."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Record:
     posts: dict[str, Published] = field(default_factory=dict)
     followers_only: set[str] = field(default_factory=set)
     likes: dict[Ids, bool] = field(default_factory=dict)
-    """(post, person): whether the last answer said that it is liked."""
+    """(post, person): whether the post is liked by the last answer."""
     comments: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Post, author and text of a comment."""
     messages: dict[tuple[str, int], tuple[Said, float]] = field(default_factory=dict)
     """(conversation, seq): the message, and when it was sent."""
     reads: dict[Ids, int] = field(default_factory=dict)
-    """(conversation, person): up to which message they said they have read."""
+    """(conversation, person): the last message that they reported as read."""
     accepted: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
 
     def judge(self, what: str, answer: dict[str, Any], allowed: set[bool], code: str) -> bool:
-        """Whether a command was accepted, where `allowed` are the answers that the relations leave open."""
+        """Whether a command was accepted; `allowed` are the answers that the relations permit."""
         name = what.split()[0]
         if answer["ok"]:
             self.accepted[name] = self.accepted.get(name, 0) + 1

@@ -1,4 +1,4 @@
-"""Who followed and who blocked whom at which time, as far as clients can know it."""
+"""Who followed and who blocked whom at which time, as far as clients can know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Somebody made `value` true or false at some moment between these two."""
+    """The relation became `value` at some moment between these two."""
 
     value: bool
     sent_at_s: float
@@ -21,18 +21,18 @@ class Change:
 
 
 class States:
-    """A statement about pairs of people, true for some at the start and changed since."""
+    """A relation of pairs of people, true for some at the start and changed since."""
 
     def __init__(self, true_at_start: Iterable[Pair]) -> None:
         self._at_start = set(true_at_start)
         self._changes: dict[Pair, list[Change]] = defaultdict(list)
 
     def change(self, pair: Pair, change: Change) -> None:
-        """The changes of one pair are made one after the other, each when the one before was acked."""
+        """The changes of one pair follow each other, each after the ack of the one before."""
         self._changes[pair].append(change)
 
     def during(self, pair: Pair, from_s: float, to_s: float) -> set[bool]:
-        """What may have been the case at any moment of this time; one value if it is certain."""
+        """The values that the relation may have had during this time; one value if it is certain."""
         value, possible = pair in self._at_start, set[bool]()
         for change in self._changes[pair]:
             if change.acked_at_s <= from_s:
@@ -47,14 +47,14 @@ class States:
 
 
 class Relations:
-    """Everybody's follows and blocks. Ids are those of the wire."""
+    """The follows and blocks of all people. Ids are those of the wire."""
 
     def __init__(self, follows: Iterable[Pair], blocks: Iterable[Pair]) -> None:
         self._follows = States(follows)
         self._blocks = States(blocks)
 
     def change(self, kind: Kind, actor: str, other: str, *, sent_at_s: float, acked_at_s: float) -> None:
-        """An accepted command."""
+        """Records an accepted command."""
         pair = (actor, other)
         made, ended = Change(True, sent_at_s, acked_at_s), Change(False, sent_at_s, acked_at_s)
         match kind:
@@ -70,7 +70,7 @@ class Relations:
                 self._follows.change((other, actor), ended)
 
     def hears(self, reader: str, author: str, from_s: float, to_s: float) -> set[bool]:
-        """Whether the reader's feed took posts of this author."""
+        """The values that "the reader's feed takes posts of this author" may have had."""
         follows = self._follows.during((reader, author), from_s, to_s)
         blocked = self.blocked(reader, author, from_s, to_s)
         return {does and not is_blocked for does in follows for is_blocked in blocked}
@@ -79,11 +79,11 @@ class Relations:
         return self._follows.during((reader, author), from_s, to_s)
 
     def blocks(self, blocker: str, blocked: str, from_s: float, to_s: float) -> set[bool]:
-        """A block in this direction."""
+        """The values of a block in this direction."""
         return self._blocks.during((blocker, blocked), from_s, to_s)
 
     def blocked(self, one: str, other: str, from_s: float, to_s: float) -> set[bool]:
-        """A block in either direction."""
+        """The values of a block in either direction."""
         return {a or b for a in self.blocks(one, other, from_s, to_s) for b in self.blocks(other, one, from_s, to_s)}
 
     def follows_at_end(self, among: Collection[str]) -> set[Pair]:

@@ -1,4 +1,4 @@
-"""A device without a socket: it calls over REST, and long-polls for what others hear over theirs."""
+"""A device without a socket: it calls over REST, and long-polls for the pushes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
 
 FEED = "/feed"
 _STANDS_IN = {"feed:subscribe": "feed:page"}
-"""Who polls is subscribed: what is left of subscribing is the first page."""
+"""A client that polls is subscribed already: for it subscribing only reads the first page."""
 
 
 class RestDevice(Hearing):
@@ -37,7 +37,7 @@ class RestDevice(Hearing):
         *,
         transports: Sequence[str] = (),
     ) -> None:
-        """Hears all namespaces, whichever are named."""
+        """Receives the pushes of all namespaces, whichever are named."""
         self._url = f"{url}/v1"
         self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {auth['token']}"})
         self._polling = asyncio.create_task(self._poll((await self._get_events(""))["cursor"]))
@@ -64,7 +64,7 @@ class RestDevice(Hearing):
         return answer
 
     async def expect_closed(self, *, timeout_s: float = PUSH_TIMEOUT_S) -> None:
-        """Waits until it polls no more."""
+        """Waits until it has stopped polling."""
         async with asyncio.timeout(timeout_s):
             while self.connected:
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What the tables say, asked without the product's own queries. Ids as on the wire."""
+"""The contents of the tables, read without the product's own queries. Ids as on the wire."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class Rows:
         return {str(row[0]): (str(row[1]), row[2], row[3], row[4]) for row in rows}
 
     async def post_counters(self) -> Counts:
-        """Likes and comments as the post's own row has them."""
+        """Likes and comments as stored on the post's own row."""
         rows = await self._connection.fetch("SELECT id, like_count, comment_count FROM posts WHERE deleted_at IS NULL")
         return {str(row[0]): (row[1], row[2]) for row in rows}
 
     async def people(self) -> Counts:
-        """Followers, followed and posts of everybody, counted row by row."""
+        """Followers, followed and posts of every person, counted row by row."""
         rows = await self._connection.fetch(
             """
             SELECT u.id, coalesce(r.count, 0), coalesce(d.count, 0), coalesce(p.count, 0) FROM users u
@@ -75,7 +75,7 @@ class Rows:
         return {str(row[0]): (row[1], row[2], row[3]) for row in rows}
 
     async def people_counters(self) -> Counts:
-        """The same as the person's own row has them."""
+        """The same, as stored on the person's own row."""
         rows = await self._connection.fetch("SELECT id, follower_count, following_count, post_count FROM users")
         return {str(row[0]): (row[1], row[2], row[3]) for row in rows}
 
@@ -92,7 +92,7 @@ class Rows:
         return {str(row[0]): (str(row[1]), str(row[2]), row[3]) for row in rows}
 
     async def conversations(self, of: Collection[str]) -> dict[str, list[Said]]:
-        """All messages of the conversations that any of these people is in, by number."""
+        """All messages of the conversations of these people, by number."""
         rows = await self._connection.fetch(
             """
             SELECT c.id, m.seq, m.sender_id, m.text FROM conversations c
@@ -107,7 +107,7 @@ class Rows:
         return dict(found)
 
     async def positions(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """(conversation, person): up to where they have read, and how many messages of others lie above that."""
+        """(conversation, person): the last message read, and how many messages of others lie above it."""
         rows = await self._connection.fetch(
             """
             SELECT r.conversation_id, r.user_id, r.read_seq, count(m.seq) FROM conversation_members r

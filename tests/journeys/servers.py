@@ -1,4 +1,4 @@
-"""The product as processes of their own: started, watched by their logs, and stopped as a process manager does."""
+"""The product in separate processes: started, watched by their logs, and stopped as a process manager does."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _CHECKOUT = Path(__file__).parents[2]
 _START_TIMEOUT_S = 60.0
 POOL_MAX = 8
 _STOP_TIMEOUT_S = 10.0
-"""The drain time of 4 s, and what a busy machine needs to end an interpreter."""
+"""The drain time of 4 s, plus what a busy machine needs to end an interpreter."""
 
 
 def settings_of_processes(database_url: str, redis_url: str, data_dir: Path) -> dict[str, str]:
-    """An environment in which a test's processes share their database, Redis and keys, with limits out of the way."""
+    """An environment in which a test's processes share database, Redis and keys, with very high rate limits."""
     kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     return kept | {
         "ENV_FILE": os.devnull,
@@ -70,7 +70,7 @@ class ServerProcess:
         return self._process.pid
 
     async def started(self) -> None:
-        """Waits until it says so in its log."""
+        """Waits until its log says that it has started."""
         async with asyncio.timeout(_START_TIMEOUT_S):
             while not (lines := [line for line in self._events() if line["event"] == "node_started"]):
                 assert self._process.poll() is None, f"{self.verb} ended at once:\n{self.log()}"
@@ -79,7 +79,7 @@ class ServerProcess:
             self.url = f"http://127.0.0.1:{lines[0]['port']}"
 
     async def stop(self) -> list[str]:
-        """Asks it to end, and what speaks against it: its exit code, the time it took, and lines of its log."""
+        """Stops the process; returns complaints about its exit code, the time it took, and lines of its log."""
         self._process.send_signal(signal.SIGTERM)
         try:
             code = await asyncio.to_thread(self._process.wait, _STOP_TIMEOUT_S)
@@ -89,15 +89,15 @@ class ServerProcess:
         return complaints + [f"{self.verb}: {line}" for line in log_complaints(self.log())]
 
     def log(self) -> str:
-        """All that it has said so far."""
+        """Its log so far."""
         return self._log.read_text()
 
     def kill(self) -> None:
-        """Leaves nothing running, whatever happened before."""
+        """Ends the process in any case."""
         self._process.kill()
         self._process.wait()
 
     def _events(self) -> list[dict[str, Any]]:
-        # The last line may be half written.
+        # The last line may be incomplete.
         lines = self._log.read_bytes().split(b"\n")[:-1]
         return [orjson.loads(line) for line in lines if line.startswith(b"{")]

@@ -1,4 +1,4 @@
-"""The judges of the journeys, judged: a sound journey passes, and each seeded fault is found."""
+"""Tests of the journeys' checks: a correct journey passes, and each seeded fault is found."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_change_leaves_open_only_what_it_may(
     changed = relations()
     changed.change("unfollow", "bea", "ada", sent_at_s=sent_at_s, acked_at_s=acked_at_s)
     assert (complaints(TO_BEA, TO_CEM, among=changed) == []) is with_bea
-    # With Bea's gone, Cem's is the first.
+    # Without Bea's delivery, Cem's is the first.
     assert (complaints(replace(TO_CEM, at_s=11.0), among=changed) == []) is without_bea
 
 

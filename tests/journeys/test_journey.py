@@ -1,4 +1,4 @@
-"""People of a real network live together on real servers for half a minute, and nothing is lost, doubled or wrong."""
+"""People of a real network use real servers for half a minute, and nothing is lost, doubled or wrong."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ WEBSOCKET = ("websocket",)
 UPGRADING = ("polling", "websocket")
 POLLING = ("polling",)
 
-# Each keeps two cores busy: they stand in one file, so that one worker does one after the other.
+# Each keeps two cores busy: they are in one file, so that one worker runs them one after the other.
 pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Which processes run, how clients come to them, and how much is done in a second."""
+    """Which processes run, how clients connect, and how many acts there are per second."""
 
     verbs: tuple[str, ...]
     transports: tuple[tuple[str, ...], ...]
@@ -60,7 +60,7 @@ SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The graph in a database that is copied for each journey."""
+    """A database with the graph, which is copied for each journey."""
 
     database: str
     friends: Friends
@@ -137,7 +137,7 @@ async def test_a_journey(
         report = closing.deliveries(members, record, asyncio.get_running_loop().time())
         print(f"deliveries: {report.must} due, {report.must_not} not due, {report.may} open")
         print(f"accepted: {record.accepted}\nrefused: {record.refused}")
-        # The hub's feed is the longest, those of the turbulent ones are the most difficult.
+        # The hub's feed is the longest; those of the people whose relations change are the most difficult.
         readers = list(dict.fromkeys([members[0], *play.turbulent(), *chooser.sample(members, QUIET_FEEDS_READ)]))
         complaints = [
             *record.complaints,
@@ -150,7 +150,7 @@ async def test_a_journey(
             *await rows.given_up_facts(),
         ]
         assert complaints == [], _told(complaints)
-        # What was checked is what was meant to be checked.
+        # The journey really contained what it is meant to check.
         assert report.must > 500 and report.must_not > 500 and report.may < (report.must + report.must_not) / 20
         assert {"post:create", "post:like", "post:unlike", "comment:create", "message:send"} <= record.accepted.keys()
         assert {"user:follow", "user:unfollow", "user:block", "user:unblock"} <= record.accepted.keys()
@@ -164,7 +164,7 @@ async def test_a_journey(
 
 
 def _told(complaints: Sequence[str]) -> str:
-    """The first ones of each kind."""
+    """The first complaints of each kind."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for complaint in complaints:
         by_kind[re.sub(r"\d+", "N", complaint)[:40]].append(complaint)

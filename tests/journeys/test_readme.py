@@ -1,4 +1,4 @@
-"""The clients that the README shows do what it says, as they stand there but for the port."""
+"""The clients in the README work as it says; only the port is replaced."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def snippet(language: str) -> str:
 
 @pytest_asyncio.fixture
 async def url(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    """Where the demo network is served."""
+    """The URL of a server with the demo network."""
     process = ServerProcess("up", settings_of_processes(database_url, redis_url, tmp_path / "data"), tmp_path / "log")
     try:
         await process.started()
@@ -54,7 +54,7 @@ async def rest(http: aiohttp.ClientSession, method: str, path: str, token: str =
 
 
 async def publish_to_the_demo(http: aiohttp.ClientSession, text: str) -> None:
-    """Somebody whom the demo account follows posts."""
+    """Posts as somebody whom the demo account follows."""
     demo = await rest(http, "POST", "/auth/login", login=DEMO_USERNAME, password=DEMO_PASSWORD)
     following = await rest(http, "GET", f"/users/{demo['user']['id']}/following", demo["access_token"])
     login = following["items"][0]["username"]

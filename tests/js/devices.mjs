@@ -1,5 +1,5 @@
-// Official JavaScript clients, driven by lines of JSON: commands come on standard input; answers, pushes and ends of
-// connections go to standard output.
+// Official JavaScript clients, controlled by lines of JSON: commands on standard input; answers, pushes and the ends of
+// connections on standard output.
 import { createInterface } from "node:readline";
 import { Manager } from "socket.io-client";
 

@@ -1,5 +1,5 @@
-// Official JavaScript clients that lose their connections, move between servers and come back by themselves, driven by
-// lines of JSON: commands come on standard input; answers and what the clients notice go to standard output.
+// Official JavaScript clients that lose their connections, change the server and reconnect by themselves, controlled by
+// lines of JSON: commands on standard input; answers and the clients' events on standard output.
 import { createInterface } from "node:readline";
 import { Manager } from "socket.io-client";
 import msgpackParser from "socket.io-msgpack-parser";
@@ -36,12 +36,12 @@ const verbs = {
     return devices.get(device).sockets.get(namespace).timeout(20_000).emitWithAck(name, payload);
   },
 
-  // Loses the connection without a word to the server's Socket.IO; the client comes back by itself.
+  // Closes the connection without a Socket.IO DISCONNECT; the client reconnects by itself.
   drop({ device }) {
     devices.get(device).manager.engine.close();
   },
 
-  // Leaves the old connection as it is, unread, and comes back on a new one: as after a change of network.
+  // Leaves the old connection open and unread, and reconnects on a new one, as after a change of network.
   slip({ device, url }) {
     const { manager } = devices.get(device);
     manager.uri = url ?? manager.uri;
@@ -52,7 +52,7 @@ const verbs = {
     old._onClose("transport close");
   },
 
-  // Reads nothing any more, and says nothing about it.
+  // Stops reading without closing.
   stall({ device }) {
     devices.get(device).manager.engine.transport.ws._socket.pause();
   },
@@ -61,7 +61,7 @@ const verbs = {
     devices.get(device).manager.uri = url;
   },
 
-  // What the client will say when it comes back.
+  // Sets what the client sends when it reconnects.
   pretend({ device, namespace, pid, offset }) {
     const socket = devices.get(device).sockets.get(namespace);
     socket._pid = pid ?? socket._pid;

@@ -8,7 +8,7 @@ NOON = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)
 
 
 class ManualClock:
-    """Starts at `time`, noon of some day unless told otherwise."""
+    """Starts at `time`; by default at noon of some day."""
 
     def __init__(self, time: datetime.datetime = NOON) -> None:
         self.time = time

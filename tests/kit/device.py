@@ -1,4 +1,4 @@
-"""A client device of a person: the official Python Socket.IO client, with the pushes that it heard."""
+"""A user's device: the official Python Socket.IO client, with the pushes that it received."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Device(Hearing):
         async with asyncio.timeout(timeout_s):
             while self._client.connected:
                 await asyncio.sleep(0.01)
-        # On polling the client's loops stay for a quarter of a minute after the server's close packet.
+        # On polling the client's loops run on for 15 s after the server's close packet.
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What a client device hears and is asked for, whatever client library is behind it."""
+"""The common interface of test devices, whatever client library they use: calls, and pushes received."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class HeardPush(NamedTuple):
     name: str
     data: Any
     at_s: float
-    """When it was heard, on the clock of the event loop."""
+    """When it was received, on the clock of the event loop."""
 
 
 class Hearing:
-    """One connection. `heard` holds every push in order, `pushes` those that were not yet expected."""
+    """One connection. `heard` holds every push in order, `pushes` those that no `expect_push` has consumed yet."""
 
     def __init__(self) -> None:
         self._arrived = asyncio.Condition()
@@ -36,7 +36,7 @@ class Hearing:
         return data
 
     async def expect_push(self, name: str, *, timeout_s: float = PUSH_TIMEOUT_S) -> Any:
-        """The data of the earliest push of this name not yet expected; waits for it."""
+        """Waits for and consumes the earliest push of this name; returns its data."""
         async with asyncio.timeout(timeout_s):
             async with self._arrived:
                 while True:
@@ -47,7 +47,7 @@ class Hearing:
                     await self._arrived.wait()
 
     async def expect_silence(self, name: str, *, within_s: float = 0.3) -> None:
-        """Fails when a push of this name arrives within the time, or has arrived already and was not expected."""
+        """Fails when a push of this name arrives within the time, or has arrived already and was not consumed."""
         await asyncio.sleep(within_s)
         heard = [push for push in self.pushes if push.name == name]
         assert not heard, f"expected no {name}, heard {heard}"

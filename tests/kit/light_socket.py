@@ -1,6 +1,6 @@
 """A Socket.IO client light enough for thousands of them in one process: no task and no library behind a connection.
 
-It speaks JSON over WebSocket, and can do what no well-behaved client does: stop reading, and vanish.
+It sends JSON over WebSocket, and can misbehave: stop reading, or drop the connection without a close.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import orjson
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 _HEADER_END = b"\r\n\r\n"
 _NO_MASK = bytes(4)
-"""A frame must be masked, and zeros are a mask."""
+"""A client's frame must be masked; zeros are a valid mask."""
 
 
 class SocketLost(Exception):
-    """There is no connection, or no more. What was asked on it may or may not have been done."""
+    """There is no connection, or it was lost. Commands sent on it may or may not have been executed."""
 
 
 class SocketRefused(SocketLost):
-    """The server did not let this client in."""
+    """The server refused the connection or a namespace."""
 
 
 class LightSocket(asyncio.Protocol):
-    """One connection with some namespaces. `on_push(namespace, name, data)`; `on_lost(why)` comes once, at the end.
+    """One connection with some namespaces. Calls `on_push(namespace, name, data)`, and `on_lost(why)` once at the end.
 
-    `joined` holds what each namespace's CONNECT was answered with: its `sid`, and `pid` where the client asked for
-    recovery. `offsets` is filled in with what a client shows of each namespace to go on after its last push.
+    `joined` holds the answer to each namespace's CONNECT: its `sid`, and `pid` where the client asked for recovery.
+    `offsets` is filled with the offset of each namespace's last push, which a client sends to recover.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LightSocket(asyncio.Protocol):
     ) -> LightSocket:
         """Connects and joins each namespace of `auth`; `on_lost` is only called after this has returned.
 
-        After `reads_bytes`, be it in the middle of a frame, the connection breaks. Raises SocketLost.
+        The connection breaks after `reads_bytes`, even in the middle of a frame. Raises SocketLost.
         """
         address = urlsplit(url)
         raw = socket.socket()
@@ -102,7 +102,7 @@ class LightSocket(asyncio.Protocol):
                 raw.close()
             else:
                 this.abort()
-            if isinstance(error, OSError | TimeoutError):  # an OSError has no more to say than that nobody is there
+            if isinstance(error, OSError | TimeoutError):  # an OSError says no more than that no server is there
                 raise SocketLost(f"cannot connect: {error!r}") from error
             raise
         return this
@@ -136,7 +136,7 @@ class LightSocket(asyncio.Protocol):
             self._calls.pop(key, None)
 
     def stall(self) -> None:
-        """Reads no more, but goes on telling the server that it lives."""
+        """Stops reading, but keeps sending pongs, so that the server does not see a timeout."""
         self._transport.pause_reading()
         if self._watch is not None:
             self._watch.cancel()
@@ -147,7 +147,7 @@ class LightSocket(asyncio.Protocol):
         self._watch = self._loop.call_later(1.0, self._pretend)
 
     def abort(self) -> None:
-        """Vanishes without a word."""
+        """Drops the connection without a close frame."""
         self._transport.abort()
 
     @property
@@ -267,7 +267,7 @@ class LightSocket(asyncio.Protocol):
         for waiting in (self._opened, *self._joining.values(), *self._calls.values()):
             if not waiting.done():
                 waiting.set_exception(kind(why))
-                waiting.exception()  # whoever waits hears of it; where nobody does, nobody minds
+                waiting.exception()  # counts as retrieved: it is no error if no caller waits for this future
         if self._is_open:
             self._on_lost(why)
 

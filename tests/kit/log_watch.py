@@ -1,4 +1,4 @@
-"""Sees what the log is told, without keeping it from the log."""
+"""Captures log entries without removing them from the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 @contextmanager
 def watched_log(*events: str) -> Iterator[list[EventDict]]:
-    """What is logged meanwhile under these names, as it was given to the log."""
+    """The entries that are logged under these names during the block, as they were passed to the log."""
     seen: list[EventDict] = []
 
     def watch(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -20,7 +20,7 @@ def watched_log(*events: str) -> Iterator[list[EventDict]]:
         return event
 
     processors = structlog.get_config()["processors"]
-    processors.insert(0, watch)  # in place: loggers that are bound already share this list
+    processors.insert(0, watch)  # in place: loggers that are already bound share this list
     try:
         yield seen
     finally:

@@ -1,4 +1,4 @@
-"""Fails a test that left a task behind or upset its event loop."""
+"""Fails a test that leaves a task behind or causes an unhandled error in its event loop."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ _SETTLE_S = 1.0
 
 @asynccontextmanager
 async def watched_loop() -> AsyncIterator[None]:
-    """Around a test: tasks started meanwhile must be over soon after, and the loop's exception handler not called."""
+    """Wraps a test: its tasks must end soon after it, and the loop's exception handler must not be called."""
     loop = asyncio.get_running_loop()
     before = asyncio.all_tasks()
     complaints: list[dict[str, Any]] = []
@@ -21,7 +21,7 @@ async def watched_loop() -> AsyncIterator[None]:
         yield
         deadline = time.monotonic() + _SETTLE_S
         while (left := asyncio.all_tasks() - before - {asyncio.current_task()}) and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)  # a cancelled task needs some rounds of the loop
+            await asyncio.sleep(0.005)  # a cancelled task needs some turns of the loop
     finally:
         loop.set_exception_handler(usual)
     assert not left, f"tasks left over: {[task.get_coro() for task in left]}"

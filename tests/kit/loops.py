@@ -1,4 +1,4 @@
-"""The event loops that the engine has to work on."""
+"""The event loops that the engine must work on."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,4 +9,4 @@ LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
     "asyncio": asyncio.SelectorEventLoop,
 }
-"""The product's, and the one that comes with Python."""
+"""The product's (uvloop) and Python's own."""

@@ -1,4 +1,4 @@
-"""A feature that does what real ones must never do, to see how the pipeline takes it."""
+"""A feature that does what real features must never do, to test how the pipeline handles it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ CONTEND = Command(
 
 
 class OddFeature:
-    """Its feature, and what its consumers were told."""
+    """The feature's operations and consumers; counts what they were called with."""
 
     def __init__(self) -> None:
         self.reactions: list[int] = []

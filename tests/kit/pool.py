@@ -1,4 +1,4 @@
-"""A pool of its own, for tests of what stands on one."""
+"""A separate connection pool, for tests of code that uses one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ async def opened_pool(
     statement_timeout_ms: int = 5_000,
     idle_in_transaction_timeout_ms: int = 5_000,
 ) -> Pool:
-    """Small and impatient, unless the test is about just that; whoever opens it closes it."""
+    """Opens a pool that is small and has short timeouts by default; the caller closes it."""
     return await open_pool(
         database_url,
         min_size=min_size,

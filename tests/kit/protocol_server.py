@@ -1,4 +1,4 @@
-"""Serves the product's own engine as the official protocol test suites expect a server: `--help` tells how."""
+"""Serves the product's engine in the way that the official protocol test suites expect; see `--help`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from realtime.engine.websocket.upgrade import UpgradedResponse, refuse_upgrade, 
 Layer = Literal["engineio", "socketio", "websocket"]
 
 _LARGEST_ECHO_BYTES = 64 * 1024 * 1024
-_AUTH_DELAY_S = 0.1  # a busy client may take so long to listen again; three of them would meet the first ping
-_FRAMES_PER_S = 10_000_000  # suites measure speed with the smallest of frames
+_AUTH_DELAY_S = 0.1  # a busy client may need this long to listen again; three times as long meets the first ping
+_FRAMES_PER_S = 10_000_000  # suites measure speed with very small frames
 
 
 class EngineEcho(PacketHandler):
-    """Sends every Engine.IO message back."""
+    """Echoes every Engine.IO message."""
 
     __slots__ = ()
 
@@ -47,7 +47,7 @@ class EngineEcho(PacketHandler):
 
 
 class SocketEcho(PacketHandler):
-    """Sends the arguments of `message` and `message-with-ack` back, however many and of whatever kind."""
+    """Echoes the arguments of `message` and `message-with-ack`, any number and kind of them."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class SocketEcho(PacketHandler):
 
 
 def _take_out(value: object, parts: list[bytes]) -> object:
-    """The value with a placeholder for each binary in it; the binaries go into `parts`."""
+    """The value with a placeholder for each binary in it; appends the binaries to `parts`."""
     if isinstance(value, bytes):
         parts.append(value)
         return {"_placeholder": True, "num": len(parts) - 1}
@@ -80,13 +80,13 @@ def _take_out(value: object, parts: list[bytes]) -> object:
 
 
 class AuthEcho:
-    """Lets everybody in and tells them the `auth` that they came with."""
+    """Accepts every CONNECT and sends the client the `auth` that it came with."""
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        # The suites' client begins to listen for the next message once it has heard one: both in one read, and it
+        # The suites' client listens for the next message only after it has received one: if both came in one read, it
         # would miss the second.
         asyncio.get_running_loop().call_later(_AUTH_DELAY_S, session.send, "auth", orjson.dumps(auth))
 
@@ -94,11 +94,11 @@ class AuthEcho:
         raise AssertionError("events do not come as far as this")
 
     def disconnected(self, session: Session, reason: str) -> None:
-        """Nothing was kept of it."""
+        """There is no state to release."""
 
 
 class SocketListenerEcho:
-    """Sends every WebSocket message back."""
+    """Echoes every WebSocket message."""
 
     def __init__(self, socket: WebSocketProtocol) -> None:
         self._socket = socket
@@ -113,11 +113,11 @@ class SocketListenerEcho:
         self._socket.close(reason)
 
     def left(self) -> None:
-        """Nothing was kept of it."""
+        """There is no state to release."""
 
 
 class WebSocketLayer:
-    """The engine's WebSocket alone, on any path."""
+    """Serves the engine's WebSocket without Engine.IO, on any path."""
 
     def __init__(self, *, max_message_bytes: int = _LARGEST_ECHO_BYTES, max_frames_per_s: int = _FRAMES_PER_S) -> None:
         self.group = SocketGroup(
@@ -144,7 +144,7 @@ class WebSocketLayer:
 
 
 def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
-    """What the official test suite of a layer is run against."""
+    """The server against which the official test suite of a layer runs."""
     if layer == "websocket":
         return WebSocketLayer()
     return SocketEngine(
@@ -164,7 +164,7 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
 
 @asynccontextmanager
 async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) -> AsyncIterator[int]:
-    """Serves what can `attach` and `close` on the loopback address; yields the real port."""
+    """Serves an object with `attach` and `close` on the loopback address; yields the actual port."""
     app = web.Application()
     server.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
@@ -173,7 +173,7 @@ async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) ->
         await web.SockSite(runner, listen("127.0.0.1", port)).start()
         real_port = runner.addresses[0][1]
         if on_ipv6_too:
-            with suppress(OSError):  # a machine may do without
+            with suppress(OSError):  # a machine may have no IPv6
                 await web.SockSite(runner, listen("::1", real_port)).start()
         yield real_port
     finally:
@@ -182,7 +182,7 @@ async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) ->
 
 
 async def _serve(layer: Layer, port: int) -> None:
-    # The suites say "localhost", which is an address of version 6 first.
+    # The suites connect to "localhost", which resolves to an IPv6 address first.
     async with listening(layer_server(layer), port=port, on_ipv6_too=True) as real_port:
         print(f"{layer} on port {real_port}", flush=True)
         await asyncio.Event().wait()

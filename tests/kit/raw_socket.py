@@ -1,4 +1,4 @@
-"""A Socket.IO client that sends JSON just as it is given, so that what no library would send can be sent."""
+"""A Socket.IO client that sends JSON exactly as given, so that a test can send what no library would."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RawSocket:
         self._next_id = 0
 
     async def call(self, namespace: str, name: str, payload: bytes) -> dict[str, Any]:
-        """The answer of a command to these bytes as its payload. Pushes that come in between are passed over."""
+        """Calls a command with these bytes as its payload; returns the answer and skips pushes that precede it."""
         self._next_id += 1
         head = f"42{namespace},{self._next_id}".encode() + b"[" + orjson.dumps(name) + b","
         await self._websocket.send_str((head + payload + b"]").decode("utf-8"))

@@ -1,4 +1,4 @@
-"""Sessions without a client, for what stands behind the engine."""
+"""Sessions without a client, for tests of code behind the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime.engine.session.session import Session
 
 
 class RecordingSession(Session):
-    """Writes down what it is to tell: event and data."""
+    """Records the events that it is told to send: name and data."""
 
     def __init__(self, namespace: str = "/chat") -> None:
         super().__init__(id=secrets.token_hex(4), namespace=namespace, connection=closed_connection())

@@ -1,4 +1,4 @@
-"""Devices with the official JavaScript client that lose their connections and come back by themselves."""
+"""Devices with the official JavaScript client that lose their connections and reconnect by themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WAIT_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """One CONNECT that was answered."""
+    """One accepted CONNECT."""
 
     namespace: str
     sid: str
@@ -23,7 +23,7 @@ class Joined:
 
 
 class RecoveringDevice:
-    """One client. `heard` are the arguments of each event of a namespace, its name first."""
+    """One client. `heard` holds, by namespace, the arguments of each event received, its name first."""
 
     def __init__(self, clients: JavaScript, namespaces: Sequence[str]) -> None:
         self._clients = clients
@@ -31,7 +31,6 @@ class RecoveringDevice:
         self.joined: list[Joined] = []
         self.refused: list[Any] = []
         self.heard: dict[str, list[list[Any]]] = {namespace: [] for namespace in namespaces}
-        self.closes = 0
         self._number = clients.add(self)
 
     async def hear(self, line: Mapping[str, Any]) -> None:
@@ -42,8 +41,6 @@ class RecoveringDevice:
                 self.joined.append(Joined(line["namespace"], line["connected"], line["recovered"]))
             elif "refused" in line:
                 self.refused.append(line["refused"])
-            else:
-                self.closes += 1
             self._news.notify_all()
 
     async def until(self, reached: Callable[[], bool]) -> None:
@@ -55,12 +52,12 @@ class RecoveringDevice:
         return await self._clients.ask(verb, device=self._number, **arguments)
 
     async def joins(self, times: int) -> Joined:
-        """Waits until so many CONNECTs were answered in all; returns the last."""
+        """Waits until `times` CONNECTs were accepted in total; returns the last of them."""
         await self.until(lambda: len(self.joined) >= times)
         return self.joined[times - 1]
 
     def told(self, namespace: str, event: str) -> list[list[Any]]:
-        """The arguments of all pushes of a name."""
+        """The arguments of all pushes of this name that were received."""
         return [args[1:] for args in self.heard[namespace] if args[0] == event]
 
     async def until_told(self, namespace: str, event: str, times: int = 1) -> list[list[Any]]:
@@ -84,7 +81,7 @@ async def recovering_device(
     msgpack: bool = False,
     **auth: object,
 ) -> AsyncIterator[RecoveringDevice]:
-    """A client that has joined its namespaces, on the mount of its encoding; it asks for recovery."""
+    """A client that asks for recovery and has joined its namespaces, on the path of its encoding."""
     device = RecoveringDevice(clients, namespaces)
     await device.ask(
         "connect",

@@ -1,4 +1,4 @@
-"""A real server on a real port, and people who use it."""
+"""A real server on a real port, and its users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMESPACES = ("/users", "/posts", "/feed", "/chat")
 
 
 def settings_for_tests(database_url: str, redis_url: str, **overrides: object) -> Settings:
-    """Any free port of this machine, and limits out of the way."""
+    """Settings with any free port of this machine, and rate limits too high to matter."""
     defaults: dict[str, object] = {
         "database_url": database_url,
         "redis_url": redis_url,
@@ -35,7 +35,7 @@ def settings_for_tests(database_url: str, redis_url: str, **overrides: object) -
 
 
 class Person:
-    """Somebody with an account. `user` is what registering answered; calls go over one socket of all namespaces."""
+    """A user with an account. `user` is the answer to registering; calls go over one socket of all namespaces."""
 
     def __init__(self, server: RunningServer, session: dict[str, Any], password: str) -> None:
         self._server = server
@@ -50,11 +50,11 @@ class Person:
     async def device(
         self, *, transports: Sequence[str] = ("websocket",), namespaces: Sequence[str] = NAMESPACES
     ) -> Device:
-        """A further connection; closed with the server."""
+        """Opens another connection, which is closed with the server."""
         return await self._server.device(self.access_token, transports=transports, namespaces=namespaces)
 
     async def main_device(self) -> Device:
-        """The connection that `call` and `do` use; opened when first needed."""
+        """The connection that `call` and `do` use, opened on first use."""
         if self._device is None:
             self._device = await self.device()
         return self._device
@@ -89,7 +89,7 @@ class RunningServer:
         self._stack = stack
 
     async def person(self, username: str, *, password: str = PASSWORD, **fields: object) -> Person:
-        """Registers somebody."""
+        """Registers a user."""
         payload = {"username": username, "password": password, "email": f"{username}@example.org", **fields}
         status, answer = await self.rest("POST", "/auth/register", payload)
         assert status == 201, answer
@@ -137,7 +137,7 @@ class RunningServer:
 async def running_server(
     settings: Settings, *, work: bool = True, features: Sequence[Feature] = FEATURES
 ) -> AsyncIterator[RunningServer]:
-    """Starts a node that serves, and works on Facts if `work`; stops it and all that was opened through it."""
+    """Starts a node that serves, and consumes Facts if `work`; stops it and closes all that was opened through it."""
     node = Node(settings, serve=True, work=work, features=features)
     await node.start()
     try:

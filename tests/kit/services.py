@@ -1,4 +1,4 @@
-"""The real PostgreSQL and Valkey that tests talk to."""
+"""The real PostgreSQL and Valkey that tests use."""
 
 import asyncio
 import fcntl
@@ -26,9 +26,9 @@ _STARTING_S = 60.0
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """A folder for all workers of one test run; afterwards it is gone and so are the servers in it.
+    """A folder for all workers of one test run; it and the servers in it are removed afterwards.
 
-    What killed runs left behind is cleared away too: their locks died with them.
+    Also removes what killed runs left behind, recognised by their released locks.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if left.stat().st_uid == os.geteuid() and time.time() - left.stat().st_mtime > _STARTING_S:
@@ -56,14 +56,14 @@ def _clear(folder: Path) -> None:
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Workers of one run take turns."""
+    """Lets one worker of a test run into the block at a time."""
     with open(path, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, from code that has no loop; the thread keeps away from the loop of the tests."""
+    """Runs a coroutine to its result from synchronous code, in a thread, apart from the event loop of the tests."""
     results: list[T] = []
     failures: list[BaseException] = []
 
@@ -96,7 +96,7 @@ async def execute(database_url: str, *statements: str) -> None:
 
 @contextmanager
 def database_clone(admin_url: str, template: str, name: str) -> Iterator[str]:
-    """The URL of a fresh copy of the template; the copy is dropped afterwards, whoever is still connected."""
+    """The URL of a fresh copy of the template; the copy is dropped afterwards, even if clients are still connected."""
     run_async(execute(admin_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY = file_copy"))
     try:
         yield url_of_database(admin_url, name)
@@ -105,7 +105,7 @@ def database_clone(admin_url: str, template: str, name: str) -> Iterator[str]:
 
 
 class Valkey:
-    """The Valkey of this worker, for tests that take it away and bring it back. It forgets everything when it stops."""
+    """The Valkey of this worker, for tests that stop and start it. It loses all data when it stops."""
 
     def __init__(self, folder: Path) -> None:
         self._server = EmbeddedValkey(folder)

@@ -1,4 +1,4 @@
-"""The watch is itself tested: one that never fails would hide every leak."""
+"""Tests the watch itself: a watch that never fails would hide every leak."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A small load test from beginning to end, as it is started from a terminal."""
+"""A small load test from beginning to end, started as from a terminal."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DONE_WITHIN_S = 150
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """Of a short name: a database in a folder with a long one puts its socket elsewhere."""
+    """A folder with a short name: PostgreSQL in a folder with a long name puts its socket elsewhere."""
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
         yield Path(folder)
 
 
 async def loadtest(*arguments: str, folder: Path) -> tuple[int, str, str]:
-    """Exit status and what was printed to each stream; temporary files go to the folder."""
+    """Exit status and the output of each stream; temporary files go to the folder."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""Users act in the shares that a profile names."""
+"""Users choose acts in the shares of their profile."""
 
 from __future__ import annotations
 

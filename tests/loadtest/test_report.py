@@ -1,4 +1,4 @@
-"""The figures of a run, for people and for a file."""
+"""The figures of a run, as a table and as a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINES = [
 
 @pytest.fixture
 def stats(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # it would replace the sockets of all other tests
+    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # importing locust would replace the sockets of all other tests
     from locust.stats import RequestStats
 
     return RequestStats()

@@ -1,4 +1,4 @@
-"""A text tells how old it is, whatever stands around the stamp."""
+"""The age of a stamped text is read from the stamp, whatever surrounds it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from loadtest.stamp import age_ms, stamped
 
 @pytest.fixture
 def now_ms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The time as the module sees it; a test may change it."""
+    """The time as the module sees it, which a test may change."""
     present = [1_767_355_200_000]
     monkeypatch.setattr("loadtest.stamp.time.time_ns", lambda: present[0] * 1_000_000)
     return present

@@ -1,4 +1,4 @@
-"""Load goes to this machine and nowhere else."""
+"""Load goes only to this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.target import NotALoopbackAddress, given
+from loadtest.target import NotALoopbackAddress, running_server
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def tokens(tmp_path: Path) -> Path:
     "url", ["http://127.0.0.1:8000", "http://127.8.9.1:8000", "http://[::1]:8000", "http://localhost:8000"]
 )
 def test_this_machine_is_taken(tokens: Path, url: str) -> None:
-    target = given(url + "/", tokens)
+    target = running_server(url + "/", tokens)
     assert target.url == url
-    assert target.people.take().username == "ada"
+    assert target.people.next_login().username == "ada"
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_this_machine_is_taken(tokens: Path, url: str) -> None:
 )
 def test_any_other_is_refused(tokens: Path, url: str) -> None:
     with pytest.raises(NotALoopbackAddress, match="not on this machine"):
-        given(url, tokens)
+        running_server(url, tokens)
 
 
 def test_an_address_is_refused_before_any_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(NotALoopbackAddress):
-        given("http://192.0.2.1", tmp_path / "missing")
+        running_server("http://192.0.2.1", tmp_path / "missing")
 
 
 def test_a_name_of_this_machine_and_another_is_refused(tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,4 +59,4 @@ def test_a_name_of_this_machine_and_another_is_refused(tokens: Path, monkeypatch
 
     monkeypatch.setattr("loadtest.target.socket.getaddrinfo", look_up)
     with pytest.raises(NotALoopbackAddress, match="not on this machine"):
-        given("http://both.example:8000", tokens)
+        running_server("http://both.example:8000", tokens)

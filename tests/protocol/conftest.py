@@ -1,4 +1,4 @@
-"""The protocol is kept on every loop."""
+"""Runs the protocol tests on every event loop."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -1,7 +1,6 @@
-"""One notation for both encodings of Socket.IO packets, so that a rule is written once and tried on each.
+"""One notation for both encodings of Socket.IO packets, so that a rule is written once and tested with each.
 
-A test writes and reads packets as JSON clients do (`42/chat,1["echo","x"]`); a dialect makes of them what its mount
-speaks.
+A test writes and reads packets as JSON clients do (`42/chat,1["echo","x"]`); a dialect converts them to its encoding.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ class Dialect(Protocol):
     path: str
 
     def write(self, packet: Message) -> Message:
-        """What a client sends to say this."""
+        """The message with which a client sends this packet."""
 
     def read(self, message: Message) -> str:
-        """What the server said with this."""
+        """The packet in this message of the server."""
 
 
 class _Json:
@@ -42,7 +41,7 @@ class _Json:
 
 
 class _Msgpack:
-    """Bytes, and what is no Socket.IO packet, go as they are."""
+    """Bytes, and text that is no Socket.IO packet, are sent unchanged."""
 
     path = "/socket.io-msgpack/"
 
@@ -69,7 +68,7 @@ class _Msgpack:
 
 
 def msgpack_message(value: object) -> bytes:
-    """The binary message in which this stands."""
+    """The binary message that contains this."""
     return bytes(msgpack.packb(value))
 
 

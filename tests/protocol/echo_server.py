@@ -1,6 +1,6 @@
-"""A small server on the engine, on a real port: it echoes, shouts into rooms and misbehaves when asked to.
+"""A small server on the engine, on a real port: it echoes, emits to rooms and misbehaves on request.
 
-It speaks JSON and msgpack, each on its own path, as a node does.
+It serves JSON and msgpack, each on its own path, as a node does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
 
 @dataclass
 class EchoPolicy:
-    """Remembers what it saw. `authenticator` holds up those who ask to wait; `waiting` is the task of the last one."""
+    """Records its calls. `authenticator` delays clients that ask to wait; `waiting` is the task of the last one."""
 
     hub: Hub
     authenticator: asyncio.Event = field(default_factory=asyncio.Event)
@@ -123,7 +123,7 @@ def _binaries(value: object) -> list[bytes]:
 
 @dataclass
 class EchoServer:
-    """`engine` is the one that speaks JSON."""
+    """`engine` is the one for JSON."""
 
     port: int
     hub: Hub
@@ -137,7 +137,7 @@ class EchoServer:
 
 @asynccontextmanager
 async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object) -> AsyncIterator[EchoServer]:
-    """Listens on a free port; takes changes to the engine's options."""
+    """Listens on a free port; `options` override the engine's."""
     hub = Hub()
     policy = kind(hub)
     json_options = replace(OPTIONS, **options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Clients that know nothing of Socket.IO: they send what they are given, in their dialect, and show what comes back."""
+"""Clients that know nothing of Socket.IO: they send what they are given, in their dialect, and return the responses."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RawSocket:
         return str(json.loads(answer.removeprefix(f"40{namespace},"))["sid"])
 
     async def closed(self) -> tuple[int | None, str]:
-        """Reads until the server closes; the code and the reason that it gave."""
+        """Reads until the server closes; returns its close code and reason."""
         while True:
             message = await self.websocket.receive()
             if message.type is WSMsgType.CLOSE:
@@ -80,7 +80,7 @@ class RawPolling:
 
     @asynccontextmanager
     async def websocket(self) -> AsyncIterator[RawSocket]:
-        """A WebSocket beside the polling, on which nothing was said."""
+        """A WebSocket beside the polling, on which nothing was sent yet."""
         async with self.http.ws_connect(self.websocket_url) as websocket:
             yield RawSocket(websocket, self.opened, self._dialect)
 
@@ -102,7 +102,7 @@ class RawPolling:
         return packets
 
     async def gather(self, count: int) -> list[str]:
-        """Polls until there are so many packets."""
+        """Polls until there are this many packets."""
         packets: list[str] = []
         while len(packets) < count:
             packets += await self.packets()
@@ -131,13 +131,13 @@ def _out_of_a_payload(part: str) -> Message:
 
 
 async def raw_http(server: EchoServer, *pieces: bytes) -> bytes:
-    """Sends pieces of bytes one by one over a new TCP connection and returns all that comes back."""
+    """Sends pieces of bytes one by one over a new TCP connection and returns the whole response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0.001)  # so that the pieces leave as segments of their own
+            await asyncio.sleep(0.001)  # so that the pieces leave as separate segments
         return await reader.read()
     finally:
         writer.close()

@@ -1,4 +1,4 @@
-"""Hostile bytes: in every split they mean what a simple reading of RFC 6455 says, and nobody stumbles over them."""
+"""Hostile bytes: in every split they mean what a simple reading of RFC 6455 says, and the server survives them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODES_OF_A_REFUSAL = {None, 1000, 1002, 1007, 1009, 4009}
 
 
 def read_simply(stream: bytes) -> tuple[list[Event], int | None]:
-    """The events of a whole stream by RFC 6455, and the code with which it has to be failed."""
+    """The events of a whole stream by RFC 6455, and the close code with which it must fail."""
     events: list[Event] = []
     kind, message = 0, b""
     while stream:
@@ -71,7 +71,7 @@ def read_simply(stream: bytes) -> tuple[list[Event], int | None]:
 
 
 def _may_be_text(payload: bytes, *, ends: bool) -> bool:
-    """Whether this is the UTF-8 of a text, or can still become it."""
+    """Whether this is valid UTF-8, or can still become it."""
     try:
         payload.decode()
     except UnicodeDecodeError as error:
@@ -93,7 +93,7 @@ GOODBYES = st.tuples(
 
 @st.composite
 def messages(draw: st.DrawFn) -> list[bytes]:
-    """The frames of one message, with pings between them; most of them are good."""
+    """The frames of one message, with pings between them; most are valid."""
     kind, payload = draw(st.sampled_from((TEXT, BINARY))), b"".join(draw(st.lists(PAYLOADS, max_size=3)))
     cuts = sorted({0, *draw(st.lists(st.integers(0, len(payload)), max_size=3)), len(payload)})
     parts = [payload[start:end] for start, end in pairwise(cuts)] or [b""]
@@ -138,7 +138,7 @@ ENDINGS: list[Message] = ['451-/chat,["echo",{"_placeholder":true}]', b"\x93", "
 
 
 def _noise(dialect: Dialect, chance: random.Random) -> list[Message]:
-    """Some messages that begin like packets of this dialect and go wrong somewhere."""
+    """Some messages that begin like packets of this dialect and are malformed later."""
     messages: list[Message] = []
     for _ in range(chance.randint(1, 4)):
         good = dialect.write(chance.choice(GOOD))
@@ -169,7 +169,7 @@ async def test_noise_is_answered_or_closed_and_others_are_served_on(seed: int, d
                 code, _ = await client.closed()
                 assert code in CODES_OF_A_REFUSAL
         assert await bystander.ask('42/chat,1["echo","x"]') == '43/chat,1["x"]'
-    # The bystander's own session ends last.
+    # The session of the uninvolved client ends last.
     assert len(server.policy.gone) == len(server.policy.sessions)
 
 

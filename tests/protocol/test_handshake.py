@@ -1,4 +1,4 @@
-"""How an Engine.IO connection is opened, and to whom it is refused."""
+"""How an Engine.IO connection is opened, and when it is refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Packets that break the protocol close the connection; payloads that are merely bad are answered."""
+"""Packets that violate the protocol close the connection; payloads that are merely invalid are answered."""
 
 import msgpack
 import pytest

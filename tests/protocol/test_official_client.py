@@ -1,4 +1,4 @@
-"""The official Python client talks to the engine on each transport."""
+"""The official Python client works with the engine on each transport."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def test_an_event_is_answered(transports: list[str], dialect: Dialect) -> 
             assert await client.call("echo", {"text": "hello"}, namespace="/chat") == {"text": "hello"}
         finally:
             await client.disconnect()
-        # On a WebSocket this client may close the socket before its DISCONNECT has left.
+        # On a WebSocket this client may close the socket before it has sent its DISCONNECT.
         assert [namespace for namespace, _ in await server.policy.until_gone()] == ["/chat"]
 
 

@@ -1,4 +1,4 @@
-"""What the official test suites of Engine.IO 4 and Socket.IO 5 ask of a server, against the server made for them."""
+"""The rules of the official test suites of Engine.IO 4 and Socket.IO 5, tested on the server made for these suites."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PING_INTERVAL_S, PING_TIMEOUT_S = 0.3, 0.2
 
 
 class Suite:
-    """A client of one layer's server, as plain as the suites' own."""
+    """A client of one layer's server, as simple as that of the suites."""
 
     def __init__(self, http: ClientSession, url: str) -> None:
         self.http = http
@@ -43,7 +43,7 @@ class Suite:
 
     @asynccontextmanager
     async def connected(self, *namespaces: str) -> AsyncIterator[ClientWebSocketResponse]:
-        """A WebSocket that has joined `/` and these namespaces, and has read all that comes with that."""
+        """A WebSocket that has joined `/` and these namespaces, and has read the packets that follow."""
         async with self.websocket() as socket:
             await socket.receive_str()
             for namespace in ("", *namespaces):

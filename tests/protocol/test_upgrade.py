@@ -1,4 +1,4 @@
-"""How a polling client moves to a WebSocket without losing or reordering anything."""
+"""How a polling client upgrades to a WebSocket without lost or reordered packets."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -42,7 +42,7 @@ class Peer:
         self.writer = writer
 
     async def send(self, *pieces: bytes) -> None:
-        """Each piece leaves as a segment of its own."""
+        """Sends each piece as a separate segment."""
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
@@ -52,11 +52,11 @@ class Peer:
         return await self._reader.readuntil(b"\r\n\r\n")
 
     async def read(self) -> bytes:
-        """What one read of the socket brings."""
+        """The result of one read of the socket."""
         return await self._reader.read(65_536)
 
     async def receive(self) -> tuple[int, bytes]:
-        """The opcode and the payload of the next frame."""
+        """The opcode and payload of the next frame."""
         first, second = await self._reader.readexactly(2)
         assert first & 0xF0 == FIN and second < 0x80, "the server fragments nothing and masks nothing"
         length = second
@@ -67,7 +67,7 @@ class Peer:
         return first & 0xF, await self._reader.readexactly(length)
 
     async def close_code(self) -> int | None:
-        """Reads up to the close frame, and that the server ends the connection after it; None: it gave no code."""
+        """Reads up to the close frame, and checks that the server then ends the connection; None: no close code."""
         while True:
             opcode, payload = await self.receive()
             if opcode == CLOSE:
@@ -78,7 +78,7 @@ class Peer:
 
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[Peer]:
-    """A TCP connection on which nothing was said."""
+    """A TCP connection on which nothing was sent yet."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield Peer(reader, writer)
@@ -88,7 +88,7 @@ async def connected(port: int) -> AsyncIterator[Peer]:
 
 @asynccontextmanager
 async def echo_layer() -> AsyncIterator[int]:
-    """The port of a server that takes at most MAX_MESSAGE_BYTES and MAX_FRAMES_PER_S."""
+    """The port of a server that accepts at most MAX_MESSAGE_BYTES and MAX_FRAMES_PER_S."""
     layer = WebSocketLayer(max_message_bytes=MAX_MESSAGE_BYTES, max_frames_per_s=MAX_FRAMES_PER_S)
     async with listening(layer) as port:
         yield port
@@ -96,7 +96,7 @@ async def echo_layer() -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def peer() -> AsyncIterator[Peer]:
-    """A client whose opening handshake is done, and a server of its own."""
+    """A client after its opening handshake, with a separate server."""
     async with echo_layer() as port, connected(port) as client:
         await client.send(REQUEST)
         assert (await client.head()).startswith(b"HTTP/1.1 101 ")

@@ -19,7 +19,7 @@ async def clients() -> AsyncIterator[JavaScript]:
 
 @pytest_asyncio.fixture
 async def nodes(database_url: str, redis_url: str) -> AsyncIterator[list[RunningServer]]:
-    """Three that know each other."""
+    """Three nodes of one cluster."""
     settings = settings_for_tests(database_url, redis_url)
     async with (
         running_server(settings) as one,

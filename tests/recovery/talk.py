@@ -1,4 +1,4 @@
-"""Somebody who writes, and what the other's devices should hear of it."""
+"""A person who writes messages, and what the reader's devices must receive."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.kit.server import Person, RunningServer
 
 CREATED = "message:created"
 TIMES_LOST = 5
-"""How often everybody's connection breaks while others write."""
+"""How often each connection breaks while others write."""
 
 
 async def two(server: RunningServer) -> tuple[Person, Person]:
-    """Two people whom no other test of the module knows."""
+    """Two people that no other test of the module uses."""
     mark = secrets.token_hex(4)
     writer, reader = await server.people(f"writer_{mark}", f"reader_{mark}")
     return writer, reader
@@ -33,7 +33,7 @@ async def two_who_talk(server: RunningServer) -> tuple[Person, Person, str]:
 
 
 def at(server: RunningServer, person: Person) -> Person:
-    """The same person, who calls another node from now on."""
+    """The same person, calling another node."""
     session = {"user": person.user, "access_token": person.access_token, "refresh_token": person.refresh_token}
     return Person(server, session, person.password)
 
@@ -44,18 +44,18 @@ async def say(writer: Person, conversation_id: str, *texts: str) -> None:
 
 
 def texts(device: RecoveringDevice) -> list[str]:
-    """Of the messages that the device was told, in its order."""
+    """The texts of the messages that the device received, in its order."""
     return [args[0]["message"]["text"] for args in device.told(CHAT, CREATED)]
 
 
 def offsets(device: RecoveringDevice, event: str = CREATED) -> list[Any]:
-    """What came after the data in each of these pushes; None where nothing did."""
+    """The argument after the data in each of these pushes; None where there is none."""
     return [args[1] if len(args) > 1 else None for args in device.told(CHAT, event)]
 
 
 @asynccontextmanager
 async def much_writing(devices: Sequence[Device], conversation_id: str) -> AsyncIterator[list[str]]:
-    """All these devices write without a pause while the block lasts; afterwards the list holds what was written."""
+    """All these devices write continuously during the block; afterwards the list holds what was written."""
     over, written = asyncio.Event(), list[str]()
 
     async def write(author: int) -> None:
@@ -76,6 +76,6 @@ async def much_writing(devices: Sequence[Device], conversation_id: str) -> Async
 
 
 async def until_texts(device: RecoveringDevice, *expected: str) -> None:
-    """Waits for the last of these, and checks that the device heard exactly all of them, in order."""
+    """Waits for the last of these, and checks that the device received exactly all of them, in order."""
     await device.until(lambda: bool(expected) and expected[-1] in texts(device))
     assert texts(device) == list(expected)

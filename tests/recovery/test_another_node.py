@@ -1,4 +1,4 @@
-"""The official JavaScript client comes back to another node than the one that it left."""
+"""The official JavaScript client reconnects to a different node."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_what_was_missed_comes_once_and_in_order(
         assert (back.recovered, back.sid) == (True, first.sid)
         assert (await device.ask("known", namespace=CHAT))["pid"] == known["pid"]
         assert len(set(offsets(device))) == 4 and device.told(CHAT, "resync") == []
-        # The node that it left knows nothing of it any more.
+        # The old node has removed the session.
         assert nodes[1].node.hub.members(CHAT, f"user:{reader.id}") == ()
 
 
@@ -49,7 +49,7 @@ async def test_it_may_go_round_all_nodes_and_home_again(
         for number in range(7):
             await device.ask("aim", url=nodes[number % 3].url)
             await device.ask(way)
-            # Nothing is said in some rounds: then the client comes with the offset that it had before.
+            # In some rounds no push is sent: then the client reconnects with the same offset as before.
             if number % 3:
                 said.append(str(number))
                 await say(writer, conversation, said[-1])

@@ -1,4 +1,4 @@
-"""What is kept for clients that are away is bounded, and who is beyond the bounds begins anew."""
+"""A node keeps a bounded amount for clients that are away; clients beyond the bounds get a new session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOBODY = "http://127.0.0.1:9"
 
 @asynccontextmanager
 async def joined(server: RunningServer, person: Person, **auth: object) -> AsyncIterator[ClientWebSocketResponse]:
-    """A client of no library that is in the chat, and leaves without a word."""
+    """A client without a library that joins the chat and drops its connection without a close."""
     async with server.http.ws_connect(f"{server.url}/socket.io/?EIO=4&transport=websocket") as websocket:
         assert (await websocket.receive_str(timeout=10)).startswith("0")
         await websocket.send_str(f"40{CHAT},{orjson.dumps({'token': person.access_token, **auth}).decode()}")

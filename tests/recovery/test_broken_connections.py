@@ -1,4 +1,4 @@
-"""Connections that break anywhere, in the middle of a frame or of a replay: nothing is lost and nothing comes twice."""
+"""Connections break anywhere, even in the middle of a frame or a replay: nothing is lost and nothing comes twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT_S = 60.0
 
 
 class Restless:
-    """A client whose connections last for a random number of bytes. `texts` is what it heard in all of them."""
+    """A client whose connections break after a random number of bytes. `texts`: what it received in all of them."""
 
     def __init__(self, servers: Sequence[RunningServer], token: str, chance: random.Random) -> None:
         self._servers = servers
@@ -36,7 +36,7 @@ class Restless:
         (await self._open(None, asyncio.Event())).abort()
 
     async def live(self, connections: int) -> None:
-        """Opens so many connections, one after the other, each when the last has broken."""
+        """Opens this many connections, each when the last has broken."""
         for _ in range(connections):
             lost = asyncio.Event()
             try:
@@ -46,7 +46,7 @@ class Restless:
             await lost.wait()
 
     async def slip(self, connections: int) -> None:
-        """The same, but the connections are left without a word, and unread, when some pushes have come."""
+        """The same, but the connections are left open and unread after some pushes."""
         for _ in range(connections):
             socket = await self._open(None, asyncio.Event())
             heard = len(self.texts) + self._chance.randint(0, 4)
@@ -56,7 +56,7 @@ class Restless:
             self._left_open.append(socket)
 
     async def settle(self, last: str) -> None:
-        """Stays until the last text has come."""
+        """Stays connected until the last text has arrived."""
         socket = await self._open(None, asyncio.Event())
         async with asyncio.timeout(WAIT_S):
             while not self.texts or self.texts[-1] != last:
@@ -91,7 +91,7 @@ class Restless:
 async def live_through(
     servers: Sequence[RunningServer], writer: Person, reader: Person, conversation: str, *, clients: int, each: int
 ) -> None:
-    """While a writer writes, clients break off their connections; in the end each has heard all, once and in order."""
+    """While a writer writes, clients break their connections; in the end each has everything once and in order."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chances = [random.Random(f"{seed} {number}") for number in range(clients + 1)]

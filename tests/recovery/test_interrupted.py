@@ -1,4 +1,4 @@
-"""What a node could not hear, or cannot be asked for, is never recovered in part."""
+"""If a node has missed pushes, or cannot be asked for them, a session is not recovered: never in part."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def begins_anew(device: RecoveringDevice, joins: int = 2) -> None:
 
 
 async def goes_away(device: RecoveringDevice, server: RunningServer) -> None:
-    """Returns when the server knows it."""
+    """Returns when the server has noticed."""
     await device.ask("aim", url=NOBODY)
     await device.ask("drop")
     async with asyncio.timeout(10):
@@ -55,7 +55,7 @@ async def test_a_gap_while_a_client_is_away_is_no_recovery(
                 await admin.aclose()
             else:
                 valkey.restart()
-            # Whoever was here all the time is told of the gap.
+            # The client that stayed connected is told of the gap.
             await witness.expect_push("resync", timeout_s=20)
             await say(writer, conversation, "three")
             await device.ask("aim", url=server.url)
@@ -63,7 +63,7 @@ async def test_a_gap_while_a_client_is_away_is_no_recovery(
             assert texts(device) == ["one"]
             await say(writer, conversation, "four")
             await until_texts(device, "one", "four")
-            # The gap is over: what is lost now comes back.
+            # The gap is over: a session that is lost now is recovered.
             await device.ask("drop")
             await say(writer, conversation, "five")
             assert (await device.joins(3)).recovered
@@ -85,13 +85,13 @@ async def test_a_holder_that_hangs_keeps_nobody_waiting(
                 await until_texts(device, "one")
                 await device.ask("aim", url=staying.url)
                 os.kill(hanging.pid, signal.SIGSTOP)
-                # The client's goodbye is not read by anybody, and the broker takes the node for alive.
+                # The suspended node does not read the client's close, and the broker takes it for alive.
                 await device.ask("slip")
                 await begins_anew(device)
                 await say(writer, conversation, "two")
                 await until_texts(device, "one", "two")
                 os.kill(hanging.pid, signal.SIGCONT)
-                # Awake again, it answers what it was asked then; nobody waits for that any more.
+                # After it resumes, the node answers the old request; no caller waits for that any more.
                 await device.ask("drop")
                 await say(writer, conversation, "three")
                 assert (await device.joins(3)).recovered

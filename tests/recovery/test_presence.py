@@ -1,4 +1,4 @@
-"""A session that comes back goes on to watch whom it watched, and hears what has changed meanwhile."""
+"""A recovered session keeps its presence watches, and gets what has changed meanwhile."""
 
 from __future__ import annotations
 

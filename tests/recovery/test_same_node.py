@@ -36,7 +36,7 @@ async def test_what_was_missed_comes_once_and_in_order(
         assert (first.recovered, back.recovered, back.sid) == (False, True, first.sid)
         assert len(set(offsets(device))) == 4 and None not in offsets(device)
         assert device.told(CHAT, "resync") == []
-        # Commands go on as before.
+        # Commands work as before.
         answer = await device.ask(
             "call", namespace=CHAT, name="conversation:get", payload={"conversation_id": conversation}
         )
@@ -59,7 +59,7 @@ async def test_what_was_written_before_the_loss_was_noticed_is_told(server: Runn
     async with recovering_device(clients, server.url, token=reader.access_token) as device:
         await say(writer, conversation, "one")
         await until_texts(device, "one")
-        # From here on the server writes into a connection that nobody reads.
+        # From here on the server writes to a connection that the client does not read.
         await device.ask("slip")
         await say(writer, conversation, "two", "three")
         assert (await device.joins(2)).recovered
@@ -154,7 +154,7 @@ async def test_a_stale_offset_of_an_earlier_session_recovers_nothing(
         await device.ask("drop")
         assert not (await device.joins(3)).recovered
         await device.until_told(CHAT, "resync", 2)
-        # With what it was told last it is recovered again.
+        # With the last offset that it got it is recovered again.
         await device.ask("drop")
         assert (await device.joins(4)).recovered
         assert texts(device) == ["one"]

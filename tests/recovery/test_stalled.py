@@ -1,4 +1,4 @@
-"""A client that reads too slowly is cut off, and learns why when it comes back."""
+"""A client that reads too slowly is disconnected, and learns why when it reconnects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNREAD_BYTES = 1024 * 1024
 async def test_a_stalled_client_learns_why_it_was_cut_off(
     database_url: str, redis_url: str, clients: JavaScript, asks: bool, comes_to: str
 ) -> None:
-    """One that did not ask for recovery is known again by its own node only."""
+    """Only its own node recognises a client that did not ask for recovery."""
     settings = settings_for_tests(database_url, redis_url, max_unread_bytes=65_536)
     async with running_server(settings) as server, running_server(settings, work=False) as other:
         writer, reader, conversation = await two_who_talk(server)
@@ -32,7 +32,7 @@ async def test_a_stalled_client_learns_why_it_was_cut_off(
             assert not (await device.joins(2)).recovered
             ((told, *_),) = await device.until_told(CHAT, "resync")
             assert told == {"scope": "all", "code": 4008}
-            # It is told once.
+            # The reason is sent once.
             await device.ask("drop")
             await device.joins(3)
             await say(writer, conversation, "after")
@@ -44,7 +44,7 @@ async def test_a_stalled_client_learns_why_it_was_cut_off(
 async def test_a_stalled_client_goes_on_where_it_stopped_to_read(
     database_url: str, redis_url: str, clients: JavaScript, comes_to: str
 ) -> None:
-    """It missed more than it may leave unread: that is told bit by bit, while more is said."""
+    """It missed more than it may leave unread: the replay is sent in parts, while more is published."""
     settings = settings_for_tests(database_url, redis_url, max_unread_bytes=UNREAD_BYTES)
     async with running_server(settings) as server, running_server(settings, work=False) as other:
         writer, reader, conversation = await two_who_talk(server)

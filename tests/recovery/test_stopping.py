@@ -1,4 +1,4 @@
-"""What becomes of sessions when their node stops, is killed, or was the only one."""
+"""What happens to sessions when their node stops, is killed, or was the only one."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_another_node_gives_back_what_a_stopped_one_held(
             assert len(set(offsets(device))) == 4 and device.told(CHAT, "resync") == []
             if way == "told":
                 assert len(device.told(CHAT, "server:draining")) == 1
-            # It may come and go there as on any node.
+            # There it can disconnect and recover as on any node.
             await device.ask("drop")
             await say(writer, conversation, "five")
             await device.joins(6)
@@ -122,7 +122,7 @@ async def test_who_is_away_is_known_to_the_last_of_several_heirs(
 
         await go_on(*(f"heard {number}" for number in range(heard)))
         await device.until(lambda: texts(device) == said)
-        # What it was not told is written to it, and it does not read it.
+        # The pushes that it missed are written to its socket, which it does not read.
         await device.ask("aim", url="http://127.0.0.1:9")
         await device.ask("slip")
         await go_on("missed 0")

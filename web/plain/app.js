@@ -9,24 +9,24 @@ const $ = (id) => document.getElementById(id);
 let socket = null;
 let chat = null;
 let oldest = null;
-let waiting = [];
+let newPosts = [];
 
-function tell(text) {
+function showStatus(text) {
   $("status").textContent = text;
 }
 
-const fail = (error) => tell(error.message ?? String(error));
+const fail = (error) => showStatus(error.message ?? String(error));
 
-// Entering and leaving
+// Log in and log out
 
-$("entrance-form").addEventListener("submit", async (event) => {
+$("login-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const enter = event.submitter.value === "register" ? session.register : session.logIn;
+  const authenticate = event.submitter.value === "register" ? session.register : session.logIn;
   try {
-    await enter($("username").value, $("password").value);
+    await authenticate($("username").value, $("password").value);
     start();
   } catch (error) {
-    $("entrance-error").textContent = Object.values(error.fields ?? {})[0] ?? error.message;
+    $("login-error").textContent = Object.values(error.fields ?? {})[0] ?? error.message;
   }
 });
 
@@ -38,21 +38,21 @@ $("log-out").addEventListener("click", async () => {
 
 function start() {
   const { user } = session.current();
-  show($("entrance"), false);
+  show($("login"), false);
   show($("home"), true);
   show($("log-out"), true);
-  tell(`${user.username} · connecting…`);
-  socket = new RookerySocket(NAMESPACES, () => session.current().access_token, hear, stateChanged);
+  showStatus(`${user.username} · connecting…`);
+  socket = new RookerySocket(NAMESPACES, () => session.current().access_token, onPush, onStateChange);
   chat = new Chat(socket, user, fail);
 }
 
-async function stateChanged(state) {
+async function onStateChange(state) {
   const { user } = session.current();
   if (state === "open") {
-    tell(`${user.username} · live`);
+    showStatus(`${user.username} · live`);
     await load().catch(fail);
   } else if (state === "lost") {
-    tell(`${user.username} · connection lost, coming back…`);
+    showStatus(`${user.username} · connection lost, reconnecting…`);
   } else {
     try {
       await session.refresh();
@@ -64,11 +64,11 @@ async function stateChanged(state) {
   }
 }
 
-function hear(namespace, name, data) {
-  if (name === "feed:new") offer(data.post);
+function onPush(namespace, name, data) {
+  if (name === "feed:new") queueNewPost(data.post);
   else if (name === "token:expiring" && namespace === "/users") renew().catch(fail);
   else if (name === "resync") load().catch(fail);
-  else chat.hear(name, data).catch(fail);
+  else chat.onPush(name, data).catch(fail);
 }
 
 async function renew() {
@@ -78,7 +78,7 @@ async function renew() {
 
 async function load() {
   const page = await socket.call("/feed", "feed:subscribe", {});
-  waiting = [];
+  newPosts = [];
   show($("newer"), false);
   $("feed").replaceChildren();
   addOlder(page);
@@ -94,17 +94,17 @@ function addOlder(page) {
   show($("older"), Boolean(oldest));
 }
 
-function offer(post) {
-  // A post may be heard of and stand in the page too: its id tells.
-  if (waiting.some(({ id }) => id === post.id) || $("feed").querySelector(`[data-post="${post.id}"]`)) return;
-  waiting.push(post);
-  $("newer").textContent = waiting.length === 1 ? "1 new post" : `${waiting.length} new posts`;
+function queueNewPost(post) {
+  // A post may be both pushed and in the page: compare ids.
+  if (newPosts.some(({ id }) => id === post.id) || $("feed").querySelector(`[data-post="${post.id}"]`)) return;
+  newPosts.push(post);
+  $("newer").textContent = newPosts.length === 1 ? "1 new post" : `${newPosts.length} new posts`;
   show($("newer"), true);
 }
 
 $("newer").addEventListener("click", () => {
-  for (const post of waiting) $("feed").prepend(postView(post));
-  waiting = [];
+  for (const post of newPosts) $("feed").prepend(postView(post));
+  newPosts = [];
   show($("newer"), false);
 });
 

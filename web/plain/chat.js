@@ -2,7 +2,7 @@ import { element, show } from "/plain/dom.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** Conversations of the person in this tab. Messages are applied by their number: a repeat is harmless, a gap is seen. */
+/** The user's conversations. Messages are stored by number, so that a repeat is harmless and a gap is noticed. */
 export class Chat {
   #socket; #me; #fail;
   #conversations = new Map(); #messages = new Map(); #openId = null;
@@ -30,7 +30,7 @@ export class Chat {
     await this.#read(conversation.id);
   }
 
-  async hear(name, data) {
+  async onPush(name, data) {
     if (name === "conversation:updated") {
       await this.load();
     } else if (name === "message:created") {

@@ -1,4 +1,4 @@
-// Who is logged in in this tab. A tab keeps its login to itself, so that two people can use two tabs.
+// The login of this tab. Each tab has its own login, so that two people can use two tabs.
 
 const KEY = "rookery-login";
 
@@ -13,23 +13,23 @@ export function current() {
   return JSON.parse(sessionStorage.getItem(KEY));
 }
 
-function keep(login) {
+function store(login) {
   sessionStorage.setItem(KEY, JSON.stringify(login));
   return login;
 }
 
 export async function logIn(username, password) {
-  return keep(await post("/auth/login", { login: username, password }));
+  return store(await post("/auth/login", { login: username, password }));
 }
 
 export async function register(username, password) {
-  return keep(await post("/auth/register", { username, password, email: `${username}@rookery.example` }));
+  return store(await post("/auth/register", { username, password, email: `${username}@rookery.example` }));
 }
 
-/** A new access token in time, or after the old one has run out. */
+/** Gets a new access token, before or after the old one expires. */
 export async function refresh() {
   const { refresh_token } = current();
-  return keep({ ...current(), ...(await post("/auth/refresh", { refresh_token })) });
+  return store({ ...current(), ...(await post("/auth/refresh", { refresh_token })) });
 }
 
 export async function logOut() {

@@ -1,14 +1,14 @@
-// The few rules of Socket.IO (protocol 5 over Engine.IO 4) that this page needs, on a plain WebSocket.
-// Real clients use the official library.
+// The part of Socket.IO (protocol 5 over Engine.IO 4) that this page needs, on a plain WebSocket.
+// Other clients should use the official library.
 
 const RETRY_MS = [500, 1000, 2000, 5000];
 
-/** A connection to the server that comes back by itself. `onPush(namespace, name, data)` hears every push. */
+/** A connection to the server that reconnects by itself. Calls `onPush(namespace, name, data)` for every push. */
 export class RookerySocket {
   #namespaces; #token; #onPush; #onState;
-  #socket = null; #waiting = new Map(); #connected = new Set(); #nextId = 0; #losses = 0; #closed = false; #timer = 0;
+  #socket = null; #pending = new Map(); #connected = new Set(); #nextId = 0; #losses = 0; #closed = false; #timer = 0;
 
-  /** `token()` gives the access token for each connect; `onState(name)` hears "open", "lost", "refused". */
+  /** `token()` returns the access token for each connect; calls `onState(name)` with "open", "lost", "refused". */
   constructor(namespaces, token, onPush, onState) {
     this.#namespaces = namespaces;
     this.#token = token;
@@ -22,7 +22,7 @@ export class RookerySocket {
     return new Promise((resolve, reject) => {
       if (!this.#connected.has(namespace)) return reject({ code: "offline", message: "Not connected. Trying again…" });
       const id = this.#nextId++;
-      this.#waiting.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject });
       this.#socket.send(`42${namespace},${id}${JSON.stringify([name, payload])}`);
     });
   }
@@ -37,21 +37,21 @@ export class RookerySocket {
     const address = new URL("/socket.io/?EIO=4&transport=websocket", location.href);
     address.protocol = address.protocol.replace("http", "ws");
     this.#socket = new WebSocket(address);
-    this.#socket.onmessage = (message) => this.#hear(message.data);
-    this.#socket.onclose = () => this.#lost();
+    this.#socket.onmessage = (message) => this.#receive(message.data);
+    this.#socket.onclose = () => this.#onClose();
   }
 
-  #lost() {
+  #onClose() {
     this.#connected.clear();
-    for (const { reject } of this.#waiting.values()) reject({ code: "offline", message: "The connection was lost." });
-    this.#waiting.clear();
+    for (const { reject } of this.#pending.values()) reject({ code: "offline", message: "The connection was lost." });
+    this.#pending.clear();
     if (this.#closed) return;
     this.#onState("lost");
     const pause = RETRY_MS[Math.min(this.#losses++, RETRY_MS.length - 1)];
     this.#timer = setTimeout(() => this.#open(), pause * (0.5 + Math.random()));
   }
 
-  #hear(text) {
+  #receive(text) {
     if (text[0] === "0") {
       for (const namespace of this.#namespaces) {
         this.#socket.send(`40${namespace},${JSON.stringify({ token: this.#token() })}`);
@@ -76,10 +76,10 @@ export class RookerySocket {
     } else if (kind === "2") {
       this.#onPush(namespace, data[0], data[1]);
     } else if (kind === "3") {
-      const waiting = this.#waiting.get(Number(id));
-      this.#waiting.delete(Number(id));
-      if (data[0].ok) waiting.resolve(data[0].data);
-      else waiting.reject(data[0].error);
+      const pending = this.#pending.get(Number(id));
+      this.#pending.delete(Number(id));
+      if (data[0].ok) pending.resolve(data[0].data);
+      else pending.reject(data[0].error);
     } else if (kind === "4" && !this.#closed) {
       this.#closed = true;
       this.#socket.close();

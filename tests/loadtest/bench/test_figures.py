@@ -2,12 +2,12 @@ from dataclasses import fields
 
 import pytest
 
-from loadtest.bench.contestants import ALL
 from loadtest.bench.figures import FULL, QUICK, TARGETS, Figures, Sizes, Target, metrics, ratio, verdicts
+from loadtest.bench.servers import ALL
 
 
 def test_a_ratio_is_taken_within_each_round() -> None:
-    # the machine halves its speed after the first round: the ratio stays
+    # the machine is half as fast after the first round: the ratio stays
     assert ratio([5, 10, 10], [10, 20, 20]) == 0.5
     assert ratio([1, 2, 9], [1, 1, 1]) == 2
 
@@ -45,7 +45,7 @@ def test_a_target_without_figures_has_no_verdict() -> None:
 @pytest.mark.parametrize("sizes", [FULL, QUICK])
 def test_every_target_speaks_of_rows_and_servers_that_there_are(sizes: Sizes) -> None:
     keys = {metric.key for metric in metrics(sizes)}
-    names = {contestant.name for contestant in ALL}
+    names = {spec.name for spec in ALL}
     for target in TARGETS:
         assert target.metric in keys
         assert {target.name, target.reference or target.name} <= names

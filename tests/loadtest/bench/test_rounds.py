@@ -1,4 +1,4 @@
-"""The bench itself, with a handful of sockets: every server is started and asked all that is measured."""
+"""The bench itself, with a few sockets: starts every server and takes every measurement."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench.__main__ import main
-from loadtest.bench.contestants import ALL, BARE, DISPATCH, ENGINE, NODE, RECOVERY, STOCK, Contestant
 from loadtest.bench.figures import Sizes, metrics, verdicts
 from loadtest.bench.report import store, table
 from loadtest.bench.rounds import GROUPS, Bench
+from loadtest.bench.servers import ALL, BARE, DISPATCH, ENGINE, NODE, RECOVERY, STOCK, ServerSpec
 from tests.house.checkout import CHECKOUT
 
 TINY = Sizes(small=8, large=40, entering=5, rounds=1, large_rounds=1, for_s=0.01, budget_s=40)
 RATES = ("accepts", "deliveries", "acks")
 
 
-def measured(contestants: list[Contestant], groups: tuple[str, ...], sizes: Sizes = TINY) -> Bench:
-    bench = Bench(contestants, sizes, groups, tell=lambda text: None)
+def measured(servers: list[ServerSpec], groups: tuple[str, ...], sizes: Sizes = TINY) -> Bench:
+    bench = Bench(servers, sizes, groups, tell=lambda text: None)
     bench.run()
     return bench
 
@@ -32,7 +32,7 @@ def test_every_figure_of_the_engine_is_there_and_is_told(tmp_path: Path) -> None
     assert figures.failures == {}
     for metric in metrics(TINY):
         assert len(figures.samples[metric.key, "engine"]) == 1, metric
-        # what is read from a clock of the process is there even where it is small; memory may round to nothing
+        # CPU times are above zero even where they are small; memory may round to zero
         assert metric.unit == "KiB" or figures.samples[metric.key, "engine"][0] > 0, metric
     reached = verdicts(figures)
     text = table(figures, [ENGINE, BARE], TINY, reached)
@@ -43,11 +43,11 @@ def test_every_figure_of_the_engine_is_there_and_is_told(tmp_path: Path) -> None
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("contestant", [DISPATCH, STOCK], ids=lambda contestant: contestant.name)
-def test_a_server_answers_all_that_is_measured(contestant: Contestant) -> None:
-    figures = measured([contestant], RATES).figures
+@pytest.mark.parametrize("spec", [DISPATCH, STOCK], ids=lambda spec: spec.name)
+def test_a_server_answers_all_that_is_measured(spec: ServerSpec) -> None:
+    figures = measured([spec], RATES).figures
     assert figures.failures == {}
-    keys = {"accept_1", "deliver_small_1", "deliver_small_32", "ack"} | {f"accept_{contestant.namespaces}"}
+    keys = {"accept_1", "deliver_small_1", "deliver_small_32", "ack"} | {f"accept_{spec.namespaces}"}
     assert {key for key, _ in figures.samples} == keys | {"p50_small", "p99_small"}
 
 
@@ -93,7 +93,7 @@ def test_the_command_tells_what_it_does_not_know(capsys: pytest.CaptureFixture[s
 
 
 def test_names_are_told_apart() -> None:
-    assert len({contestant.name for contestant in ALL}) == len(ALL)
+    assert len({spec.name for spec in ALL}) == len(ALL)
 
 
 _DEAF = """

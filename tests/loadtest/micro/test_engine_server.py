@@ -1,4 +1,4 @@
-"""The server that outside clients measure: what it answers, and that recovery is there for those who ask."""
+"""The server that outside clients measure: its answers, and recovery for clients that ask for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from loadtest.bench.contestants import ENGINE, RECOVERY
 from loadtest.bench.processes import ServerProcess
+from loadtest.bench.servers import ENGINE, RECOVERY
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def recovering() -> Iterator[ServerProcess]:
 async def connected(
     server: ServerProcess, **auth: object
 ) -> AsyncIterator[tuple[ClientWebSocketResponse, dict[str, Any]]]:
-    """A socket, and what its CONNECT was answered."""
+    """A socket, and the answer to its CONNECT."""
     url = f"http://127.0.0.1:{server.port}/socket.io/?EIO=4&transport=websocket"
     async with ClientSession() as http, http.ws_connect(url) as socket:
         await socket.receive_str()
@@ -46,7 +46,7 @@ async def test_a_lost_client_gets_its_session_back_with_what_it_missed(recoverin
     async with connected(recovering) as (other, _):
         for number in (2, 3):
             await other.send_str(f'42["pub",{number}]')
-            assert await heard(other) == ["msg", number]  # no offset for one that did not ask
+            assert await heard(other) == ["msg", number]  # no offset for a client that did not ask for recovery
     async with connected(recovering, recovery=True, pid=session["pid"], offset=offset) as (socket, again):
         assert again == session
         assert [(await heard(socket))[:2] for _ in range(2)] == [["msg", 2], ["msg", 3]]

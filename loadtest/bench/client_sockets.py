@@ -1,4 +1,4 @@
-"""The sockets of a load client: how they get in, and how they count what they hear without reading it."""
+"""The sockets of the load clients: they connect, and count what they receive without parsing it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import cast
 from loadtest.bench.frames import connect, frame_size, split, upgrade_request
 
 
-class Refused(Exception):
-    """A server did not let a client in, or closed it, or said something unexpected."""
+class ClientFailed(Exception):
+    """A server refused or closed a client, or sent something unexpected."""
 
 
-class Entering(asyncio.Protocol):
-    """Opens a WebSocket and a session in each namespace; then hands the transport to what comes next."""
+class ConnectingSocket(asyncio.Protocol):
+    """Opens a WebSocket and a session in each namespace; sets `ready` when all are open."""
 
     def __init__(
         self, port: int, namespaces: Sequence[str], auth: Mapping[str, object], ready: asyncio.Future[None]
@@ -33,7 +33,7 @@ class Entering(asyncio.Protocol):
         self.transport.write(upgrade_request(self._port))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._fail(f"closed while it entered: {error}")
+        self._fail(f"closed while it connected: {error}")
 
     def data_received(self, data: bytes) -> None:
         self._unread += data
@@ -57,64 +57,64 @@ class Entering(asyncio.Protocol):
             if not self._missing and not self._ready.done():
                 self._ready.set_result(None)
         else:
-            self._fail(f"said {payload!r} to a client that enters")
+            self._fail(f"sent {payload!r} to a client that connects")
 
     def _fail(self, why: str) -> None:
         if not self._ready.done():
-            self._ready.set_exception(Refused(why))
+            self._ready.set_exception(ClientFailed(why))
 
 
-class Tally:
-    """What all members together have heard. What is expected at once are equal frames: counting bytes is enough."""
+class DeliveryCounter:
+    """What all clients together have received. Frames expected at one time are equal, so counting bytes is enough."""
 
     def __init__(self) -> None:
         self.frame_bytes = 0
         self.lost = 0
-        self.heard_at_s: list[float] = []
+        self.received_at_s: list[float] = []
         self._bytes = 0
         self._frames_wanted = 0
         self._done: asyncio.Future[None] | None = None
 
     def expect(self, frames: int) -> asyncio.Future[None]:
-        """Begins to count; done as soon as so many frames have come."""
-        self.heard_at_s = []
+        """Starts to count; the result is done as soon as this many frames have arrived."""
+        self.received_at_s = []
         self.frame_bytes = 0
         self._bytes = 0
         self._frames_wanted = frames
         self._done = asyncio.get_running_loop().create_future()
         return self._done
 
-    def hear(self, data: bytes) -> None:
-        self.heard_at_s.append(time.perf_counter())
+    def receive(self, data: bytes) -> None:
+        self.received_at_s.append(time.perf_counter())
         if not self.frame_bytes:
             self.frame_bytes = frame_size(data)
         self._bytes += len(data)
         wanted_bytes = self._frames_wanted * self.frame_bytes
         if self._bytes >= wanted_bytes and self._done is not None and not self._done.done():
             if self._bytes > wanted_bytes:
-                self._done.set_exception(Refused(f"{self._bytes - wanted_bytes} bytes more than expected"))
+                self._done.set_exception(ClientFailed(f"{self._bytes - wanted_bytes} bytes more than expected"))
             else:
                 self._done.set_result(None)
 
-    def lose(self) -> None:
+    def connection_lost(self) -> None:
         self.lost += 1
         if self._done is not None and not self._done.done():
-            self._done.set_exception(Refused("a client was closed"))
+            self._done.set_exception(ClientFailed("a client was closed"))
 
 
-class Listening(asyncio.Protocol):
-    """Counts what comes."""
+class CountingSocket(asyncio.Protocol):
+    """Counts the bytes that it receives."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.data_received = tally.hear  # type: ignore[method-assign]  # one call less for each delivery
-        self._tally = tally
+    def __init__(self, counter: DeliveryCounter) -> None:
+        self.data_received = counter.receive  # type: ignore[method-assign]  # one call less for each delivery
+        self._counter = counter
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._tally.lose()
+        self._counter.connection_lost()
 
 
-class Echoing(asyncio.Protocol):
-    """Asks again as soon as it is answered, until `again` says no; then calls `on_end`."""
+class EchoingSocket(asyncio.Protocol):
+    """Sends `question` again as soon as it is answered, until `again` returns False; then calls `on_end`."""
 
     def __init__(
         self, transport: asyncio.Transport, question: bytes, *, again: Callable[[], bool], on_end: Callable[[], None]

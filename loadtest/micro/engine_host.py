@@ -1,4 +1,4 @@
-"""Puts an engine on a port as the product does: inside aiohttp, with rare full collections of garbage."""
+"""Serves an engine on a port as the product does: inside aiohttp, with rare full garbage collections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from loadtest.lifetime import serve_until_told
+from loadtest.server_process import serve_until_signal
 from realtime.contract.errors import CLOSE_DRAINING
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
@@ -18,7 +18,7 @@ from realtime.engine.session.policy import SessionPolicy
 from realtime.process.garbage_collection import spare_full_collections
 
 PING_INTERVAL_MS: Final = 600_000
-"""Longer than any measurement, at all servers that are compared: heartbeats would blur what is measured."""
+"""Longer than any measurement, in all compared servers, so that heartbeats do not disturb the measurement."""
 BACKLOG: Final = 1_024
 _DEADLINE_S = 2.0
 
@@ -29,9 +29,9 @@ async def host(
     port: int,
     namespaces: tuple[str, ...],
     recovery: Recovery | None = None,
-    **told: object,
+    **details: object,
 ) -> None:
-    """Serves clients until SIGTERM; `told` is what they need to know beside the port."""
+    """Serves clients until SIGTERM; `details` are printed for them when the server is ready."""
     spare_full_collections()
     options = EngineOptions(ping_interval_ms=PING_INTERVAL_MS, namespaces=namespaces)
     engine = SocketEngine(policy=policy, hub=hub, options=options, drain_state=DrainState(), recovery=recovery)
@@ -40,6 +40,6 @@ async def host(
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
     await web.SockSite(runner, listen("127.0.0.1", port, backlog=BACKLOG), backlog=BACKLOG).start()
-    await serve_until_told(**told)
+    await serve_until_signal(**details)
     await engine.close(CLOSE_DRAINING, deadline_s=_DEADLINE_S)
     await runner.cleanup()

@@ -1,4 +1,4 @@
-"""How late the load generator itself is: what it measures is too high by about as much."""
+"""The lag of the load generator itself: its measurements are too high by about as much."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import gevent
 TICK_S = 0.01
 
 
-class OwnLag:
-    """Wakes up all the time and notes how late it was."""
+class GeneratorLag:
+    """Sleeps for short times again and again, and records how late it woke up."""
 
     def __init__(self) -> None:
         self._late_ms: list[float] = []
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
-        """Begins anew."""
+        """Starts or restarts measuring."""
         self.stop()
         self._late_ms = []
         self._greenlet = gevent.spawn(self._watch)
@@ -28,7 +28,7 @@ class OwnLag:
             self._greenlet = None
 
     def percentile_ms(self, part: float) -> float:
-        """What it was late at most in this part of the time (0 to 1); 0 before anything was measured."""
+        """The lag that this share (0 to 1) of the samples did not exceed; 0 without samples."""
         ordered = sorted(self._late_ms)
         return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0.0
 
