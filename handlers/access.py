@@ -1,28 +1,28 @@
-"""Who may see and do what: pure functions over the relation that SQL read beside the object.
+"""Access rules: pure functions over the relation that SQL reads beside the object.
 
-Whoever may not see a thing is answered as if there were none; whoever may see it but not do this to it, `forbidden`.
+A caller who may not see an object gets `not_found`; one who may see it, but not do this to it, gets `forbidden`.
 """
 
 from __future__ import annotations
 
 from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
-from sql.people import Relation
+from sql.people import RelationRow
 
 HIDDEN_UNTIL_FOLLOWED = "followers"
 OPEN = "public"
 
 
-def is_blocked(relation: Relation) -> bool:
-    """A block in either direction."""
+def is_blocked(relation: RelationRow) -> bool:
+    """Whether there is a block in either direction."""
     return relation.blocks or relation.blocked_by
 
 
-def may_see_person(relation: Relation) -> bool:
-    """Whom the reader blocks they still see, or they could not take the block back."""
+def may_see_person(relation: RelationRow) -> bool:
+    """False for a person who blocks the reader. Readers see people whom they block, to be able to unblock them."""
     return not relation.blocked_by
 
 
-def may_see_content(author: Relation, visibility: str) -> bool:
+def may_see_content(author: RelationRow, visibility: str) -> bool:
     """Whether the reader sees what this author published with this visibility."""
     if author.is_self:
         return True
@@ -31,28 +31,28 @@ def may_see_content(author: Relation, visibility: str) -> bool:
     return visibility == OPEN or (visibility == HIDDEN_UNTIL_FOLLOWED and author.follows)
 
 
-def may_see_comment(author: Relation) -> bool:
-    """Whether the reader sees what this author wrote below a post that the reader sees."""
+def may_see_comment(author: RelationRow) -> bool:
+    """Whether the reader sees this author's comments on a post that the reader sees."""
     return not is_blocked(author)
 
 
-def may_message(relation: Relation) -> bool:
-    """Nobody writes to themselves, or over a block in either direction."""
+def may_message(relation: RelationRow) -> bool:
+    """False towards oneself, and where a block in either direction exists."""
     return not relation.is_self and not is_blocked(relation)
 
 
-def may_delete_comment(*, author: Relation, post_author: Relation) -> bool:
-    """One's own comment, and any comment on one's own post."""
+def may_delete_comment(*, author: RelationRow, post_author: RelationRow) -> bool:
+    """Authors delete their own comments, and every comment on their own posts."""
     return author.is_self or post_author.is_self
 
 
 def require_visible(visible: bool) -> None:
-    """Ends the command with `not_found` for what is hidden."""
+    """Raises `not_found` unless the caller may see the object."""
     if not visible:
         raise CommandError(NOT_FOUND)
 
 
 def require_allowed(allowed: bool) -> None:
-    """Ends the command with `forbidden`; only for what the caller may see."""
+    """Raises `forbidden` unless this is allowed; only for what the caller may see."""
     if not allowed:
         raise CommandError(FORBIDDEN)

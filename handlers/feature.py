@@ -1,4 +1,4 @@
-"""A feature as a value: its commands with their operations, what it says, what it reacts to."""
+"""A feature as a value: its commands with their operations, its pushes, and its consumers of Facts."""
 
 from __future__ import annotations
 
@@ -8,65 +8,64 @@ from typing import Any, TypeVar
 
 from handlers.context import Call, Context, Outcome, PrepareContext, Reaction, Refusal
 from realtime.contract.declarations import AckT, Command, Fact, ModelT, PayloadT, Push
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.ids import UserId
-from sql.unit import SqlConnection
 
 Reactor = Callable[[Context, Any], Awaitable[Reaction]]
-EntryRooms = Callable[[SqlConnection, Queries, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
-"""For many people at once, since they come back at once; whoever has none may be absent."""
+EntryRooms = Callable[[Database, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
+"""Reads the rooms of many users in one go, since many reconnect at once; users without rooms may be absent."""
 
 PreparedT = TypeVar("PreparedT")
 
 
 @dataclass(frozen=True, slots=True)
-class WithSql:
-    """An operation in a unit of work. `before` is what is done before that opens; None: nothing."""
+class UnitOperation:
+    """An operation in a unit of work. `prepare` runs before the unit opens; None: nothing to prepare."""
 
-    operate: Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
-    before: Callable[[PrepareContext, Any], Awaitable[Any]] | None = None
+    run: Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
+    prepare: Callable[[PrepareContext, Any], Awaitable[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class WithoutSql:
-    """An operation that gets no connection."""
+class PlainOperation:
+    """An operation without a database."""
 
-    operate: Callable[[Call, Any], Awaitable[Outcome[Any]]]
+    run: Callable[[Call, Any], Awaitable[Outcome[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class BoundCommand:
-    """A command and the operation that carries it out."""
+    """A command with its operation."""
 
     command: Command[Any, Any]
-    work: WithSql | WithoutSql
+    operation: UnitOperation | PlainOperation
 
 
 def bind_command(
     command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Outcome[AckT] | Refusal]]
 ) -> BoundCommand:
-    """Ties a command to its operation; the type checker compares payload and answer."""
+    """Binds a command to its operation; the type checker compares payload and answer."""
 
-    def operate(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT] | Refusal]:
+    def run(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT] | Refusal]:
         return operation(context, payload)
 
-    return BoundCommand(command, WithSql(operate))
+    return BoundCommand(command, UnitOperation(run))
 
 
-def bind_prepared(
+def bind_prepared_command(
     command: Command[PayloadT, AckT],
-    before: Callable[[PrepareContext, PayloadT], Awaitable[PreparedT]],
+    prepare: Callable[[PrepareContext, PayloadT], Awaitable[PreparedT]],
     operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT] | Refusal]],
 ) -> BoundCommand:
-    """For a command with slow work that must not hold a connection; the operation gets the result of that work."""
-    return BoundCommand(command, WithSql(operation, before))
+    """For a command with slow work that must not hold a connection; the operation gets what `prepare` returned."""
+    return BoundCommand(command, UnitOperation(operation, prepare))
 
 
-def bind_without_sql(
+def bind_plain_command(
     command: Command[PayloadT, AckT], operation: Callable[[Call, PayloadT], Awaitable[Outcome[AckT]]]
 ) -> BoundCommand:
-    """For a command that declares `Unit.NONE`: to the type checker, its operation has no connection."""
-    return BoundCommand(command, WithoutSql(operation))
+    """For a command that declares `Unit.NONE`: by its type, the operation has no database."""
+    return BoundCommand(command, PlainOperation(operation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,13 @@ class FactHandler:
 
 
 def on(fact: Fact[ModelT], react: Callable[[Context, ModelT], Awaitable[Reaction]]) -> FactHandler:
-    """Ties a Fact to a reaction; the type checker compares the model."""
+    """Binds a Fact to a reaction; the type checker compares the model."""
     return FactHandler(fact, react)
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A named reader of Facts: it gets each one at least once, and its effect is stored exactly once."""
+    """A named consumer of Facts: it gets each Fact at least once, and its effect is stored exactly once."""
 
     name: str
     handlers: tuple[FactHandler, ...]
@@ -90,9 +89,10 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """Everything that a feature brings; listed explicitly in `server/features.py`.
+    """Everything that a feature declares; listed explicitly in `server/features.py`.
 
-    `entry_rooms` names, per namespace, the rooms that a person's session enters before its CONNECT is answered.
+    `entry_rooms` reads, per namespace, the rooms that a user's session joins before its CONNECT is answered.
+    `polled_topics` names, per namespace, the topics that a long-polling client is subscribed to without asking.
     """
 
     name: str
@@ -101,3 +101,4 @@ class Feature:
     facts: tuple[Fact[Any], ...] = ()
     consumers: tuple[Consumer, ...] = ()
     entry_rooms: Mapping[str, EntryRooms] = field(default_factory=dict)
+    polled_topics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

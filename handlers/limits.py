@@ -1,4 +1,4 @@
-"""The limits of values that people type, told to clients by `user:me` so that they can count along."""
+"""The limits of values that users type; `user:me` answers them, so that clients can check values during typing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MESSAGE_CHARS: Final = 4_000
 
 
 class Limits(Model):
-    """Longest texts in characters after normalisation to NFC, sizes of lists in items, payloads in bytes."""
+    """The longest texts in characters after normalisation to NFC, the largest pages in items and payloads in bytes."""
 
     display_name_chars: int = DISPLAY_NAME_CHARS
     bio_chars: int = BIO_CHARS

@@ -4,7 +4,6 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import LoginSessionId, UserId
-from sql.unit import SqlConnection
 
 
 class CredentialsRow(NamedTuple):
@@ -41,7 +40,6 @@ class RefreshTokenRow(NamedTuple):
 class AccountQueries(Protocol):
     async def insert_user(
         self,
-        connection: SqlConnection,
         *,
         username: str,
         email: str | None,
@@ -52,57 +50,47 @@ class AccountQueries(Protocol):
         """Raises UniqueViolated: `users_username_key`, `users_email_key` or `users_phone_key`."""
         ...
 
-    async def read_credentials(self, connection: SqlConnection, *, login: str) -> CredentialsRow | None: ...
+    async def read_credentials(self, *, login: str) -> CredentialsRow | None: ...
 
-    async def read_password_hash(self, connection: SqlConnection, *, user_id: UserId) -> str | None: ...
+    async def read_password_hash(self, *, user_id: UserId) -> str | None: ...
 
-    async def lock_password_hash(self, connection: SqlConnection, *, user_id: UserId) -> str | None:
-        """As it is once everybody who was changing it has committed; it stays so until this transaction ends."""
+    async def lock_password_hash(self, *, user_id: UserId) -> str | None:
+        """Waits for transactions that are changing the hash, and locks it until this transaction ends."""
         ...
 
-    async def set_password_hash(self, connection: SqlConnection, *, user_id: UserId, password_hash: str) -> None: ...
+    async def set_password_hash(self, *, user_id: UserId, password_hash: str) -> None: ...
 
-    async def insert_session(
-        self, connection: SqlConnection, *, user_id: UserId, user_agent: str, address: str
-    ) -> LoginSessionId: ...
+    async def insert_session(self, *, user_id: UserId, user_agent: str, address: str) -> LoginSessionId: ...
 
-    async def owns_session(self, connection: SqlConnection, *, session_id: LoginSessionId, user_id: UserId) -> bool: ...
+    async def owns_session(self, *, session_id: LoginSessionId, user_id: UserId) -> bool: ...
 
     async def list_sessions(
         self,
-        connection: SqlConnection,
         *,
         user_id: UserId,
         used_since: datetime.datetime,
         before: LoginSessionId,
         page_size: int,
     ) -> list[LoginSessionRow]:
-        """Those that are neither revoked nor unused since then, newest first."""
+        """Sessions that are not revoked and were used since then, newest first."""
         ...
 
-    async def touch_session(
-        self, connection: SqlConnection, *, session_id: LoginSessionId, user_agent: str, address: str
-    ) -> None: ...
+    async def touch_session(self, *, session_id: LoginSessionId, user_agent: str, address: str) -> None: ...
 
-    async def revoke_session(
-        self, connection: SqlConnection, *, user_id: UserId, session_id: LoginSessionId
-    ) -> LoginSessionId | None:
-        """None when it is not this person's, or was revoked before."""
+    async def revoke_session(self, *, user_id: UserId, session_id: LoginSessionId) -> LoginSessionId | None:
+        """None when the session is another user's, or was revoked before."""
         ...
 
     async def revoke_sessions(
-        self, connection: SqlConnection, *, user_id: UserId, except_session_id: LoginSessionId | None
+        self, *, user_id: UserId, except_session_id: LoginSessionId | None
     ) -> list[LoginSessionId]:
-        """Those that it revoked: all of the person's, but for one if given."""
+        """The sessions that it revoked: all of the user, except one if given."""
         ...
 
-    async def sessions_revoked_since(
-        self, connection: SqlConnection, *, since: datetime.datetime
-    ) -> list[RevokedSessionRow]: ...
+    async def sessions_revoked_since(self, *, since: datetime.datetime) -> list[RevokedSessionRow]: ...
 
     async def insert_refresh_token(
         self,
-        connection: SqlConnection,
         *,
         token_hash: bytes,
         session_id: LoginSessionId,
@@ -110,24 +98,21 @@ class AccountQueries(Protocol):
         expires_at: datetime.datetime,
     ) -> None: ...
 
-    async def lock_refresh_token(self, connection: SqlConnection, *, token_hash: bytes) -> RefreshTokenRow | None:
-        """As it is once everybody who was using it has committed; nobody else uses it until this transaction ends."""
+    async def lock_refresh_token(self, *, token_hash: bytes) -> RefreshTokenRow | None:
+        """Waits for transactions that are using the token, and locks it until this transaction ends."""
         ...
 
     async def rotate_refresh_token(
         self,
-        connection: SqlConnection,
         *,
         token_hash: bytes,
         successor_hash: bytes,
         now: datetime.datetime,
         expires_at: datetime.datetime,
     ) -> bool | None:
-        """True: the old one is used up and its successor stands. None: it was used before, or is not there."""
+        """True: the old token is used and its successor is stored. None: it was used before, or does not exist."""
         ...
 
-    async def delete_expired_tokens(
-        self, connection: SqlConnection, *, expired_before: datetime.datetime, batch_size: int
-    ) -> int:
-        """How many there were; more may be left when it is the batch size."""
+    async def delete_expired_tokens(self, *, expired_before: datetime.datetime, batch_size: int) -> int:
+        """The number of deleted tokens; there may be more when it equals the batch size."""
         ...

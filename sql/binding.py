@@ -1,17 +1,20 @@
-"""Joins the named queries of a `.sql` file with the typed Protocol that describes them."""
+"""Binds the named queries of a `.sql` file to the typed Protocol that describes them."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
-from types import NoneType, SimpleNamespace, UnionType
+from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 import aiosql
 from aiosql.types import SQLOperationType
 
 from sql.errors import translated
+from sql.pool import SqlConnection
 
 Values = Sequence[Any]
+RowReader = Callable[[Any], Any]
+"""Makes a row or a value from an asyncpg Record, or from a slice of one."""
 
 _QUERIES: Final = Path(__file__).parent / "queries"
 _ONE_ROW: Final = SQLOperationType.SELECT_ONE
@@ -20,7 +23,7 @@ _NO_ROW: Final = SQLOperationType.INSERT_UPDATE_DELETE
 
 
 class Query(NamedTuple):
-    """A named query as its file has it."""
+    """A named query of a file."""
 
     name: str
     sql: str
@@ -38,23 +41,33 @@ def read_queries(aggregate: str) -> dict[str, Query]:
         if name.removesuffix("_cursor") in queries:  # aiosql makes a second form of each query that answers rows
             continue
         function = getattr(loaded, name)
-        # Parameters are numbered by first appearance, the order that the signature has too.
+        # aiosql numbers parameters by first appearance, which is the order of the signature too.
         parameters = tuple(parameter for parameter in function.__signature__.parameters if parameter != "self")
         queries[name] = Query(name, function.sql, parameters, function.operation, function.__doc__ or "")
     return queries
 
 
-def bind_queries(protocol: type, aggregate: str) -> Any:
-    """An object with one method per query of the file; rows come as the NamedTuples that the protocol names.
+def bind_queries(protocol: type, aggregate: str) -> Callable[[SqlConnection], Any]:
+    """A class with one method per query of the file, made from a connection.
 
-    Raises LookupError when protocol and file do not name the same queries.
+    Rows come as the NamedTuples that the protocol names. Raises LookupError when protocol and file do not name the
+    same queries.
     """
     queries = read_queries(aggregate)
     methods = methods_of(protocol)
     if odd := queries.keys() ^ methods.keys():
         raise LookupError(f"{protocol.__name__} and queries/{aggregate}.sql differ in: {', '.join(sorted(odd))}")
     bound = {name: _method(query, returned_type(methods[name])) for name, query in queries.items()}
-    return SimpleNamespace(**bound)
+    return type(f"Bound{protocol.__name__}", (_Bound,), {"__slots__": (), **bound})
+
+
+class _Bound:
+    """The queries of one aggregate on one connection."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: SqlConnection) -> None:
+        self.connection = connection
 
 
 def methods_of(protocol: type) -> dict[str, Callable[..., Any]]:
@@ -63,12 +76,12 @@ def methods_of(protocol: type) -> dict[str, Callable[..., Any]]:
 
 
 def returned_type(method: Callable[..., Any]) -> Any:
-    """What a query method answers: a row type or a scalar, inside of `list[...]` or `... | None`."""
+    """The return type of a query method: a row type or a scalar, or `list[...]` or `... | None` of it."""
     return get_type_hints(method)["return"]
 
 
 def item_type(annotation: Any) -> Any:
-    """The type of one row or value: `list[X]` and `X | None` without their wrapping."""
+    """The type of one row or value: X for `list[X]` and `X | None`."""
     if get_origin(annotation) is list:
         return item_type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -81,17 +94,22 @@ def is_row(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
 
 
-def columns_of(row: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The columns that fill a row type, in order, with their types.
+def columns_of(row: type, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The columns that fill a row type, in order: the path of fields to each, and its type.
 
-    A field that is a NamedTuple itself takes several columns, named `<field>_<its own field>`.
+    A field that is a NamedTuple itself takes one column for each of its own fields.
     """
     for name, annotation in get_type_hints(row).items():
         inner = item_type(annotation)
         if is_row(inner):
-            yield from columns_of(inner, f"{prefix}{name}_")
+            yield from columns_of(inner, (*path, name))
         else:
-            yield prefix + name, annotation
+            yield (*path, name), annotation
+
+
+def column_names(path: tuple[str, ...]) -> set[str]:
+    """How a query may name the column of a field: by its whole path, or by the end of it (`author_id`, `id`)."""
+    return {"_".join(path[start:]) for start in range(len(path))}
 
 
 def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
@@ -100,33 +118,33 @@ def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
 
     if query.operation == _NO_ROW:
 
-        async def run(connection: Any, **arguments: Any) -> None:
+        async def run(self: _Bound, **arguments: Any) -> None:
             with translated():
-                await connection.execute(sql, *arguments_in_order(arguments))
+                await self.connection.execute(sql, *arguments_in_order(arguments))
 
         return run
 
     if query.operation == _ONE_VALUE:
 
-        async def fetch_value(connection: Any, **arguments: Any) -> Any:
+        async def fetch_value(self: _Bound, **arguments: Any) -> Any:
             with translated():
-                return await connection.fetchval(sql, *arguments_in_order(arguments))
+                return await self.connection.fetchval(sql, *arguments_in_order(arguments))
 
         return fetch_value
 
     read = _reader(item_type(annotation))
     if query.operation == _ONE_ROW:
 
-        async def fetch_row(connection: Any, **arguments: Any) -> Any:
+        async def fetch_row(self: _Bound, **arguments: Any) -> Any:
             with translated():
-                record = await connection.fetchrow(sql, *arguments_in_order(arguments))
+                record = await self.connection.fetchrow(sql, *arguments_in_order(arguments))
             return None if record is None else read(record)
 
         return fetch_row
 
-    async def fetch_rows(connection: Any, **arguments: Any) -> list[Any]:
+    async def fetch_rows(self: _Bound, **arguments: Any) -> list[Any]:
         with translated():
-            records = await connection.fetch(sql, *arguments_in_order(arguments))
+            records = await self.connection.fetch(sql, *arguments_in_order(arguments))
         return [read(record) for record in records]
 
     return fetch_rows
@@ -138,17 +156,17 @@ def _picker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], Values]:
     return lambda arguments: [arguments[name] for name in names]
 
 
-def _reader(annotation: Any) -> Callable[[Values], Any]:
+def _reader(annotation: Any) -> RowReader:
     if not is_row(annotation):
         return itemgetter(0)
     fields = [item_type(field) for field in get_type_hints(annotation).values()]
     if not any(is_row(field) for field in fields):
-        return cast("Callable[[Values], Any]", annotation._make)
+        return cast("RowReader", annotation._make)
     return _nested_reader(annotation)
 
 
-def _nested_reader(row: Any) -> Callable[[Values], Any]:
-    parts: list[Callable[[Values], Any]] = []
+def _nested_reader(row: Any) -> RowReader:
+    parts: list[RowReader] = []
     column = 0
     for annotation in get_type_hints(row).values():
         inner = item_type(annotation)
@@ -162,9 +180,9 @@ def _nested_reader(row: Any) -> Callable[[Values], Any]:
     return lambda record: row._make([part(record) for part in parts])
 
 
-def _slice_reader(row: Any, columns: slice, *, optional: bool) -> Callable[[Values], Any]:
+def _slice_reader(row: Any, columns: slice, *, optional: bool) -> RowReader:
     read = _reader(row)
     if not optional:
         return lambda record: read(record[columns])
-    # An outer join that found nothing leaves every column empty; the first is a key.
+    # An outer join without a match leaves every column NULL; the first column is a key.
     return lambda record: None if record[columns.start] is None else read(record[columns])

@@ -1,11 +1,11 @@
-"""Writes many rows at once, by COPY. For filling a database; counters are set afterwards (`sql.network`)."""
+"""Writes many rows at once, by COPY, to fill a database; `sql.network` sets the counters afterwards."""
 
 import datetime
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from sql.database import Database
 from sql.errors import translated
-from sql.unit import SqlConnection
 
 
 class PersonRecord(NamedTuple):
@@ -111,10 +111,10 @@ TABLES: dict[type[Record], str] = {
 }
 
 
-async def copy_records(connection: SqlConnection, kind: type[Record], records: Iterable[Record]) -> None:
-    """Stores records of one kind; fields that a kind does not have get the table's defaults.
+async def copy_records(db: Database, kind: type[Record], records: Iterable[Record]) -> None:
+    """Stores records of one kind; columns without a field in the record get the defaults of the table.
 
     Raises UniqueViolated or ForeignKeyMissing; then none of these records is stored.
     """
     with translated():
-        await connection.copy_records_to_table(TABLES[kind], records=records, columns=list(kind._fields))
+        await db.connection.copy_records_to_table(TABLES[kind], records=records, columns=list(kind._fields))

@@ -4,21 +4,20 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.people import Relation, UserCard
-from sql.unit import SqlConnection
+from sql.people import CardRow, RelationRow
 
 
 class OpenedRow(NamedTuple):
     id: ConversationId
     created: bool
-    """False when it stood before."""
+    """False when it existed before."""
 
 
 class MemberRow(NamedTuple):
     role: str
     delivered_seq: int
     read_seq: int
-    user: UserCard
+    user: CardRow
 
 
 class MessageRow(NamedTuple):
@@ -26,17 +25,17 @@ class MessageRow(NamedTuple):
     seq: int
     id: MessageId
     text: str
-    """Still the old text where `is_deleted`: not to be shown."""
+    """Where `is_deleted`, still the old text, which must not be shown."""
     reply_to_seq: int | None
     client_id: str | None
     created_at: datetime.datetime
     edited_at: datetime.datetime | None
     is_deleted: bool
-    sender: UserCard
+    sender: CardRow
 
 
 class ConversationMemberRow(NamedTuple):
-    """One member of a conversation, and the conversation as the viewer has it: the same in each of its rows."""
+    """One member of a conversation, and the conversation as the viewer has it, the same in every row."""
 
     id: ConversationId
     kind: str
@@ -65,20 +64,20 @@ class DirectRow(NamedTuple):
     id: ConversationId
     last_seq: int
     other_id: UserId
-    viewer: Relation
-    """To the other one."""
+    viewer: RelationRow
+    """The viewer's relation to the other user."""
 
 
 class PositionRow(NamedTuple):
     changed: bool
-    """False when the position stood there, or further on, before."""
+    """False when the position was there, or further on, before."""
     read_seq: int
     delivered_seq: int
     last_seq: int
 
 
 class DirectMessageRow(NamedTuple):
-    """A message between two people, with the positions of the one who did not write it."""
+    """A message of a direct conversation, with the positions of the member who did not send it."""
 
     receiver_id: UserId
     receiver_delivered_seq: int
@@ -90,41 +89,34 @@ class MissedRow(NamedTuple):
     conversation_id: ConversationId
     last_seq: int
     message: MessageRow | None
-    """None, in the only row of its conversation, where it was not asked for, nothing was missed, or all is left out."""
+    """None, in the only row of its conversation: it was not named, nothing was missed, or all was left out."""
 
 
 class ChatQueries(Protocol):
-    async def find_direct(
-        self, connection: SqlConnection, *, low_id: UserId, high_id: UserId
-    ) -> ConversationId | None: ...
+    async def find_direct(self, *, low_id: UserId, high_id: UserId) -> ConversationId | None: ...
 
-    async def open_direct(self, connection: SqlConnection, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
+    async def open_direct(self, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
 
     async def read_conversation(
-        self, connection: SqlConnection, *, viewer_id: UserId, conversation_id: ConversationId
+        self, *, viewer_id: UserId, conversation_id: ConversationId
     ) -> list[ConversationMemberRow]: ...
 
     async def list_conversations(
-        self, connection: SqlConnection, *, viewer_id: UserId, before: ActivityId, page_size: int
+        self, *, viewer_id: UserId, before: ActivityId, page_size: int
     ) -> list[ConversationMemberRow]:
-        """`before` is a `last_activity_id`; the rows of one conversation stand together."""
+        """`before` is a `last_activity_id`; the rows of one conversation follow each other."""
         ...
 
-    async def list_memberships(self, connection: SqlConnection, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
+    async def list_memberships(self, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
 
-    async def list_members(
-        self, connection: SqlConnection, *, conversation_id: ConversationId
-    ) -> list[MemberPositionsRow]: ...
+    async def list_members(self, *, conversation_id: ConversationId) -> list[MemberPositionsRow]: ...
 
-    async def lock_direct(
-        self, connection: SqlConnection, *, viewer_id: UserId, conversation_id: ConversationId
-    ) -> DirectRow | None:
-        """After it, and until the transaction ends, nobody else numbers a message of this conversation."""
+    async def lock_direct(self, *, viewer_id: UserId, conversation_id: ConversationId) -> DirectRow | None:
+        """Locks the conversation: until the transaction ends, no other transaction numbers a message of it."""
         ...
 
     async def insert_message(
         self,
-        connection: SqlConnection,
         *,
         conversation_id: ConversationId,
         sender_id: UserId,
@@ -134,18 +126,15 @@ class ChatQueries(Protocol):
     ) -> MessageRow | None:
         """None: no such conversation, not a member, or a repeated client_id (see find_message).
 
-        After lock_direct it sees every earlier try in this conversation; without it, one that is committed at this
+        After lock_direct it sees every earlier try in this conversation; without it, a try that is committed at this
         moment raises UniqueViolated (`messages_client_id_key`).
         """
         ...
 
-    async def find_message(
-        self, connection: SqlConnection, *, sender_id: UserId, client_id: str
-    ) -> MessageRow | None: ...
+    async def find_message(self, *, sender_id: UserId, client_id: str) -> MessageRow | None: ...
 
     async def list_messages_before(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_id: ConversationId,
@@ -155,7 +144,6 @@ class ChatQueries(Protocol):
 
     async def list_messages_after(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_id: ConversationId,
@@ -164,20 +152,17 @@ class ChatQueries(Protocol):
     ) -> list[MessageRow]: ...
 
     async def list_direct_messages(
-        self, connection: SqlConnection, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
+        self, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
     ) -> list[DirectMessageRow]: ...
 
-    async def mark_read(
-        self, connection: SqlConnection, *, conversation_id: ConversationId, user_id: UserId, seq: int
-    ) -> PositionRow | None: ...
-
-    async def mark_delivered(
-        self, connection: SqlConnection, *, conversation_id: ConversationId, user_id: UserId, seq: int
-    ) -> PositionRow | None: ...
+    async def move_position(
+        self, *, conversation_id: ConversationId, user_id: UserId, read_seq: int, delivered_seq: int
+    ) -> PositionRow | None:
+        """What is read was delivered: `read_seq` is at most `delivered_seq`. None: not a member."""
+        ...
 
     async def sync_messages(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         conversation_ids: list[ConversationId],
@@ -186,8 +171,8 @@ class ChatQueries(Protocol):
         bytes_max: int,
         beside_max: int,
     ) -> list[MissedRow]:
-        """The rows of one conversation stand together; it holds more than they show where `last_seq` says so.
+        """The rows of one conversation follow each other; `last_seq` shows whether it has more messages than these.
 
-        Those that were not named stand last, the last active first.
+        Conversations that were not named come last, the last active first.
         """
         ...

@@ -1,42 +1,40 @@
-"""Comments on posts, and answers to comments."""
+"""Comments on posts, and replies to comments."""
 
 import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import CommentId, PostId, UserId
-from sql.people import Relation, UserCard
-from sql.unit import SqlConnection
+from sql.people import CardRow, RelationRow
 
 
 class CommentRow(NamedTuple):
-    """A comment as one viewer gets it; `viewer` is how they stand to its author."""
+    """A comment as one viewer gets it; `viewer` is the viewer's relation to its author."""
 
     id: CommentId
     post_id: PostId
     parent_id: CommentId | None
     text: str
-    """Still the old text where `is_deleted`: not to be shown."""
+    """Where `is_deleted`, still the old text, which must not be shown."""
     like_count: int
     reply_count: int
-    """Direct answers that are shown, deleted ones with answers of their own included."""
+    """Direct replies that are shown, including deleted ones with replies of their own."""
     client_id: str | None
     created_at: datetime.datetime
     is_deleted: bool
-    author: UserCard
-    viewer: Relation
+    author: CardRow
+    viewer: RelationRow
 
 
 class DeletedCommentRow(NamedTuple):
     post_id: PostId
     comment_count: int
     is_tombstone: bool
-    """Whether it is still shown, empty, because it has replies."""
+    """Whether it is still shown, without text, because it has replies."""
 
 
 class CommentQueries(Protocol):
     async def insert_comment(
         self,
-        connection: SqlConnection,
         *,
         post_id: PostId,
         parent_id: CommentId | None,
@@ -44,24 +42,19 @@ class CommentQueries(Protocol):
         text: str,
         client_id: str | None,
     ) -> CommentId | None:
-        """None: this author has a comment with this client_id (see find_comment), or post or parent are gone."""
+        """None: this author has a comment with this client_id (see find_comment), or post or parent are deleted."""
         ...
 
-    async def find_comment(
-        self, connection: SqlConnection, *, author_id: UserId, client_id: str
-    ) -> CommentId | None: ...
+    async def find_comment(self, *, author_id: UserId, client_id: str) -> CommentId | None: ...
 
-    async def read_comment(
-        self, connection: SqlConnection, *, viewer_id: UserId, comment_id: CommentId
-    ) -> CommentRow | None: ...
+    async def read_comment(self, *, viewer_id: UserId, comment_id: CommentId) -> CommentRow | None: ...
 
     async def list_comments(
-        self, connection: SqlConnection, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
+        self, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
     ) -> list[CommentRow]: ...
 
     async def list_replies(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         post_id: PostId,
@@ -70,6 +63,6 @@ class CommentQueries(Protocol):
         page_size: int,
     ) -> list[CommentRow]: ...
 
-    async def delete_comment(self, connection: SqlConnection, *, comment_id: CommentId) -> DeletedCommentRow | None:
+    async def delete_comment(self, *, comment_id: CommentId) -> DeletedCommentRow | None:
         """None when it was deleted before. Call `posts.lock_post` first, in the same transaction."""
         ...

@@ -1,8 +1,7 @@
-"""What can go wrong between a query and PostgreSQL, in words that callers can act on."""
+"""The errors of queries and units of work, by what a caller can do about them."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 import asyncpg
@@ -16,7 +15,7 @@ class Unavailable(DatabaseError):
     """PostgreSQL cannot answer now: unreachable, overloaded, shutting down, read-only, or over a time limit.
 
     Nothing was committed, except when the connection was lost during the commit itself, or during a statement outside
-    of a transaction, which commits by itself: then nobody knows.
+    of a transaction, which commits by itself: then the result is unknown.
     """
 
 
@@ -25,11 +24,11 @@ class Retry(DatabaseError):
 
 
 class BadText(DatabaseError):
-    """A value holds what PostgreSQL cannot store: NUL, a lone surrogate, a number past 64 bits."""
+    """A value has something that PostgreSQL cannot store: NUL, a lone surrogate, a number above 64 bits."""
 
 
 class ConstraintBroken(DatabaseError):
-    """A row would break a constraint; the transaction is lost."""
+    """A row would break a constraint; the transaction has failed."""
 
     def __init__(self, constraint: str) -> None:
         super().__init__(constraint)
@@ -41,17 +40,17 @@ class UniqueViolated(ConstraintBroken):
 
 
 class ForeignKeyMissing(ConstraintBroken):
-    """The row that this one refers to does not exist."""
+    """The row that this row refers to does not exist."""
 
 
 DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""Everything that asyncpg raises on its own account."""
+"""Everything that asyncpg raises."""
 
-_UNAVAILABLE_CLASSES: Final = frozenset({"08", "28", "53", "58"})  # 28: not let in
+_UNAVAILABLE_CLASSES: Final = frozenset({"08", "28", "53", "58"})  # 28: the login was refused
 _UNAVAILABLE_STATES: Final = frozenset(
     {
         "3D000",  # no such database
-        "25006",  # read-only: a standby, or the primary that this node has not found yet
+        "25006",  # read-only: a standby, also before this node has found the new primary
         "25P03",  # idle in transaction for too long
         "55000",  # the database takes no connections at present
         "57014",  # statement timeout
@@ -63,8 +62,8 @@ _UNAVAILABLE_STATES: Final = frozenset(
     }
 )
 _LOST: Final = re.compile(
-    # "released back": a pool takes a lost connection back at once, whoever uses it. "cannot switch": the news of
-    # the loss came, the end of the stream did not yet. "invalid DSN": there is no such address.
+    # "released back": a pool takes a lost connection back at once, even while it is lent. "cannot switch": the loss was
+    # reported before the end of the stream was read. "invalid DSN": there is no such address.
     "clos|terminat|released back|cannot switch|invalid DSN"
 )
 _RETRY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
@@ -78,30 +77,39 @@ _BAD_TEXT_STATES: Final = frozenset(
 )
 
 
-@contextmanager
-def translated() -> Iterator[None]:
+class _Translation:
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, DRIVER_ERRORS):
+            ours = translate(error)
+            if ours is not None:
+                raise ours from error
+
+
+_TRANSLATION: Final = _Translation()
+
+
+def translated() -> AbstractContextManager[None]:
     """Turns what asyncpg raises inside the block into the errors of this module.
 
-    Put nothing but calls of asyncpg into it: any OSError or TimeoutError counts as PostgreSQL's.
+    Put nothing but calls of asyncpg into it: any OSError or TimeoutError is taken for one of PostgreSQL.
     """
-    try:
-        yield
-    except DRIVER_ERRORS as error:
-        ours = translate(error)
-        if ours is None:
-            raise
-        raise ours from error
+    return _TRANSLATION  # without state; a generator here would cost every query a microsecond
 
 
 def translate(error: BaseException) -> DatabaseError | None:
-    """The error of this module that says the same; None for a fault of the program, which should stay loud."""
+    """The error of this module for an error of asyncpg; None for a bug, whose error is not to be replaced."""
     if isinstance(error, asyncpg.OutdatedSchemaCacheError | asyncpg.InvalidCachedStatementError):
-        return Retry(str(error))  # a migration ran beside this connection, which knows of it now
+        return Retry(str(error))  # a migration changed a table; the connection has noticed it now
     if isinstance(error, asyncpg.PostgresError):
         return _from_state(error)
     text = str(error) or type(error).__name__
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
-        # asyncpg has the same classes for a lost connection and for misuse: only the text tells them apart.
+        # asyncpg uses these classes both for a lost connection and for misuse: only the text differs.
         return Unavailable(text) if _LOST.search(text) else None
     return Unavailable(text)
 

@@ -1,10 +1,9 @@
-"""The home feed, and whom a post goes to."""
+"""The home feed, and the followers to whom a post is delivered."""
 
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, PostId, UserId
 from sql.posts import PostRow
-from sql.unit import SqlConnection
 
 
 class AuthorRow(NamedTuple):
@@ -20,7 +19,6 @@ class FollowerBatchRow(NamedTuple):
 class FeedQueries(Protocol):
     async def home_page(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         ids: list[PostId],
@@ -29,31 +27,26 @@ class FeedQueries(Protocol):
         skip: int,
         page_size: int,
     ) -> list[PostRow]:
-        """`ids` has every post above `floor` of those followed who are no broadcasters, perhaps others, in any order.
+        """`ids` has every post above `floor` by followed users who are not broadcasters, perhaps others, in any order.
 
-        Without a list of ids the floor is MAX_ID: everything comes from SQL.
+        Without a list of ids the floor is MAX_ID: the whole page is read from SQL.
         """
         ...
 
-    async def home_since(
-        self, connection: SqlConnection, *, viewer_id: UserId, after: PostId, page_size: int
-    ) -> list[PostRow]: ...
+    async def home_since(self, *, viewer_id: UserId, after: PostId, page_size: int) -> list[PostRow]: ...
 
-    async def home_ids(self, connection: SqlConnection, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
+    async def home_ids(self, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
 
-    async def read_author(self, connection: SqlConnection, *, author_id: UserId) -> AuthorRow | None: ...
+    async def read_author(self, *, author_id: UserId) -> AuthorRow | None: ...
 
     async def follower_batch(
         self,
-        connection: SqlConnection,
         *,
         author_id: UserId,
         before_follow_id: FollowId,
         batch_size: int,
     ) -> list[FollowerBatchRow]:
-        """Start with MAX_ID, go on with the last `follow_id`; fewer rows than `batch_size` are the last ones."""
+        """Start with MAX_ID, continue with the last `follow_id`; fewer rows than `batch_size` are the last batch."""
         ...
 
-    async def followers_among(
-        self, connection: SqlConnection, *, author_id: UserId, user_ids: list[UserId]
-    ) -> list[UserId]: ...
+    async def followers_among(self, *, author_id: UserId, user_ids: list[UserId]) -> list[UserId]: ...

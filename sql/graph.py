@@ -1,78 +1,67 @@
-"""Who follows and who blocks whom."""
+"""Follows and blocks."""
 
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, UserId
-from sql.people import Relation, UserCard
-from sql.unit import SqlConnection
+from sql.people import RelationRow, UserRow
 
 
 class FollowRow(NamedTuple):
     changed: bool
-    """False when it was so before."""
+    """False when nothing had to change."""
     follower_count: int
-    """Of the followed person."""
+    """Of the followed user."""
     is_broadcaster: bool
-    """Whether the followed person ever had so many followers that posts are not pushed to them one by one."""
+    """Whether the followed user ever had so many followers that posts are not added to each one's list."""
 
 
 class FollowerRow(NamedTuple):
     follow_id: FollowId
-    user: UserCard
-    viewer: Relation
+    user: UserRow
+    viewer: RelationRow
 
 
-class SeveredRow(NamedTuple):
+class RemovedFollowRow(NamedTuple):
     follower_id: UserId
     followed_id: UserId
 
 
 class FollowsQuery(Protocol):
-    """A page of one side of the follows of a person."""
+    """A query for a page of followers, or of followed users."""
 
     def __call__(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+        self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> Awaitable[list[FollowerRow]]:
         """`before` is a `follow_id`."""
         ...
 
 
 class GraphQueries(Protocol):
-    """To decide on a relation and then change it: first `people.lock_users` of both, then look, then act."""
+    """To change a relation depending on what it is: first `people.lock_users` of both, then read it, then change it."""
 
-    async def follow(
-        self, connection: SqlConnection, *, follower_id: UserId, followed_id: UserId, broadcaster_from: int
-    ) -> FollowRow | None:
-        """None when one of the two does not exist. Blocks are not looked at."""
+    async def follow(self, *, follower_id: UserId, followed_id: UserId, broadcaster_from: int) -> FollowRow | None:
+        """None when one of the two does not exist. It does not check blocks."""
         ...
 
-    async def unfollow(
-        self, connection: SqlConnection, *, follower_id: UserId, followed_id: UserId
-    ) -> FollowRow | None: ...
+    async def unfollow(self, *, follower_id: UserId, followed_id: UserId) -> FollowRow | None: ...
 
-    async def insert_block(
-        self, connection: SqlConnection, *, blocker_id: UserId, blocked_id: UserId
-    ) -> bool | None: ...
+    async def insert_block(self, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
 
-    async def delete_block(
-        self, connection: SqlConnection, *, blocker_id: UserId, blocked_id: UserId
-    ) -> bool | None: ...
+    async def delete_block(self, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
 
-    async def sever(self, connection: SqlConnection, *, user_id: UserId, other_id: UserId) -> list[SeveredRow]: ...
+    async def remove_follows(self, *, user_id: UserId, other_id: UserId) -> list[RemovedFollowRow]: ...
 
     async def list_followers(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+        self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> list[FollowerRow]:
         """`before` is a `follow_id`."""
         ...
 
     async def list_following(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
+        self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> list[FollowerRow]:
         """`before` is a `follow_id`."""
         ...
 
-    async def blocked_among(
-        self, connection: SqlConnection, *, user_id: UserId, user_ids: list[UserId]
-    ) -> list[UserId]: ...
+    async def blocked_among(self, *, user_id: UserId, user_ids: list[UserId]) -> list[UserId]: ...

@@ -26,11 +26,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class MigrationFailed(Exception):
-    """The files and the database do not fit together, or a file could not be applied; the message says which."""
+    """A file is invalid, was edited after it was applied, or could not be applied; the message says which."""
 
 
 class _Progress(logging.LoggerAdapter[logging.Logger]):
-    """Takes pogo-migrate's warnings for what they are: it warns of each file that it applies."""
+    """Logs the warnings of pogo-migrate as information: it warns of each file that it applies."""
 
     def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
         self.info(msg, *args, **kwargs)
@@ -42,34 +42,32 @@ class _Ledger(NamedTuple):
 
 
 async def migrate(database_url: str, *, folder: Path = MIGRATIONS, lock_timeout_s: float = 120) -> int:
-    """Applies the files that the database has not seen, each in its transaction; answers how many.
+    """Applies the files that are new to the database, each in its transaction; returns their number.
 
-    Any number of nodes may call it at once: one works, the others wait for it and find nothing to do.
+    Any number of nodes may call it at once: one applies the files, the others wait and then have nothing to do.
     Raises MigrationFailed (a bad or an edited file, or another node's lock held too long) and Unavailable.
     """
     async with _open_ledger(database_url) as ledger:
         await _lock(ledger, lock_timeout_s)
         await ensure_pogo_sync(ledger.connection)
-        await ledger.queries.create_ledger(ledger.connection)
+        await ledger.queries.create_ledger()
         before = await _check(ledger, folder)
         try:
             await pogo.apply(ledger.connection, folder, schema_name="public", logger=_Progress(_LOG))
         except BadMigrationError as error:
             raise MigrationFailed(f"{error}: {error.__cause__}" if error.__cause__ else str(error)) from error
         contents = _contents(folder)
-        await ledger.queries.record_contents(
-            ledger.connection, migration_ids=list(contents), content_hashes=list(contents.values())
-        )
+        await ledger.queries.record_contents(migration_ids=list(contents), content_hashes=list(contents.values()))
         return len(contents.keys() - before)
 
 
 async def pending(database_url: str, *, folder: Path = MIGRATIONS) -> list[str]:
-    """The names of the files that the database has not seen, oldest first. Changes nothing.
+    """The names of the files that are new to the database, oldest first. Changes nothing.
 
     Raises MigrationFailed when an applied file was edited, and Unavailable.
     """
     async with _open_ledger(database_url) as ledger:
-        if not await ledger.queries.has_ledger(ledger.connection):
+        if not await ledger.queries.has_ledger():
             return sorted(_contents(folder))
         return sorted(_contents(folder).keys() - await _check(ledger, folder))
 
@@ -79,26 +77,26 @@ async def _open_ledger(database_url: str) -> AsyncIterator[_Ledger]:
     with translated():
         connection = await asyncpg.connect(plain_url(database_url))
     try:
-        yield _Ledger(connection, bind_queries(LedgerQueries, "ledger"))
+        yield _Ledger(connection, bind_queries(LedgerQueries, "ledger")(connection))
     finally:
-        # Closing gives the lock back too.
+        # Closing releases the lock too.
         await connection.close()
 
 
 async def _lock(ledger: _Ledger, timeout_s: float) -> None:
-    # Polled: a waiting lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all of those.
+    # Polled: a session that waits for a lock has a snapshot, and CREATE INDEX CONCURRENTLY waits for all snapshots.
     try:
         async with asyncio.timeout(timeout_s):
-            while not await ledger.queries.try_lock(ledger.connection, lock_key=_LOCK_KEY):
+            while not await ledger.queries.try_lock(lock_key=_LOCK_KEY):
                 await asyncio.sleep(_LOCK_POLL_S)
     except TimeoutError:
         raise MigrationFailed(f"another process has been migrating this database for {timeout_s:.0f} s") from None
 
 
 async def _check(ledger: _Ledger, folder: Path) -> set[str]:
-    """The applied files; pogo-migrate keeps a hash of their names only, so their contents are compared here."""
+    """The applied files. pogo-migrate keeps hashes of names only, so the contents are compared here."""
     contents = _contents(folder)
-    applied = {row.migration_id: row.content_hash for row in await ledger.queries.list_applied(ledger.connection)}
+    applied = {row.migration_id: row.content_hash for row in await ledger.queries.list_applied()}
     for name, content_hash in applied.items():
         if name in contents and content_hash is not None and content_hash != contents[name]:
             raise MigrationFailed(f"{name}.sql was edited after it was applied here: undo that, add a new file")

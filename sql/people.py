@@ -1,28 +1,35 @@
-"""People as others see them."""
+"""Users as others see them."""
 
 import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sql.ids import UserId
-from sql.unit import SqlConnection
 
 
-class UserCard(NamedTuple):
-    """What everybody may know of a person."""
+class CardRow(NamedTuple):
+    """A user inside of another object."""
+
+    id: UserId
+    username: str
+    display_name: str | None
+    """None where the query is for one viewer, and this user blocks the viewer."""
+
+
+class UserRow(NamedTuple):
+    """The public columns of a user."""
 
     id: UserId
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None
     follower_count: int
     following_count: int
     post_count: int
     is_private: bool
 
 
-class Relation(NamedTuple):
-    """How the viewer stands to the person in the same row; all but `is_self` are false towards oneself."""
+class RelationRow(NamedTuple):
+    """The viewer's relation to the user in the same row; towards oneself, all but `is_self` are false."""
 
     is_self: bool
     follows: bool
@@ -31,18 +38,18 @@ class Relation(NamedTuple):
     blocked_by: bool
 
 
-class PersonPage(NamedTuple):
-    """A person's page as the viewer may read it."""
+class PersonRow(NamedTuple):
+    """A user's profile page."""
 
-    user: UserCard
-    viewer: Relation
+    user: UserRow
+    viewer: RelationRow
     profile: dict[str, Any]
 
 
 class OwnProfileRow(NamedTuple):
-    """What only the person themselves may see."""
+    """A user with the columns that only they may see."""
 
-    user: UserCard
+    user: UserRow
     email: str | None
     phone: str | None
     profile: dict[str, Any]
@@ -58,23 +65,18 @@ class LastSeenRow(NamedTuple):
 
 
 class PeopleQueries(Protocol):
-    async def read_person(
-        self, connection: SqlConnection, *, viewer_id: UserId, user_id: UserId
-    ) -> PersonPage | None: ...
+    async def read_person(self, *, viewer_id: UserId, user_id: UserId) -> PersonRow | None: ...
 
-    async def read_person_by_username(
-        self, connection: SqlConnection, *, viewer_id: UserId, username: str
-    ) -> PersonPage | None: ...
+    async def read_person_by_username(self, *, viewer_id: UserId, username: str) -> PersonRow | None: ...
 
-    async def read_own_profile(self, connection: SqlConnection, *, user_id: UserId) -> OwnProfileRow | None: ...
+    async def read_own_profile(self, *, user_id: UserId) -> OwnProfileRow | None: ...
 
-    async def list_cards(self, connection: SqlConnection, *, user_ids: list[UserId]) -> list[UserCard]:
-        """In no order; those that do not exist are absent."""
+    async def list_users(self, *, user_ids: list[UserId]) -> list[UserRow]:
+        """In no order; users who do not exist are absent."""
         ...
 
     async def update_profile(
         self,
-        connection: SqlConnection,
         *,
         user_id: UserId,
         display_name: str | None,
@@ -85,22 +87,18 @@ class PeopleQueries(Protocol):
         """None leaves a field as it is."""
         ...
 
-    async def lock_users(self, connection: SqlConnection, *, user_ids: list[UserId]) -> list[UserId]:
-        """Those that exist, in id order. Statements after it see all that others did to these people's graph before."""
+    async def lock_users(self, *, user_ids: list[UserId]) -> list[UserId]:
+        """The existing ones, in id order. Later statements see all earlier changes of their follows and blocks."""
         ...
 
-    async def list_last_seen(
-        self, connection: SqlConnection, *, viewer_ids: list[UserId], user_ids: list[UserId]
-    ) -> list[LastSeenRow]:
-        """Of pairs (viewer, person), in no order; pairs with a block and people who do not exist are absent."""
+    async def list_last_seen(self, *, viewer_ids: list[UserId], user_ids: list[UserId]) -> list[LastSeenRow]:
+        """For pairs (viewer, user), in no order; pairs with a block and users who do not exist are absent."""
         ...
 
-    async def note_last_seen(
-        self, connection: SqlConnection, *, user_ids: list[UserId], seen_at: list[datetime.datetime]
-    ) -> None:
-        """Pairs (person, time); never moves back."""
+    async def note_last_seen(self, *, user_ids: list[UserId], seen_at: list[datetime.datetime]) -> None:
+        """For pairs (user, time); an earlier time changes nothing."""
         ...
 
-    async def mark_active(self, connection: SqlConnection, *, user_ids: list[UserId]) -> None:
-        """Seen just now; written at most once a minute for each person."""
+    async def mark_active(self, *, user_ids: list[UserId]) -> None:
+        """Sets the last activity to now; at most once a minute for each user."""
         ...

@@ -9,17 +9,21 @@ import orjson
 from sql.errors import translated
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     PlainConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    SqlConnection: TypeAlias = PlainConnection | PoolConnectionProxy[asyncpg.Record]
 else:  # asyncpg's classes are generic in its stubs only
     Pool = asyncpg.Pool
     PlainConnection = asyncpg.Connection
+    SqlConnection = asyncpg.Connection
 
 _JSONB_VERSION: Final = b"\x01"
 
 
 def plain_url(database_url: str) -> str:
-    """The address without the driver that other tools write into it (`postgresql+asyncpg://`)."""
+    """The address without the driver name that other tools add (`postgresql+asyncpg://`)."""
     scheme, separator, rest = database_url.partition("://")
     return scheme.removesuffix("+asyncpg") + separator + rest
 
@@ -33,7 +37,7 @@ async def open_pool(
     statement_timeout_ms: int,
     idle_in_transaction_timeout_ms: int,
 ) -> Pool:
-    """Connects `min_size` connections; more, up to `max_size`, as they are needed.
+    """Opens `min_size` connections; the pool opens more, up to `max_size`, when they are needed.
 
     Raises Unavailable when PostgreSQL cannot be reached.
     """
@@ -43,9 +47,9 @@ async def open_pool(
             min_size=min_size,
             max_size=max_size,
             timeout=connect_timeout_s,
-            # The server ends a slow statement; this ends the wait for a server that has gone silent.
+            # The server ends a slow statement; this ends the wait for a server that does not respond.
             command_timeout=statement_timeout_ms / 1000 + 2,
-            # Every query stays prepared: there are fewer than this, and PostgreSQL plans anew when tables change.
+            # Every query stays prepared: there are fewer than this, and PostgreSQL replans when tables change.
             statement_cache_size=512,
             max_cached_statement_lifetime=0,
             init=use_orjson,
@@ -54,7 +58,7 @@ async def open_pool(
                 "application_name": "rookery",
                 "timezone": "UTC",
                 "jit": "off",
-                # Pages come from memory or from flash: to jump costs about as much as to read on.
+                # Pages are read from memory or flash: random reads cost about as much as sequential ones.
                 "random_page_cost": "1.1",
                 "statement_timeout": str(statement_timeout_ms),
                 "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
@@ -63,7 +67,7 @@ async def open_pool(
 
 
 async def close_pool(pool: Pool, *, timeout_s: float) -> None:
-    """Closes all connections; those still at work after `timeout_s` are cut."""
+    """Closes all connections; those still busy after `timeout_s` are terminated."""
     try:
         async with asyncio.timeout(timeout_s):
             await pool.close()
@@ -72,7 +76,7 @@ async def close_pool(pool: Pool, *, timeout_s: float) -> None:
 
 
 async def use_orjson(connection: PlainConnection) -> None:
-    """Makes `jsonb` parameters and columns plain Python values."""
+    """Encodes `jsonb` parameters from, and decodes columns to, plain Python values."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -83,6 +87,6 @@ async def use_orjson(connection: PlainConnection) -> None:
 
 
 async def _keep_session(_connection: Any) -> None:
-    # Nothing here changes a session, and asyncpg has rolled an open transaction back before it calls this:
-    # its own reset would cost every unit of work one more round trip.
+    # No query changes session state, and asyncpg rolls an open transaction back before it calls this. Its own reset
+    # would cost every unit of work one more round trip.
     return None

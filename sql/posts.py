@@ -4,12 +4,11 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import LikeId, PostId, UserId
-from sql.people import Relation, UserCard
-from sql.unit import SqlConnection
+from sql.people import CardRow, RelationRow, UserRow
 
 
 class PostRow(NamedTuple):
-    """A post as one viewer gets it; `viewer` is how they stand to its author."""
+    """A post as one viewer gets it; `viewer` is the viewer's relation to its author."""
 
     id: PostId
     kind: str
@@ -22,21 +21,21 @@ class PostRow(NamedTuple):
     client_id: str | None
     created_at: datetime.datetime
     edited_at: datetime.datetime | None
-    author: UserCard
-    viewer: Relation
+    author: CardRow
+    viewer: RelationRow
     viewer_liked: bool
 
 
 class LikeRow(NamedTuple):
     changed: bool
-    """False when it was so before."""
+    """False when nothing had to change."""
     like_count: int
 
 
 class LikerRow(NamedTuple):
     like_id: LikeId
-    user: UserCard
-    viewer: Relation
+    user: UserRow
+    viewer: RelationRow
 
 
 class CountersRow(NamedTuple):
@@ -49,7 +48,6 @@ class CountersRow(NamedTuple):
 class PostQueries(Protocol):
     async def insert_post(
         self,
-        connection: SqlConnection,
         *,
         author_id: UserId,
         kind: str,
@@ -58,22 +56,19 @@ class PostQueries(Protocol):
         visibility: str,
         client_id: str | None,
     ) -> PostRow | None:
-        """The post as its author sees it. None: they have one with this client_id, see find_post."""
+        """The post as its author gets it. None: the author has a post with this client_id, see find_post."""
         ...
 
-    async def find_post(self, connection: SqlConnection, *, author_id: UserId, client_id: str) -> PostId | None: ...
+    async def find_post(self, *, author_id: UserId, client_id: str) -> PostId | None: ...
 
-    async def read_post(self, connection: SqlConnection, *, viewer_id: UserId, post_id: PostId) -> PostRow | None:
-        """None where it does not exist or is deleted. Whether the viewer may see it is not asked here."""
+    async def read_post(self, *, viewer_id: UserId, post_id: PostId) -> PostRow | None:
+        """None where it does not exist or is deleted. It does not check whether the viewer may see it."""
         ...
 
-    async def hydrate_posts(
-        self, connection: SqlConnection, *, viewer_id: UserId, post_ids: list[PostId]
-    ) -> list[PostRow]: ...
+    async def hydrate_posts(self, *, viewer_id: UserId, post_ids: list[PostId]) -> list[PostRow]: ...
 
     async def list_posts(
         self,
-        connection: SqlConnection,
         *,
         viewer_id: UserId,
         author_id: UserId,
@@ -83,29 +78,27 @@ class PostQueries(Protocol):
     ) -> list[PostRow]: ...
 
     async def update_post(
-        self, connection: SqlConnection, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None
+        self, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None
     ) -> bool | None:
-        """None leaves a field as it is; the answer None: not this author's, or deleted."""
+        """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted."""
         ...
 
-    async def delete_post(self, connection: SqlConnection, *, post_id: PostId, author_id: UserId) -> bool | None:
-        """True the first time, then False; None: not this author's."""
+    async def delete_post(self, *, post_id: PostId, author_id: UserId) -> bool | None:
+        """True the first time, then False; None: the post is another author's."""
         ...
 
-    async def lock_post(self, connection: SqlConnection, *, post_id: PostId) -> PostId | None: ...
+    async def lock_post(self, *, post_id: PostId) -> PostId | None: ...
 
-    async def like_post(self, connection: SqlConnection, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
+    async def like_post(self, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
 
-    async def unlike_post(self, connection: SqlConnection, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
+    async def unlike_post(self, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
 
     async def list_likers(
-        self, connection: SqlConnection, *, viewer_id: UserId, post_id: PostId, before: LikeId, page_size: int
+        self, *, viewer_id: UserId, post_id: PostId, before: LikeId, page_size: int
     ) -> list[LikerRow]:
         """`before` is a `like_id`."""
         ...
 
-    async def viewers_among(
-        self, connection: SqlConnection, *, post_id: PostId, user_ids: list[UserId]
-    ) -> list[UserId]: ...
+    async def viewers_among(self, *, post_id: PostId, user_ids: list[UserId]) -> list[UserId]: ...
 
-    async def read_counters(self, connection: SqlConnection, *, post_ids: list[PostId]) -> list[CountersRow]: ...
+    async def read_counters(self, *, post_ids: list[PostId]) -> list[CountersRow]: ...

@@ -1,1 +1,1 @@
-"""Accounts: who may come in, with which credentials, and which logins are still good."""
+"""Accounts: registration, login, tokens, login sessions, passwords."""

@@ -1,6 +1,6 @@
-"""What people say to come in, to stay in and to go: registration, login, tokens, login sessions, passwords.
+"""Commands and pushes of accounts: registration, login, tokens, login sessions, passwords.
 
-An access token lives some minutes and is not stored; a refresh token brings the next one and is good for one use.
+An access token lives some minutes and is not stored. A refresh token gets the next access token and works once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Refresh(Payload):
 
 
 class Logout(Payload):
-    """`everywhere` ends all login sessions of the person, not only the one that the token belongs to."""
+    """`everywhere` ends all login sessions of the user, not only the session of the token."""
 
     refresh_token: RefreshToken
     everywhere: bool = False
@@ -81,7 +81,7 @@ class ChangePassword(Payload):
 
 
 class Credentials(Model):
-    """`expires_in_s` is the life of the access token."""
+    """`expires_in_s` is the time until the access token expires."""
 
     user: User
     access_token: str
@@ -95,7 +95,7 @@ class Renewed(Model):
 
 
 class LoginSession(Model):
-    """A device on which somebody is logged in; `current` is the one that asks."""
+    """A device on which a user is logged in; `current` is the device of the caller."""
 
     id: WireId
     user_agent: str
@@ -110,7 +110,7 @@ class TokenExpiring(Model):
 
 
 class SessionRevoked(Model):
-    """`code` is what every call of this login session is answered with from now on."""
+    """`code` is the error that every call of this login session gets from now on."""
 
     code: Literal["unauthenticated"] = "unauthenticated"
 
@@ -120,7 +120,7 @@ AUTH_REGISTER = Command(
     namespace=AUTH_NAMESPACE,
     payload=Register,
     ack=Credentials,
-    effect="Makes an account and logs it in. `conflict` names in `fields` what somebody else has already.",
+    effect="Creates an account and logs it in. `conflict` names in `fields` the values that another account has.",
     repeat=Repeat.ACTS,
     rate=RateLimit(10, 3_600),
     access=Access.ANYONE,
@@ -139,7 +139,7 @@ AUTH_LOGIN = Command(
     namespace=AUTH_NAMESPACE,
     payload=Login,
     ack=Credentials,
-    effect="Begins a login session. An unknown name and a wrong password are answered alike.",
+    effect="Starts a login session. An unknown name and a wrong password get the same error.",
     repeat=Repeat.ACTS,
     rate=PER_ADDRESS,
     access=Access.ANYONE,
@@ -154,8 +154,8 @@ AUTH_REFRESH = Command(
     payload=Refresh,
     ack=Credentials,
     effect=(
-        "Trades a refresh token for new tokens. A repeat gets the same refresh token again for some seconds, while "
-        "nobody has used that one; any other second use is taken for theft and ends the login session."
+        "Exchanges a refresh token for new tokens. A repeat within some seconds gets the same new refresh token, while "
+        "that one is unused; any other second use is treated as theft and ends the login session."
     ),
     repeat=Repeat.ACTS,
     rate=RateLimit(120, 60),
@@ -170,7 +170,7 @@ AUTH_LOGOUT = Command(
     namespace=AUTH_NAMESPACE,
     payload=Logout,
     ack=Nothing,
-    effect="Ends the login session of a refresh token, or all of its owner's.",
+    effect="Ends the login session of a refresh token, or all login sessions of its user.",
     repeat=Repeat.SETS_STATE,
     rate=RateLimit(60, 60),
     access=Access.ANYONE,
@@ -184,7 +184,7 @@ AUTH_RENEW = Command(
     namespace=AUTH_NAMESPACE,
     payload=Renew,
     ack=Renewed,
-    effect="Lets the whole connection live on with a newer access token of the same person and login session.",
+    effect="Extends the whole connection by a newer access token of the same user and login session.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.NONE,
     rate=RateLimit(60, 60),
@@ -198,7 +198,7 @@ AUTH_SESSIONS = Command(
     namespace=AUTH_NAMESPACE,
     payload=ListSessions,
     ack=Page[LoginSession],
-    effect="Lists where the caller is logged in, the latest login first.",
+    effect="Lists the login sessions of the caller, the latest login first.",
     repeat=Repeat.READ,
     rate=RateLimit(600, 60),
     example={"limit": 20},
@@ -210,7 +210,7 @@ AUTH_REVOKE = Command(
     namespace=AUTH_NAMESPACE,
     payload=RevokeSession,
     ack=Nothing,
-    effect="Ends one of the caller's login sessions: its tokens are refused and its sockets closed, on every node.",
+    effect="Ends one login session of the caller: every node refuses its tokens and closes its sockets.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=RateLimit(60, 60),
@@ -224,7 +224,7 @@ AUTH_PASSWORD = Command(
     namespace=AUTH_NAMESPACE,
     payload=ChangePassword,
     ack=Nothing,
-    effect="Changes the caller's password and ends all of their other login sessions. `forbidden` if `old` is wrong.",
+    effect="Changes the caller's password and ends their other login sessions. `forbidden` if `old` is wrong.",
     repeat=Repeat.ACTS,
     rate=RateLimit(10, 300),
     example={"old": "analytical engine", "new": "difference engine"},
@@ -236,14 +236,16 @@ TOKEN_EXPIRING = Push(
     name="token:expiring",
     namespace=AUTH_NAMESPACE,
     model=TokenExpiring,
-    audience="Every namespace of a connection whose access token ends within a minute; `auth:renew` lets it live on.",
+    audience="Every namespace of a connection whose access token expires within a minute; `auth:renew` extends it.",
     volatile=True,
+    about_connection=True,
 )
 
 SESSION_REVOKED = Push(
     name="session:revoked",
     namespace=AUTH_NAMESPACE,
     model=SessionRevoked,
-    audience="Every namespace of every connection of a login session that was ended, before it is closed.",
+    audience="Every namespace of every connection of a revoked login session, before the connection is closed.",
     volatile=True,
+    about_connection=True,
 )

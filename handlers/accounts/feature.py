@@ -1,24 +1,24 @@
-"""Accounts as a value: what `server/features.py` lists."""
+"""The accounts feature."""
 
 from __future__ import annotations
 
 from handlers.accounts import contract
-from handlers.accounts.entering import hash_new_password, login, prove_password, register
-from handlers.accounts.managing import change_password, hash_changed_password, list_sessions, revoke
-from handlers.accounts.staying import logout, refresh, renew
-from handlers.feature import Feature, bind_command, bind_prepared, bind_without_sql
+from handlers.accounts.login import hash_new_password, login, register, verify_password
+from handlers.accounts.login_sessions import change_password, list_sessions, prepare_password_change, revoke
+from handlers.accounts.tokens import logout, refresh, renew
+from handlers.feature import Feature, bind_command, bind_plain_command, bind_prepared_command
 
 FEATURE = Feature(
     name="accounts",
     commands=(
-        bind_prepared(contract.AUTH_REGISTER, hash_new_password, register),
-        bind_prepared(contract.AUTH_LOGIN, prove_password, login),
+        bind_prepared_command(contract.AUTH_REGISTER, hash_new_password, register),
+        bind_prepared_command(contract.AUTH_LOGIN, verify_password, login),
         bind_command(contract.AUTH_REFRESH, refresh),
         bind_command(contract.AUTH_LOGOUT, logout),
-        bind_without_sql(contract.AUTH_RENEW, renew),
+        bind_plain_command(contract.AUTH_RENEW, renew),
         bind_command(contract.AUTH_SESSIONS, list_sessions),
         bind_command(contract.AUTH_REVOKE, revoke),
-        bind_prepared(contract.AUTH_PASSWORD, hash_changed_password, change_password),
+        bind_prepared_command(contract.AUTH_PASSWORD, prepare_password_change, change_password),
     ),
     pushes=(contract.TOKEN_EXPIRING, contract.SESSION_REVOKED),
 )

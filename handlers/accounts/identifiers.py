@@ -1,4 +1,4 @@
-"""What names an account when its owner registers and logs in: a username, an e-mail address, a phone number."""
+"""The identifiers of an account, for registration and login: username, e-mail address, phone number."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ RESERVED_USERNAMES: Final = frozenset(
         "www",
     }
 )
-"""Names that would look like the house itself, or like a place in it."""
+"""Names that would look like Rookery itself, or like one of its pages."""
 
 
 _WITHOUT_SEPARATORS: Final = str.maketrans("", "", "_.")
@@ -94,13 +94,13 @@ def _check_username(value: str) -> str:
     return value
 
 
-def normal_email(value: str) -> str:
-    """The address as it is stored: NFC, the domain in small rpc and in Unicode. Raises ValueError."""
+def normalized_email(value: str) -> str:
+    """The address as it is stored: NFC, the domain in lower case and in Unicode. Raises ValueError."""
     return validate_email(value, check_deliverability=False).normalized
 
 
-def normal_phone(value: str) -> str:
-    """The number in E.164, from any way of writing it that begins with + and the country. Raises ValueError."""
+def normalized_phone(value: str) -> str:
+    """The number in E.164, from any notation that begins with + and the country code. Raises ValueError."""
     try:
         number = phonenumbers.parse(value, None)
     except phonenumbers.NumberParseException:
@@ -110,21 +110,21 @@ def normal_phone(value: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def normal_login(value: str) -> str:
+def normalized_login(value: str) -> str:
     """One form for all ways to type the same username, e-mail address or phone number.
 
-    Accounts are looked up by it and attempts are counted by it: another spelling is not another try.
+    Accounts are looked up and attempts are counted by it, so that other spellings give no more attempts.
     """
     try:
         if "@" in value:
-            return normal_email(value).lower()
+            return normalized_email(value).lower()
         if not value[:1].isalpha():
-            return normal_phone(value)
+            return normalized_phone(value)
     except ValueError:
-        pass  # nobody can have registered with it: it is refused like any unknown name
+        pass  # no account can have it: it is refused like any unknown name
     return value.strip().lower()
 
 
 Username = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{2,29}$"), AfterValidator(_check_username)]
-Email = Annotated[str, TextRule(EMAIL_CHARS), AfterValidator(normal_email)]
-Phone = Annotated[str, TextRule(PHONE_CHARS), AfterValidator(normal_phone)]
+Email = Annotated[str, TextRule(EMAIL_CHARS), AfterValidator(normalized_email)]
+Phone = Annotated[str, TextRule(PHONE_CHARS), AfterValidator(normalized_phone)]

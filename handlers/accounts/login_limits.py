@@ -1,4 +1,4 @@
-"""How often passwords may be tried: against one account from everywhere, and from one address against all accounts."""
+"""Limits of password attempts: on one account from all addresses, and from one network on all accounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PER_ADDRESS: Final = RateLimit(50, 300)
 
 
 async def count_attempt(ctx: PrepareContext, account: str) -> None:
-    """Counts one attempt at an account, right or wrong, existing or not. Raises CommandError `rate_limited`."""
+    """Counts one attempt at an account, right or wrong, also at an unknown one. Raises CommandError `rate_limited`."""
     factor = ctx.services.policy.rate_limit_factor
     checks: list[Check] = [
         (f"password.account:{account}", PER_ACCOUNT.scaled(factor), 1),

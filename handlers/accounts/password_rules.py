@@ -1,4 +1,4 @@
-"""Which passwords may be chosen."""
+"""Rules for new passwords."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from realtime.contract.wire import TextRule
 
 PASSWORD_CHARS_MIN: Final = 8
 PASSWORD_CHARS_MAX: Final = 256
-"""At most 1,024 bytes in UTF-8, which is what the hasher takes."""
+"""At most 1,024 bytes in UTF-8, the most that the hasher takes."""
 
 MOST_USED: Final[frozenset[str]] = frozenset(FREQUENCY_LISTS["passwords"][:10_000])
-"""In small rpc, as the list that zxcvbn gathered from leaks has them."""
+"""In lower case, from the list of leaked passwords in zxcvbn."""
 
 
 def _refuse_most_used(value: str) -> str:
@@ -27,4 +27,4 @@ NewPassword = Annotated[
     str, TextRule(PASSWORD_CHARS_MAX, shortest=PASSWORD_CHARS_MIN), AfterValidator(_refuse_most_used)
 ]
 TypedPassword = Annotated[str, TextRule(PASSWORD_CHARS_MAX)]
-"""A password that is compared with one chosen before: rules of today do not lock anybody out."""
+"""A password to compare with the stored one: today's rules do not apply, so that nobody is locked out."""

@@ -1,4 +1,4 @@
-"""Login sessions as SQL tells them, as the wire shows them."""
+"""Makes the wire model of login sessions from rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sql.accounts import LoginSessionRow
 from sql.ids import LoginSessionId
 
 
-def login_session_of(row: LoginSessionRow, current_id: LoginSessionId) -> LoginSession:
+def login_session_view(row: LoginSessionRow, current_id: LoginSessionId) -> LoginSession:
     return LoginSession(
         id=row.id,
         user_agent=row.user_agent,

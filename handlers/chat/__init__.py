@@ -1,1 +1,1 @@
-"""Conversations between two people: numbered messages, positions, and what was missed."""
+"""Conversations between two people: numbered messages, read and delivered positions, catching up."""

@@ -1,8 +1,8 @@
-"""What the chat feature takes and says.
+"""Commands and pushes of chat.
 
 Messages of a conversation are numbered from 1 without a hole (`seq`); every device of every member gets
-`message:created` in one order. A client that sees a gap, or hears `resync`, reads on with `message:list {after_seq}` or
-`chat:sync`.
+`message:created` in the same order. After a hole in the numbers or a `resync`, a client reads the missing messages with
+`message:list {after_seq}` or `chat:sync`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SYNC_CONVERSATIONS_MAX = 100
 SYNC_MESSAGES_MAX = 100
 """For each conversation."""
 SYNC_BYTES_MAX = 512 * 1024
-"""Of one answer: half of what a client may leave unread. Messages above it are left for the next call."""
+"""Of one answer: half of the bytes that may be unsent to a client. The next call gets the messages above it."""
 
 READ_RATE = RateLimit(600, 60)
 EXAMPLE_ID = "185604284416000001"
@@ -32,7 +32,7 @@ Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
 """The number of a message in its conversation."""
 
 Position = Annotated[int, Field(ge=0, le=MAX_ID)]
-"""How far somebody is in a conversation: the `seq` of the last message they have, 0 for none."""
+"""A position in a conversation: the `seq` of the last message received or read, 0 for none."""
 
 
 class OpenConversation(Payload):
@@ -64,7 +64,7 @@ class MessageAck(Model):
 
 
 class ListMessages(Payload):
-    """With `after_seq` the oldest above it come first, else the newest (below `before_seq`) do."""
+    """With `after_seq`: the messages above it, oldest first. Else the newest first, below `before_seq` if given."""
 
     conversation_id: Id
     before_seq: Seq | None = None
@@ -101,8 +101,8 @@ class Sync(Payload):
 class SyncedConversation(Model):
     """`messages` follow the client's position without a hole.
 
-    `truncated` says that there are more after them: ask again from the last one. It is true, with no messages, for a
-    conversation that the client did not name and in which somebody has written.
+    `truncated`: there are more after them; sync again from the last one. It is true, without messages, for a
+    conversation that the client did not name and that has messages.
     """
 
     conversation_id: WireId
@@ -116,9 +116,9 @@ class SyncAck(Model):
 
 
 class Receipt(Model):
-    """How far a member is. Positions never move back: of two receipts the larger numbers hold.
+    """A member's positions. They never move back: of two receipts the larger numbers are right.
 
-    None is sent for a member's own message: whoever wrote `seq` has read up to it.
+    There is no receipt for a member's own message: the sender of `seq` has read up to it.
     """
 
     conversation_id: WireId
@@ -132,7 +132,7 @@ OPEN = Command(
     namespace=NAMESPACE,
     payload=OpenConversation,
     ack=ConversationAck,
-    effect="There is a conversation between the caller and this person; it is made once and found ever after.",
+    effect="Opens the conversation between the caller and this user: created once, the same ever after.",
     repeat=Repeat.SETS_STATE,
     rate=RateLimit(60, 60),
     example={"user_id": EXAMPLE_ID},
@@ -146,8 +146,8 @@ LIST_CONVERSATIONS = Command(
     payload=ListConversations,
     ack=Page[Conversation],
     effect=(
-        "Shows the caller's conversations, the last active first. "
-        "One that becomes active meanwhile moves to the top, above the pages still to be read."
+        "Lists the caller's conversations, the last active first. "
+        "A conversation that becomes active meanwhile moves to the top, above the pages still to be read."
     ),
     repeat=Repeat.READ,
     rate=READ_RATE,
@@ -160,7 +160,7 @@ GET = Command(
     namespace=NAMESPACE,
     payload=GetConversation,
     ack=ConversationAck,
-    effect="Shows one conversation of the caller, with everybody's positions.",
+    effect="Reads one conversation of the caller, with the positions of its members.",
     repeat=Repeat.READ,
     rate=READ_RATE,
     example={"conversation_id": EXAMPLE_ID},
@@ -174,8 +174,8 @@ SEND = Command(
     payload=SendMessage,
     ack=MessageAck,
     effect=(
-        "The message stands in the conversation under the next number. "
-        "Where either has blocked the other it is `forbidden`; what was written before stays readable."
+        "Adds a message to the conversation, under the next number. `forbidden` where one of the two blocks the other; "
+        "earlier messages stay readable."
     ),
     repeat=Repeat.CLIENT_ID,
     rate=RateLimit(120, 60),
@@ -190,7 +190,7 @@ LIST_MESSAGES = Command(
     payload=ListMessages,
     ack=Page[Message],
     effect=(
-        "Shows messages, newest first, or with `after_seq` oldest first; "
+        "Lists messages, newest first, or with `after_seq` oldest first; "
         "`next_cursor` is the `before_seq` or `after_seq` of the next page."
     ),
     repeat=Repeat.READ,
@@ -205,7 +205,7 @@ READ = Command(
     namespace=NAMESPACE,
     payload=MovePosition,
     ack=PositionAck,
-    effect="The caller has read all messages up to this one; the position never moves back.",
+    effect="Marks all messages up to this one as read by the caller; the position never moves back.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=READ_RATE,
@@ -219,7 +219,7 @@ DELIVERED = Command(
     namespace=NAMESPACE,
     payload=MovePosition,
     ack=PositionAck,
-    effect="The caller's devices have all messages up to this one; the position never moves back.",
+    effect="Marks all messages up to this one as delivered to the caller; the position never moves back.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=READ_RATE,
@@ -234,7 +234,7 @@ SYNC = Command(
     payload=Sync,
     ack=SyncAck,
     effect=(
-        "Tells what the caller missed: the messages after each position, at most 100 a conversation, and the last "
+        "Reads what the caller missed: the messages after each position, at most 100 a conversation, and the last "
         "active conversations that the call did not name, without messages. Conversations of others are left out."
     ),
     repeat=Repeat.READ,
@@ -245,7 +245,7 @@ SYNC = Command(
 
 
 class LastSeq(Model):
-    """`last_seq` never moves back: of two the larger holds. Whoever has less reads on with `after_seq`."""
+    """`last_seq` never moves back: of two the larger is right. A client that has fewer messages reads `after_seq`."""
 
     conversation_id: WireId
     last_seq: int
@@ -257,7 +257,7 @@ CONVERSATION_POSITION = Push(
     model=LastSeq,
     audience=(
         "All devices of the members of the conversation, within 10 s after a message and at a retry of one, in case "
-        "they missed it."
+        "a device missed it."
     ),
     volatile=True,
 )
@@ -286,7 +286,7 @@ CONVERSATION_UPDATED = Push(
     namespace=NAMESPACE,
     model=ConversationAck,
     audience=(
-        "All devices of both people, when their conversation was opened, with the message that opened it, if one did; "
-        "they hear its messages from then on."
+        "All devices of both users, when their conversation was opened, with the message that opened it, if any; "
+        "from then on they get its messages."
     ),
 )

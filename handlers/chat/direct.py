@@ -1,8 +1,8 @@
-"""Messages to and from people, for clients that know no conversations: the same rows, by another way."""
+"""Messages by user instead of by conversation, for clients without conversations; the rows are the same."""
 
 from __future__ import annotations
 
-from handlers.chat.conversations import news_of, open_with, read_conversation
+from handlers.chat.conversations import open_direct, pushes_of_opening, read_conversation
 from handlers.chat.direct_contract import ListDirectMessages, WriteMessage
 from handlers.chat.messages import Draft, send
 from handlers.chat.models import DirectMessage
@@ -14,25 +14,24 @@ from sql.ids import MAX_ID, MessageId, UserId
 
 
 async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessage]:
-    """Opens the conversation where there is none yet, and writes into it: both or nothing."""
-    opened = await open_with(ctx, UserId(cmd.user_id))
+    """Opens the conversation if there is none yet and sends into it, in one transaction."""
+    opened = await open_direct(ctx, UserId(cmd.user_id))
     sent = await send(ctx, Draft(opened.id, cmd.text, None, cmd.client_id))
-    conversation = await read_conversation(ctx, opened.id)
+    rows = await read_conversation(ctx, opened.id)
     message = sent.data.message
-    receiver = next(member for member in conversation.members if member.user.id == cmd.user_id)
+    receiver = next(row.member for row in rows if row.member.user.id == cmd.user_id)
     written = DirectMessage(
         message=message,
         receiver_id=cmd.user_id,
         status=message_status(message.seq, delivered_seq=receiver.delivered_seq, read_seq=receiver.read_seq),
     )
-    # Nobody is in the room of a new conversation yet: its news have the message, which lets both in.
-    pushes = (*news_of(conversation), *sent.pushes) if opened.created else sent.pushes
+    # No session is in the room of a new conversation yet: `conversation:updated` has the message, then both join.
+    pushes = (*pushes_of_opening(rows), *sent.pushes) if opened.created else sent.pushes
     return Outcome(written, pushes=pushes, signals=sent.signals)
 
 
 async def list_direct_messages(ctx: Context, cmd: ListDirectMessages) -> Outcome[Page[DirectMessage]]:
-    rows = await ctx.sql.chat.list_direct_messages(
-        ctx.connection,
+    rows = await ctx.db.chat.list_direct_messages(
         viewer_id=ctx.user_id,
         before=MessageId(MAX_ID if cmd.before is None else cmd.before),
         skip=cmd.offset or 0,

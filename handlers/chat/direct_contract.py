@@ -1,4 +1,4 @@
-"""What the chat feature takes from clients that know people and no conversations."""
+"""Commands for clients that know users but no conversations."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ WRITE = Command(
     payload=WriteMessage,
     ack=DirectMessage,
     effect=(
-        "The message stands in the conversation with this person, which is opened for it where there is none. "
-        "Its news carry the message then. For clients that know no conversations."
+        "Sends a message to a user; opens the conversation if there is none yet, "
+        "and `conversation:updated` carries the message then. For clients without conversations."
     ),
     repeat=Repeat.CLIENT_ID,
     rate=RateLimit(60, 60),
@@ -46,7 +46,7 @@ LIST = Command(
     namespace=NAMESPACE,
     payload=ListDirectMessages,
     ack=Page[DirectMessage],
-    effect="Shows what the caller wrote to people and got from them, over all conversations of two, newest first.",
+    effect="Lists the messages that the caller sent and received, over all direct conversations, newest first.",
     repeat=Repeat.READ,
     rate=RateLimit(120, 60),
     example={"limit": 20},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from handlers.chat import contract, conversations, direct, direct_contract, messages, positions, sync
-from handlers.chat.rooms import rooms_at_entry
+from handlers.chat.rooms import entry_rooms
 from handlers.feature import Feature, bind_command
 
 FEATURE: Final = Feature(
@@ -28,5 +28,5 @@ FEATURE: Final = Feature(
         contract.RECEIPT_UPDATED,
         contract.CONVERSATION_UPDATED,
     ),
-    entry_rooms={contract.NAMESPACE: rooms_at_entry},
+    entry_rooms={contract.NAMESPACE: entry_rooms},
 )

@@ -1,4 +1,4 @@
-"""Writing and listing messages."""
+"""Sending and listing messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sql.ids import MAX_ID, ConversationId
 
 
 class Draft(NamedTuple):
-    """What is to be written where; `client_id` names it for retries."""
+    """A message to be sent; `client_id` identifies it in retries."""
 
     conversation_id: ConversationId
     text: str
@@ -41,15 +41,15 @@ async def send_message(ctx: Context, cmd: SendMessage) -> Outcome[MessageAck]:
 
 
 async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
-    """A retry is answered from its first try's row, even where writing is no longer allowed: it was done.
+    """A retry is answered from the row of the first try, even if sending is no longer allowed: the message was sent.
 
-    The node of the first try may have died before it told anybody: the members hear how far the conversation goes.
+    The node of the first try may have died before its push: a retry pushes the last position to the members.
     """
     conversation_id = draft.conversation_id
-    place = await ctx.sql.chat.lock_direct(ctx.connection, viewer_id=ctx.user_id, conversation_id=conversation_id)
-    if place is None:
+    conversation = await ctx.db.chat.lock_direct(viewer_id=ctx.user_id, conversation_id=conversation_id)
+    if conversation is None:
         raise CommandError(NOT_FOUND)
-    refusal = _refusal(draft, place)
+    refusal = _refusal(draft, conversation)
     written = None if refusal else await _write(ctx, draft)
     message = written or await _earlier_try(ctx, draft)
     if message is None:
@@ -59,26 +59,24 @@ async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
     if written is not None:
         push = emission(MESSAGE_CREATED, ack, ToRoom(room))
     else:
-        position = LastSeq(conversation_id=conversation_id, last_seq=place.last_seq)
+        position = LastSeq(conversation_id=conversation_id, last_seq=conversation.last_seq)
         push = emission(CONVERSATION_POSITION, position, ToRoom(room))
-    # The node that opened the conversation may have died before it let anybody in.
-    signals = (JoinRoom(NAMESPACE, room, (ctx.user_id, place.other_id)),) if message.seq == 1 else ()
+    # The node that opened the conversation may have died before the sessions joined the room.
+    signals = (JoinRoom(NAMESPACE, room, (ctx.user_id, conversation.other_id)),) if message.seq == 1 else ()
     return Outcome(ack, pushes=(push,), signals=signals)
 
 
 async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message]]:
     conversation_id = ConversationId(cmd.conversation_id)
     if cmd.after_seq is not None:
-        rows = await ctx.sql.chat.list_messages_after(
-            ctx.connection,
+        rows = await ctx.db.chat.list_messages_after(
             viewer_id=ctx.user_id,
             conversation_id=conversation_id,
             after_seq=cmd.after_seq,
             page_size=rows_wanted(cmd.limit),
         )
     else:
-        rows = await ctx.sql.chat.list_messages_before(
-            ctx.connection,
+        rows = await ctx.db.chat.list_messages_before(
             viewer_id=ctx.user_id,
             conversation_id=conversation_id,
             before_seq=MAX_ID if cmd.before_seq is None else cmd.before_seq,
@@ -90,20 +88,19 @@ async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message
     return Outcome(Page(items=[message_view(row) for row in page], next_cursor=next_cursor))
 
 
-def _refusal(draft: Draft, place: DirectRow) -> CommandError | None:
-    if not may_message(place.viewer):
+def _refusal(draft: Draft, conversation: DirectRow) -> CommandError | None:
+    if not may_message(conversation.viewer):
         return CommandError(FORBIDDEN)
-    # Numbers have no holes and no message ever loses its own: what is not above the last one exists.
-    if draft.reply_to_seq is not None and draft.reply_to_seq > place.last_seq:
+    # Numbers have no holes and messages keep theirs: every number up to the last one exists.
+    if draft.reply_to_seq is not None and draft.reply_to_seq > conversation.last_seq:
         return CommandError(INVALID_PAYLOAD, fields={"reply_to_seq": "there is no such message"})
     return None
 
 
 async def _write(ctx: Context, draft: Draft) -> MessageRow | None:
-    """None when an earlier try has written it."""
+    """None when an earlier try has stored it."""
     try:
-        return await ctx.sql.chat.insert_message(
-            ctx.connection,
+        return await ctx.db.chat.insert_message(
             conversation_id=draft.conversation_id,
             sender_id=ctx.user_id,
             text=draft.text,
@@ -111,23 +108,23 @@ async def _write(ctx: Context, draft: Draft) -> MessageRow | None:
             client_id=draft.client_id,
         )
     except UniqueViolated as error:
-        # The same client_id was committed to another conversation at this moment: the next run finds it.
+        # A message with this client_id was committed to another conversation at this moment: the next run finds it.
         raise Retry(str(error)) from error
 
 
 async def _earlier_try(ctx: Context, draft: Draft) -> MessageRow | None:
     if draft.client_id is None:
         return None
-    row = await ctx.sql.chat.find_message(ctx.connection, sender_id=ctx.user_id, client_id=draft.client_id)
+    row = await ctx.db.chat.find_message(sender_id=ctx.user_id, client_id=draft.client_id)
     if row is None:
         return None
     asked = (draft.conversation_id, draft.text, draft.reply_to_seq)
     if (row.conversation_id, row.text, row.reply_to_seq) != asked:
-        raise CommandError(CONFLICT, "This client_id names another message.")
+        raise CommandError(CONFLICT, "This client_id was used for another message.")
     return row
 
 
 async def _require_member(ctx: Context, conversation_id: ConversationId) -> None:
-    members = await ctx.sql.chat.list_members(ctx.connection, conversation_id=conversation_id)
+    members = await ctx.db.chat.list_members(conversation_id=conversation_id)
     if all(member.user_id != ctx.user_id for member in members):
         raise CommandError(NOT_FOUND)

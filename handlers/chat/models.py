@@ -1,24 +1,23 @@
-"""How conversations and messages look on the wire."""
+"""The wire models of conversations and messages."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from handlers.people.models import User
+from handlers.people.models import Card
 from realtime.contract.wire import Model, WireId
 
 
 class Message(Model):
-    """One message. `seq` numbers the messages of its conversation from 1 without a hole, for everybody the same.
+    """One message. `seq` numbers the messages of its conversation from 1 without a hole, the same for every reader.
 
-    `client_id` is what its sender called it: the sender's devices recognise their own message by it. A deleted message
-    keeps its number and has no text.
+    By `client_id` the sender's devices recognise their own message. A deleted message keeps its number and has no text.
     """
 
     id: WireId
     conversation_id: WireId
     seq: int
-    sender: User
+    sender: Card
     text: str
     media: tuple[()] = ()
     reply_to_seq: int | None = None
@@ -29,7 +28,7 @@ class Message(Model):
 
 
 class DirectMessage(Model):
-    """A message between two people, and how far it has come with the one who did not write it."""
+    """A message of a direct conversation, and whether it was delivered to and read by the receiver."""
 
     message: Message
     receiver_id: WireId
@@ -37,23 +36,23 @@ class DirectMessage(Model):
 
 
 class Member(Model):
-    """A person in a conversation and how far they are: everything up to and including these `seq`s."""
+    """A user in a conversation, with their positions: everything up to and including these `seq`s."""
 
-    user: User
+    user: Card
     role: Literal["owner", "admin", "member"]
     delivered_seq: int
     read_seq: int
 
 
 class ConversationViewer(Model):
-    """What the caller alone is told: `unread_count` = `last_seq` - own `read_seq`, exact."""
+    """The caller's own view: `unread_count` = `last_seq` - own `read_seq`, exact."""
 
     unread_count: int
     muted: bool
 
 
 class Conversation(Model):
-    """`last_seq` is 0 and `last_message` absent while nobody has written. `viewer` is absent in pushes."""
+    """`last_seq` is 0 and `last_message` absent while there is no message. `viewer` is absent in pushes."""
 
     id: WireId
     kind: Literal["direct", "group"]

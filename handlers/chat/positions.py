@@ -1,4 +1,4 @@
-"""How far each member of a conversation is."""
+"""Moves the read and the delivered position of a member of a conversation."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from handlers.chat.rooms import conversation_room
 from handlers.context import Context, Outcome
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.errors import INVALID_PAYLOAD, NOT_FOUND, CommandError
-from sql.chat import PositionRow
 from sql.ids import ConversationId
 
 
 async def mark_read(ctx: Context, cmd: MovePosition) -> Outcome[PositionAck]:
     """What is read was delivered."""
-    row = await ctx.sql.chat.mark_read(
-        ctx.connection, conversation_id=ConversationId(cmd.conversation_id), user_id=ctx.user_id, seq=cmd.seq
-    )
-    return _moved(ctx, cmd, row)
+    return await _move(ctx, cmd, read_seq=cmd.seq)
 
 
 async def mark_delivered(ctx: Context, cmd: MovePosition) -> Outcome[PositionAck]:
-    row = await ctx.sql.chat.mark_delivered(
-        ctx.connection, conversation_id=ConversationId(cmd.conversation_id), user_id=ctx.user_id, seq=cmd.seq
+    return await _move(ctx, cmd, read_seq=0)
+
+
+async def _move(ctx: Context, cmd: MovePosition, *, read_seq: int) -> Outcome[PositionAck]:
+    """Pushes a receipt when a position moved. Raises `invalid_payload` for a `seq` above the last message."""
+    row = await ctx.db.chat.move_position(
+        conversation_id=ConversationId(cmd.conversation_id),
+        user_id=ctx.user_id,
+        read_seq=read_seq,
+        delivered_seq=cmd.seq,
     )
-    return _moved(ctx, cmd, row)
-
-
-def _moved(ctx: Context, cmd: MovePosition, row: PositionRow | None) -> Outcome[PositionAck]:
-    """The others hear of a position that moved. A number above the last message ends the command, and moves nothing."""
     if row is None:
         raise CommandError(NOT_FOUND)
     if cmd.seq > row.last_seq:

@@ -1,24 +1,21 @@
-"""Which rooms chat is heard in."""
+"""The rooms of chat."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.ids import UserId
-from sql.unit import SqlConnection
 
 
 def conversation_room(conversation_id: int) -> str:
-    """Everybody in one conversation, on all of their devices."""
+    """The room of all devices of all members of a conversation."""
     return f"conversation:{conversation_id}"
 
 
-async def rooms_at_entry(
-    connection: SqlConnection, sql: Queries, user_ids: Sequence[UserId]
-) -> Mapping[UserId, list[str]]:
-    """The rooms of all conversations of these people."""
+async def entry_rooms(db: Database, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
+    """The rooms of all conversations of these users."""
     found: dict[UserId, list[str]] = {}
-    for row in await sql.chat.list_memberships(connection, user_ids=list(user_ids)):
+    for row in await db.chat.list_memberships(user_ids=list(user_ids)):
         found.setdefault(row.user_id, []).append(conversation_room(row.conversation_id))
     return found

@@ -1,4 +1,4 @@
-"""Catching up after an absence."""
+"""Reading the messages that a client missed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from sql.ids import ConversationId
 
 
 async def sync_chat(ctx: Context, cmd: Sync) -> Outcome[SyncAck]:
-    """Conversations of others are left out: that hides as much as `not_found` would, and the rest is still answered."""
+    """Leaves out conversations of others: that hides as much as `not_found`, and the rest is still answered."""
     named = [ConversationId(conversation_id) for conversation_id in cmd.positions]
-    missed = await ctx.sql.chat.sync_messages(
-        ctx.connection,
+    missed = await ctx.db.chat.sync_messages(
         viewer_id=ctx.user_id,
         conversation_ids=named,
         after_seqs=list(cmd.positions.values()),
@@ -31,13 +30,13 @@ async def sync_chat(ctx: Context, cmd: Sync) -> Outcome[SyncAck]:
         beside_max=SYNC_CONVERSATIONS_MAX,
     )
     conversations = [
-        _caught_up(list(rows), cmd.positions.get(conversation_id, 0))
+        _synced_conversation(list(rows), cmd.positions.get(conversation_id, 0))
         for conversation_id, rows in groupby(missed, key=lambda row: row.conversation_id)
     ]
     return Outcome(SyncAck(conversations=conversations))
 
 
-def _caught_up(rows: list[MissedRow], position: int) -> SyncedConversation:
+def _synced_conversation(rows: list[MissedRow], position: int) -> SyncedConversation:
     messages = [message_view(row.message) for row in rows if row.message is not None]
     last_seq = rows[0].last_seq
     reached = messages[-1].seq if messages else position

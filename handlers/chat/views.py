@@ -1,4 +1,4 @@
-"""Conversations and messages as SQL tells them, as the wire shows them."""
+"""Makes the wire models of conversations and messages from rows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from itertools import groupby
 from typing import Literal
 
 from handlers.chat.models import Conversation, ConversationViewer, DirectMessage, Member, Message
-from handlers.people.views import user_view
+from handlers.people.views import card_view
 from realtime.contract.wire import unix_ms
 from sql.chat import ConversationMemberRow, DirectMessageRow, MemberRow, MessageRow
 
 
 def message_view(row: MessageRow) -> Message:
-    """A message, the same for every reader."""
+    """A message: the same for every reader, but for the card of a sender who blocks the reader."""
     return Message(
         id=row.id,
         conversation_id=row.conversation_id,
         seq=row.seq,
-        sender=user_view(row.sender),
+        sender=card_view(row.sender),
         text="" if row.is_deleted else row.text,
         reply_to_seq=row.reply_to_seq,
         created_at_ms=unix_ms(row.created_at),
@@ -29,7 +29,7 @@ def message_view(row: MessageRow) -> Message:
 
 
 def direct_message_view(row: DirectMessageRow) -> DirectMessage:
-    """A message of two people, the same for both."""
+    """A message of a direct conversation, with what the receiver has done with it."""
     return DirectMessage(
         message=message_view(row.message),
         receiver_id=row.receiver_id,
@@ -40,14 +40,23 @@ def direct_message_view(row: DirectMessageRow) -> DirectMessage:
 
 
 def message_status(seq: int, *, delivered_seq: int, read_seq: int) -> Literal["sent", "delivered", "read"]:
-    """How far a message has come with somebody who stands at these positions."""
+    """Whether a receiver with these positions has the message, and has read it."""
     if seq <= read_seq:
         return "read"
     return "delivered" if seq <= delivered_seq else "sent"
 
 
 def conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:
-    """A conversation from its rows, one for each member, as their viewer has it."""
+    """A conversation from its rows, one for each member, as the viewer of these rows gets it."""
+    return _conversation(rows, ConversationViewer(unread_count=rows[0].unread_count, muted=rows[0].viewer_muted))
+
+
+def pushed_conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:
+    """A conversation as a push has it: nothing in it depends on the reader."""
+    return _conversation(rows, None)
+
+
+def _conversation(rows: Sequence[ConversationMemberRow], viewer: ConversationViewer | None) -> Conversation:
     first = rows[0]
     return Conversation(
         id=first.id,
@@ -56,20 +65,15 @@ def conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:
         members=[_member_view(row.member) for row in rows],
         last_seq=first.last_seq,
         last_message=None if first.last_message is None else message_view(first.last_message),
-        viewer=ConversationViewer(unread_count=first.unread_count, muted=first.viewer_muted),
+        viewer=viewer,
     )
 
 
-def without_viewer(conversation: Conversation) -> Conversation:
-    """The same conversation as it may stand in a push: nothing in it depends on the reader."""
-    return conversation.model_copy(update={"viewer": None})
-
-
-def by_conversation(rows: Iterable[ConversationMemberRow]) -> Iterator[list[ConversationMemberRow]]:
-    """The rows of each conversation; those of one stand together."""
+def group_by_conversation(rows: Iterable[ConversationMemberRow]) -> Iterator[list[ConversationMemberRow]]:
+    """Groups rows by conversation; the rows of one conversation follow each other."""
     for _, members in groupby(rows, key=lambda row: row.id):
         yield list(members)
 
 
 def _member_view(row: MemberRow) -> Member:
-    return Member(user=user_view(row.user), role=row.role, delivered_seq=row.delivered_seq, read_seq=row.read_seq)
+    return Member(user=card_view(row.user), role=row.role, delivered_seq=row.delivered_seq, read_seq=row.read_seq)

@@ -1,11 +1,11 @@
-"""What people can do with comments on a post: write them, read them, delete them."""
+"""Commands of comments on a post: create, list, delete."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
 from handlers.limits import COMMENT_CHARS
-from handlers.people.models import User
+from handlers.people.models import Card
 from realtime.contract.declarations import Command, Repeat, Route
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
@@ -17,15 +17,15 @@ EXAMPLE_COMMENT_ID = "185604284416000003"
 
 
 class Comment(Model):
-    """A comment; `parent_id` is the comment that it replies to, absent at the top.
+    """A comment; `parent_id` is the comment that it replies to, absent for a comment on the post itself.
 
-    A deleted comment that has replies stays in its place with `deleted` and an empty text.
+    A deleted comment with replies stays in its place, with `deleted` and an empty text.
     """
 
     id: WireId
     post_id: WireId
     parent_id: WireId | None = None
-    author: User
+    author: Card
     text: str
     like_count: int
     reply_count: int
@@ -41,7 +41,7 @@ class CreateComment(Payload):
 
 
 class ListComments(Payload):
-    """Without `parent_id` the comments at the top, with it the replies to that comment."""
+    """With `parent_id` the replies to that comment, else the comments on the post itself."""
 
     post_id: Id
     parent_id: Id | None = None
@@ -75,7 +75,7 @@ COMMENT_LIST = Command(
     namespace=NAMESPACE,
     payload=ListComments,
     ack=Page[Comment],
-    effect="Lists the comments on a post or the replies to one, the latest first; without those of blocked people.",
+    effect="Lists the comments on a post or the replies to one, the latest first; without those of blocked users.",
     repeat=Repeat.READ,
     rate=RateLimit(600, 60),
     example={"post_id": EXAMPLE_POST_ID, "limit": 20},

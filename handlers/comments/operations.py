@@ -1,4 +1,4 @@
-"""What people do with comments."""
+"""The use cases of comments."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck
     post = await _read_post(ctx, PostId(cmd.post_id))
     require_visible(may_see_content(post.viewer, post.visibility))
     comment_id = None
-    if await _may_answer(ctx, cmd):
-        comment_id = await ctx.sql.comments.insert_comment(
-            ctx.connection,
+    if await _may_reply(ctx, cmd):
+        comment_id = await ctx.db.comments.insert_comment(
             post_id=post.id,
             parent_id=None if cmd.parent_id is None else CommentId(cmd.parent_id),
             author_id=ctx.user_id,
             text=cmd.text,
             client_id=cmd.client_id,
         )
-    # A retry finds its comment even where nobody could make it now, its parent being deleted since.
+    # A retry finds its comment even if its parent was deleted since, so that it could not be created now.
     row = await _earlier_comment(ctx, cmd) if comment_id is None else await _read_comment(ctx, comment_id)
     return Outcome(CommentAck(comment=comment_view(row)))
 
@@ -38,14 +37,13 @@ async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment
     before = CommentId(MAX_ID if cmd.before is None else cmd.before)
     page_size = rows_wanted(cmd.limit)
     if cmd.parent_id is None:
-        rows = await ctx.sql.comments.list_comments(
-            ctx.connection, viewer_id=ctx.user_id, post_id=post.id, before=before, page_size=page_size
+        rows = await ctx.db.comments.list_comments(
+            viewer_id=ctx.user_id, post_id=post.id, before=before, page_size=page_size
         )
     else:
         parent = await _read_comment(ctx, CommentId(cmd.parent_id))
         require_visible(parent.post_id == post.id and _is_shown(parent))
-        rows = await ctx.sql.comments.list_replies(
-            ctx.connection,
+        rows = await ctx.db.comments.list_replies(
             viewer_id=ctx.user_id,
             post_id=post.id,
             parent_id=parent.id,
@@ -59,49 +57,47 @@ async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment
 async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
     comment = await _read_comment(ctx, CommentId(cmd.comment_id))
     post = await _read_post(ctx, comment.post_id)
-    # One's own words can be taken back even where the post is hidden from their author since.
+    # Authors can delete their own comment even if the post is hidden from them since.
     if not may_delete_comment(author=comment.viewer, post_author=post.viewer):
         require_visible(may_see_content(post.viewer, post.visibility) and _is_shown(comment))
         require_allowed(False)
-    await ctx.sql.posts.lock_post(ctx.connection, post_id=post.id)
-    await ctx.sql.comments.delete_comment(ctx.connection, comment_id=comment.id)
+    await ctx.db.posts.lock_post(post_id=post.id)
+    await ctx.db.comments.delete_comment(comment_id=comment.id)
     return Outcome(NOTHING)
 
 
 async def _read_post(ctx: Context, post_id: PostId) -> PostRow:
-    row = await ctx.sql.posts.read_post(ctx.connection, viewer_id=ctx.user_id, post_id=post_id)
+    row = await ctx.db.posts.read_post(viewer_id=ctx.user_id, post_id=post_id)
     if row is None:
         raise CommandError(NOT_FOUND)
     return row
 
 
 async def _read_comment(ctx: Context, comment_id: CommentId) -> CommentRow:
-    row = await ctx.sql.comments.read_comment(ctx.connection, viewer_id=ctx.user_id, comment_id=comment_id)
+    row = await ctx.db.comments.read_comment(viewer_id=ctx.user_id, comment_id=comment_id)
     if row is None:
         raise CommandError(NOT_FOUND)
     return row
 
 
 def _is_shown(comment: CommentRow) -> bool:
-    """Whether a reader of the post finds the comment there; a deleted one stands while it has replies."""
+    """Whether a reader of the post sees the comment; a deleted one is shown while it has replies."""
     return may_see_comment(comment.viewer) and (not comment.is_deleted or comment.reply_count > 0)
 
 
-async def _may_answer(ctx: Context, cmd: CreateComment) -> bool:
-    """Whether the caller sees the comment to be answered, if one is named; SQL sees to it that it is of this post."""
+async def _may_reply(ctx: Context, cmd: CreateComment) -> bool:
+    """Whether the caller sees the parent comment, if one is named. SQL checks that it belongs to this post."""
     if cmd.parent_id is None:
         return True
-    parent = await ctx.sql.comments.read_comment(
-        ctx.connection, viewer_id=ctx.user_id, comment_id=CommentId(cmd.parent_id)
-    )
+    parent = await ctx.db.comments.read_comment(viewer_id=ctx.user_id, comment_id=CommentId(cmd.parent_id))
     return parent is not None and may_see_comment(parent.viewer)
 
 
 async def _earlier_comment(ctx: Context, cmd: CreateComment) -> CommentRow:
-    """What an earlier try with this client_id made; `not_found` when there is none, or it was deleted since."""
+    """The comment of an earlier try with this client_id. Raises `not_found` if there is none or it was deleted."""
     if cmd.client_id is None:
         raise CommandError(NOT_FOUND)
-    found = await ctx.sql.comments.find_comment(ctx.connection, author_id=ctx.user_id, client_id=cmd.client_id)
+    found = await ctx.db.comments.find_comment(author_id=ctx.user_id, client_id=cmd.client_id)
     if found is None:
         raise CommandError(NOT_FOUND)
     row = await _read_comment(ctx, found)

@@ -1,20 +1,20 @@
-"""Comments as SQL tells them, as the wire shows them."""
+"""Makes the wire model of comments from rows."""
 
 from __future__ import annotations
 
 from handlers.comments.contract import Comment
-from handlers.people.views import user_view
+from handlers.people.views import card_view
 from realtime.contract.wire import unix_ms
 from sql.comments import CommentRow
 
 
 def comment_view(row: CommentRow) -> Comment:
-    """A comment as the reader of this row gets it; of a deleted one only its place is left."""
+    """A comment, the same for every reader. A deleted one has no text."""
     return Comment(
         id=row.id,
         post_id=row.post_id,
         parent_id=row.parent_id,
-        author=user_view(row.author, row.viewer),
+        author=card_view(row.author),
         text="" if row.is_deleted else row.text,
         like_count=row.like_count,
         reply_count=row.reply_count,

@@ -1,1 +1,1 @@
-"""The home feed: what the people one follows post, newest first, and told live while one looks at it."""
+"""The home feed: posts of the users whom the caller follows, newest first, with new ones pushed live."""

@@ -1,7 +1,7 @@
-"""What the home feed takes and says.
+"""Commands and pushes of the home feed.
 
 Subscribe, then apply `feed:new` by the post's id. After a lost connection or a `resync`, subscribe again: its page is
-whole as of now. `feed:sync` brings what lies between that page and what the client had.
+complete as of now. `feed:sync` reads the posts between that page and what the client had.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from realtime.contract.wire import Empty, Id, Model, Nothing, Page, PageLimit, P
 
 NAMESPACE = "/feed"
 TOPIC = "feed"
-"""Who listens to it gets `feed:new`; also the scope of the `resync` after a gap."""
+"""Its subscribers get `feed:new`; also the scope of the `resync` after lost pushes."""
 
 SYNC_ITEMS_MAX = 200
 SYNC_WINDOW_DAYS = 7
-"""Positions older than this are answered with the newest posts and `truncated`."""
+"""For an older position, the answer has the newest posts and `truncated`."""
 
 _READS = RateLimit(600, 60)
 _SUBSCRIPTIONS = RateLimit(120, 60)
@@ -48,10 +48,10 @@ class FeedSnapshot(Page[Post]):
 
 
 class MissedPosts(Model):
-    """Posts since a position, newest first; some of them the client may have already.
+    """Posts since a position, newest first; the client may have some of them already.
 
-    `truncated`: there are more between the last of these and what the client had; `feed:page` before the last one
-    brings them.
+    `truncated`: there are more between the last of these and what the client had; `feed:page` before the last one reads
+    them.
     """
 
     items: list[Post]
@@ -60,7 +60,7 @@ class MissedPosts(Model):
 
 
 class NewPost(Model):
-    """A post of somebody whom the hearer follows. `position` is where the client stands once it has applied it."""
+    """A post of a user whom the receiver follows. `position` is the client's position once it has applied the post."""
 
     post: Post
     position: str
@@ -71,7 +71,7 @@ FEED_SUBSCRIBE = Command(
     namespace=NAMESPACE,
     payload=SubscribeFeed,
     ack=FeedSnapshot,
-    effect="Lets this socket hear `feed:new` from here on, and answers the newest page of the home feed.",
+    effect="Subscribes this socket to `feed:new`, and answers the newest page of the home feed.",
     repeat=Repeat.READ,
     rate=_SUBSCRIPTIONS,
     example={"limit": 20},
@@ -83,7 +83,7 @@ FEED_UNSUBSCRIBE = Command(
     namespace=NAMESPACE,
     payload=Empty,
     ack=Nothing,
-    effect="This socket hears `feed:new` no more.",
+    effect="Unsubscribes this socket from `feed:new`.",
     repeat=Repeat.READ,
     works_on=Unit.NONE,
     rate=_SUBSCRIPTIONS,
@@ -95,7 +95,7 @@ FEED_PAGE = Command(
     namespace=NAMESPACE,
     payload=ReadFeed,
     ack=Page[Post],
-    effect="Reads a page of the home feed, newest first: posts of the people whom the caller follows.",
+    effect="Reads a page of the home feed, newest first: posts of the users whom the caller follows.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"before": EXAMPLE_ID, "limit": 20},
@@ -107,7 +107,7 @@ FEED_SYNC = Command(
     namespace=NAMESPACE,
     payload=SyncFeed,
     ack=MissedPosts,
-    effect="Reads what came into the home feed since a position; it overlaps, so apply by id.",
+    effect="Reads the posts added to the home feed since a position; it overlaps, so apply by id.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"after": EXAMPLE_POSITION},
@@ -118,5 +118,5 @@ FEED_NEW = Push(
     name="feed:new",
     namespace=NAMESPACE,
     model=NewPost,
-    audience="Sockets subscribed to the feed, of people who follow the author and may see the post.",
+    audience="Sockets subscribed to the feed, of users who follow the author and may see the post.",
 )

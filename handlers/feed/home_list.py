@@ -1,4 +1,4 @@
-"""The kept list of a home feed, or what stands in for it."""
+"""The stored list of a home feed, or a substitute for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sql.ids import MAX_ID, PostId
 
 @dataclass(frozen=True, slots=True)
 class HomeList:
-    """Ids of posts pushed to one person, newest first. Every one above `floor` is there; SQL knows the rest."""
+    """Ids of posts in one user's home feed, newest first. It has every id above `floor`; SQL has the rest."""
 
     ids: list[PostId]
     floor: PostId
@@ -20,9 +20,9 @@ class HomeList:
 ALL_FROM_SQL = HomeList([], PostId(MAX_ID))
 
 
-async def home_list(ctx: PrepareContext) -> HomeList:
-    """The caller's list; where there is none it is built now. Never waits for another builder nor for a lost Redis: SQL
-    answers the page then.
+async def read_home_list(ctx: PrepareContext) -> HomeList:
+    """The caller's list; where there is none it is built now. While another call builds it, or Redis is away, the whole
+    page is read from SQL instead of waiting.
     """
     try:
         kept = await ctx.services.feeds.read(ctx.user_id)
@@ -36,14 +36,14 @@ async def home_list(ctx: PrepareContext) -> HomeList:
 
 async def _build(ctx: PrepareContext) -> HomeList:
     feeds, user_id = ctx.services.feeds, ctx.user_id
-    # Pushes land in the list from here on, so what is committed after the rows below were read is not lost.
+    # From here on pushes are added to the list, so posts committed after the read below are not lost.
     token = await feeds.begin_rebuild(user_id)
     if token is None:
         return ALL_FROM_SQL
-    longest = ctx.services.policy.feed_list_max
-    async with ctx.read() as connection:
-        ids = await ctx.sql.feed.home_ids(connection, viewer_id=user_id, id_limit=longest)
-    # A list that is not full holds everything there is.
-    built = HomeList(ids, ids[-1] if len(ids) == longest else PostId(0))
+    max_ids = ctx.services.policy.feed_list_max
+    async with ctx.read() as db:
+        ids = await db.feed.home_ids(viewer_id=user_id, id_limit=max_ids)
+    # A list that is not full has every post.
+    built = HomeList(ids, ids[-1] if len(ids) == max_ids else PostId(0))
     await feeds.finish_rebuild(user_id, token, built.ids, built.floor)
     return built

@@ -1,4 +1,4 @@
-"""The use cases of the home feed. What must be asked of Redis is asked before the unit opens: one statement is left."""
+"""The use cases of the home feed. They use Redis before the unit opens; the unit then runs one statement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from handlers.feed.contract import (
     SubscribeFeed,
     SyncFeed,
 )
-from handlers.feed.home_list import HomeList, home_list
+from handlers.feed.home_list import HomeList, read_home_list
 from handlers.feed.position import position_at, sync_floor
 from handlers.paging import cut_page, rows_wanted
 from handlers.posts.models import Post
@@ -28,34 +28,34 @@ from sql.ids import MAX_ID, PostId
 _SYNC_WINDOW: Final = datetime.timedelta(days=SYNC_WINDOW_DAYS)
 
 
-class Subscribed(NamedTuple):
-    """A caller who hears `feed:new` since `position` at the latest."""
+class FeedSubscription(NamedTuple):
+    """A caller who gets `feed:new` since `position` at the latest."""
 
     position: str
     home: HomeList
 
 
-async def start_listening(ctx: PrepareContext, command: SubscribeFeed) -> Subscribed:
-    """The order is the promise: what comes after the position is heard, or is in the list, or both."""
-    _demand_live(ctx)
+async def start_subscription(ctx: PrepareContext, command: SubscribeFeed) -> FeedSubscription:
+    """In this order, every post after the position is pushed, or is in the list, or both."""
+    _require_live_session(ctx)
     position = position_at(ctx.now())
     await ctx.session.subscribe(TOPIC)
-    return Subscribed(position, await home_list(ctx))
+    return FeedSubscription(position, await read_home_list(ctx))
 
 
-async def subscribe(ctx: Context, command: SubscribeFeed, subscribed: Subscribed) -> Outcome[FeedSnapshot]:
-    page = await _home_page(ctx, subscribed.home, before=MAX_ID, skip=0, limit=command.limit)
-    return Outcome(FeedSnapshot(items=page.items, next_cursor=page.next_cursor, position=subscribed.position))
+async def subscribe(ctx: Context, command: SubscribeFeed, subscription: FeedSubscription) -> Outcome[FeedSnapshot]:
+    page = await _home_page(ctx, subscription.home, before=MAX_ID, skip=0, limit=command.limit)
+    return Outcome(FeedSnapshot(items=page.items, next_cursor=page.next_cursor, position=subscription.position))
 
 
 async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
-    _demand_live(call)
+    _require_live_session(call)
     await call.session.unsubscribe(TOPIC)
     return Outcome(NOTHING)
 
 
-async def find_home(ctx: PrepareContext, command: ReadFeed) -> HomeList:
-    return await home_list(ctx)
+async def load_home_list(ctx: PrepareContext, command: ReadFeed) -> HomeList:
+    return await read_home_list(ctx)
 
 
 async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[Page[Post]]:
@@ -66,8 +66,7 @@ async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[
 async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
     now = ctx.now()
     position_ms, oldest_ms = command.after, unix_ms(now - _SYNC_WINDOW)
-    rows = await ctx.sql.feed.home_since(
-        ctx.connection,
+    rows = await ctx.db.feed.home_since(
         viewer_id=ctx.user_id,
         after=PostId(sync_floor(max(position_ms, oldest_ms))),
         page_size=SYNC_ITEMS_MAX + 1,
@@ -83,8 +82,7 @@ async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
 
 async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None) -> Page[Post]:
     wanted = limit or ctx.services.policy.feed_page_default
-    rows = await ctx.sql.feed.home_page(
-        ctx.connection,
+    rows = await ctx.db.feed.home_page(
         viewer_id=ctx.user_id,
         ids=home.ids,
         floor=home.floor,
@@ -96,6 +94,6 @@ async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, li
     return Page(items=[post_view(row) for row in shown], next_cursor=next_cursor)
 
 
-def _demand_live(call: Call) -> None:
+def _require_live_session(call: Call) -> None:
     if not call.session.is_live:
-        raise CommandError(FORBIDDEN, "Only a live connection can hear the feed: read pages of it instead.")
+        raise CommandError(FORBIDDEN, "Only a live connection can subscribe to the feed: read pages of it instead.")

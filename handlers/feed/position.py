@@ -1,6 +1,6 @@
-"""Where a reader of the home feed stands in time, as an opaque string on the wire.
+"""A reader's position in the home feed: a moment in time, as an opaque string on the wire.
 
-Ids are not in commit order, so a position is no id: it is a moment, and whoever reads on from it re-reads the overlap.
+Ids are not in commit order, so a position is not an id; a read from a position overlaps what was read before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from realtime.contract.wire import unix_ms
 from sql.ids import id_floor_ms, ms_of_id
 
 OVERLAP_MS: Final = 60_000
-"""Longer than any transaction may last, with room for clocks that differ: what was committed late is in it."""
+"""Longer than any transaction may last, and than clocks differ, so that it covers late commits."""
 
 _VERSION: Final = "1"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -24,7 +24,7 @@ _MAX_MS: Final = ms_of_id(2**63 - 1)
 
 
 def position_at(moment: datetime.datetime) -> str:
-    """The position of a reader who read everything at this moment."""
+    """The position of a reader who read the feed at this moment."""
     return _encode(unix_ms(moment))
 
 
@@ -34,7 +34,7 @@ def position_of(post_id: int) -> str:
 
 
 def sync_floor(position_ms: int) -> int:
-    """A reader at this position may have missed what has a greater id than this."""
+    """A reader at this position may have missed posts with greater ids than this."""
     return id_floor_ms(position_ms - OVERLAP_MS)
 
 

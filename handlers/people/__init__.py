@@ -1,1 +1,1 @@
-"""People: who they are, whom they follow, whom they block."""
+"""Users: profiles, follows, blocks."""

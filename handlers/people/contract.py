@@ -1,4 +1,4 @@
-"""What people can do about themselves and each other: profiles, follows, blocks."""
+"""Commands and Facts of users: profiles, follows, blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EDITS = RateLimit(30, 60)
 _FOLLOWS = RateLimit(60, 60)
 
 _SAFE_INTEGER = 2**53 - 1
-"""The largest whole number that JavaScript keeps exactly."""
+"""The largest integer that JavaScript represents exactly."""
 
 SettingValue = (
     bool | Annotated[int, Field(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)] | Annotated[str, TextRule(300, shortest=0)]
@@ -29,7 +29,7 @@ SettingValue = (
 
 
 class UserMe(Model):
-    """The caller as only they see themselves (`email` or `phone` too), and what a client needs to know at its start."""
+    """The caller's own profile, with `email` or `phone`, and what a client needs at its start."""
 
     user: User
     email: str | None = None
@@ -47,7 +47,7 @@ class UserDetail(Model):
 
 
 class GetUser(Payload):
-    """Names one person, by exactly one of the two; a username without regard to case."""
+    """Exactly one of the two; a username without regard to case."""
 
     user_id: Id | None = None
     username: Annotated[str, TextRule(30)] | None = None
@@ -60,7 +60,7 @@ class GetUser(Payload):
 
 
 class UpdateUser(Payload):
-    """What is absent stays as it is; `profile` and `settings` replace the whole of what was there."""
+    """Absent fields stay as they are; `profile` and `settings` replace the whole old value."""
 
     display_name: Annotated[str, TextRule(DISPLAY_NAME_CHARS)] | None = None
     bio: Annotated[str, TextRule(BIO_CHARS, shortest=0)] | None = None
@@ -101,7 +101,7 @@ USER_ME = Command(
     namespace=NAMESPACE,
     payload=Empty,
     ack=UserMe,
-    effect="Tells who the caller is, their settings, the server's clock and the limits of values.",
+    effect="Reads the caller's profile and settings, the server's time and the limits of values.",
     repeat=Repeat.READ,
     rate=_READS,
     routes=(Route("GET", "/users/me"),),
@@ -112,7 +112,7 @@ USER_GET = Command(
     namespace=NAMESPACE,
     payload=GetUser,
     ack=UserDetail,
-    effect="Shows one person, named by id or by username.",
+    effect="Reads one user, by id or by username.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"user_id": EXAMPLE_ID},
@@ -147,7 +147,7 @@ USER_FOLLOW = Command(
     namespace=NAMESPACE,
     payload=NamedUser,
     ack=Following,
-    effect="Follows a person: their posts come into the caller's feed. `conflict` for oneself and for whom one blocks.",
+    effect="Follows a user: their posts appear in the caller's feed. `conflict` for oneself and for a blocked user.",
     repeat=Repeat.SETS_STATE,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
@@ -164,7 +164,7 @@ USER_UNFOLLOW = Command(
     namespace=NAMESPACE,
     payload=NamedUser,
     ack=Following,
-    effect="Stops following a person.",
+    effect="Stops following a user.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
@@ -182,8 +182,8 @@ USER_BLOCK = Command(
     payload=NamedUser,
     ack=Blocking,
     effect=(
-        "Blocks a person: neither follows the other any more, the blocked one sees nothing of the caller, and neither "
-        "sees the other's posts and comments. `conflict` for oneself."
+        "Blocks a user: the follows between the two end, the blocked user cannot see the caller, and neither sees the "
+        "other's posts and comments. `conflict` for oneself."
     ),
     repeat=Repeat.SETS_STATE,
     rate=_FOLLOWS,
@@ -197,7 +197,7 @@ USER_UNBLOCK = Command(
     namespace=NAMESPACE,
     payload=NamedUser,
     ack=Blocking,
-    effect="Takes a block back; the follows that it ended stay ended.",
+    effect="Removes a block; the follows that it ended stay ended.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
@@ -211,7 +211,7 @@ USER_FOLLOWERS = Command(
     namespace=NAMESPACE,
     payload=ListFollows,
     ack=Page[User],
-    effect="Lists who follows a person, the latest first; without those who are blocked either way.",
+    effect="Lists the followers of a user, the latest first; without a block between them and the caller.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"user_id": EXAMPLE_ID, "limit": 20},
@@ -224,7 +224,7 @@ USER_FOLLOWING = Command(
     namespace=NAMESPACE,
     payload=ListFollows,
     ack=Page[User],
-    effect="Lists whom a person follows, the latest first; without those who are blocked either way.",
+    effect="Lists the users whom a user follows, the latest first; without a block between them and the caller.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"user_id": EXAMPLE_ID, "limit": 20},

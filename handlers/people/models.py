@@ -1,4 +1,4 @@
-"""How a person looks on the wire, wherever one is shown."""
+"""The wire models of users."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ProfileValue = (
     | Annotated[list[Annotated[str, TextRule(DISPLAY_NAME_CHARS)]], Field(max_length=30)]
 )
 Profile = Annotated[dict[Key, ProfileValue], Field(max_length=30)]
-"""What people tell of themselves beside their name and bio, as a client sends it."""
+"""More about a user than name and bio, as a client sends it."""
 
 
 class UserViewer(Model):
-    """What the reader and this person are to each other.
+    """The relation between the reader and this user.
 
-    `blocked` is the reader's own block: whom this person blocks never sees them. `muted` and `requested` are false
-    until people can be muted and accounts made private.
+    `blocked` is the reader's own block: a reader whom this user blocks never sees them. `muted` and `requested` are
+    false until users can be muted and accounts made private.
     """
 
     following: bool
@@ -32,14 +32,24 @@ class UserViewer(Model):
     requested: bool = False
 
 
+class Card(Model):
+    """A user inside of another object (author, sender, member): the same for every reader.
+
+    `display_name` is absent for a reader whom this user blocks.
+    """
+
+    id: WireId
+    username: str
+    display_name: str | None = None
+
+
 class User(Model):
-    """A person. `viewer` stands in answers only, never in a push, and not where a person looks at themselves."""
+    """A user. `viewer` is in answers only, never in a push, and absent where users read themselves."""
 
     id: WireId
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None = None
     follower_count: int
     following_count: int
     post_count: int

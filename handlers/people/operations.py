@@ -1,4 +1,4 @@
-"""What people do about themselves and each other."""
+"""The use cases of users: profiles, follows, blocks."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from realtime.contract.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, Comma
 from realtime.contract.wire import Empty, Page, unix_ms
 from sql.graph import FollowsQuery
 from sql.ids import MAX_ID, FollowId, UserId
-from sql.people import Relation
+from sql.people import RelationRow
 
-NO_ACCOUNT = "The account of this token is gone."
+NO_ACCOUNT = "The account of this token does not exist any more."
 
 
 async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
-    row = await ctx.sql.people.read_own_profile(ctx.connection, user_id=ctx.user_id)
+    row = await ctx.db.people.read_own_profile(user_id=ctx.user_id)
     if row is None:
         raise CommandError(UNAUTHENTICATED, NO_ACCOUNT)
     return Outcome(
@@ -49,9 +49,9 @@ async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
 
 async def show_person(ctx: Context, cmd: GetUser) -> Outcome[UserDetail]:
     if cmd.username is not None:
-        row = await ctx.sql.people.read_person_by_username(ctx.connection, viewer_id=ctx.user_id, username=cmd.username)
+        row = await ctx.db.people.read_person_by_username(viewer_id=ctx.user_id, username=cmd.username)
     else:
-        row = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=UserId(cmd.user_id or 0))
+        row = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=UserId(cmd.user_id or 0))
     if row is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(row.viewer))
@@ -59,8 +59,7 @@ async def show_person(ctx: Context, cmd: GetUser) -> Outcome[UserDetail]:
 
 
 async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
-    row = await ctx.sql.people.update_profile(
-        ctx.connection,
+    row = await ctx.db.people.update_profile(
         user_id=ctx.user_id,
         display_name=cmd.display_name,
         bio=cmd.bio,
@@ -74,19 +73,18 @@ async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
 
 async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
-    # First: it leaves both locked, so that a block set before is seen below, and one set meanwhile waits and then finds
-    # this follow to end. Where it was not allowed, it is taken back with the transaction.
-    row = await ctx.sql.graph.follow(
-        ctx.connection,
+    # The follow comes first, since it locks both users: a block set before it is seen below, and one set meanwhile
+    # waits and then ends this follow. A follow that is not allowed is rolled back with the transaction.
+    row = await ctx.db.graph.follow(
         follower_id=ctx.user_id,
         followed_id=other_id,
         broadcaster_from=ctx.services.policy.feed_fanout_max_followers,
     )
     relation = await _visible_relation(ctx, other_id)
     if relation.is_self:
-        raise CommandError(CONFLICT, "Nobody follows themselves.")
+        raise CommandError(CONFLICT, "You cannot follow yourself.")
     if relation.blocks:
-        raise CommandError(CONFLICT, "You block this person: take the block back first.")
+        raise CommandError(CONFLICT, "You block this user: remove the block first.")
     if row is None:
         raise CommandError(NOT_FOUND)
     data = FollowData(follower_id=ctx.user_id, followed_id=other_id)
@@ -96,41 +94,40 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
     await _visible_relation(ctx, other_id)
-    await ctx.sql.graph.unfollow(ctx.connection, follower_id=ctx.user_id, followed_id=other_id)
+    await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=other_id)
     return Outcome(Following(following=False))
 
 
 async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
-    await ctx.sql.people.lock_users(ctx.connection, user_ids=[ctx.user_id, other_id])
+    await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id])
     relation = await _visible_relation(ctx, other_id)
     if relation.is_self:
-        raise CommandError(CONFLICT, "Nobody blocks themselves.")
-    await ctx.sql.graph.insert_block(ctx.connection, blocker_id=ctx.user_id, blocked_id=other_id)
-    await ctx.sql.graph.sever(ctx.connection, user_id=ctx.user_id, other_id=other_id)
+        raise CommandError(CONFLICT, "You cannot block yourself.")
+    await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
+    await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
     return Outcome(Blocking(blocked=True))
 
 
 async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
     await _visible_relation(ctx, other_id)
-    await ctx.sql.graph.delete_block(ctx.connection, blocker_id=ctx.user_id, blocked_id=other_id)
+    await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=other_id)
     return Outcome(Blocking(blocked=False))
 
 
 async def list_followers(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
-    return await _list_follows(ctx, cmd, ctx.sql.graph.list_followers)
+    return await _list_follows(ctx, cmd, ctx.db.graph.list_followers)
 
 
 async def list_following(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:
-    return await _list_follows(ctx, cmd, ctx.sql.graph.list_following)
+    return await _list_follows(ctx, cmd, ctx.db.graph.list_following)
 
 
 async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> Outcome[Page[User]]:
     user_id = UserId(cmd.user_id)
     await _visible_relation(ctx, user_id)
     rows = await read(
-        ctx.connection,
         viewer_id=ctx.user_id,
         user_id=user_id,
         before=FollowId(MAX_ID if cmd.before is None else cmd.before),
@@ -140,9 +137,9 @@ async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> O
     return Outcome(Page(items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
 
 
-async def _visible_relation(ctx: Context, user_id: UserId) -> Relation:
-    """How the caller stands to a person; `not_found` for one who is hidden from them."""
-    person = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=user_id)
+async def _visible_relation(ctx: Context, user_id: UserId) -> RelationRow:
+    """The caller's relation to a user. Raises `not_found` for a user whom the caller may not see."""
+    person = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=user_id)
     if person is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(person.viewer))

@@ -1,26 +1,30 @@
-"""People as SQL tells them, as the wire shows them."""
+"""Makes the wire models of people from rows."""
 
 from __future__ import annotations
 
-from handlers.people.models import User, UserViewer
-from sql.people import Relation, UserCard
+from handlers.people.models import Card, User, UserViewer
+from sql.people import CardRow, RelationRow, UserRow
 
 
-def user_view(card: UserCard, relation: Relation | None = None) -> User:
-    """A person; with `relation` as one reader sees them, without it as it may stand in a push."""
+def user_view(row: UserRow, relation: RelationRow | None = None) -> User:
+    """A person: with `relation` as one reader sees them, without it as they see themselves."""
     return User(
-        id=card.id,
-        username=card.username,
-        display_name=card.display_name,
-        bio=card.bio,
-        avatar_url=card.avatar_url,
-        follower_count=card.follower_count,
-        following_count=card.following_count,
-        post_count=card.post_count,
-        is_private=card.is_private,
-        viewer=None if relation is None or relation.is_self else _viewer_of(relation),
+        id=row.id,
+        username=row.username,
+        display_name=row.display_name,
+        bio=row.bio,
+        follower_count=row.follower_count,
+        following_count=row.following_count,
+        post_count=row.post_count,
+        is_private=row.is_private,
+        viewer=None if relation is None or relation.is_self else _user_viewer(relation),
     )
 
 
-def _viewer_of(relation: Relation) -> UserViewer:
+def card_view(row: CardRow) -> Card:
+    """A person inside of something else."""
+    return Card(id=row.id, username=row.username, display_name=row.display_name)
+
+
+def _user_viewer(relation: RelationRow) -> UserViewer:
     return UserViewer(following=relation.follows, followed_by=relation.followed_by, blocked=relation.blocks)

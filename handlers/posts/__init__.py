@@ -1,1 +1,1 @@
-"""Posts and the likes they get."""
+"""Posts and likes."""

@@ -1,4 +1,4 @@
-"""What people can do with posts: write, read, change, delete and like them."""
+"""Commands and Facts of posts: create, read, update, delete, like."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ def _web_address(value: str) -> str:
 
 
 Text = Annotated[str, TextRule(POST_CHARS, lines=True)]
-ConnectionEntry = Annotated[str, TextRule(LINK_CHARS), AfterValidator(_web_address)]
+Link = Annotated[str, TextRule(LINK_CHARS), AfterValidator(_web_address)]
 ChosenVisibility = Literal["public", "followers"]
 
 
 class CreatePost(Payload):
-    """A post is of kind `link` when it has a link, else of kind `text`; only one of kind `link` may be without text."""
+    """A post with a link is of kind `link`, else of kind `text`; only one of kind `link` may have no text."""
 
     text: Text | None = None
     kind: Literal["text", "link"] | None = None
-    link: ConnectionEntry | None = None
+    link: Link | None = None
     visibility: ChosenVisibility = "public"
     client_id: ClientId | None = None
 
     @model_validator(mode="after")
     def _has_content(self) -> CreatePost:
-        if self.kind is not None and self.kind != self.meant_kind:
+        if self.kind is not None and self.kind != self.implied_kind:
             raise ValueError("a post of kind link needs a link, one of kind text has none")
         if self.text is None and self.link is None:
             raise ValueError("needs a text or a link")
         return self
 
     @property
-    def meant_kind(self) -> Literal["text", "link"]:
+    def implied_kind(self) -> Literal["text", "link"]:
         return "text" if self.link is None else "link"
 
 
@@ -67,7 +67,7 @@ class NamedPost(Payload):
 
 
 class UpdatePost(Payload):
-    """What is absent stays as it is."""
+    """Absent fields stay as they are."""
 
     post_id: Id
     text: Text | None = None
@@ -109,7 +109,7 @@ POST_CREATE = Command(
     namespace=NAMESPACE,
     payload=CreatePost,
     ack=PostAck,
-    effect="Publishes a text or a link; it comes into the feeds of the caller's followers.",
+    effect="Publishes a text or a link; it appears in the feeds of the caller's followers.",
     repeat=Repeat.CLIENT_ID,
     rate=_WRITES,
     example={"text": "Hello, Rookery", "visibility": "public", "client_id": "c0ffee-1"},
@@ -122,7 +122,7 @@ POST_GET = Command(
     namespace=NAMESPACE,
     payload=NamedPost,
     ack=PostAck,
-    effect="Shows one post.",
+    effect="Reads one post.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"post_id": EXAMPLE_ID},
@@ -149,7 +149,7 @@ POST_DELETE = Command(
     namespace=NAMESPACE,
     payload=NamedPost,
     ack=Nothing,
-    effect="Deletes the caller's own post, for everybody and with its comments and likes.",
+    effect="Deletes the caller's own post, with its comments and likes.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_WRITES,
@@ -163,7 +163,7 @@ POST_LIST = Command(
     namespace=NAMESPACE,
     payload=ListPosts,
     ack=Page[Post],
-    effect="Lists a person's posts that the caller may see, the latest first.",
+    effect="Lists the posts of a user that the caller may see, the latest first.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"user_id": EXAMPLE_ID, "limit": 20},
@@ -176,7 +176,7 @@ POST_LIKE = Command(
     namespace=NAMESPACE,
     payload=NamedPost,
     ack=LikeAck,
-    effect="Likes a post; a person likes a post once, however often they say so.",
+    effect="Likes a post; a user likes a post once, however often the call is made.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_LIKES,
@@ -190,7 +190,7 @@ POST_UNLIKE = Command(
     namespace=NAMESPACE,
     payload=NamedPost,
     ack=LikeAck,
-    effect="Takes a like back.",
+    effect="Removes a like.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_LIKES,
@@ -208,7 +208,7 @@ POST_LIKERS = Command(
     namespace=NAMESPACE,
     payload=ListLikers,
     ack=Page[User],
-    effect="Lists who likes a post, the latest first; without those who are blocked either way.",
+    effect="Lists the users who like a post, the latest first; without a block between them and the caller.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"post_id": EXAMPLE_ID, "limit": 20},

@@ -1,10 +1,10 @@
-"""How a post looks on the wire, wherever one is shown."""
+"""The wire model of posts."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from handlers.people.models import User
+from handlers.people.models import Card
 from realtime.contract.wire import Model, WireId
 
 Kind = Literal["text", "image", "video", "link", "share"]
@@ -18,13 +18,13 @@ class PostViewer(Model):
 
 
 class Post(Model):
-    """A post. `viewer` stands in answers only, never in a push.
+    """A post. `viewer` is in answers only, never in a push.
 
     `media`, `tags` and `mentions` are empty until posts can have them; `edited_at_ms` is absent until the first edit.
     """
 
     id: WireId
-    author: User
+    author: Card
     kind: Kind
     text: str
     media: tuple[()] = ()

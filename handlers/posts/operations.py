@@ -1,4 +1,4 @@
-"""What people do with posts."""
+"""The use cases of posts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ from sql.posts import PostRow
 
 
 async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
-    row = await ctx.sql.posts.insert_post(
-        ctx.connection,
+    row = await ctx.db.posts.insert_post(
         author_id=ctx.user_id,
-        kind=cmd.meant_kind,
+        kind=cmd.implied_kind,
         text=cmd.text or "",
         link=cmd.link,
         visibility=cmd.visibility,
@@ -48,8 +47,8 @@ async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[PostAck]:
 
 async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     post_id = PostId(cmd.post_id)
-    updated = await ctx.sql.posts.update_post(
-        ctx.connection, post_id=post_id, author_id=ctx.user_id, text=cmd.text, visibility=cmd.visibility
+    updated = await ctx.db.posts.update_post(
+        post_id=post_id, author_id=ctx.user_id, text=cmd.text, visibility=cmd.visibility
     )
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)
@@ -58,7 +57,7 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     post_id = PostId(cmd.post_id)
-    deleted = await ctx.sql.posts.delete_post(ctx.connection, post_id=post_id, author_id=ctx.user_id)
+    deleted = await ctx.db.posts.delete_post(post_id=post_id, author_id=ctx.user_id)
     if deleted is None:
         await _visible_post(ctx, post_id)
         require_allowed(False)
@@ -67,16 +66,15 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
 
 async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
     author_id = UserId(cmd.user_id)
-    rows = await ctx.sql.posts.list_posts(
-        ctx.connection,
+    rows = await ctx.db.posts.list_posts(
         viewer_id=ctx.user_id,
         author_id=author_id,
         before=PostId(MAX_ID if cmd.before is None else cmd.before),
         skip=cmd.offset or 0,
         page_size=rows_wanted(cmd.limit),
     )
-    if not rows:  # whoever's posts one sees is there to be seen, so only an empty page asks
-        author = await ctx.sql.people.read_person(ctx.connection, viewer_id=ctx.user_id, user_id=author_id)
+    if not rows:  # the author of a visible post is visible too, so only an empty page needs the check
+        author = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=author_id)
         require_visible(author is not None and may_see_person(author.viewer))
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
     return Outcome(Page[Post](items=[post_view(row) for row in shown], next_cursor=next_cursor))
@@ -85,7 +83,7 @@ async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
 async def like_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
     post_id = PostId(cmd.post_id)
     await _visible_post(ctx, post_id)
-    row = await ctx.sql.posts.like_post(ctx.connection, post_id=post_id, user_id=ctx.user_id)
+    row = await ctx.db.posts.like_post(post_id=post_id, user_id=ctx.user_id)
     if row is None:
         raise CommandError(NOT_FOUND)
     return Outcome(LikeAck(post_id=post_id, liked=True, like_count=row.like_count))
@@ -94,7 +92,7 @@ async def like_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
 async def unlike_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
     post_id = PostId(cmd.post_id)
     await _visible_post(ctx, post_id)
-    row = await ctx.sql.posts.unlike_post(ctx.connection, post_id=post_id, user_id=ctx.user_id)
+    row = await ctx.db.posts.unlike_post(post_id=post_id, user_id=ctx.user_id)
     if row is None:
         raise CommandError(NOT_FOUND)
     return Outcome(LikeAck(post_id=post_id, liked=False, like_count=row.like_count))
@@ -103,8 +101,7 @@ async def unlike_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
 async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
     post_id = PostId(cmd.post_id)
     await _visible_post(ctx, post_id)
-    rows = await ctx.sql.posts.list_likers(
-        ctx.connection,
+    rows = await ctx.db.posts.list_likers(
         viewer_id=ctx.user_id,
         post_id=post_id,
         before=LikeId(MAX_ID if cmd.before is None else cmd.before),
@@ -115,8 +112,8 @@ async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
 
 
 async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:
-    """The post; `not_found` where it is hidden from the caller."""
-    row = await ctx.sql.posts.read_post(ctx.connection, viewer_id=ctx.user_id, post_id=post_id)
+    """Reads a post. Raises `not_found` where the caller may not see it."""
+    row = await ctx.db.posts.read_post(viewer_id=ctx.user_id, post_id=post_id)
     if row is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_content(row.viewer, row.visibility))
@@ -124,11 +121,11 @@ async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:
 
 
 async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostRow:
-    """What an earlier try with this client_id made; `not_found` when it was deleted since."""
-    found = await ctx.sql.posts.find_post(ctx.connection, author_id=ctx.user_id, client_id=cmd.client_id or "")
+    """The post of an earlier try with this client_id. Raises `not_found` if it was deleted since."""
+    found = await ctx.db.posts.find_post(author_id=ctx.user_id, client_id=cmd.client_id or "")
     row = await _visible_post(ctx, found or PostId(0))
-    # Of an edited post nobody knows the first text and visibility any more.
-    same = (row.kind, row.link) == (cmd.meant_kind, cmd.link) and (
+    # The first text and visibility of an edited post are not stored.
+    same = (row.kind, row.link) == (cmd.implied_kind, cmd.link) and (
         row.edited_at is not None or (row.text, row.visibility) == (cmd.text or "", cmd.visibility)
     )
     if not same:

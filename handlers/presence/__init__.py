@@ -1,1 +1,1 @@
-"""Who is online."""
+"""Presence: which users are online."""

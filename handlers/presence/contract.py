@@ -1,7 +1,7 @@
-"""What presence takes and says.
+"""Commands and pushes of presence.
 
-Watch people, then apply `presence:changed`. A watch lasts as long as the socket: after a reconnect, recovered or not,
-watch again: the answer is the present, and presence is never replayed.
+Watch users, then apply `presence:changed`. A watch ends with the socket: after a reconnect, recovered or not, watch
+again. The answer is the present state; presence is never replayed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from realtime.contract.wire import Id, Model, Nothing, Payload, WireId
 
 NAMESPACE = "/chat"
 WATCH_MAX = 1_000
-"""People in one call, and watched by one socket."""
+"""Users in one call, and users watched by one socket."""
 
 _RATE = RateLimit(120, 60)
 EXAMPLE_ID = "185604284416000001"
@@ -27,15 +27,15 @@ class WatchPresence(Payload):
 
 
 class UnwatchPresence(Payload):
-    """Without `user_ids`: everybody."""
+    """Without `user_ids`: all users."""
 
     user_ids: Annotated[list[Id], Field(max_length=WATCH_MAX)] | None = None
 
 
 class PresenceAck(Model):
-    """For each person `true` while online, else when they were last active, in milliseconds.
+    """For each user `true` while online, else when they were last active, in Unix milliseconds.
 
-    People who do not exist, and those with a block between them and the caller, are left out.
+    Users who do not exist, and those with a block between them and the caller, are left out.
     """
 
     online: dict[WireId, int | Literal[True]]
@@ -53,8 +53,8 @@ WATCH = Command(
     payload=WatchPresence,
     ack=PresenceAck,
     effect=(
-        "This socket hears `presence:changed` of these people from here on, beside those that it watches already, "
-        "1,000 at most; answers who of them is online. By REST it only answers."
+        "This socket gets `presence:changed` of these users from now on, beside those that it watches already, 1,000 "
+        "at most; answers which of them are online. By REST it only answers."
     ),
     repeat=Repeat.READ,
     rate=_RATE,
@@ -67,7 +67,7 @@ UNWATCH = Command(
     namespace=NAMESPACE,
     payload=UnwatchPresence,
     ack=Nothing,
-    effect="This socket hears `presence:changed` of these people no more; without `user_ids`, of nobody.",
+    effect="Ends the watch of these users on this socket; without `user_ids`, of all.",
     repeat=Repeat.READ,
     works_on=Unit.NONE,
     rate=_RATE,
@@ -79,7 +79,7 @@ PRESENCE_CHANGED = Push(
     namespace=NAMESPACE,
     model=PresenceChanged,
     audience=(
-        "Sockets that watch the person, where no block is in between: at most once a second, and nothing when somebody "
+        "Sockets that watch the user, where no block is in between: at most once a second, and nothing when the user "
         "is back within 30 seconds."
     ),
     volatile=True,

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from handlers.presence.contract import PRESENCE_CHANGED, PresenceChanged
 from realtime.contract.wire import encode_model, unix_ms
 from realtime.presence.watches import PresenceChange
 from realtime.process.outage import Outage
-from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.ids import UserId
 from sql.unit import Units
@@ -25,9 +24,8 @@ log = structlog.get_logger(__name__)
 class PresenceNotices:
     """One write for all users who left within a second, and one read for all changes that are to be sent."""
 
-    def __init__(self, units: Units, queries: Queries, clock: Clock) -> None:
+    def __init__(self, units: Units, clock: Clock) -> None:
         self._units = units
-        self._queries = queries
         self._clock = clock
         self._storing = Outage(log, "last_seen_not_noted")
         self._notifying = Outage(log, "presence_not_told")
@@ -38,9 +36,8 @@ class PresenceNotices:
         try:
             for start in range(0, len(people), ROWS_PER_STATEMENT):
                 part = people[start : start + ROWS_PER_STATEMENT]
-                async with self._units.write() as connection:
-                    await self._queries.people.note_last_seen(
-                        connection,
+                async with self._units.write() as db:
+                    await db.people.note_last_seen(
                         user_ids=[UserId(user_id) for user_id, _ in part],
                         seen_at=[datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC) for _, at_ms in part],
                     )
@@ -71,7 +68,7 @@ class PresenceNotices:
                     data = encode_model(
                         PresenceChanged(user_id=change.user_id, online=change.is_online, last_active_ms=at_ms)
                     )
-                watcher.session.send(PRESENCE_CHANGED.name, data)
+                watcher.session.push_volatile(PRESENCE_CHANGED.name, data)
         return True
 
     async def _visible(self, changes: Sequence[PresenceChange]) -> dict[tuple[int, int], int]:
@@ -80,9 +77,8 @@ class PresenceNotices:
         found: dict[tuple[int, int], int] = {}
         for start in range(0, len(pairs), ROWS_PER_STATEMENT):
             part = pairs[start : start + ROWS_PER_STATEMENT]
-            async with self._units.read() as connection:
-                rows = await self._queries.people.list_last_seen(
-                    connection,
+            async with self._units.read() as db:
+                rows = await db.people.list_last_seen(
                     viewer_ids=[UserId(viewer_id) for viewer_id, _ in part],
                     user_ids=[UserId(user_id) for _, user_id in part],
                 )

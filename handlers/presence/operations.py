@@ -1,4 +1,4 @@
-"""The use cases of presence. Redis is asked before the unit opens: one statement is left."""
+"""The use cases of presence. They use Redis before the unit opens; the unit then runs one statement."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from realtime.redis.client import StoreUnavailable
 from sql.ids import UserId
 
 
-async def start_watching(ctx: PrepareContext, command: WatchPresence) -> set[int]:
-    """Those who are online. Whoever may not be seen is watched until the unit finds it out; nothing is told of them."""
+async def start_watch(ctx: PrepareContext, command: WatchPresence) -> set[int]:
+    """The users who are online. Hidden users are watched too until the unit reads the blocks; no push tells of them."""
     user_ids = list(dict.fromkeys(command.user_ids))
     if ctx.session.is_live:
         return await ctx.session.watch(user_ids)
@@ -22,9 +22,7 @@ async def start_watching(ctx: PrepareContext, command: WatchPresence) -> set[int
 
 async def watch(ctx: Context, command: WatchPresence, online: set[int]) -> Outcome[PresenceAck]:
     user_ids = [UserId(user_id) for user_id in dict.fromkeys(command.user_ids)]
-    rows = await ctx.sql.people.list_last_seen(
-        ctx.connection, viewer_ids=[ctx.user_id] * len(user_ids), user_ids=user_ids
-    )
+    rows = await ctx.db.people.list_last_seen(viewer_ids=[ctx.user_id] * len(user_ids), user_ids=user_ids)
     seen = {row.user_id: row.last_active_at for row in rows}
     if ctx.session.is_live:
         await ctx.session.unwatch([user_id for user_id in user_ids if user_id not in seen])

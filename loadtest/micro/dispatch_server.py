@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from handlers.context import Call, Outcome
-from handlers.feature import Feature, bind_without_sql
+from handlers.feature import Feature, bind_plain_command
 from handlers.presence.notices import PresenceNotices
 from loadtest.micro.engine_host import host
 from loadtest.micro.local_fanout import LocalFanout
@@ -20,6 +20,7 @@ from realtime.contract.declarations import Command, Push, Repeat, Unit
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import NOTHING, Model, Nothing, Payload
+from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.feeds.packed_lists import PackedLists
 from realtime.limits.memory_limiter import MemoryLimiter
 from realtime.presence.tracker import PresenceTracker
@@ -88,7 +89,7 @@ async def echo(call: Call, said: Said) -> Outcome[Nothing]:
 
 
 FEATURE: Final = Feature(
-    name="micro", commands=(bind_without_sql(PUB, publish), bind_without_sql(ECHO, echo)), pushes=(MSG,)
+    name="micro", commands=(bind_plain_command(PUB, publish), bind_plain_command(ECHO, echo)), pushes=(MSG,)
 )
 
 
@@ -105,9 +106,9 @@ async def serve(port: int) -> None:
     clock, metrics, registry, limiter = SystemClock(), Metrics(), Registry([FEATURE]), MemoryLimiter()
     async with AsyncExitStack() as stack:
         storage = await open_storage(settings, "micro", stack)
-        accounts = build_accounts(settings, clock, storage.reserved_units, storage.queries, stack)
+        accounts = build_accounts(settings, clock, storage.reserved_units, stack)
         local = LocalFanout(registry.namespaces)
-        notices = PresenceNotices(storage.units, storage.queries, clock)
+        notices = PresenceNotices(storage.units, clock)
         presence = PresenceTracker(
             local.topic_registry,
             local.backplane,
@@ -127,7 +128,7 @@ async def serve(port: int) -> None:
         )
         dispatcher = Dispatcher(
             commands=CommandTable(registry, metrics.commands, rate_limit_factor=NO_LIMIT),
-            unit_runner=UnitRunner(storage.units, storage.queries, services),
+            unit_runner=UnitRunner(storage.units, services),
             limiter=limiter,
             authenticator=accounts.authenticator,
             fanout=local.fanout,
@@ -135,13 +136,14 @@ async def serve(port: int) -> None:
         )
         policy = Sockets(
             dispatcher=dispatcher,
-            room_reader=RoomReader(registry, storage.units, storage.queries),
+            room_reader=RoomReader(registry, storage.units),
             authenticator=accounts.authenticator,
             membership=local.membership,
             limiter=limiter,
             token_watch=accounts.token_watch,
             presence=presence,
             watches=PresenceWatches(presence, local.backplane, notify=notices.notify_watchers),
+            stalled_clients=StalledClients(),
             rate_limit_factor=NO_LIMIT,
         )
         await local.fanout.start()

@@ -6,7 +6,7 @@ a client that asks for it in its CONNECT (`auth.recovery`) recovers its session 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import RootModel
@@ -18,9 +18,12 @@ from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.wire import encode_model
+from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
 from realtime.engine.recovery.recovery import Recovery
+from realtime.engine.recovery.stalled_clients import StalledClients
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.session import Session
 from realtime.pubsub import rooms
 
 
@@ -37,14 +40,14 @@ class OpenPolicy:
     """Accepts every client and puts it into `room_count` rooms: the public room, and others of its own."""
 
     def __init__(self, local: LocalFanout, *, room_count: int) -> None:
-        self._fanning = local
+        self._local = local
         self._room_count = room_count
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        membership = self._fanning.membership
+        membership = self._local.membership
         membership.add_session(session)
         if session.namespace == MSG.namespace:
             own = [f"own:{session.id}:{number}" for number in range(1, self._room_count)]
@@ -55,38 +58,40 @@ class OpenPolicy:
 
     async def _publish(self, args: Sequence[object]) -> bytes:
         push = emission(MSG, Anything(args[0] if args else None), ToRoom(PUBLIC_ROOM))
-        await self._fanning.fanout.publish([push])
+        await self._local.fanout.publish([push])
         return DONE
 
     def disconnected(self, session: Session, reason: str) -> None:
-        if not session.kept:
-            self._fanning.membership.remove_session(session)
+        if not session.is_kept:
+            self._local.membership.remove_session(session)
 
-    def owner(self, session: Session) -> Hashable:
-        return None
-
-    async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
+    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
         return True
 
     def resumed(self, session: Session) -> None:
         return None  # all that is sent here is kept in logs
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL)))
+        session.push_replayable(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL)))
 
     def expired(self, session: Session) -> None:
-        self._fanning.membership.remove_session(session)
+        self._local.membership.remove_session(session)
 
 
 async def serve(port: int, *, room_count: int, recovering: bool) -> None:
     local = LocalFanout(NAMESPACES)
-    door = OpenPolicy(local, room_count=room_count)
-    recovery = Recovery(hub=local.hub, logs=local.logs, policy=door, node_id=NODE) if recovering else None
+    policy = OpenPolicy(local, room_count=room_count)
+    recovery = _recovery(local, policy) if recovering else None
     await local.fanout.start()
-    await host(door, local.hub, port, NAMESPACES, recovery)
+    await host(policy, local.hub, port, NAMESPACES, recovery)
     if recovery is not None:
         recovery.stop()
     await local.fanout.stop()
+
+
+def _recovery(local: LocalFanout, policy: OpenPolicy) -> Recovery:
+    recoverable = RecoverableSessions(hub=local.hub, logs=local.logs, policy=policy, node_id=NODE)
+    return Recovery(recoverable=recoverable, policy=policy, stalled_clients=StalledClients())
 
 
 def main() -> None:

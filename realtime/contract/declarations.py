@@ -123,7 +123,8 @@ class Push(Generic[ModelT]):
     """A hint from server to client, delivered at most once; the same bytes for all recipients.
 
     `audience` is one sentence for the documents: who receives it. A `volatile` push is never kept and never replayed.
-    `position` is the announcement that follows a numbered push; None for a push without a number.
+    `position` is the announcement that follows a numbered push; None for a push without a number. A push
+    `about_connection` is not given to long-polling clients: each poll shows its token, and is answered by it.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Push(Generic[ModelT]):
     audience: str
     volatile: bool = False
     position: PositionAnnouncement[ModelT] | None = None
+    about_connection: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

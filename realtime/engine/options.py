@@ -1,4 +1,4 @@
-"""How the engine treats its clients."""
+"""Settings of an engine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ class EngineOptions:
     """Settings of one engine.
 
     `max_packet_bytes` bounds a packet, a WebSocket message and a polling body; `max_unread_bytes` what a client may
-    leave unread before it is cut off as a slow consumer. A client that has no session `connect_timeout_ms` after it
-    opened a connection is closed. `max_frames_per_s` bounds the WebSocket frames of one client, whatever is in them;
-    one that sends more is closed as a flood. `allowed_origins` are those of foreign pages; pages of the same host are
-    always allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only. `codec` is the encoding
-    of all packets on this path. Every sid begins with `sid_prefix`, by which a load balancer finds the node of a
-    polling client again.
+    leave unread before it is disconnected as a slow consumer. A connection without a session is closed
+    `connect_timeout_ms` after it was opened. A client that sends more than `max_frames_per_s` WebSocket frames, of any
+    kind, is disconnected as a flood. `allowed_origins` are those of foreign pages; pages of the same host are always
+    allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only. `codec` encodes all packets on
+    this path. Every sid begins with `sid_prefix`, by which a load balancer finds the node of a polling client.
     """
 
     path: str = "/socket.io/"

@@ -1,10 +1,11 @@
-"""The long-polling transport: what a client has to fetch, and the one request that waits for it."""
+"""The long-polling transport: packets that a client has yet to fetch, and the request that waits for them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from typing import Literal
 
 from realtime.contract.errors import CloseReason
@@ -12,6 +13,18 @@ from realtime.engine.protocol.frames import CLOSE, NOOP, Outgoing, encode_payloa
 
 MAX_PACKETS_PER_ANSWER = 16
 """The official Python client drops a connection whose answer holds more."""
+
+
+class PollingState(Enum):
+    OPEN = "open"
+    UPGRADING = "upgrading"
+    """The client probes a WebSocket: requests are answered at once, so that it can stop polling."""
+    ENDED = "ended"
+    """Nothing more is written; the client may still fetch what is unread."""
+
+
+# Looking a member up in an Enum is slow, and these are compared for every packet.
+_OPEN, _UPGRADING, _ENDED = PollingState.OPEN, PollingState.UPGRADING, PollingState.ENDED
 
 
 class PollingTransport:
@@ -25,8 +38,7 @@ class PollingTransport:
         self._unread: deque[Outgoing] = deque()
         self._unread_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
-        self._ended = False
-        self._upgrading = False
+        self._state = _OPEN
 
     @property
     def waiting(self) -> bool:
@@ -35,18 +47,18 @@ class PollingTransport:
 
     @property
     def drained(self) -> bool:
-        """True when it has ended and the client has fetched all there was."""
-        return self._ended and not self._unread
+        """True when it has ended and the client has fetched all packets."""
+        return self._state is _ENDED and not self._unread
 
     @property
     def unread_bytes(self) -> int:
         return self._unread_bytes
 
-    def watch(self, on_stalled: Callable[[], None]) -> None:
-        self._on_stalled = on_stalled
+    def call_when_stalled(self, action: Callable[[], None]) -> None:
+        self._on_stalled = action
 
     def write(self, packet: Outgoing) -> None:
-        if self._ended:
+        if self._state is _ENDED:
             return
         size_bytes = len(packet.payload)
         if self._unread and self._unread_bytes + size_bytes > self._max_unread_bytes:
@@ -58,44 +70,46 @@ class PollingTransport:
         self._wake()
 
     def close(self, reason: CloseReason) -> None:
-        """The client gets a close packet after what is unread; the reason cannot be told on this transport."""
-        if not self._ended:
+        """The client gets a close packet after the unread ones; the reason cannot be told on this transport."""
+        if self._state is not _ENDED:
             self._unread.append(Outgoing(CLOSE))
-            self._ended = True
+            self._state = _ENDED
             self._wake()
 
-    def release(self) -> None:
-        self._ended = True
+    def finish_close(self) -> None:
+        self._state = _ENDED
         self._take_all()
         self._wake()
 
     def abort(self) -> None:
-        self.release()
+        self.finish_close()
 
-    def hold(self) -> None:
-        """Nothing to do: a body is read once the one before it is done."""
+    def pause_reading(self) -> None:
+        """Does nothing: a body is read only after the one before it is handled."""
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         pass
 
     def begin_upgrade(self) -> None:
-        """From here on requests are answered at once, so that the client can stop polling."""
-        self._upgrading = True
+        """Answers requests at once from now on, so that the client can stop polling."""
+        if self._state is _OPEN:
+            self._state = _UPGRADING
         self._wake()
 
     def cancel_upgrade(self) -> None:
-        self._upgrading = False
+        if self._state is _UPGRADING:
+            self._state = _OPEN
 
     def end_by_upgrade(self) -> list[Outgoing]:
-        """Ends polling in favour of another transport; returns what the client has not fetched."""
+        """Ends polling in favour of another transport; returns the packets that the client has not fetched."""
         unread = self._take_all()
-        self._ended = True
+        self._state = _ENDED
         self._wake()
         return unread
 
     async def fetch(self) -> bytes:
         """The body of the answer to a poll: waits until there is a packet. One call at a time."""
-        if not self._unread and not self._ended and not self._upgrading:
+        if not self._unread and self._state is _OPEN:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter

@@ -1,1 +1,1 @@
-"""Sessions that move from node to node."""
+"""Moves sessions between nodes."""

@@ -1,4 +1,4 @@
-"""Sessions that come back to another node than the one that holds them."""
+"""Moves sessions between nodes: one at a time when its client reconnects elsewhere, all when a node stops."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from weakref import WeakValueDictionary
 import structlog
 
 from realtime.engine.protocol.encoded_push import EncodedPush
-from realtime.engine.recovery.recovery import Recovery
+from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
+from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.engine.replay.recovery_state import CarriedPushes, RecoveryState
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.policy import RecoveryPolicy
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.session import Session
 from realtime.handoff.session_directory import SessionDirectory, node_rpc_channel
 from realtime.handoff.session_handoff import SessionHandoff
 from realtime.presence.watches import PresenceWatches
@@ -31,17 +33,19 @@ log = structlog.get_logger(__name__)
 
 
 class SessionMigration:
-    """Fetches sessions from the nodes that hold them, and gives away what others fetch.
+    """Fetches sessions from other nodes, and gives sessions to nodes that fetch them.
 
-    First the holder is asked for the rooms; these are entered, and subscriptions confirmed; only then for the pushes
-    that the client missed: what the holder has not heard by then is heard here. A holder that has told them forgets
-    the session. Whatever goes wrong in between, the session is not recovered.
+    A claim takes the session from its client's old connection and returns its subscriptions; when these are confirmed
+    here, the pushes that the client missed are collected: a push that the other node has not received by then is
+    received here. The other node forgets the session when it has given out the pushes. If anything fails in between,
+    the session is not recovered.
     """
 
     def __init__(
         self,
         *,
-        recovery: Recovery,
+        recoverable: RecoverableSessions,
+        stalled_clients: StalledClients,
         policy: RecoveryPolicy,
         membership: Membership,
         fanout: Fanout,
@@ -49,60 +53,68 @@ class SessionMigration:
         watches: PresenceWatches,
         directory: SessionDirectory,
     ) -> None:
-        self._recovery = recovery
+        self._recoverable = recoverable
+        self._stalled_clients = stalled_clients
         self._policy = policy
         self._membership = membership
         self._fanout = fanout
         self._backplane = backplane
         self._directory = directory
         self._rpc = NodeRpc(backplane, node_rpc_channel, self._read)
-        self._handoff = SessionHandoff(recovery=recovery, membership=membership, fanout=fanout, watches=watches)
-        self._chores: set[asyncio.Task[None]] = set()
+        self._handoff = SessionHandoff(recoverable=recoverable, membership=membership, fanout=fanout, watches=watches)
+        self._registrations: set[asyncio.Task[None]] = set()
         self._fetched: WeakValueDictionary[str, EncodedPush] = WeakValueDictionary()
         self._channel = node_rpc_channel(backplane.node_id)
 
     async def start(self) -> None:
-        """From now on other nodes may ask this one."""
+        """Answers other nodes from now on."""
         await self._fanout.subscribe(self._channel, self._rpc)
-        self._recovery.other_nodes = self
 
     async def stop(self) -> None:
-        self._recovery.other_nodes = None
         await self._fanout.unsubscribe(self._channel)
         await self._rpc.stop()
         self._handoff.stop()
-        for chore in tuple(self._chores):
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        for registration in tuple(self._registrations):
+            registration.cancel()
+        await asyncio.gather(*self._registrations, return_exceptions=True)
 
-    def holds(self, pid: str) -> None:
-        """Lets the others find a session here that did not begin here."""
-        chore = asyncio.create_task(self._register_node(self._backplane.node_id, pid), name="session-directory")
-        self._chores.add(chore)
-        chore.add_done_callback(self._chores.discard)
+    def announce(self, pid: str) -> None:
+        """Lets other nodes find a session here that did not begin here."""
+        registration = asyncio.create_task(self._register(pid), name="session-directory")
+        self._registrations.add(registration)
+        registration.add_done_callback(self._registrations.discard)
 
     async def fetch(
-        self, connection: Connection, namespace: str, pid: str, offset: str | None, auth: Mapping[str, object]
+        self,
+        connection: Connection[Session],
+        namespace: str,
+        pid: str,
+        offset: str | None,
+        auth: Mapping[str, object],
     ) -> Session | None:
-        """Takes a session over; it is kept here then, with what it missed. None: it cannot be recovered."""
+        """Moves a session here; it is kept then, with the pushes that it missed. None: it cannot be recovered."""
         try:
-            holder = await self._directory.find(pid)
-            if holder is None:
+            node_id = await self._directory.find(pid)
+            if node_id is None:
                 return None
-            claimed = await self._rpc.call(holder, [_CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
+            claimed = await self._rpc.call(node_id, [_CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, claimed):
-                case [str(sid), str() as claimed_namespace, state, [*places]] if claimed_namespace == namespace:
-                    session = Session(id=sid, namespace=namespace, connection=connection)
+                case [str(sid), str() as claimed_namespace, int() | None as user_id, [*subscriptions]] if (
+                    claimed_namespace == namespace
+                ):
+                    session = Session.moved(
+                        id=sid,
+                        namespace=namespace,
+                        user_id=user_id,
+                        connection=connection,
+                        recovery_state=RecoveryState(pid, namespace, self._recoverable.logs),
+                    )
                 case int():
-                    self._recovery.cut_off(pid)
+                    self._stalled_clients.add(pid)
                     return None
                 case _:
                     return None
-            session.state = state
-            session.shut()
-            if not await self._policy.resume(session, connection, auth):
-                return None
-            return await self._collect(session, holder, pid, offset, places)
+            return await self._collect(session, node_id, offset, auth, subscriptions)
         except (TimeoutError, StoreUnavailable) as error:
             log.info("session_not_fetched", error=repr(error))
             return None
@@ -110,23 +122,24 @@ class SessionMigration:
     async def hand_over(self, *, deadline_s: float) -> bool:
         """Gives all sessions of this node, live and kept, to another that serves clients; False: there is none.
 
-        When it returns True the other has entered their rooms, knows what they missed, and is found by everybody.
+        When it returns True, the other node has their subscriptions and what their clients missed, and all nodes find
+        them there.
         """
         try:
             async with asyncio.timeout(deadline_s):
                 peers = await self._directory.peers()
-                sessions = self._handoff.to_hand_over()
+                sessions = self._handoff.transferable_sessions()
                 if not peers or not sessions:
                     return False
                 target = secrets.choice(peers)
                 offer = [_OFFER, self._handoff.offer(sessions)]
                 if not await self._rpc.call(target, offer, timeout_s=deadline_s):
                     return False
-                # What this node had not heard when the target's answer came is heard by the target.
-                written, recovery_states = self._handoff.export_sessions(sessions)
-                if not await self._rpc.call(target, [_IMPORT, [written, recovery_states]], timeout_s=deadline_s):
+                # A push that this node had not received when the target answered is received by the target.
+                logs, recovery_states = self._handoff.export_sessions(sessions)
+                if not await self._rpc.call(target, [_IMPORT, [logs, recovery_states]], timeout_s=deadline_s):
                     return False
-                await self._directory.moved(target, *(exported["pid"] for exported, _, _ in recovery_states))
+                await self._directory.register(target, *(exported["pid"] for exported, _, _ in recovery_states))
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("sessions_not_handed_over", error=repr(error))
             return False
@@ -136,82 +149,92 @@ class SessionMigration:
     def _read(self, sender: str, question: object) -> Awaitable[object]:
         match question:
             case [0, str(pid)]:
-                return _at_once(self._give_rooms(pid))
+                return _completed(self._give_subscriptions(pid))
             case [1, str(pid), str() | None as offset]:
-                return _at_once(self._give_missed(pid, offset))
+                return _completed(self._give_missed(pid, offset))
             case [2, offer]:
                 return self._handoff.prepare(sender, cast(list[Any], offer))
             case [3, exported]:
-                return _at_once(self._handoff.import_sessions(sender, cast(list[Any], exported)))
-        log.error("letter_not_understood", sender=sender)
-        return _at_once(None)
+                return _completed(self._handoff.import_sessions(sender, cast(list[Any], exported)))
+        log.error("rpc_not_understood", sender=sender)
+        return _completed(None)
 
-    def _give_rooms(self, pid: str) -> object:
-        session = self._recovery.find(pid)
+    def _give_subscriptions(self, pid: str) -> object:
+        session = self._recoverable.find(pid)
         if session is None:
-            return self._recovery.why(pid)
+            return self._stalled_clients.take_close_code(pid)
         if session.recovery_state is None or not session.recovery_state.answered:
             return None
-        self._recovery.detach(session)
-        return [session.id, session.namespace, session.state, self._handoff.places(session)]
+        self._recoverable.detach(session)
+        return [session.id, session.namespace, session.user_id, self._handoff.subscriptions(session)]
 
     def _give_missed(self, pid: str, offset: str | None) -> object:
-        session = self._recovery.find(pid)
-        if session is None or session.recovery_state is None or not session.kept:
+        session = self._recoverable.find(pid)
+        if session is None or session.recovery_state is None or not session.is_kept:
             return None
-        missed = self._recovery.missed(session, offset)
-        told = session.recovery_state.told_since(offset)
+        missed = self._recoverable.missed(session, offset)
+        sent = session.recovery_state.recently_sent(offset)
         rooms = self._handoff.rooms(session)
-        self._recovery.release(session)
+        self._recoverable.expire(session)
         if missed is None:
-            return self._recovery.why(pid)
-        return [[[push.event, push.data, push.push_id] for push in missed], told, rooms]
+            return self._stalled_clients.take_close_code(pid)
+        return [[[push.event, push.data, push.push_id] for push in missed], sent, rooms]
 
     async def _collect(
-        self, session: Session, holder: str, pid: str, offset: str | None, places: Sequence[Any]
+        self,
+        session: Session,
+        node_id: str,
+        offset: str | None,
+        auth: Mapping[str, object],
+        subscriptions: Sequence[Any],
     ) -> Session | None:
-        recovery_state = session.recovery_state = RecoveryState(pid, session.namespace, self._recovery.logs)
-        self._membership.add_session(session)
-        done = False
+        """Keeps a claimed session with what it missed, if the policy gives it to this client."""
+        recovery_state = session.recovery_state
+        assert recovery_state is not None
+        pid, done = recovery_state.pid, False
         try:
-            if not await self._handoff.settle(session, places):
+            if not await self._policy.resume(session, session.connection, auth):
                 return None
-            collected = await self._rpc.call(holder, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
+            self._membership.add_session(session)
+            if not await self._handoff.restore_subscriptions(session, subscriptions):
+                return None
+            collected = await self._rpc.call(node_id, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, collected):
-                case [[*missed], [*told], [*rooms_now]]:
-                    recovery_state.came_with(CarriedPushes(offset, self._pushes(session.namespace, missed), told))
+                case [[*missed], [*sent], [*rooms_now]]:
+                    pushes = self._decode_pushes(session.namespace, missed)
+                    recovery_state.continue_from(CarriedPushes(offset, pushes, sent))
                 case int():
-                    self._recovery.cut_off(pid)
+                    self._stalled_clients.add(pid)
                     return None
                 case _:
                     return None
             for room in rooms_now:
-                # It came to be while the session was under way.
+                # The session entered it after the claim.
                 await self._fanout.join_with_resync(session, room)
-            await self._register_node(self._backplane.node_id, pid)
-            self._recovery.keep(session)
+            await self._register(pid)
+            self._recoverable.keep(session)
             done = True
             return session
         finally:
             if not done:
-                self._handoff.drop(session)
+                self._handoff.discard(session)
 
-    def _pushes(self, namespace: str, told: Sequence[Sequence[Any]]) -> list[EncodedPush]:
-        """A crowd that comes together has missed the same: each push is kept, and encoded, once for all of them."""
-        pushes = []
-        for event, data, push_id in told:
+    def _decode_pushes(self, namespace: str, pushes: Sequence[Sequence[Any]]) -> list[EncodedPush]:
+        """Clients that reconnect together have missed the same pushes: each is kept, and encoded, once for all."""
+        decoded = []
+        for event, data, push_id in pushes:
             push = self._fetched.get(push_id)
             if push is None or push.namespace != namespace:
                 push = self._fetched[push_id] = EncodedPush(namespace, event, data, push_id)
-            pushes.append(push)
-        return pushes
+            decoded.append(push)
+        return decoded
 
-    async def _register_node(self, node_id: str, pid: str) -> None:
+    async def _register(self, pid: str) -> None:
         try:
-            await self._directory.moved(node_id, pid)
+            await self._directory.register(self._backplane.node_id, pid)
         except StoreUnavailable as error:
-            log.warning("session_holder_not_told", error=str(error))
+            log.warning("session_not_registered", error=str(error))
 
 
-async def _at_once(answer: object) -> object:
+async def _completed(answer: object) -> object:
     return answer

@@ -60,6 +60,6 @@ class ResyncNotifier:
             scopes = self._scopes.pop(session)
             if session in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
-                session.tell(RESYNC.name, encode_model(Resync(scope=scope)))
+                session.push_replayable(RESYNC.name, encode_model(Resync(scope=scope)))
         if self._scopes:
             self._timer = asyncio.get_running_loop().call_later(BATCH_EVERY_S, self._send_batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.context import Clock, TokenIssuer
+from handlers.ports import Clock, TokenIssuer
 from realtime.contract.errors import TOKEN_EXPIRED, UNAUTHENTICATED, CommandError
 from realtime.contract.identity import Identity
 from server.accounts.revocations import Revocations

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import argon2
 import bcrypt
 
-from handlers.context import PasswordVerdict
+from handlers.ports import PasswordVerdict
 from realtime.contract.errors import INVALID_PAYLOAD, UNAVAILABLE, CommandError
 
 LONGEST_PASSWORD_BYTES: Final = 1_024

@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.process.background_tasks import end_task
 from realtime.process.outage import Outage
-from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
@@ -35,7 +34,6 @@ class Revocations:
     def __init__(
         self,
         units: Units,
-        queries: Queries,
         clock: Clock,
         *,
         access_token_ttl_s: int,
@@ -43,7 +41,6 @@ class Revocations:
         poll_s: float = POLL_S,
     ) -> None:
         self._units = units
-        self._queries = queries
         self._clock = clock
         self._poll_s = poll_s
         self._keep_s = access_token_ttl_s + OVERLAP_S
@@ -79,8 +76,8 @@ class Revocations:
         since = now - datetime.timedelta(seconds=self._keep_s)
         if self._complete_until is not None:
             since = max(since, self._complete_until - datetime.timedelta(seconds=OVERLAP_S))
-        async with self._units.read() as connection:
-            rows = await self._queries.accounts.sessions_revoked_since(connection, since=since)
+        async with self._units.read() as db:
+            rows = await db.accounts.sessions_revoked_since(since=since)
         self.add([row.id for row in rows])
         self._complete_until = now
 

@@ -6,10 +6,9 @@ import asyncio
 
 import structlog
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.process.background_tasks import end_task
 from realtime.process.outage import Outage
-from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
@@ -22,9 +21,8 @@ log = structlog.get_logger(__name__)
 class TokenSweeper:
     """Any number of processes may sweep at the same time: rows that another one has locked are skipped."""
 
-    def __init__(self, units: Units, queries: Queries, clock: Clock, *, every_s: float = SWEEP_EVERY_S) -> None:
+    def __init__(self, units: Units, clock: Clock, *, every_s: float = SWEEP_EVERY_S) -> None:
         self._units = units
-        self._queries = queries
         self._clock = clock
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
@@ -50,7 +48,5 @@ class TokenSweeper:
             await asyncio.sleep(self._every_s)
 
     async def _sweep(self) -> int:
-        async with self._units.write() as connection:
-            return await self._queries.accounts.delete_expired_tokens(
-                connection, expired_before=self._clock.now(), batch_size=BATCH
-            )
+        async with self._units.write() as db:
+            return await db.accounts.delete_expired_tokens(expired_before=self._clock.now(), batch_size=BATCH)

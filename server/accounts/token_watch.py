@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from handlers.accounts.connection_notices import ConnectionNotice, session_revoked, token_expiring, warn_before_s
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.contract.errors import CLOSE_SESSION_REVOKED, CLOSE_TOKEN_EXPIRED, CloseReason
 from realtime.contract.identity import Identity
 
@@ -21,13 +21,13 @@ CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
 class WatchedSession(Protocol):
-    def send(self, event: str, data: bytes) -> None: ...
+    def push_volatile(self, event: str, data: bytes) -> None: ...
 
     def disconnect(self) -> None: ...
 
 
 class WatchedConnection(Protocol):
-    """What the watch needs of `realtime.engine.session.session.Connection`."""
+    """What the watch needs of `realtime.engine.session.connection.Connection`."""
 
     @property
     def id(self) -> str: ...
@@ -98,7 +98,7 @@ class TokenWatch:
                 connection = self._watched[connection_id].connection
                 self.unwatch(connection)
                 for session in tuple(connection.sessions.values()):
-                    session.send(notice.event, notice.data)
+                    session.push_volatile(notice.event, notice.data)
                     session.disconnect()
                 connection.close(CLOSE_SESSION_REVOKED)
 
@@ -124,4 +124,4 @@ class TokenWatch:
 
 def _send(connection: WatchedConnection, notice: ConnectionNotice) -> None:
     for session in tuple(connection.sessions.values()):
-        session.send(notice.event, notice.data)
+        session.push_volatile(notice.event, notice.data)

@@ -13,7 +13,7 @@ import jwt
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from handlers.context import Clock, IssuedToken
+from handlers.ports import Clock, IssuedToken
 from realtime.contract.errors import TOKEN_EXPIRED, UNAUTHENTICATED, CommandError
 from realtime.contract.identity import Identity
 from realtime.contract.wire import Id

@@ -4,7 +4,7 @@ import asyncio
 
 from server.commands.dependencies import dependencies, report
 from server.config import Settings
-from sql.catalogue import load_queries
+from sql.database import load_queries
 from sql.ids import MAX_ID, FactId
 from sql.pool import close_pool, open_pool
 from sql.unit import Units
@@ -28,19 +28,19 @@ async def _list(settings: Settings, *, replay: bool) -> int:
         statement_timeout_ms=settings.statement_timeout_ms,
         idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
     )
-    units, queries = Units(pool, acquire_timeout_s=settings.acquire_timeout_s), load_queries()
+    units = Units(pool, load_queries(), acquire_timeout_s=settings.acquire_timeout_s)
     seen: set[tuple[int, str]] = set()
     before = FactId(MAX_ID)
     try:
         while True:
-            async with units.write() as connection:
-                rows = await queries.facts.list_parked(connection, before_fact_id=before, page_size=PAGE)
+            async with units.write() as db:
+                rows = await db.facts.list_parked(before_fact_id=before, page_size=PAGE)
                 fresh = [row for row in rows if (row.fact_id, row.consumer) not in seen]
                 for row in fresh:
                     seen.add((row.fact_id, row.consumer))
                     print(f"{row.parked_at:%Y-%m-%d %H:%M:%S} {row.consumer} {row.fact} {row.payload}: {row.error}")
                     if replay:
-                        await queries.facts.replay(connection, fact_id=row.fact_id, consumer=row.consumer)
+                        await db.facts.replay(fact_id=row.fact_id, consumer=row.consumer)
             if not fresh:
                 return len(seen)
             # The last fact of the page is read again: several consumers may have parked it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from server.accounts.authenticator import Authenticator
 from server.accounts.passwords import Passwords
 from server.accounts.revocations import Revocations
@@ -13,7 +13,6 @@ from server.accounts.secrets_file import signing_keys
 from server.accounts.token_watch import TokenWatch
 from server.accounts.tokens import Tokens
 from server.config import Settings
-from sql.catalogue import Queries
 from sql.unit import Units
 
 
@@ -26,9 +25,7 @@ class Accounts:
     authenticator: Authenticator
 
 
-def build_accounts(
-    settings: Settings, clock: Clock, reserved_units: Units, queries: Queries, stack: AsyncExitStack
-) -> Accounts:
+def build_accounts(settings: Settings, clock: Clock, reserved_units: Units, stack: AsyncExitStack) -> Accounts:
     tokens = Tokens(
         signing_keys(settings.token_secrets, settings.data_dir), clock, access_token_ttl_s=settings.access_token_ttl_s
     )
@@ -39,7 +36,6 @@ def build_accounts(
     token_watch = TokenWatch(clock, access_token_ttl_s=settings.access_token_ttl_s)
     revocations = Revocations(
         reserved_units,
-        queries,
         clock,
         access_token_ttl_s=settings.access_token_ttl_s,
         on_revoked=token_watch.close_revoked,

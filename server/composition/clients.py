@@ -7,10 +7,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
+from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.http.peer import peer_address
 from realtime.engine.options import EngineOptions
 from realtime.engine.protocol import msgpack_packets
+from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
 from realtime.engine.recovery.recovery import Recovery
+from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.engine.server import SocketEngine
 from realtime.handoff.session_directory import SessionDirectory
 from realtime.handoff.session_migration import SessionMigration
@@ -51,6 +54,7 @@ def build_clients(
     stack: AsyncExitStack,
 ) -> Clients:
     settings = node.settings
+    stalled_clients = StalledClients()
     sockets = Sockets(
         dispatcher=pipeline.dispatcher,
         room_reader=messaging.room_reader,
@@ -60,22 +64,23 @@ def build_clients(
         token_watch=accounts.token_watch,
         presence=messaging.presence,
         watches=messaging.watches,
+        stalled_clients=stalled_clients,
         rate_limit_factor=settings.rate_limit_factor,
     )
-    recovery = Recovery(
+    recoverable = RecoverableSessions(
         hub=messaging.hub,
         logs=messaging.logs,
         policy=sockets,
         node_id=node.node_id,
         window_s=settings.recovery_window_s,
-        max_part_bytes=settings.max_unread_bytes // 2,
         max_missed_bytes=settings.max_unread_bytes * MISSED_PER_UNREAD,
         max_kept=settings.recovery_sessions_max,
     )
     directory = SessionDirectory(storage.redis, node.node_id)
     stack.push_async_callback(directory.stop)
     migration = SessionMigration(
-        recovery=recovery,
+        recoverable=recoverable,
+        stalled_clients=stalled_clients,
         policy=sockets,
         membership=messaging.membership,
         fanout=messaging.fanout,
@@ -83,26 +88,31 @@ def build_clients(
         watches=messaging.watches,
         directory=directory,
     )
+    recovery = Recovery(
+        recoverable=recoverable,
+        policy=sockets,
+        stalled_clients=stalled_clients,
+        other_nodes=migration,
+        max_part_bytes=settings.max_unread_bytes // 2,
+    )
+    sessions = SessionManager(policy=sockets, hub=messaging.hub, recovery=recovery)
     engines = [
-        SocketEngine(
-            policy=sockets, hub=messaging.hub, options=options, drain_state=node.drain_state, recovery=recovery
-        )
+        SocketEngine(sessions=sessions, options=options, drain_state=node.drain_state)
         for options in _engine_options(node)
     ]
     address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
     long_polling = LongPolling(
         registry=node.registry,
         sockets=sockets,
-        hub=messaging.hub,
         drain_state=node.drain_state,
-        recovery=recovery,
+        sessions=sessions,
         authenticator=accounts.authenticator,
         membership=messaging.membership,
         limiter=pipeline.limiter,
         peer_address=address_of,
         rate_limit_factor=settings.rate_limit_factor,
     )
-    checks = readiness(storage.reserved_units, storage.queries, messaging.backplane, node.drain_state)
+    checks = readiness(storage.reserved_units, messaging.backplane, node.drain_state)
     rest = Rest(
         registry=node.registry,
         dispatcher=pipeline.dispatcher,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers.context import Clock
+from handlers.ports import Clock
 from realtime.engine.drain_state import DrainState
 from server.config import Settings
 from server.monitoring.metrics import Metrics

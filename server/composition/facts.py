@@ -32,7 +32,7 @@ class BackgroundWork:
 def build_fact_relay(storage: Storage, stack: AsyncExitStack) -> FactRelay:
     streams = FactStreams(storage.redis)
     stack.push_async_callback(streams.stop)
-    return FactRelay(streams, Relay(storage.units, storage.queries, streams, resend_after_s=RESEND_AFTER_S))
+    return FactRelay(streams, Relay(storage.units, streams, resend_after_s=RESEND_AFTER_S))
 
 
 def build_background_work(
@@ -43,10 +43,9 @@ def build_background_work(
         registry=node.registry,
         streams=streams,
         units=storage.units,
-        queries=storage.queries,
         metrics=node.metrics,
         worker_id=node.node_id,
         concurrency=max(1, node.settings.pool_max // 2),
         reclaim_idle_ms=node.settings.reclaim_idle_ms,
     )
-    return BackgroundWork(worker, TokenSweeper(storage.units, storage.queries, node.clock))
+    return BackgroundWork(worker, TokenSweeper(storage.units, node.clock))

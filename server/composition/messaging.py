@@ -49,13 +49,13 @@ def build_messaging(
 
     # A lost client is noticed this much later at most.
     unnoticed_s = (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000
-    notices = PresenceNotices(storage.units, storage.queries, node.clock)
+    notices = PresenceNotices(storage.units, node.clock)
     presence = PresenceTracker(
         topic_registry, backplane, grace_s=settings.presence_grace_s, save_last_seen=notices.store_last_seen
     )
     watches = PresenceWatches(presence, backplane, notify=notices.notify_watchers, unnoticed_s=unnoticed_s)
 
-    room_reader = RoomReader(registry, storage.units, storage.queries)
+    room_reader = RoomReader(registry, storage.units)
     stack.push_async_callback(room_reader.stop)
     room_resync_queue = RoomResyncQueue(hub, room_reader.namespaces)
 

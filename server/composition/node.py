@@ -87,7 +87,7 @@ class Node:
         # Builders start nothing. They give the stack connections and threads, which are closed after all parts that
         # are started below have stopped.
         storage = await open_storage(context.settings, context.node_id, stack)
-        accounts = build_accounts(context.settings, context.clock, storage.reserved_units, storage.queries, stack)
+        accounts = build_accounts(context.settings, context.clock, storage.reserved_units, stack)
         messaging = build_messaging(context, storage, stack, on_revoked=accounts.revocations.add)
         facts = build_fact_relay(storage, stack)
         pipeline = build_pipeline(context, storage, accounts, messaging, stack, wake_relay=facts.relay.wake)

@@ -63,7 +63,7 @@ def build_pipeline(
     )
     dispatcher = Dispatcher(
         commands=CommandTable(node.registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
-        unit_runner=UnitRunner(storage.units, storage.queries, services),
+        unit_runner=UnitRunner(storage.units, services),
         limiter=limiter,
         authenticator=accounts.authenticator,
         fanout=messaging.fanout,

@@ -32,10 +32,10 @@ from sql.bulk import (
     RefreshTokenRecord,
     copy_records,
 )
-from sql.catalogue import Queries, load_queries
+from sql.database import Database, load_queries
 from sql.ids import id_floor_ms
 from sql.pool import close_pool, open_pool
-from sql.unit import SqlConnection, Units
+from sql.unit import Units
 
 DEMO_PASSWORD = "rookery demo network"
 DEMO_PEOPLE = 200
@@ -95,7 +95,6 @@ class _Seeding:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._queries: Queries = load_queries()
 
     async def __aenter__(self) -> _Seeding:
         self._pool = await open_pool(
@@ -106,19 +105,19 @@ class _Seeding:
             statement_timeout_ms=SEEDING_TIMEOUT_MS,
             idle_in_transaction_timeout_ms=SEEDING_TIMEOUT_MS,
         )
-        self._units = Units(self._pool, acquire_timeout_s=self._settings.acquire_timeout_s)
+        self._units = Units(self._pool, load_queries(), acquire_timeout_s=self._settings.acquire_timeout_s)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await close_pool(self._pool, timeout_s=self._settings.connect_timeout_s)
 
     async def has_people(self) -> bool:
-        async with self._units.read() as connection:
-            return await self._queries.network.has_people(connection)
+        async with self._units.read() as db:
+            return await db.network.has_people()
 
     async def has_demo(self) -> bool:
-        async with self._units.read() as connection:
-            return await self._queries.accounts.read_credentials(connection, login=DEMO_USERNAME) is not None
+        async with self._units.read() as db:
+            return await db.accounts.read_credentials(login=DEMO_USERNAME) is not None
 
     async def maker(self, *, seed: int, prefix: str) -> NetworkMaker:
         passwords = Passwords(concurrency=1, waiting_max=1)
@@ -141,22 +140,21 @@ class _Seeding:
             ("members of conversations", MemberRecord, network.members),
             ("messages", MessageRecord, network.messages),
         )
-        async with self._units.write() as connection:
+        async with self._units.write() as db:
             for name, kind, records in parts:
-                await copy_records(connection, kind, records)
+                await copy_records(db, kind, records)
                 report(f"wrote {len(records):,} {name}")
-            await self._recount(connection, network)
-        async with self._units.read() as connection:
-            await self._queries.network.analyze_tables(connection)
+            await self._recount(db, network)
+        async with self._units.read() as db:
+            await db.network.analyze_tables()
         report(f"the network is complete after {time.monotonic() - started_s:.1f} s")
 
-    async def _recount(self, connection: SqlConnection, network: DemoNetwork) -> None:
-        await self._queries.network.recount_people(
-            connection,
+    async def _recount(self, db: Database, network: DemoNetwork) -> None:
+        await db.network.recount_people(
             user_ids=[person.id for person in network.people],
             broadcaster_threshold=self._settings.feed_fanout_max_followers,
         )
-        await self._queries.network.recount_posts(connection, post_ids=[post.id for post in network.posts])
+        await db.network.recount_posts(post_ids=[post.id for post in network.posts])
 
     async def write_tokens(self, people: Sequence[PersonRecord], path: Path) -> None:
         settings, now = self._settings, SystemClock().now()
@@ -177,9 +175,9 @@ class _Seeding:
                 "refresh_token": refresh_token,
             }
             lines.append(orjson.dumps(login, option=orjson.OPT_APPEND_NEWLINE))
-        async with self._units.write() as connection:
-            await copy_records(connection, LoginSessionRecord, sessions)
-            await copy_records(connection, RefreshTokenRecord, refreshes)
+        async with self._units.write() as db:
+            await copy_records(db, LoginSessionRecord, sessions)
+            await copy_records(db, RefreshTokenRecord, refreshes)
         path.write_bytes(b"".join(lines))
 
 

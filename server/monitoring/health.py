@@ -9,7 +9,6 @@ from aiohttp import web
 from realtime.engine.drain_state import DrainState
 from realtime.pubsub.backplane import Backplane
 from server.monitoring.metrics import Metrics
-from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
@@ -45,13 +44,13 @@ class Health:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
 
-def readiness(units: Units, queries: Queries, backplane: Backplane, drain_state: DrainState) -> Mapping[str, Check]:
+def readiness(units: Units, backplane: Backplane, drain_state: DrainState) -> Mapping[str, Check]:
     """The checks of `/ready`: PostgreSQL answers, the node receives its own messages over Redis, it does not drain."""
 
     async def database() -> str | None:
         try:
-            async with units.read() as connection:
-                await queries.facts.read_backlog(connection)
+            async with units.read() as db:
+                await db.facts.read_backlog()
         except (Unavailable, Retry) as error:
             return f"PostgreSQL: {error}"
         return None

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import structlog
 from pydantic import ValidationError
 
-from handlers.context import Caller, CallerSession, Outcome, Reaction, Refusal
+from handlers.context import Caller, Outcome, Reaction, Refusal
 from handlers.feature import Consumer
+from handlers.ports import CallerSession
 from realtime.contract.emissions import Emission, Signal
 from realtime.contract.errors import (
     INTERNAL,

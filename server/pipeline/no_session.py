@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from handlers.context import CallerSession
+from handlers.ports import CallerSession
 from realtime.contract.identity import Identity
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature, WithoutSql
+from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature, PlainOperation
 from realtime.contract.declarations import Fact, Push, Unit
 
 
@@ -28,7 +28,7 @@ class Registry:
             key = (bound.command.namespace, bound.command.name)
             if key in self._commands:
                 raise ValueError(f"{bound.command.name} is declared twice on {bound.command.namespace}")
-            if isinstance(bound.work, WithoutSql) is not (bound.command.unit is Unit.NONE):
+            if isinstance(bound.operation, PlainOperation) is not (bound.command.unit is Unit.NONE):
                 raise ValueError(f"{bound.command.name} declares {bound.command.unit} and is bound otherwise")
             self._commands[key] = bound
             if bound.command.any_namespace:
@@ -65,6 +65,15 @@ class Registry:
 
     def entry_rooms(self, namespace: str) -> list[EntryRooms]:
         return [feature.entry_rooms[namespace] for feature in self.features if namespace in feature.entry_rooms]
+
+    def polled_topics(self, namespace: str) -> tuple[str, ...]:
+        """The topics that long-polling clients are subscribed to in a namespace."""
+        return tuple(topic for feature in self.features for topic in feature.polled_topics.get(namespace, ()))
+
+    @property
+    def connection_pushes(self) -> frozenset[str]:
+        """The names of the pushes that concern a connection and are not given to long-polling clients."""
+        return frozenset(push.name for push in self.pushes.values() if push.about_connection)
 
     def consumers_by_fact(self) -> Mapping[str, tuple[str, ...]]:
         """The names of the consumers that have to confirm each Fact; facts without consumers have an empty tuple."""

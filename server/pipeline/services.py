@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.context import Clock, FeedStore, PasswordHasher, Policy, PresenceReader, Services, TokenIssuer
+from handlers.ports import Clock, FeedStore, PasswordHasher, Policy, PresenceReader, Services, TokenIssuer
 from realtime.limits.limiter import Limiter
 from realtime.pubsub.topic_registry import TopicRegistry
 from server.config import Settings

@@ -6,26 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, NamedTuple
 
-from handlers.context import (
-    Call,
-    Caller,
-    CallerSession,
-    Context,
-    Outcome,
-    PrepareContext,
-    RaisedFact,
-    Reaction,
-    Refusal,
-    Services,
-)
-from handlers.feature import BoundCommand, Consumer, WithSql
+from handlers.context import Call, Caller, Context, Outcome, PrepareContext, RaisedFact, Reaction, Refusal
+from handlers.feature import BoundCommand, Consumer, UnitOperation
+from handlers.ports import CallerSession, Services
 from realtime.contract.declarations import Command, Unit
 from realtime.contract.errors import INVALID_PAYLOAD, CommandError
 from realtime.contract.wire import encode_model
 from server.pipeline.no_session import NO_SESSION
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.errors import BadText, Retry, Unavailable
-from sql.unit import SqlConnection, Units
+from sql.unit import Units
 
 TRIES_AFTER_CONTENTION = 4
 _NO_CALLER = Caller(None, "", None)
@@ -45,9 +35,8 @@ class _RollBack(Exception):
 class UnitRunner:
     """Opens a unit of work, runs the operation in it, and commits it. The caller publishes pushes and signals."""
 
-    def __init__(self, units: Units, queries: Queries, services: Services) -> None:
+    def __init__(self, units: Units, services: Services) -> None:
         self._units = units
-        self._queries = queries
         self._services = services
 
     async def run(
@@ -57,10 +46,10 @@ class UnitRunner:
 
         Runs it again after a deadlock or a serialization failure, TRIES_AFTER_CONTENTION times in all.
         """
-        work, unit = bound.work, bound.command.unit
-        if isinstance(work, WithSql):
-            return await self._do_with_sql(bound.command, work, payload, caller, session)
-        outcome = await work.operate(Call(caller, session, self._services), payload)
+        operation, unit = bound.operation, bound.command.unit
+        if isinstance(operation, UnitOperation):
+            return await self._do_with_sql(bound.command, operation, payload, caller, session)
+        outcome = await operation.run(Call(caller, session, self._services), payload)
         _require_transaction(unit, outcome.facts)
         return outcome
 
@@ -76,33 +65,33 @@ class UnitRunner:
         data = handler.fact.model.model_validate_json(body)
         reaction: Reaction | None = None
         with suppress(_RollBack):
-            async with self._units.write() as connection:
-                is_new = await self._queries.facts.confirm(connection, fact_id=fact_id, consumer=consumer.name)
+            async with self._units.write() as db:
+                is_new = await db.facts.confirm(fact_id=fact_id, consumer=consumer.name)
                 if not is_new and not repeat:
                     return None
-                reaction = await handler.react(self._context(_NO_CALLER, NO_SESSION, connection), data)
+                reaction = await handler.react(self._context(_NO_CALLER, NO_SESSION, db), data)
                 if not is_new:
                     raise _RollBack
-                await self._store(connection, reaction.facts)
+                await self._store(db, reaction.facts)
             return ReactionResult(reaction, is_new=True)
         assert reaction is not None
         return ReactionResult(reaction, is_new=False)
 
     async def _do_with_sql(
-        self, command: Command[Any, Any], work: WithSql, payload: Any, caller: Caller, session: CallerSession
+        self, command: Command[Any, Any], operation: UnitOperation, payload: Any, caller: Caller, session: CallerSession
     ) -> Outcome[Any] | Refusal:
         prepared: Any = None
-        if work.before is not None:
-            prepared = await work.before(
-                PrepareContext(caller, session, self._services, self._queries, self._units.read), payload
+        if operation.prepare is not None:
+            prepared = await operation.prepare(
+                PrepareContext(caller, session, self._services, self._units.read), payload
             )
         open_unit = self._opener(command)
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
             try:
-                async with open_unit() as connection:
-                    outcome = await work.operate(self._context(caller, session, connection), payload, prepared)
+                async with open_unit() as db:
+                    outcome = await operation.run(self._context(caller, session, db), payload, prepared)
                     _require_transaction(command.unit, outcome.facts)
-                    await self._store(connection, outcome.facts)
+                    await self._store(db, outcome.facts)
                 return outcome
             except BadText:
                 raise CommandError(INVALID_PAYLOAD, "The text holds characters that cannot be stored.") from None
@@ -111,18 +100,17 @@ class UnitRunner:
                     raise Unavailable("contention did not end") from error
         raise AssertionError("unreachable")
 
-    def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[SqlConnection]]:
+    def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[Database]]:
         if command.unit is Unit.TRANSACTION:
             return self._units.write
         return self._units.write_at_once if command.writes else self._units.read
 
-    def _context(self, caller: Caller, session: CallerSession, connection: SqlConnection) -> Context:
-        return Context(caller, session, self._services, self._queries, connection)
+    def _context(self, caller: Caller, session: CallerSession, db: Database) -> Context:
+        return Context(caller, session, self._services, db)
 
-    async def _store(self, connection: SqlConnection, facts: Sequence[RaisedFact]) -> None:
+    async def _store(self, db: Database, facts: Sequence[RaisedFact]) -> None:
         if facts:
-            await self._queries.facts.insert_facts(
-                connection,
+            await db.facts.insert_facts(
                 facts=[raised.fact.name for raised in facts],
                 payloads=[encode_model(raised.data).decode() for raised in facts],
             )

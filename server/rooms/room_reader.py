@@ -9,7 +9,6 @@ import structlog
 
 from realtime.process.outage import Outage
 from server.pipeline.registry import Registry
-from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.ids import UserId
 from sql.unit import Units
@@ -22,10 +21,9 @@ log = structlog.get_logger(__name__)
 class RoomReader:
     """One read at a time per namespace, for all callers that wait: mass reconnects do not flood PostgreSQL."""
 
-    def __init__(self, registry: Registry, units: Units, queries: Queries) -> None:
+    def __init__(self, registry: Registry, units: Units) -> None:
         self._registry = registry
         self._units = units
-        self._queries = queries
         self._batches = {
             name: _BatchedReads(self._reader(name)) for name in registry.namespaces if registry.entry_rooms(name)
         }
@@ -49,8 +47,8 @@ class RoomReader:
         entry_rooms = self._registry.entry_rooms(namespace)
 
         async def read(user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[str]]:
-            async with self._units.read() as connection:
-                found = [await rooms_of(connection, self._queries, user_ids) for rooms_of in entry_rooms]
+            async with self._units.read() as db:
+                found = [await rooms_of(db, user_ids) for rooms_of in entry_rooms]
             return {user_id: [room for part in found for room in part.get(user_id, ())] for user_id in user_ids}
 
         return read

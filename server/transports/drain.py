@@ -37,7 +37,7 @@ async def drain(
     for namespace in namespaces:
         push = EncodedPush(namespace, SERVER_DRAINING.name, body)
         for session in hub.sessions(namespace):
-            session.take(push)
+            session.deliver(push)
     await migration.hand_over(deadline_s=deadline_s * HANDOFF_PART)
     recovery.stop()
     close_within_s = deadline_s * (1 - HANDOFF_PART)

@@ -1,107 +1,89 @@
-"""What a client without a socket is given: the events of one poll, and the cursor to go on from."""
+"""What a long-polling client is given: the events of one poll, and the cursor from which the next one continues."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-import orjson
-
-from handlers.accounts.contract import SESSION_REVOKED, TOKEN_EXPIRING
 from realtime.contract.errors import CloseReason
 from realtime.engine.protocol.frames import Outgoing
-from realtime.engine.replay.push_ids import PushIds
-
-UNHEARD = frozenset((SESSION_REVOKED.name, TOKEN_EXPIRING.name))
-"""What concerns connections: a poll shows its token each time, and is answered by it."""
-_EVENT = b"42"
+from realtime.engine.protocol.json_events import JsonEvent
 
 
-class Place(NamedTuple):
-    """Where a client stands in one namespace: its private id there, and the last push that it has, None before any."""
+class Position(NamedTuple):
+    """A client's position in one namespace: its private id there, and the last push that it has; None: none yet."""
 
     pid: str
     offset: str | None
 
 
-def write_cursor(places: Sequence[Place]) -> str:
-    return "~".join(f"{place.pid}~{place.offset or ''}" for place in places)
+def write_cursor(positions: Sequence[Position]) -> str:
+    return "~".join(f"{position.pid}~{position.offset or ''}" for position in positions)
 
 
-def read_cursor(cursor: str, count: int) -> Sequence[Place] | None:
-    """The places in so many namespaces; None for what is no cursor of so many."""
+def read_cursor(cursor: str, count: int) -> Sequence[Position] | None:
+    """The positions in `count` namespaces; None when it is no cursor of that many."""
     parts = cursor.split("~")
     if len(parts) != 2 * count:
         return None
-    return [Place(pid, offset or None) for pid, offset in zip(parts[::2], parts[1::2], strict=True)]
+    return [Position(pid, offset or None) for pid, offset in zip(parts[::2], parts[1::2], strict=True)]
 
 
 class PolledEvents:
-    """The transport of one poll: it ends with the first events, a server that closes, or a newer poll.
+    """The transport of one poll, which ends with the first events, a server that stops, or a newer poll.
 
-    `items` are encoded events in the order in which they came; `offsets` tells the last of each namespace that can be
-    followed up. What is never replayed gets an id of its own.
+    `items` are encoded events in order; `offsets` has the last replayable one of each namespace. `left_out` are the
+    names of pushes that are not given to polling clients.
     """
 
     name: Literal["polling"] = "polling"
 
-    def __init__(self, ids: PushIds) -> None:
-        self._ids = ids
-        self._come = asyncio.Event()
+    def __init__(self, left_out: frozenset[str] = frozenset()) -> None:
+        self._left_out = left_out
+        self._ready = asyncio.Event()
         self.items: list[bytes] = []
         self.offsets: dict[str, str] = {}
 
     async def wait(self, timeout_s: float) -> None:
-        """Returns when there is anything to answer, or after the timeout."""
+        """Returns when there is something to answer, or after the timeout."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._come.wait()
+                await self._ready.wait()
         except TimeoutError:
             return
 
     def clear(self) -> None:
-        """Takes back what has come by now."""
+        """Drops all events so far."""
         self.items.clear()
         self.offsets.clear()
-        self._come.clear()
+        self._ready.clear()
 
     def write(self, packet: Outgoing) -> None:
-        """Takes a Socket.IO packet in JSON; only events are told."""
-        kind, rest = packet.payload[:2], packet.payload[2:]
-        if kind != _EVENT:
+        """Takes the events of the connection; other packets mean nothing to a poll."""
+        if not isinstance(packet, JsonEvent) or packet.name in self._left_out:
             return
-        head, _, body = rest.partition(b",")
-        namespace, (name, data, *offset) = head.decode(), orjson.loads(body)
-        if name in UNHEARD:
-            return
-        if offset:
-            self.offsets[namespace] = offset[0]
-        event: Mapping[str, object] = {
-            "id": offset[0] if offset else self._ids.make(),
-            "namespace": namespace,
-            "name": name,
-            "data": data,
-        }
-        self.items.append(orjson.dumps(event))
-        self._come.set()
+        if packet.offset is not None:
+            self.offsets[packet.namespace] = packet.offset
+        self.items.append(packet.payload)
+        self._ready.set()
 
     @property
     def unread_bytes(self) -> int:
         return sum(map(len, self.items))
 
-    def watch(self, on_stalled: Callable[[], None]) -> None:
-        """Nothing stalls: an answer holds what came in one turn, and no more is written after it."""
+    def call_when_stalled(self, action: Callable[[], None]) -> None:
+        """A poll never stalls: its answer holds the events of one turn of the loop, and nothing is written after it."""
 
     def close(self, reason: CloseReason) -> None:
-        self._come.set()
+        self._ready.set()
 
-    def release(self) -> None:
-        self._come.set()
+    def finish_close(self) -> None:
+        self._ready.set()
 
     def abort(self) -> None:
-        self._come.set()
+        self._ready.set()
 
-    def hold(self) -> None: ...
+    def pause_reading(self) -> None: ...
 
-    def go_on(self) -> None: ...
+    def resume_reading(self) -> None: ...

@@ -1,8 +1,8 @@
-"""The Socket.IO side: binds connections to people and hands every event to the one pipeline."""
+"""The Socket.IO side: binds connections to users and passes every event to the dispatcher."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -22,8 +22,10 @@ from realtime.contract.identity import Identity
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.unparseable import Unparseable
 from realtime.contract.wire import encode_model
+from realtime.engine.recovery.stalled_clients import StalledClients
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.policy import ConnectRefused, HandshakeRefusal, HandshakeRequest
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.session import Session
 from realtime.limits.limiter import Limiter
 from realtime.limits.memory_limiter import MemoryLimiter
 from realtime.limits.networks import network_of
@@ -38,19 +40,17 @@ from server.rooms.room_reader import RoomReader
 from sql.errors import Retry, Unavailable
 
 HANDSHAKES = RateLimit(count=600, per_s=60)
-"""Per address: a whole office behind one address may come back at once."""
+"""Per address: all clients of an office behind one address may reconnect at once."""
 JOINS = RateLimit(count=120, per_s=60)
-"""Per connection: each CONNECT reads what its person belongs to."""
+"""Per connection: each CONNECT reads the rooms of its user."""
 REFUSALS = RateLimit(count=300, per_s=60)
-"""Per connection: calls over their limits that are still answered; whoever goes on after that is cut off."""
-MAX_CUT_OFF = 10_000
-"""So many slow clients are remembered until they come back and can be told."""
+"""Per connection: calls over their limits that are still answered; after that the connection is closed."""
 
 log = structlog.get_logger(__name__)
 
 
 class SocketCallerSession(NamedTuple):
-    """A session as the operation that it calls may steer it."""
+    """The session of a caller, as operations may change it."""
 
     session: Session
     membership: Membership
@@ -65,8 +65,8 @@ class SocketCallerSession(NamedTuple):
         await self.membership.unsubscribe(self.session, topic, self._user_id())
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
-        if self.session.kept or self.session not in self.membership:
-            # The client is gone, and its call is not: nobody would end what begins now.
+        if self.session.is_kept or self.session not in self.membership:
+            # The client is gone while its call goes on: nothing would end a watch that began now.
             return set()
         return await self.watches.watch(self.session, self._user_id(), user_ids)
 
@@ -97,6 +97,7 @@ class Sockets:
         token_watch: TokenWatch,
         presence: PresenceTracker,
         watches: PresenceWatches,
+        stalled_clients: StalledClients,
         rate_limit_factor: float,
     ) -> None:
         self._dispatcher = dispatcher
@@ -107,11 +108,11 @@ class Sockets:
         self._token_watch = token_watch
         self._presence = presence
         self._watches = watches
+        self._stalled_clients = stalled_clients
         self._handshakes = HANDSHAKES.scaled(rate_limit_factor)
-        # Stricter limits of commands do not make one CONNECT to each namespace a flood.
+        # Stricter limits of commands must not make one CONNECT to each namespace a flood.
         self._joins, self._refusals = (rate.scaled(max(1.0, rate_limit_factor)) for rate in (JOINS, REFUSALS))
-        self._patience = MemoryLimiter()
-        self._cut_off: dict[tuple[int, str], None] = {}
+        self._flood_limiter = MemoryLimiter()
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
         decision = await self._limiter.hit([(f"handshake:{network_of(request.peer_address)}", self._handshakes, 1)])
@@ -120,21 +121,22 @@ class Sockets:
         return None
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        """Binds the connection at its first token; puts the session into its person's rooms before it is answered."""
+        """Binds the connection at its first token; the session enters its rooms before the CONNECT is answered."""
         if await self._is_flood("joins", session.connection, self._joins):
             return
         try:
             identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
-            session.state = identity.user_id if identity is not None else None
+            session.user_id = identity.user_id if identity is not None else None
             self._membership.add_session(session)
             if identity is not None:
                 bind_identity(session.connection, identity, self._token_watch)
                 self._presence.device_connected(session.connection.id, identity.user_id)
                 await self._enter_rooms(session, identity)
-                if self._cut_off.pop((identity.login_session_id, session.namespace), True) is None:
-                    self.not_recovered(session, CLOSE_SLOW_CONSUMER.code)
+                code = self._stalled_clients.take_close_code((identity.login_session_id, session.namespace))
+                if code is not None:
+                    self.not_recovered(session, code)
         except (Unavailable, Retry):
-            # A connect_error would keep official clients away for good; after a lost transport they come back.
+            # After a connect_error official clients stay away for good; after a lost transport they reconnect.
             self._membership.remove_session(session)
             session.connection.close(CLOSE_UNAVAILABLE)
         except BaseException:
@@ -162,21 +164,18 @@ class Sockets:
         return answer.body
 
     def disconnected(self, session: Session, reason: str) -> None:
-        if session.kept:
+        if session.is_kept:
             self._watches.suspend(session)
         else:
             self._forget(session)
             if reason == CLOSE_SLOW_CONSUMER.reason:
-                self._note_cut_off(session)
+                self._note_stalled(session)
         self._leave_if_empty(session.connection)
 
-    def owner(self, session: Session) -> Hashable:
-        return session.state if isinstance(session.state, int) else None
-
-    async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
-        """A session goes back to its person, whichever of their login sessions is not revoked."""
+    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
+        """Gives a session back to its user, in any login session that is not revoked."""
         identity = self._authenticate(connection, session.namespace, auth.get("token"))
-        if session.state != (identity.user_id if identity is not None else None):
+        if session.user_id != (identity.user_id if identity is not None else None):
             return False
         if identity is not None:
             bind_identity(connection, identity, self._token_watch)
@@ -187,39 +186,37 @@ class Sockets:
         self._watches.resume(session)
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        """Whatever the lost session was to hear has to be read again."""
-        session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL, code=code)))
+        """Tells the client to read everything again that the lost session would have told it."""
+        session.push_replayable(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL, code=code)))
 
     def expired(self, session: Session) -> None:
         self._forget(session)
 
-    def _leave_if_empty(self, connection: Connection) -> None:
-        """A connection without a session is nobody's device, until it gets one."""
+    def _leave_if_empty(self, connection: Connection[Session]) -> None:
+        """A connection without a session counts for no user's presence, until it gets one."""
         if not connection.sessions:
             self._presence.device_disconnected(connection.id)
             self._token_watch.unwatch(connection)
 
-    def _note_cut_off(self, session: Session) -> None:
-        """A client that did not ask for recovery is known again by its login only."""
+    def _note_stalled(self, session: Session) -> None:
+        """A client that did not ask for recovery has no private id; its login session identifies it when it returns."""
         identity = session.connection.identity
         if identity is not None and session.recovery_state is None:
-            self._cut_off[identity.login_session_id, session.namespace] = None
-            if len(self._cut_off) > MAX_CUT_OFF:
-                del self._cut_off[next(iter(self._cut_off))]
+            self._stalled_clients.add((identity.login_session_id, session.namespace))
 
     def _forget(self, session: Session) -> None:
         self._watches.unwatch(session)
         self._membership.remove_session(session)
 
-    async def _is_flood(self, kind: str, connection: Connection, rate: RateLimit) -> bool:
-        """Counts, and closes a connection that is over its limit."""
-        decision = await self._patience.hit([(f"{kind}:{connection.id}", rate, 1)])
+    async def _is_flood(self, kind: str, connection: Connection[Session], rate: RateLimit) -> bool:
+        """Counts one, and closes the connection when it is over the limit."""
+        decision = await self._flood_limiter.hit([(f"{kind}:{connection.id}", rate, 1)])
         if not decision.allowed:
             log.warning("flood", kind=kind, peer_address=connection.peer_address)
             connection.close(CLOSE_FLOOD)
         return not decision.allowed
 
-    def _authenticate(self, connection: Connection, namespace: str, token: object) -> Identity | None:
+    def _authenticate(self, connection: Connection[Session], namespace: str, token: object) -> Identity | None:
         if token is None and namespace == AUTH_NAMESPACE:
             return None
         try:
@@ -234,14 +231,14 @@ class Sockets:
         return identity
 
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
-        # The person's room first: a room that comes to be after the others were read is announced there.
+        # The user's room first: a room that is created after the others were read is announced there.
         await self._membership.join(session, rooms.person_room(identity.user_id))
         found = await self._room_reader.rooms_of(session.namespace, identity.user_id)
         await self._membership.join(session, *found)
 
 
-def bind_identity(connection: Connection, identity: Identity, token_watch: TokenWatch) -> None:
-    """The connection is this person's until the token runs out; a token older than the known one changes nothing."""
+def bind_identity(connection: Connection[Session], identity: Identity, token_watch: TokenWatch) -> None:
+    """Binds the connection to this user until the token expires; a token older than the known one changes nothing."""
     known = connection.identity
     if known is None or known.expires_at_s < identity.expires_at_s:
         connection.identity = identity

@@ -11,7 +11,6 @@ from realtime.process.background_tasks import end_task
 from realtime.process.outage import Outage
 from realtime.redis.client import StoreUnavailable
 from realtime.redis.fact_streams import FactStreams
-from sql.catalogue import Queries
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
@@ -29,13 +28,11 @@ class Relay:
     def __init__(
         self,
         units: Units,
-        queries: Queries,
         streams: FactStreams,
         *,
         resend_after_s: float,
     ) -> None:
         self._units = units
-        self._queries = queries
         self._streams = streams
         self._resend_after_s = resend_after_s
         self._woken = asyncio.Event()
@@ -73,10 +70,8 @@ class Relay:
 
     async def _send_batch(self) -> int:
         """Sends one batch. After a crash between sending and committing, the batch is sent again, never lost."""
-        async with self._units.write() as connection:
-            rows = await self._queries.facts.take_unsent(
-                connection, resend_after_s=self._resend_after_s, batch_size=BATCH
-            )
+        async with self._units.write() as db:
+            rows = await db.facts.take_unsent(resend_after_s=self._resend_after_s, batch_size=BATCH)
             if rows:
                 await self._streams.publish([(row.fact, row.id, row.payload.encode()) for row in rows])
         return len(rows)

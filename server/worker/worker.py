@@ -14,7 +14,6 @@ from realtime.redis.fact_streams import Entry, FactStreams
 from server.monitoring.metrics import Metrics
 from server.pipeline.dispatch import Dispatcher
 from server.pipeline.registry import Registry
-from sql.catalogue import Queries
 from sql.errors import DatabaseError, Retry, Unavailable
 from sql.unit import Units
 
@@ -48,7 +47,6 @@ class Worker:
         registry: Registry,
         streams: FactStreams,
         units: Units,
-        queries: Queries,
         metrics: Metrics,
         worker_id: str,
         concurrency: int,
@@ -58,7 +56,6 @@ class Worker:
         self._registry = registry
         self._streams = streams
         self._units = units
-        self._queries = queries
         self._metrics = metrics
         self._worker_id = worker_id
         self._reclaim_idle_ms = reclaim_idle_ms
@@ -157,8 +154,8 @@ class Worker:
         # PostgreSQL stores neither NUL nor lone surrogates; an error message may quote both.
         message = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode().replace("\0", "\\0")
         try:
-            async with self._slots, self._units.write() as connection:
-                await self._queries.facts.park(connection, fact_id=entry.fact_id, consumer=consumer.name, error=message)
+            async with self._slots, self._units.write() as db:
+                await db.facts.park(fact_id=entry.fact_id, consumer=consumer.name, error=message)
         except DatabaseError as unparked:
             log.warning("parking_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(unparked))
             return False
@@ -181,9 +178,8 @@ class Worker:
 
     async def _sweep_batch(self) -> int:
         expected = self._registry.consumers_by_fact()
-        async with self._units.write() as connection:
-            return await self._queries.facts.sweep_confirmed(
-                connection,
+        async with self._units.write() as db:
+            return await db.facts.sweep_confirmed(
                 facts=list(expected),
                 consumer_counts=[len(names) for names in expected.values()],
                 batch_size=SWEEP_BATCH,

@@ -5,7 +5,7 @@
 
 CREATE SEQUENCE id_sequence AS bigint CYCLE CACHE 1;
 
--- One database is shard 0; another one replaces this function.
+-- This database is shard 0; the database of another shard replaces the function. There are 256 shards.
 CREATE FUNCTION id_shard() RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN 0::bigint;
@@ -15,8 +15,13 @@ CREATE FUNCTION id_floor(moment timestamptz) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (floor(extract(epoch FROM moment) * 1000)::bigint - 1704067200000) << 22;
 
+-- 14 bits of sequence: a bulk insert on a fast machine makes more than 4,096 ids in a millisecond.
+CREATE FUNCTION id_at(moment timestamptz) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    RETURN id_floor(moment) | (id_shard() << 14) | (nextval('id_sequence') & 16383);
+
 CREATE FUNCTION make_id() RETURNS bigint
     LANGUAGE sql VOLATILE
-    RETURN id_floor(clock_timestamp()) | (id_shard() << 12) | (nextval('id_sequence') & 4095);
+    RETURN id_at(clock_timestamp());
 
 -- migrate: rollback

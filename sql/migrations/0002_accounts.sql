@@ -1,4 +1,4 @@
--- People, their login sessions and refresh tokens
+-- Users, their login sessions and refresh tokens
 -- depends: 0001_ids
 
 -- migrate: apply
@@ -11,7 +11,6 @@ CREATE TABLE users (
     password_hash text NOT NULL,
     display_name text NOT NULL DEFAULT '',
     bio text NOT NULL DEFAULT '',
-    avatar_url text,
     profile jsonb NOT NULL DEFAULT '{}',
     settings jsonb NOT NULL DEFAULT '{}',
     follower_count integer NOT NULL DEFAULT 0 CHECK (follower_count >= 0),
@@ -30,6 +29,9 @@ CREATE UNIQUE INDEX users_username_key ON users (lower(username));
 CREATE UNIQUE INDEX users_email_key ON users (lower(email)) WHERE email IS NOT NULL;
 
 CREATE UNIQUE INDEX users_phone_key ON users (phone) WHERE phone IS NOT NULL;
+
+-- There are few broadcasters: a feed page finds those that its viewer follows among them, not among the followed users.
+CREATE INDEX users_broadcaster_idx ON users (id) WHERE is_broadcaster;
 
 CREATE TABLE login_sessions (
     id bigint PRIMARY KEY DEFAULT make_id(),

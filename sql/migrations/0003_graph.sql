@@ -1,4 +1,4 @@
--- Who follows and who blocks whom, and the relation of a viewer to another person
+-- Follows and blocks, and what a viewer may see of another user
 -- depends: 0002_accounts
 
 -- migrate: apply
@@ -26,7 +26,8 @@ CREATE TABLE blocks (
 
 CREATE INDEX blocks_blocked_idx ON blocks (blocked_id, blocker_id);
 
--- One definition for every query that shows a person to a viewer; the planner puts it in line.
+-- The relation of a viewer to another user. The planner inlines it. OFFSET 0 makes each EXISTS an index probe: without
+-- it the planner may read all follows of one user into a hash table for the few rows of a page.
 CREATE FUNCTION relation(viewer_id bigint, other_id bigint)
     RETURNS TABLE (
         viewer_is_self boolean,
@@ -39,10 +40,24 @@ CREATE FUNCTION relation(viewer_id bigint, other_id bigint)
 AS $$
     SELECT
         viewer_id = other_id,
-        EXISTS (SELECT FROM follows f WHERE f.follower_id = viewer_id AND f.followed_id = other_id),
-        EXISTS (SELECT FROM follows f WHERE f.follower_id = other_id AND f.followed_id = viewer_id),
-        EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id AND b.blocked_id = other_id),
-        EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id)
+        viewer_id <> other_id
+            AND EXISTS (SELECT FROM follows f WHERE f.follower_id = viewer_id AND f.followed_id = other_id OFFSET 0),
+        viewer_id <> other_id
+            AND EXISTS (SELECT FROM follows f WHERE f.follower_id = other_id AND f.followed_id = viewer_id OFFSET 0),
+        viewer_id <> other_id
+            AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id AND b.blocked_id = other_id OFFSET 0),
+        viewer_id <> other_id
+            AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0)
 $$;
+
+-- Whether a viewer with this relation sees what a user published with this visibility. The same rule as in
+-- handlers/access.py, which decides about single objects; a test compares the two.
+CREATE FUNCTION may_see_content(
+    visibility text, is_self boolean, follows boolean, blocks boolean, blocked_by boolean
+) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN is_self OR (
+        NOT blocks AND NOT blocked_by AND (visibility = 'public' OR (visibility = 'followers' AND follows))
+    );
 
 -- migrate: rollback

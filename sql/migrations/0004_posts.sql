@@ -19,7 +19,7 @@ CREATE TABLE posts (
     deleted_at timestamptz
 ) WITH (fillfactor = 80);
 
--- The visibility rides along so that a feed page finds its ids without touching the rows.
+-- It includes the visibility so that a feed page finds its ids without reading the rows.
 CREATE INDEX posts_author_idx ON posts (author_id, id DESC) INCLUDE (visibility) WHERE deleted_at IS NULL;
 
 CREATE UNIQUE INDEX posts_client_id_key ON posts (author_id, client_id) WHERE client_id IS NOT NULL;

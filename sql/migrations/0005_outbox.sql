@@ -1,4 +1,4 @@
--- Facts on their way to their consumers, and which consumer has done which
+-- Facts that wait for their consumers, and which consumer has handled which
 -- depends: 0001_ids
 
 -- migrate: apply

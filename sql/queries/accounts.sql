@@ -1,12 +1,12 @@
 -- name: insert_user(username, email, phone, password_hash, display_name)$
--- Makes a person. The unique indexes users_username_key, users_email_key and users_phone_key refuse a second one;
+-- Creates a user. The unique indexes users_username_key, users_email_key and users_phone_key refuse duplicates;
 -- one row, the id.
 INSERT INTO users (username, email, phone, password_hash, display_name)
 VALUES (:username, :email, :phone, :password_hash, :display_name)
 RETURNING id;
 
 -- name: read_credentials(login)^
--- Who logs in with this username, e-mail address or phone number: no two of them look alike.
+-- The user with this username, e-mail address or phone number; these three never have the same form.
 -- users_username_key, users_email_key, users_phone_key; 0 or 1 row.
 SELECT u.id AS user_id, u.password_hash, u.role
 FROM users u
@@ -14,13 +14,13 @@ WHERE lower(u.username) = lower(:login) OR lower(u.email) = lower(:login) OR u.p
 LIMIT 1;
 
 -- name: read_password_hash(user_id)$
--- The stored hash, to check a password that is typed again. users_pkey; 0 or 1 row.
+-- The stored hash, to verify a password. users_pkey; 0 or 1 row.
 SELECT u.password_hash
 FROM users u
 WHERE u.id = :user_id;
 
 -- name: lock_password_hash(user_id)$
--- The stored hash, which stays so until the transaction ends: a login and a change of the password follow each other.
+-- The stored hash, locked until the transaction ends, so that logins and changes of the password are serialized.
 -- users_pkey; 0 or 1 row.
 SELECT u.password_hash
 FROM users u
@@ -28,19 +28,19 @@ WHERE u.id = :user_id
 FOR NO KEY UPDATE;
 
 -- name: set_password_hash(user_id, password_hash)!
--- A new password, or the same one under a stronger hash. users_pkey.
+-- Stores a new password, or a stronger hash of the same one. users_pkey.
 UPDATE users
 SET password_hash = :password_hash
 WHERE id = :user_id;
 
 -- name: insert_session(user_id, user_agent, address)$
--- A login on one device. One row, the id.
+-- Starts a login session of a device. One row, the id.
 INSERT INTO login_sessions (user_id, user_agent, address)
 VALUES (:user_id, :user_agent, :address)
 RETURNING id;
 
 -- name: owns_session(session_id, user_id)$
--- Whether this login is or was this person's. login_sessions_pkey; one row.
+-- Whether this login session, revoked or not, belongs to this user. login_sessions_pkey; one row.
 SELECT EXISTS (
     SELECT
     FROM login_sessions s
@@ -48,7 +48,7 @@ SELECT EXISTS (
 );
 
 -- name: list_sessions(user_id, used_since, before, page_size)
--- Where a person is logged in, newest first. login_sessions_user_idx; at most page_size rows.
+-- The active login sessions of a user, newest first. login_sessions_user_idx; at most page_size rows.
 SELECT s.id, s.user_agent, s.address, s.created_at, s.last_used_at
 FROM login_sessions s
 WHERE s.user_id = :user_id AND s.id < :before AND s.revoked_at IS NULL AND s.last_used_at >= :used_since
@@ -56,41 +56,41 @@ ORDER BY s.id DESC
 LIMIT :page_size;
 
 -- name: touch_session(session_id, user_agent, address)!
--- Notes that a login was used, and from where. login_sessions_pkey.
+-- Records when a login session was last used, and from where. login_sessions_pkey.
 UPDATE login_sessions
 SET last_used_at = now(), user_agent = :user_agent, address = :address
 WHERE id = :session_id;
 
 -- name: revoke_session(user_id, session_id)$
--- Ends one login of a person. login_sessions_pkey; 0 or 1 row, its id.
+-- Revokes one login session of a user. login_sessions_pkey; 0 or 1 row, its id.
 UPDATE login_sessions
 SET revoked_at = now()
 WHERE id = :session_id AND user_id = :user_id AND revoked_at IS NULL
 RETURNING id;
 
 -- name: revoke_sessions(user_id, except_session_id)
--- Ends every login of a person, but for one where given. login_sessions_user_idx; a row for each, its id.
+-- Revokes all login sessions of a user, except one if given. login_sessions_user_idx; a row for each, its id.
 UPDATE login_sessions
 SET revoked_at = now()
 WHERE user_id = :user_id AND revoked_at IS NULL AND id IS DISTINCT FROM :except_session_id::bigint
 RETURNING id;
 
 -- name: sessions_revoked_since(since)
--- The logins that ended lately, for every node to refuse. login_sessions_revoked_idx; few rows.
+-- The login sessions revoked since a time, for every node to refuse. login_sessions_revoked_idx; few rows.
 SELECT s.id, s.user_id, s.revoked_at
 FROM login_sessions s
 WHERE s.revoked_at >= :since
 ORDER BY s.revoked_at;
 
 -- name: insert_refresh_token(token_hash, session_id, issued_at, expires_at)!
--- The first refresh token of a login.
+-- Stores the first refresh token of a login session.
 INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
 VALUES (:token_hash, :session_id, :issued_at, :expires_at);
 
 -- name: lock_refresh_token(token_hash)^
--- Holds a refresh token and its login until the transaction ends, so that two uses of it follow each other. The login
--- is locked first (the order after OF counts): an old token's use locks the successor too, and must not meet one that
--- comes the other way. refresh_tokens_pkey, login_sessions_pkey; 0 or 1 row.
+-- Locks a refresh token and its login session until the transaction ends, so that two uses of it are serialized. The
+-- session is locked first (the order after OF counts): the use of an old token locks its successor too, and would
+-- deadlock with the use of the successor otherwise. refresh_tokens_pkey, login_sessions_pkey; 0 or 1 row.
 SELECT t.session_id, s.user_id, t.expires_at, t.used_at, t.successor_hash, s.revoked_at
 FROM refresh_tokens t
 JOIN login_sessions s ON s.id = t.session_id
@@ -98,7 +98,7 @@ WHERE t.token_hash = :token_hash
 FOR NO KEY UPDATE OF s, t;
 
 -- name: rotate_refresh_token(token_hash, successor_hash, now, expires_at)$
--- Uses a token up and puts its successor in its place. refresh_tokens_pkey; 0 or 1 row.
+-- Marks a token as used and stores its successor. refresh_tokens_pkey; 0 or 1 row.
 WITH used AS (
     UPDATE refresh_tokens
     SET used_at = :now, successor_hash = :successor_hash
@@ -111,8 +111,8 @@ FROM used
 RETURNING true;
 
 -- name: delete_expired_tokens(expired_before, batch_size)$
--- Forgets tokens that nobody can use any more. refresh_tokens_expiry_idx; one row, the number of tokens.
-WITH forgotten AS (
+-- Deletes expired tokens. refresh_tokens_expiry_idx; one row, the number of tokens.
+WITH deleted AS (
     DELETE FROM refresh_tokens
     WHERE token_hash IN (
         SELECT t.token_hash
@@ -123,4 +123,4 @@ WITH forgotten AS (
     )
     RETURNING token_hash
 )
-SELECT count(*) FROM forgotten;
+SELECT count(*) FROM deleted;

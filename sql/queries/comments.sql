@@ -1,7 +1,7 @@
 -- name: insert_comment(post_id, parent_id, author_id, text, client_id)$
--- Comments on a post, or answers a comment of that post, and counts it on both.
--- posts_pkey, comments_pkey, comments_client_id_key; one row, the id; none for a repeated client_id and where the post
--- or the answered comment is gone.
+-- Stores a comment on a post, or a reply to a comment of that post, and counts it on both.
+-- posts_pkey, comments_pkey, comments_client_id_key; one row, the id; none for a repeated client_id, and where the post
+-- or the parent comment is deleted.
 WITH host AS (
     SELECT p.id
     FROM posts p
@@ -34,41 +34,29 @@ WITH host AS (
 SELECT id FROM made;
 
 -- name: find_comment(author_id, client_id)$
--- The comment that an earlier try with this client_id made, be it deleted since. comments_client_id_key; 0 or 1 row.
+-- The comment of an earlier try with this client_id, also if it was deleted since. comments_client_id_key; 0 or 1 row.
 SELECT c.id
 FROM comments c
 WHERE c.author_id = :author_id AND c.client_id = :client_id;
 
 -- name: read_comment(viewer_id, comment_id)^
--- One comment of a post that is not deleted, whoever may see it, deleted or not: access is the caller's decision.
+-- One comment, deleted or not, of a post that is not deleted. The caller checks access.
 -- comments_pkey, posts_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT
-    c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
-    c.deleted_at IS NOT NULL AS is_deleted,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT comment.*, author.*, r.*
 FROM comments c
 JOIN posts p ON p.id = c.post_id
-JOIN users u ON u.id = c.author_id
+CROSS JOIN LATERAL comment_row(c) comment
+CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
 WHERE c.id = :comment_id AND p.deleted_at IS NULL;
 
 -- name: list_comments(viewer_id, post_id, before, page_size)
--- A page of the comments that answer the post itself, newest first, without people blocked in either direction.
--- A deleted one is shown, empty, while it holds replies. comments_post_idx; at most page_size rows.
-SELECT
-    c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
-    c.deleted_at IS NOT NULL AS is_deleted,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+-- A page of the comments on the post itself, newest first, without authors with a block in either direction.
+-- A deleted comment is included while it has replies. comments_post_idx; at most page_size rows.
+SELECT comment.*, author.*, r.*
 FROM comments c
-JOIN users u ON u.id = c.author_id
+CROSS JOIN LATERAL comment_row(c) comment
+CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
 WHERE
     c.post_id = :post_id
@@ -81,17 +69,11 @@ ORDER BY c.id DESC
 LIMIT :page_size;
 
 -- name: list_replies(viewer_id, post_id, parent_id, before, page_size)
--- The same for the comments that answer a comment. comments_parent_idx; at most page_size rows.
-SELECT
-    c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
-    c.deleted_at IS NOT NULL AS is_deleted,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+-- The same for the replies to a comment. comments_parent_idx; at most page_size rows.
+SELECT comment.*, author.*, r.*
 FROM comments c
-JOIN users u ON u.id = c.author_id
+CROSS JOIN LATERAL comment_row(c) comment
+CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
 WHERE
     c.parent_id = :parent_id
@@ -104,9 +86,9 @@ ORDER BY c.id DESC
 LIMIT :page_size;
 
 -- name: delete_comment(comment_id)^
--- Deletes a comment and counts it off its post; call it after lock_post, since it looks at counters before it moves them.
--- One without replies is shown no more, so its parent has one reply less; a deleted parent that loses its last reply
--- goes the same way, and so on upwards. comments_pkey, posts_pkey; one row the first time, then none.
+-- Deletes a comment and decrements the count of its post; call it after lock_post, since it reads counters before it
+-- changes them. A comment without replies is hidden, so its parent has one reply less; a deleted parent that loses its
+-- last reply is hidden too, and so on upwards. comments_pkey, posts_pkey; one row the first time, then none.
 WITH RECURSIVE gone AS (
     UPDATE comments
     SET deleted_at = now()

@@ -1,5 +1,5 @@
 -- name: insert_facts(facts, payloads)
--- Stores Facts in the transaction of the change that they tell of. A row for each, its id, in the order given.
+-- Stores Facts in the transaction of their change. A row for each, its id, in the order given.
 INSERT INTO outbox (fact, payload)
 SELECT item.fact, item.payload::jsonb
 FROM unnest(:facts::text[], :payloads::text[]) WITH ORDINALITY AS item (fact, payload, place)
@@ -7,8 +7,8 @@ ORDER BY item.place
 RETURNING id;
 
 -- name: take_unsent(resend_after_s, batch_size)
--- What is to go on the streams, marked as sent: rows never sent, then rows sent long ago and still not confirmed by all.
--- Never "after the last id": ids are not in commit order. The lock lets consumers confirm meanwhile.
+-- The Facts to write to the streams, marked as sent: those never sent, then those sent long ago and still not confirmed
+-- by all. Never "after the last id": ids are not in commit order. The lock lets consumers confirm meanwhile.
 -- outbox_unsent_idx, outbox_sent_idx; at most batch_size rows.
 WITH unsent AS (
     SELECT o.id, o.fact, o.payload
@@ -39,7 +39,8 @@ SELECT due.id, due.fact, due.payload::text
 FROM due;
 
 -- name: confirm(fact_id, consumer)$
--- A consumer has done a Fact, in the transaction of its effect. outbox_pkey, fact_done_pkey; 0 or 1 row.
+-- Records that a consumer has handled a Fact, in the transaction of its effect. outbox_pkey, fact_done_pkey; 0 or 1
+-- row.
 INSERT INTO fact_done (fact_id, consumer)
 SELECT o.id, :consumer
 FROM outbox o
@@ -48,7 +49,7 @@ ON CONFLICT DO NOTHING
 RETURNING true;
 
 -- name: park(fact_id, consumer, error)$
--- A consumer has given up on a Fact. outbox_pkey, fact_done_pkey; 0 or 1 row.
+-- Records that a consumer has given up on a Fact, with its error. outbox_pkey, fact_done_pkey; 0 or 1 row.
 INSERT INTO fact_done (fact_id, consumer, error)
 SELECT o.id, :consumer, :error
 FROM outbox o
@@ -57,7 +58,7 @@ ON CONFLICT DO NOTHING
 RETURNING true;
 
 -- name: list_parked(before_fact_id, page_size)
--- What consumers have given up on, newest first. fact_done_parked_idx, outbox_pkey; at most page_size rows.
+-- The parked Facts, newest first. fact_done_parked_idx, outbox_pkey; at most page_size rows.
 SELECT d.fact_id, o.fact, o.payload::text, d.consumer, d.error, d.done_at AS parked_at
 FROM fact_done d
 JOIN outbox o ON o.id = d.fact_id
@@ -66,7 +67,8 @@ ORDER BY d.fact_id DESC, d.consumer
 LIMIT :page_size;
 
 -- name: replay(fact_id, consumer)$
--- Sends a parked Fact again; consumers that have done it know it. fact_done_pkey, outbox_pkey; 0 or 1 row.
+-- Makes the relay send a parked Fact again; consumers that have handled it skip it. fact_done_pkey, outbox_pkey; 0 or 1
+-- row.
 WITH unparked AS (
     DELETE FROM fact_done
     WHERE fact_id = :fact_id AND consumer = :consumer AND error IS NOT NULL
@@ -78,7 +80,7 @@ WHERE id IN (SELECT fact_id FROM unparked)
 RETURNING true;
 
 -- name: sweep_confirmed(facts, consumer_counts, batch_size)$
--- Removes what all consumers have confirmed; what one of them has parked stays, but is not sent again.
+-- Removes Facts that all consumers have confirmed; a Fact that one of them has parked stays, but is not sent again.
 -- outbox_sent_idx, fact_done_pkey; one row, the number of Facts.
 WITH expected AS (
     SELECT * FROM unnest(:facts::text[], :consumer_counts::integer[]) AS item (fact, consumer_count)
@@ -107,7 +109,7 @@ WITH expected AS (
 SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM removed);
 
 -- name: read_backlog()^
--- How far Facts are behind. outbox_unsent_idx, outbox_sent_idx, fact_done_parked_idx; one row.
+-- The number and age of waiting Facts. outbox_unsent_idx, outbox_sent_idx, fact_done_parked_idx; one row.
 SELECT
     unsent.unsent_count,
     coalesce(extract(epoch FROM clock_timestamp() - unsent.oldest_at), 0)::double precision AS oldest_unsent_age_s,

@@ -1,10 +1,9 @@
 -- name: home_page(viewer_id, ids, floor, before, skip, page_size)
--- A page of the home feed, newest first: the given ids and what followed broadcasters published; once these do not fill
--- the page, what everybody followed published at or below the floor. Only posts whose author is followed now, not blocked
--- in either direction, and that the viewer may see. A viewer's own posts are not in it. Each part stops at a full page
--- below those that are skipped.
--- posts_pkey, posts_author_idx, users_broadcaster_idx, follows_pkey, blocks_pkey, users_pkey, post_likes_pkey;
--- at most page_size rows.
+-- A page of the home feed, newest first: the given ids and the posts of followed broadcasters; where these do not fill
+-- the page, also the posts of all followed users at or below the floor. Only posts whose author is followed now,
+-- without a block in either direction, and that the viewer may see. The viewer's own posts are not included. Each part
+-- reads at most the skipped rows and one page. posts_pkey, posts_author_idx, users_broadcaster_idx, follows_pkey,
+-- blocks_pkey, users_pkey, post_likes_pkey; at most page_size rows.
 WITH followee AS NOT MATERIALIZED (
     SELECT f.followed_id AS id, author.is_broadcaster
     FROM follows f
@@ -49,8 +48,8 @@ WITH followee AS NOT MATERIALIZED (
     ) newest
     WHERE followee.is_broadcaster
 ), older_from AS MATERIALIZED (
-    -- The page ends at or above this id: so many people published something since. The newest post of each is enough to
-    -- know it, and nobody's posts are read further down.
+    -- The page ends at or above this id, since enough users have a newer post. Each user's newest post shows that, and
+    -- no user's posts are read below this id.
     SELECT newest.id
     FROM followee
     CROSS JOIN LATERAL (
@@ -94,34 +93,20 @@ WITH followee AS NOT MATERIALIZED (
     LIMIT :page_size
     OFFSET :skip
 )
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
+SELECT post.*, author.*, r.*, viewer.*
 FROM page
 JOIN posts p ON p.id = page.id
-JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 ORDER BY p.id DESC;
 
 -- name: home_since(viewer_id, after, page_size)
--- What the followed people, broadcasters or not, published after an id and the viewer may see, newest first. Ids are not
--- in commit order: ask again from some time before the last answer.
+-- The posts of followed users, broadcasters or not, after an id that the viewer may see, newest first. Ids are not in
+-- commit order: the next call has to start some time before the last answer.
 -- follows_pkey, posts_author_idx, posts_pkey, blocks_pkey, post_likes_pkey; at most page_size rows.
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
+SELECT post.*, author.*, r.*, viewer.*
 FROM (
     SELECT newest.id
     FROM follows f
@@ -144,12 +129,14 @@ FROM (
     LIMIT :page_size
 ) page
 JOIN posts p ON p.id = page.id
-JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 ORDER BY p.id DESC;
 
 -- name: home_ids(viewer_id, id_limit)
--- The newest posts of the followed people that are not broadcasters, newest first: what a feed list is built from.
+-- The newest posts of followed users who are not broadcasters, newest first, to build a feed list from.
 -- follows_pkey, users_pkey, posts_author_idx; at most id_limit rows.
 WITH followee AS (
     SELECT f.followed_id AS id
@@ -157,7 +144,8 @@ WITH followee AS (
     JOIN users author ON author.id = f.followed_id
     WHERE f.follower_id = :viewer_id AND NOT author.is_broadcaster
 ), oldest AS MATERIALIZED (
-    -- The list ends at or above this id, as the newest ten of each tell; without it many people cost as many lists.
+    -- The list ends at or above this id, which the newest ten of each user show; without it, the posts of every
+    -- followed user would be read down to the limit.
     SELECT newest.id
     FROM followee
     CROSS JOIN LATERAL (
@@ -188,13 +176,13 @@ ORDER BY newest.id DESC
 LIMIT :id_limit;
 
 -- name: read_author(author_id)^
--- How an author's posts reach people. users_pkey; 0 or 1 row.
+-- How an author's posts are delivered. users_pkey; 0 or 1 row.
 SELECT u.follower_count, u.is_broadcaster
 FROM users u
 WHERE u.id = :author_id;
 
 -- name: follower_batch(author_id, before_follow_id, batch_size)
--- The next followers to tell of a post, from the latest follow downwards, without people blocked in either direction.
+-- The next followers to deliver a post to, from the latest follow downwards, without a block in either direction.
 -- follows_followed_idx, blocks_pkey; at most batch_size rows.
 SELECT f.id AS follow_id, f.follower_id AS user_id
 FROM follows f
@@ -207,8 +195,9 @@ ORDER BY f.id DESC
 LIMIT :batch_size;
 
 -- name: followers_among(author_id, user_ids)
--- Which of these people follow an author, without people blocked in either direction. It asks for each of them, whatever
--- the author's following (OFFSET 0: no other plan). follows_pkey, blocks_pkey; at most one row a person.
+-- Which of these users follow an author, without a block in either direction. It probes the index for each user,
+-- however many followers the author has (OFFSET 0 excludes other plans). follows_pkey, blocks_pkey; at most one row a
+-- user.
 SELECT person.id
 FROM unnest(:user_ids::bigint[]) AS person (id)
 WHERE

@@ -1,6 +1,6 @@
 -- name: follow(follower_id, followed_id, broadcaster_from)^
--- Follows a person and counts it on both; who reaches broadcaster_from followers is a broadcaster from then on, for good.
--- Both rows are locked in id order: two people who follow each other at once do not wait for each other.
+-- Follows a user and counts it on both; a user who reaches broadcaster_from followers becomes a broadcaster for good.
+-- Both rows are locked in id order: two users who follow each other at once do not deadlock.
 -- users_pkey, follows_pkey; one row, none when one of the two does not exist.
 WITH pair AS (
     SELECT u.id
@@ -35,8 +35,8 @@ FROM users u
 WHERE u.id = :followed_id AND NOT EXISTS (SELECT FROM added) AND EXISTS (SELECT FROM pair p WHERE p.id = :follower_id);
 
 -- name: unfollow(follower_id, followed_id)^
--- Stops following and counts it off both. Locks as follow does. users_pkey, follows_pkey;
--- one row, none when the followed person does not exist.
+-- Unfollows a user and decrements the counts of both. Locks as follow does. users_pkey, follows_pkey;
+-- one row, none when the followed user does not exist.
 WITH pair AS (
     SELECT u.id
     FROM users u
@@ -66,7 +66,7 @@ FROM users u
 WHERE u.id = :followed_id AND NOT EXISTS (SELECT FROM removed);
 
 -- name: insert_block(blocker_id, blocked_id)$
--- Blocks a person. Call it after lock_users of both and before sever. blocks_pkey;
+-- Blocks a user. Call it after lock_users of both and before remove_follows. blocks_pkey;
 -- one row the first time, then none.
 INSERT INTO blocks (blocker_id, blocked_id)
 VALUES (:blocker_id, :blocked_id)
@@ -74,13 +74,13 @@ ON CONFLICT DO NOTHING
 RETURNING true;
 
 -- name: delete_block(blocker_id, blocked_id)$
--- Takes a block back; the follows that it removed stay removed. blocks_pkey; one row if there was one.
+-- Removes a block; the follows that it removed stay removed. blocks_pkey; one row if there was one.
 DELETE FROM blocks
 WHERE blocker_id = :blocker_id AND blocked_id = :blocked_id
 RETURNING true;
 
--- name: sever(user_id, other_id)
--- Removes the follows between two people in both directions and counts them off; call it after lock_users of both,
+-- name: remove_follows(user_id, other_id)
+-- Removes the follows between two users in both directions and decrements the counts; call it after lock_users of both,
 -- or it misses a follow that is being committed. follows_pkey, users_pkey; 0 to 2 rows.
 WITH removed AS (
     DELETE FROM follows
@@ -106,39 +106,31 @@ SELECT removed.follower_id, removed.followed_id
 FROM removed;
 
 -- name: list_followers(viewer_id, user_id, before, page_size)
--- A page of a person's followers, the latest first, without people blocked in either direction by the viewer.
+-- A page of a user's followers, the latest first, without a block in either direction between them and the viewer.
 -- follows_followed_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT
-    f.id AS follow_id,
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT f.id AS follow_id, person.*, r.*
 FROM follows f
 JOIN users u ON u.id = f.follower_id
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, f.follower_id) r
 WHERE f.followed_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY f.id DESC
 LIMIT :page_size;
 
 -- name: list_following(viewer_id, user_id, before, page_size)
--- A page of whom a person follows, the latest first, without people blocked in either direction by the viewer.
+-- A page of the users whom a user follows, the latest first, without a block between them and the viewer.
 -- follows_follower_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT
-    f.id AS follow_id,
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT f.id AS follow_id, person.*, r.*
 FROM follows f
 JOIN users u ON u.id = f.followed_id
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, f.followed_id) r
 WHERE f.follower_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY f.id DESC
 LIMIT :page_size;
 
 -- name: blocked_among(user_id, user_ids)
--- Which of these people have a block with a person, in either direction. blocks_pkey; at most one row a person.
+-- Which of these users have a block with a user, in either direction. blocks_pkey; at most one row a user.
 SELECT other.id
 FROM unnest(:user_ids::bigint[]) AS other (id)
 WHERE

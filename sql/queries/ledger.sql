@@ -1,9 +1,9 @@
 -- name: try_lock(lock_key)$
--- Takes the right to migrate, until this connection closes. One row; false while another process has it.
+-- Takes the migration lock until this connection closes. One row; false while another process has it.
 SELECT pg_try_advisory_lock(:lock_key);
 
 -- name: create_ledger()!
--- Makes the table of the migrations' contents before the first migration runs.
+-- Creates the table of the contents of migrations, before the first migration runs.
 CREATE TABLE IF NOT EXISTS migration_contents (
     migration_id text PRIMARY KEY,
     content_hash bytea NOT NULL
@@ -22,7 +22,7 @@ WHERE p.schema_name = 'public'
 ORDER BY p.migration_id;
 
 -- name: record_contents(migration_ids, content_hashes)!
--- Remembers the files as they were applied; a file that is known already keeps its hash.
+-- Records the hashes of applied files; a file that is recorded already keeps its hash.
 INSERT INTO migration_contents (migration_id, content_hash)
 SELECT * FROM unnest(:migration_ids::text[], :content_hashes::bytea[])
 ON CONFLICT (migration_id) DO NOTHING;

@@ -1,9 +1,9 @@
 -- name: has_people()$
--- Whether anybody has an account. One row; reads at most one.
+-- Whether there is any user. One row; reads at most one.
 SELECT EXISTS (SELECT FROM users);
 
 -- name: recount_people(user_ids, broadcaster_threshold)!
--- Sets the counters of people whose follows and posts were copied in; who has enough followers becomes a broadcaster.
+-- Sets the counters of users whose follows and posts were copied in; one with enough followers becomes a broadcaster.
 -- A row for each id; counts by users_pkey, follows_followed_idx, follows_follower_idx and posts_author_idx.
 UPDATE users u
 SET
@@ -39,5 +39,5 @@ FROM (
 WHERE p.id = counted.id;
 
 -- name: analyze_tables()!
--- Lets the planner know what was copied in. No row.
+-- Updates the planner's statistics after a copy. No row.
 ANALYZE users, follows, posts, post_likes, comments, conversations, conversation_members, messages;

@@ -1,63 +1,54 @@
 -- name: read_person(viewer_id, user_id)^
--- A person's page and how the viewer stands to them, whoever they are: access is the caller's decision.
+-- A user's profile page and the viewer's relation to them. The caller checks access.
 -- users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    u.profile
+SELECT person.*, r.*, u.profile
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE u.id = :user_id;
 
 -- name: read_person_by_username(viewer_id, username)^
--- The same, found by name without regard to case. users_username_key; 0 or 1 row.
-SELECT
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    u.profile
+-- The same by username, without regard to case. users_username_key; 0 or 1 row.
+SELECT person.*, r.*, u.profile
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE lower(u.username) = lower(:username);
 
 -- name: read_own_profile(user_id)^
--- A person's own page with what only they may see. users_pkey; 0 or 1 row.
-SELECT
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    u.email, u.phone, u.profile, u.settings, u.role, u.created_at
+-- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row.
+SELECT person.*, own.*
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
+CROSS JOIN LATERAL own_user_row(u) own
 WHERE u.id = :user_id;
 
--- name: list_cards(user_ids)
--- What everybody may know of these people. users_pkey; at most one row an id.
-SELECT
-    u.id, u.username, u.display_name, u.bio, u.avatar_url,
-    u.follower_count, u.following_count, u.post_count, u.is_private
+-- name: list_users(user_ids)
+-- The public columns of these users. users_pkey; at most one row an id.
+SELECT person.*
 FROM users u
+CROSS JOIN LATERAL user_row(u) person
 WHERE u.id = ANY(:user_ids::bigint[]);
 
 -- name: update_profile(user_id, display_name, bio, profile, settings)^
--- Changes what was given (NULL: not given) and answers the page as it is now. users_pkey; 0 or 1 row.
-UPDATE users u
-SET
-    display_name = coalesce(:display_name, u.display_name),
-    bio = coalesce(:bio, u.bio),
-    profile = coalesce(:profile, u.profile),
-    settings = coalesce(:settings, u.settings)
-WHERE u.id = :user_id
-RETURNING
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    u.email, u.phone, u.profile, u.settings, u.role, u.created_at;
+-- Changes the given columns (NULL: not given) and returns the profile as it is now. users_pkey; 0 or 1 row.
+WITH changed AS (
+    UPDATE users u
+    SET
+        display_name = coalesce(:display_name, u.display_name),
+        bio = coalesce(:bio, u.bio),
+        profile = coalesce(:profile, u.profile),
+        settings = coalesce(:settings, u.settings)
+    WHERE u.id = :user_id
+    RETURNING u AS row
+)
+SELECT person.*, own.*
+FROM changed
+CROSS JOIN LATERAL user_row(changed.row) person
+CROSS JOIN LATERAL own_user_row(changed.row) own;
 
 -- name: lock_users(user_ids)
--- Holds these people's rows until the transaction ends, in id order, so that no two callers wait for each other.
+-- Locks these users until the transaction ends, in id order, so that two callers do not deadlock.
 -- users_pkey; a row for each that exists.
 SELECT u.id
 FROM users u
@@ -66,7 +57,7 @@ ORDER BY u.id
 FOR NO KEY UPDATE;
 
 -- name: mark_active(user_ids)!
--- Notes that these people were here; people noted within the last minute, or locked just now, are left alone.
+-- Sets the last activity of these users to now; skips users active within the last minute, and locked ones.
 -- users_pkey.
 UPDATE users
 SET last_active_at = now()
@@ -79,7 +70,7 @@ WHERE id IN (
 );
 
 -- name: list_last_seen(viewer_ids, user_ids)
--- When people were last here, for each pair (viewer, person) without a block in either direction.
+-- When users were last active, for each pair (viewer, user) without a block in either direction.
 -- users_pkey, blocks_pkey; at most one row a pair.
 SELECT pair.viewer_id, u.id AS user_id, u.last_active_at
 FROM unnest(:viewer_ids::bigint[], :user_ids::bigint[]) AS pair (viewer_id, user_id)
@@ -89,7 +80,7 @@ WHERE
     AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.user_id AND b.blocked_id = pair.viewer_id);
 
 -- name: note_last_seen(user_ids, seen_at)!
--- Notes when people were last here; what is newer stays, people locked just now are left alone. users_pkey.
+-- Sets when users were last active; skips users with a newer time, and locked ones. users_pkey.
 UPDATE users
 SET last_active_at = seen.seen_at
 FROM (

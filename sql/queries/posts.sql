@@ -1,71 +1,50 @@
 -- name: insert_post(author_id, kind, text, link, visibility, client_id)^
--- Publishes a post, counts it with its author, and shows it to them. users_pkey, posts_client_id_key; one row, or none
--- for a repeated client_id.
+-- Stores a post, counts it on its author, and returns it as the author gets it. users_pkey, posts_client_id_key; one
+-- row, or none for a repeated client_id.
 WITH made AS (
     INSERT INTO posts (author_id, kind, text, link, visibility, client_id)
     VALUES (:author_id, :kind, :text, :link, :visibility, :client_id)
     ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
-    RETURNING
-        id, author_id, kind, text, link, visibility, like_count, comment_count, share_count, client_id, created_at,
-        edited_at
-), author AS (
+    RETURNING posts AS post
+), counted AS (
     UPDATE users
     SET post_count = post_count + 1
     FROM made
-    WHERE users.id = made.author_id
-    RETURNING
-        users.id, username, display_name, bio, avatar_url, follower_count, following_count, post_count, is_private
+    WHERE users.id = (made.post).author_id
 )
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    true AS viewer_is_self, false AS viewer_follows, false AS viewer_followed_by, false AS viewer_blocks,
-    false AS viewer_blocked_by, false AS viewer_liked
-FROM made p
-JOIN author u ON u.id = p.author_id;
+SELECT post.*, author.*, r.*, viewer.*
+FROM made
+CROSS JOIN LATERAL post_row(made.post) post
+CROSS JOIN LATERAL card(:author_id) author
+CROSS JOIN LATERAL relation(:author_id, :author_id) r
+CROSS JOIN LATERAL post_viewer(:author_id, post.id) viewer;
 
 -- name: find_post(author_id, client_id)$
--- The post that an earlier try with this client_id made, be it deleted since. posts_client_id_key; 0 or 1 row.
+-- The post of an earlier try with this client_id, also if it was deleted since. posts_client_id_key; 0 or 1 row.
 SELECT p.id
 FROM posts p
 WHERE p.author_id = :author_id AND p.client_id = :client_id;
 
 -- name: read_post(viewer_id, post_id)^
--- One post that is not deleted, whoever may see it: access is the caller's decision.
+-- One post that is not deleted. The caller checks access.
 -- posts_pkey, users_pkey, follows_pkey, blocks_pkey, post_likes_pkey; 0 or 1 row.
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
+SELECT post.*, author.*, r.*, viewer.*
 FROM posts p
-JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 WHERE p.id = :post_id AND p.deleted_at IS NULL;
 
 -- name: hydrate_posts(viewer_id, post_ids)
 -- Those of these posts that the viewer may see, newest first.
 -- posts_pkey, users_pkey, follows_pkey, blocks_pkey, post_likes_pkey; at most one row an id.
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
+SELECT post.*, author.*, r.*, viewer.*
 FROM posts p
-JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 WHERE
     p.id = ANY(:post_ids::bigint[])
     AND p.deleted_at IS NULL
@@ -75,20 +54,14 @@ WHERE
 ORDER BY p.id DESC;
 
 -- name: list_posts(viewer_id, author_id, before, skip, page_size)
--- A page of what one author published and the viewer may see, newest first. posts_author_idx; at most page_size rows
--- after those that are skipped.
-SELECT
-    p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count,
-    p.client_id, p.created_at, p.edited_at,
-    u.id AS author_id, u.username AS author_username, u.display_name AS author_display_name, u.bio AS author_bio,
-    u.avatar_url AS author_avatar_url, u.follower_count AS author_follower_count,
-    u.following_count AS author_following_count, u.post_count AS author_post_count,
-    u.is_private AS author_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-    EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = :viewer_id OFFSET 0) AS viewer_liked
+-- A page of one author's posts that the viewer may see, newest first. posts_author_idx; at most page_size rows after
+-- the skipped ones.
+SELECT post.*, author.*, r.*, viewer.*
 FROM posts p
-JOIN users u ON u.id = p.author_id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 WHERE
     p.author_id = :author_id
     AND p.id < :before
@@ -101,7 +74,7 @@ OFFSET :skip
 LIMIT :page_size;
 
 -- name: update_post(post_id, author_id, text, visibility)$
--- Changes what was given (NULL: not given) of the author's own post; it counts as edited only when something differs.
+-- Changes the given columns (NULL: not given) of the author's own post; it is edited only if a value differs.
 -- posts_pkey; 0 or 1 row.
 UPDATE posts
 SET
@@ -112,8 +85,8 @@ WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
 RETURNING true;
 
 -- name: delete_post(post_id, author_id)$
--- Takes the author's own post away and counts it off. posts_pkey, users_pkey; one row, whether it was there until now;
--- none when it is not this author's.
+-- Deletes the author's own post and decrements their count. posts_pkey, users_pkey; one row, true the first time;
+-- none when the post is another author's.
 WITH gone AS (
     UPDATE posts
     SET deleted_at = now()
@@ -130,7 +103,7 @@ FROM posts p
 WHERE p.id = :post_id AND p.author_id = :author_id;
 
 -- name: lock_post(post_id)$
--- Holds a post until the transaction ends: its comments then change one transaction after the other.
+-- Locks a post until the transaction ends, so that changes of its comments are serialized.
 -- posts_pkey; 0 or 1 row, none for a deleted post.
 SELECT p.id
 FROM posts p
@@ -138,7 +111,7 @@ WHERE p.id = :post_id AND p.deleted_at IS NULL
 FOR NO KEY UPDATE;
 
 -- name: like_post(post_id, user_id)^
--- One like per person and post; the counter moves with the row only. post_likes_pkey, posts_pkey;
+-- Likes a post, once per user; the counter changes only with the row. post_likes_pkey, posts_pkey;
 -- one row, none for a deleted post.
 WITH liked AS (
     INSERT INTO post_likes (post_id, user_id)
@@ -162,7 +135,7 @@ FROM posts p
 WHERE p.id = :post_id AND p.deleted_at IS NULL AND NOT EXISTS (SELECT FROM liked);
 
 -- name: unlike_post(post_id, user_id)^
--- Takes a like back; the counter moves with the row only. post_likes_pkey, posts_pkey;
+-- Removes a like; the counter changes only with the row. post_likes_pkey, posts_pkey;
 -- one row, none for a deleted post.
 WITH unliked AS (
     DELETE FROM post_likes
@@ -183,23 +156,19 @@ FROM posts p
 WHERE p.id = :post_id AND p.deleted_at IS NULL AND NOT EXISTS (SELECT FROM unliked);
 
 -- name: list_likers(viewer_id, post_id, before, page_size)
--- A page of who likes a post, the latest like first, without people blocked in either direction.
+-- A page of the users who like a post, the latest like first, without a block in either direction.
 -- post_likes_newest_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT
-    l.id AS like_id,
-    u.id AS user_id, u.username AS user_username, u.display_name AS user_display_name, u.bio AS user_bio,
-    u.avatar_url AS user_avatar_url, u.follower_count AS user_follower_count,
-    u.following_count AS user_following_count, u.post_count AS user_post_count, u.is_private AS user_is_private,
-    r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+SELECT l.id AS like_id, person.*, r.*
 FROM post_likes l
 JOIN users u ON u.id = l.user_id
+CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, l.user_id) r
 WHERE l.post_id = :post_id AND l.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY l.id DESC
 LIMIT :page_size;
 
 -- name: viewers_among(post_id, user_ids)
--- Which of these people may see a post. posts_pkey, follows_pkey, blocks_pkey; at most one row a person.
+-- Which of these users may see a post. posts_pkey, follows_pkey, blocks_pkey; at most one row a user.
 SELECT viewer.id
 FROM posts p
 CROSS JOIN unnest(:user_ids::bigint[]) AS viewer (id)
@@ -212,7 +181,7 @@ WHERE
     );
 
 -- name: read_counters(post_ids)
--- The counters of posts as they are now. posts_pkey; at most one row a post.
+-- The present counters of posts. posts_pkey; at most one row a post.
 SELECT p.id, p.like_count, p.comment_count, p.share_count
 FROM posts p
 WHERE p.id = ANY(:post_ids::bigint[]) AND p.deleted_at IS NULL;

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from tests.kit.server import Person
-
-COUNTS = ("follower_count", "following_count", "post_count")
-"""Fields of people; no push reports their changes."""
 
 
 class ReferenceClient:
@@ -36,9 +34,9 @@ class ReferenceClient:
             client._keep(conversation)
             path = f"/conversations/{conversation['id']}/messages"
             for message in await _read_all(person, path):
-                client._messages[conversation["id"]][message["seq"]] = _shown(message)
+                client._messages[conversation["id"]][message["seq"]] = deepcopy(message)
         for post in await _read_all(person, "/feed"):
-            client._posts[post["id"]] = _shown(post)
+            client._posts[post["id"]] = deepcopy(post)
         return client
 
     @property
@@ -68,7 +66,7 @@ class ReferenceClient:
         self._appliers[name](data)
 
     def _message_created(self, data: dict[str, Any]) -> None:
-        message = _shown(data["message"])
+        message = deepcopy(data["message"])
         conversation = self._conversations[message["conversation_id"]]
         seq = message["seq"]
         if seq <= conversation["last_seq"]:
@@ -92,13 +90,13 @@ class ReferenceClient:
         unread = conversation["last_seq"] - own["read_seq"]
         self._keep({**conversation, "viewer": {"unread_count": unread, "muted": False}})
         if conversation["last_seq"] == 1:  # opened by its first message: there is no separate push for that
-            self._messages[conversation["id"]].setdefault(1, _shown(conversation["last_message"]))
+            self._messages[conversation["id"]].setdefault(1, deepcopy(conversation["last_message"]))
 
     def _feed_new(self, data: dict[str, Any]) -> None:
-        self._posts.setdefault(data["post"]["id"], _shown({**data["post"], "viewer": {"liked": False}}))
+        self._posts.setdefault(data["post"]["id"], deepcopy({**data["post"], "viewer": {"liked": False}}))
 
     def _keep(self, conversation: dict[str, Any]) -> None:
-        self._conversations[conversation["id"]] = _shown(conversation)
+        self._conversations[conversation["id"]] = deepcopy(conversation)
         self._messages.setdefault(conversation["id"], {})
 
     def _move(self, conversation: dict[str, Any], user_id: str, delivered_seq: int, read_seq: int) -> None:
@@ -122,17 +120,3 @@ async def _read_all(person: Person, path: str) -> list[dict[str, Any]]:
         if "next_cursor" not in answer["data"]:
             return items
         cursor = {before: answer["data"]["next_cursor"]}
-
-
-def _shown(value: Any) -> Any:
-    """A copy, with people in the form in which pushes show them."""
-    if isinstance(value, list):
-        return [_shown(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    is_person = "username" in value
-    return {
-        name: _shown(content)
-        for name, content in value.items()
-        if not (is_person and (name in COUNTS or name == "viewer"))
-    }

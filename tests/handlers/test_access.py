@@ -13,9 +13,9 @@ from handlers.access import (
     require_visible,
 )
 from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
-from sql.people import Relation
+from sql.people import RelationRow
 
-SELF = Relation(is_self=True, follows=False, followed_by=False, blocks=False, blocked_by=False)
+SELF = RelationRow(is_self=True, follows=False, followed_by=False, blocks=False, blocked_by=False)
 STRANGER = SELF._replace(is_self=False)
 FOLLOWER = STRANGER._replace(follows=True)
 BLOCKER = STRANGER._replace(blocks=True)
@@ -35,7 +35,7 @@ def test_only_the_blocked_do_not_see_a_person() -> None:
         ("private", {SELF}),
     ],
 )
-def test_who_sees_what_somebody_published(visibility: str, seen_by: set[Relation]) -> None:
+def test_who_sees_what_somebody_published(visibility: str, seen_by: set[RelationRow]) -> None:
     readers = {SELF, STRANGER, FOLLOWER, BLOCKER, BLOCKED}
     assert {reader for reader in readers if may_see_content(reader, visibility)} == seen_by
 
@@ -44,7 +44,7 @@ def test_who_sees_what_somebody_published(visibility: str, seen_by: set[Relation
 def test_a_block_in_any_direction_outweighs_every_follow(visibility: str) -> None:
     for follows, followed_by in itertools.product([False, True], repeat=2):
         for blocks, blocked_by in [(True, False), (False, True), (True, True)]:
-            relation = Relation(False, follows, followed_by, blocks, blocked_by)
+            relation = RelationRow(False, follows, followed_by, blocks, blocked_by)
             assert not may_see_content(relation, visibility)
             assert not may_see_comment(relation)
             assert not may_message(relation)
@@ -58,7 +58,7 @@ async def test_sql_filters_lists_by_the_same_rule(database_url: str) -> None:
                 said = await connection.fetchval(
                     "SELECT may_see_content($1, $2, $3, $4, $5)", visibility, is_self, follows, blocks, blocked_by
                 )
-                relation = Relation(is_self, follows, False, blocks, blocked_by)
+                relation = RelationRow(is_self, follows, False, blocks, blocked_by)
                 assert said == may_see_content(relation, visibility), (visibility, relation)
     finally:
         await connection.close()

@@ -93,7 +93,7 @@ class OddFeature:
         )
 
     async def _refuse(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
-        await ctx.sql.facts.insert_facts(ctx.connection, facts=[HAPPENED.name], payloads=['{"user_id": "1"}'])
+        await ctx.db.facts.insert_facts(facts=[HAPPENED.name], payloads=['{"user_id": "1"}'])
         raise CommandError(CONFLICT)
 
     async def _poison(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING, CloseReason
 from realtime.engine.connections.packet_handler import PacketHandler
+from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
@@ -25,7 +26,7 @@ from realtime.engine.session.session import Session
 from realtime.engine.websocket.frame_parser import BINARY, TEXT
 from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
-from realtime.engine.websocket.upgrade import UpgradedResponse, refuse_upgrade, take_over
+from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade, refuse_upgrade
 
 Layer = Literal["engineio", "socketio", "websocket"]
 
@@ -39,10 +40,10 @@ class EngineEcho(PacketHandler):
 
     __slots__ = ()
 
-    def _take_text(self, text: bytes) -> None:
+    def _handle_text(self, text: bytes) -> None:
         self._connection.write(Outgoing(b"4" + text))
 
-    def _take_binary(self, data: bytes) -> None:
+    def _handle_binary(self, data: bytes) -> None:
         self._connection.write(binary_message(data))
 
 
@@ -88,7 +89,7 @@ class AuthEcho:
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
         # The suites' client listens for the next message only after it has received one: if both came in one read, it
         # would miss the second.
-        asyncio.get_running_loop().call_later(_AUTH_DELAY_S, session.send, "auth", orjson.dumps(auth))
+        asyncio.get_running_loop().call_later(_AUTH_DELAY_S, session.push_volatile, "auth", orjson.dumps(auth))
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         raise AssertionError("events do not come as far as this")
@@ -97,22 +98,22 @@ class AuthEcho:
         """There is no state to release."""
 
 
-class SocketListenerEcho:
+class WebSocketEcho:
     """Echoes every WebSocket message."""
 
     def __init__(self, socket: WebSocketProtocol) -> None:
         self._socket = socket
 
-    def text(self, payload: bytes) -> None:
+    def on_text(self, payload: bytes) -> None:
         self._socket.write_frame(websocket_frame(TEXT, payload))
 
-    def binary(self, payload: bytes) -> None:
+    def on_binary(self, payload: bytes) -> None:
         self._socket.write_frame(websocket_frame(BINARY, payload))
 
-    def violated(self, reason: CloseReason) -> None:
+    def on_violation(self, reason: CloseReason) -> None:
         self._socket.close(reason)
 
-    def left(self) -> None:
+    def on_close(self) -> None:
         """There is no state to release."""
 
 
@@ -133,9 +134,9 @@ class WebSocketLayer:
         refusal = refuse_upgrade(request)
         if refusal is not None:
             return refusal
-        socket = take_over(request, self.group)
+        socket = accept_upgrade(request, self.group)
         if socket is not None:
-            socket.listen(SocketListenerEcho(socket))
+            socket.set_receiver(WebSocketEcho(socket))
         return UpgradedResponse()
 
     async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
@@ -148,8 +149,7 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
     if layer == "websocket":
         return WebSocketLayer()
     return SocketEngine(
-        policy=AuthEcho(),
-        hub=Hub(),
+        sessions=SessionManager(policy=AuthEcho(), hub=Hub()),
         options=EngineOptions(
             path=f"/{layer.removesuffix('io')}.io/",
             ping_interval_ms=300,

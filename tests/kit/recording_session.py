@@ -7,16 +7,16 @@ import secrets
 from typing import Any
 
 from realtime.engine.protocol.encoded_push import EncodedPush
-from realtime.engine.session.closed_connection import closed_connection
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.session import Session
 
 
 class RecordingSession(Session):
-    """Records the events that it is told to send: name and data."""
+    """Records the pushes to it: event and data."""
 
     def __init__(self, namespace: str = "/chat") -> None:
-        super().__init__(id=secrets.token_hex(4), namespace=namespace, connection=closed_connection())
+        super().__init__(id=secrets.token_hex(4), namespace=namespace, connection=Connection.closed())
         self.heard: list[tuple[str, Any]] = []
 
-    def take(self, push: EncodedPush) -> None:
+    def deliver(self, push: EncodedPush) -> None:
         self.heard.append((push.event, json.loads(push.data)))

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING, CLOSE_FLOOD
 from realtime.contract.unparseable import Unparseable
+from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
@@ -30,10 +31,10 @@ OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
 
 @dataclass
 class EchoPolicy:
-    """Records its calls. `authenticator` delays clients that ask to wait; `waiting` is the task of the last one."""
+    """Records its calls. Events that ask to wait do so until `may_continue`; `waiting` is the task of the last one."""
 
     hub: Hub
-    authenticator: asyncio.Event = field(default_factory=asyncio.Event)
+    may_continue: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Task[object] | None = None
     refusal: HandshakeRefusal | None = None
@@ -54,12 +55,12 @@ class EchoPolicy:
         if "fail" in auth:
             raise RuntimeError("connect fails")
         if "early" in auth:
-            session.send("early", b'"push"')
+            session.push_volatile("early", b'"push"')
         if "close" in auth:
             session.connection.close(CLOSE_FLOOD)
         if "wait" in auth:
             self.arrived.set()
-            await self.authenticator.wait()
+            await self.may_continue.wait()
         self.sessions.append(session)
 
     async def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
@@ -75,13 +76,13 @@ class EchoPolicy:
                 return self.hub.push(EncodedPush(session.namespace, "shouted", b'"hello"'), (str(argument),))
             case "push":
                 for number in range(int(str(argument))):
-                    session.send("pushed", str(number).encode())
+                    session.push_volatile("pushed", str(number).encode())
             case "flood":
-                session.send("pushed", b'"' + b"x" * int(str(argument)) + b'"')
+                session.push_volatile("pushed", b'"' + b"x" * int(str(argument)) + b'"')
             case "wait":
                 self.waiting = asyncio.current_task()
                 self.arrived.set()
-                await self.authenticator.wait()
+                await self.may_continue.wait()
             case "yield":
                 await asyncio.sleep(0)
             case "fail":
@@ -93,7 +94,7 @@ class EchoPolicy:
             case "close":
                 session.connection.close(CLOSE_FLOOD)
             case "kick":
-                session.send("pushed", b'"last words"')
+                session.push_volatile("pushed", b'"last words"')
                 session.disconnect()
             case "binary":
                 return [len(part) for part in _binaries(args)]
@@ -142,9 +143,9 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
     policy = kind(hub)
     json_options = replace(OPTIONS, **options)  # type: ignore[arg-type]
     msgpack_options = replace(json_options, path=MSGPACK.path, codec=msgpack_packets)
-    drain_state = DrainState()
+    sessions, drain_state = SessionManager(policy=policy, hub=hub), DrainState()
     engines = [
-        SocketEngine(policy=policy, hub=hub, options=each, drain_state=drain_state)
+        SocketEngine(sessions=sessions, options=each, drain_state=drain_state)
         for each in (json_options, msgpack_options)
     ]
     app = web.Application()
@@ -156,6 +157,6 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
     try:
         yield EchoServer(runner.addresses[0][1], hub, policy, engines[0])
     finally:
-        policy.authenticator.set()
+        policy.may_continue.set()
         await asyncio.gather(*(engine.close(CLOSE_DRAINING, deadline_s=1) for engine in engines))
         await runner.cleanup()

@@ -39,14 +39,14 @@ async def test_an_unknown_namespace_is_refused_by_name(dialect: Dialect) -> None
 
 
 @BOTH
-async def test_after_an_unknown_namespace_the_connection_goes_on(dialect: Dialect) -> None:
+async def test_after_an_unknown_namespace_the_connection_is_usable(dialect: Dialect) -> None:
     async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.ask("40/random,")
         await client.connect()
 
 
 @BOTH
-async def test_whoever_asks_for_ever_more_unknown_namespaces_is_closed_as_a_flood(dialect: Dialect) -> None:
+async def test_too_many_connects_to_unknown_namespaces_are_a_flood(dialect: Dialect) -> None:
     async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         for number in range(100):
@@ -142,7 +142,7 @@ async def test_a_connection_with_a_session_is_not_closed_by_that(dialect: Dialec
 
 
 @BOTH
-async def test_the_server_ends_a_session_with_a_packet_after_its_last_words(dialect: Dialect) -> None:
+async def test_the_server_ends_a_session_with_a_packet_after_its_pushes(dialect: Dialect) -> None:
     async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         await client.send('42/chat,1["kick","x"]')

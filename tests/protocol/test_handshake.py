@@ -59,7 +59,7 @@ async def test_a_post_opens_nothing() -> None:
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
-async def test_a_refused_handshake_says_when_to_come_back(transport: str) -> None:
+async def test_a_refused_handshake_says_when_to_retry(transport: str) -> None:
     async with echo_server() as server:
         server.policy.refusal = HandshakeRefusal(503, "server_busy", 2.5)
         upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"} if transport == "websocket" else {}
@@ -110,7 +110,7 @@ async def test_a_preflight_of_an_allowed_page_is_answered() -> None:
             assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, FOREIGN)
 
 
-async def test_the_policy_learns_who_asks() -> None:
+async def test_the_policy_gets_the_handshake_request() -> None:
     async with echo_server() as server:
         await _get(server, QUERY + "polling", **{"User-Agent": "test/1", "X-Forwarded-For": "192.0.2.7"})
         (request,) = server.policy.handshakes

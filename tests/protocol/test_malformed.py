@@ -224,13 +224,13 @@ async def test_ten_attachments_reach_the_policy() -> None:
 
 
 @BOTH
-async def test_an_ack_that_nobody_asked_for_means_nothing(dialect: Dialect) -> None:
+async def test_an_unsolicited_ack_is_ignored(dialect: Dialect) -> None:
     async with echo_server() as server, raw_socket(server, dialect) as client:
         await client.connect()
         assert await client.ask("43/chat,1[]", '42/chat,2["echo","x"]') == '43/chat,2["x"]'
 
 
-async def test_an_ack_with_attachments_that_nobody_asked_for_means_nothing() -> None:
+async def test_an_unsolicited_ack_with_attachments_is_ignored() -> None:
     async with echo_server() as server, raw_socket(server) as client:
         await client.connect()
         await client.send('461-/chat,1[{"_placeholder":true,"num":0}]', b"x")

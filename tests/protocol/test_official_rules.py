@@ -224,7 +224,7 @@ async def test_a_polling_session_moves_to_a_websocket_and_stays_there(layer: Lay
 
 
 @BOTH
-async def test_a_probe_and_an_upgrade_may_come_in_one_breath(layer: Layer) -> None:
+async def test_a_probe_and_an_upgrade_may_come_in_one_segment(layer: Layer) -> None:
     async with _suite(layer) as suite:
         query = await suite.session()
         async with suite.websocket(query.replace("polling", "websocket")) as socket:

@@ -224,7 +224,7 @@ async def test_a_ping_is_answered_with_its_payload(payload: bytes) -> None:
         assert await client.receive() == (PONG, payload)
 
 
-async def test_a_pong_that_nobody_asked_for_means_nothing() -> None:
+async def test_an_unsolicited_pong_is_ignored() -> None:
     async with peer() as client:
         await client.send(frame(FIN | PONG, b"x") + HELLO)
         assert await client.receive() == (TEXT, b"Hello")
@@ -241,7 +241,7 @@ async def test_pings_between_fragments_are_answered_at_once() -> None:
 # Closing, section 7
 
 
-async def test_a_close_is_answered_after_what_was_said_before() -> None:
+async def test_a_close_is_answered_after_the_messages_before_it() -> None:
     async with peer() as client:
         await client.send(HELLO + frame(FIN | CLOSE, b"\x03\xe8bye") + HELLO)
         assert await client.receive() == (TEXT, b"Hello")

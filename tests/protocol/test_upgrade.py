@@ -73,7 +73,7 @@ async def test_an_event_still_in_work_is_finished_before_those_on_the_new_transp
         async with _upgraded(client) as websocket:
             await websocket.send('42/chat,2["echo","second"]')
             await asyncio.sleep(0.02)
-            server.policy.authenticator.set()
+            server.policy.may_continue.set()
             assert [await websocket.receive() for _ in range(2)] == ['43/chat,1["first"]', '43/chat,2["second"]']
 
 
@@ -167,7 +167,7 @@ async def test_pushes_that_flow_during_the_upgrade_arrive_once_and_in_order(dial
         async def push_until_upgraded() -> None:
             nonlocal sent
             while session.connection.transport == "polling" or sent % 100:
-                session.send("pushed", str(sent).encode())
+                session.push_volatile("pushed", str(sent).encode())
                 sent += 1
                 await asyncio.sleep(0.0005)
 

@@ -42,8 +42,8 @@ class RecordingMember(RecordingSession):
         super().__init__(namespace)
         self._news = asyncio.Event()
 
-    def take(self, push: EncodedPush) -> None:
-        super().take(push)
+    def deliver(self, push: EncodedPush) -> None:
+        super().deliver(push)
         self._news.set()
 
     @property

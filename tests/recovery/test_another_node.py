@@ -40,7 +40,7 @@ async def test_what_was_missed_comes_once_and_in_order(
 
 
 @WAYS
-async def test_it_may_go_round_all_nodes_and_home_again(
+async def test_a_session_may_move_to_all_nodes_and_back(
     nodes: list[RunningServer], clients: JavaScript, way: str
 ) -> None:
     writer, reader, conversation = await two_who_talk(nodes[0])
@@ -57,7 +57,7 @@ async def test_it_may_go_round_all_nodes_and_home_again(
         await until_texts(device, *said)
 
 
-async def test_topics_go_along(nodes: list[RunningServer], clients: JavaScript) -> None:
+async def test_topics_move_with_the_session(nodes: list[RunningServer], clients: JavaScript) -> None:
     writer, reader, _ = await two_who_talk(nodes[0])
     assert (await reader.rest("POST", f"/users/{writer.id}/follow"))[0] == 200
     async with recovering_device(clients, nodes[1].url, token=reader.access_token, namespaces=["/feed"]) as device:
@@ -72,7 +72,7 @@ async def test_topics_go_along(nodes: list[RunningServer], clients: JavaScript) 
 
 
 @WAYS
-async def test_all_namespaces_come_back_at_once(nodes: list[RunningServer], clients: JavaScript, way: str) -> None:
+async def test_all_namespaces_are_recovered_at_once(nodes: list[RunningServer], clients: JavaScript, way: str) -> None:
     writer, reader, conversation = await two_who_talk(nodes[0])
     namespaces = ("/chat", "/feed", "/users")
     async with recovering_device(clients, nodes[1].url, token=reader.access_token, namespaces=namespaces) as device:
@@ -103,7 +103,7 @@ async def test_a_session_is_given_to_its_person_only(nodes: list[RunningServer],
 
 
 @pytest.mark.parametrize("wrong", [{"offset": "AAAAAAAA.1"}, {"pid": "0000.nobody"}])
-async def test_what_cannot_be_followed_up_is_a_fresh_session_and_a_resync(
+async def test_a_client_that_cannot_be_recovered_gets_a_new_session_and_a_resync(
     nodes: list[RunningServer], clients: JavaScript, wrong: dict[str, str]
 ) -> None:
     writer, reader, conversation = await two_who_talk(nodes[0])

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import orjson
 from aiohttp import ClientWebSocketResponse
 
-from realtime.engine.recovery.recovery import MAX_KEPT_OF_ONE
+from realtime.engine.recovery.recoverable_sessions import MAX_KEPT_PER_USER
 from realtime.redis.client import open_redis
 from tests.handlers.chat.talk import CHAT
 from tests.journeys.javascript import JavaScript
@@ -30,7 +30,7 @@ async def joined(server: RunningServer, person: Person, **auth: object) -> Async
         yield websocket
 
 
-async def test_of_too_many_sessions_the_first_to_be_lost_go(
+async def test_beyond_the_bound_the_sessions_that_were_lost_first_expire(
     database_url: str, redis_url: str, clients: JavaScript
 ) -> None:
     settings = settings_for_tests(database_url, redis_url, recovery_sessions_max=2)
@@ -54,7 +54,7 @@ async def test_of_too_many_sessions_the_first_to_be_lost_go(
             await device.until_told(CHAT, "resync")
 
 
-async def test_a_crowd_that_moves_to_another_node_shares_what_it_missed(
+async def test_clients_that_move_to_another_node_together_share_what_they_missed(
     nodes: list[RunningServer], clients: JavaScript
 ) -> None:
     writer, reader, conversation = await two_who_talk(nodes[0])
@@ -82,7 +82,7 @@ async def test_a_crowd_that_moves_to_another_node_shares_what_it_missed(
         assert len({id(push) for pushes in kept for push in pushes}) == 2
 
 
-async def test_one_person_does_not_push_out_the_sessions_of_others(
+async def test_the_sessions_of_one_user_do_not_displace_those_of_others(
     database_url: str, redis_url: str, clients: JavaScript
 ) -> None:
     settings = settings_for_tests(database_url, redis_url)
@@ -93,17 +93,17 @@ async def test_one_person_does_not_push_out_the_sessions_of_others(
         await device.ask("drop")
         while server.node.hub.sessions(CHAT):
             await asyncio.sleep(0.01)
-        for _ in range(MAX_KEPT_OF_ONE + 3):
+        for _ in range(MAX_KEPT_PER_USER + 3):
             async with joined(server, crowd, recovery=True):
                 pass
         async with asyncio.timeout(10):
-            while len(server.node.hub.members(CHAT, f"user:{crowd.id}")) > MAX_KEPT_OF_ONE:
+            while len(server.node.hub.members(CHAT, f"user:{crowd.id}")) > MAX_KEPT_PER_USER:
                 await asyncio.sleep(0.01)
         await device.ask("aim", url=server.url)
         assert (await device.joins(2)).recovered
 
 
-async def test_a_session_that_no_node_can_have_given_out_is_not_looked_for(
+async def test_an_id_that_no_node_can_have_given_out_is_not_looked_up(
     database_url: str, redis_url: str, clients: JavaScript
 ) -> None:
     async with running_server(settings_for_tests(database_url, redis_url)) as server:

@@ -70,7 +70,7 @@ async def test_a_gap_while_a_client_is_away_is_no_recovery(
             await until_texts(device, "one", "four", "five")
 
 
-async def test_a_holder_that_hangs_keeps_nobody_waiting(
+async def test_a_node_that_hangs_keeps_no_client_waiting(
     database_url: str, redis_url: str, clients: JavaScript, tmp_path: Path
 ) -> None:
     environment = settings_of_processes(database_url, redis_url, tmp_path)
@@ -101,7 +101,7 @@ async def test_a_holder_that_hangs_keeps_nobody_waiting(
             hanging.kill()
 
 
-async def test_a_hand_over_of_more_than_can_be_sent_is_whole_or_nothing(
+async def test_a_handoff_of_more_than_can_be_sent_is_whole_or_nothing(
     database_url: str, redis_url: str, clients: JavaScript
 ) -> None:
     settings = settings_for_tests(database_url, redis_url, max_unread_bytes=64 * 1024 * 1024)

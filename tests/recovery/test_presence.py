@@ -22,7 +22,7 @@ async def until_changed(device: RecoveringDevice, times: int) -> list[tuple[Any,
 
 
 @pytest.mark.parametrize("way", ["same node", "another node", "stopped node"])
-async def test_who_has_come_meanwhile_is_told_and_who_comes_later(
+async def test_changes_of_presence_are_sent_that_came_meanwhile_and_later(
     database_url: str, redis_url: str, clients: JavaScript, way: str
 ) -> None:
     settings = settings_for_tests(database_url, redis_url)

@@ -54,7 +54,9 @@ async def test_a_client_without_any_push_yet_gets_all_since_its_beginning(
         await until_texts(device, "one")
 
 
-async def test_what_was_written_before_the_loss_was_noticed_is_told(server: RunningServer, clients: JavaScript) -> None:
+async def test_pushes_written_before_the_loss_was_noticed_are_replayed(
+    server: RunningServer, clients: JavaScript
+) -> None:
     writer, reader, conversation = await two_who_talk(server)
     async with recovering_device(clients, server.url, token=reader.access_token) as device:
         await say(writer, conversation, "one")
@@ -99,7 +101,7 @@ async def test_each_namespace_is_recovered(server: RunningServer, clients: JavaS
         assert [push["post"]["text"] for push, _ in told] == ["posted", "and another"]
 
 
-async def test_who_did_not_ask_sees_no_offset_and_gets_a_new_session(
+async def test_a_client_that_did_not_ask_sees_no_offset_and_gets_a_new_session(
     server: RunningServer, clients: JavaScript
 ) -> None:
     writer, reader, conversation = await two_who_talk(server)
@@ -118,7 +120,7 @@ async def test_who_did_not_ask_sees_no_offset_and_gets_a_new_session(
 
 
 @pytest.mark.parametrize("wrong", [{"offset": "AAAAAAAA.1"}, {"offset": ""}, {"pid": "0000.nobody"}])
-async def test_what_cannot_be_followed_up_is_a_fresh_session_and_a_resync(
+async def test_a_client_that_cannot_be_recovered_gets_a_new_session_and_a_resync(
     server: RunningServer, clients: JavaScript, wrong: dict[str, str]
 ) -> None:
     writer, reader, conversation = await two_who_talk(server)
@@ -208,7 +210,7 @@ async def test_a_revoked_login_gets_nothing_back(server: RunningServer, clients:
             await other.until_told(CHAT, "resync")
 
 
-async def test_a_room_that_came_to_be_meanwhile_is_heard(server: RunningServer, clients: JavaScript) -> None:
+async def test_a_room_that_was_created_meanwhile_is_entered(server: RunningServer, clients: JavaScript) -> None:
     writer, reader = await two(server)
     async with recovering_device(clients, server.url, token=reader.access_token) as device:
         await device.ask("drop")

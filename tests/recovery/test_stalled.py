@@ -16,7 +16,7 @@ UNREAD_BYTES = 1024 * 1024
 @pytest.mark.parametrize(
     ("asks", "comes_to"), [(True, "the same node"), (True, "another node"), (False, "the same node")]
 )
-async def test_a_stalled_client_learns_why_it_was_cut_off(
+async def test_a_stalled_client_learns_why_it_was_disconnected(
     database_url: str, redis_url: str, clients: JavaScript, asks: bool, comes_to: str
 ) -> None:
     """Only its own node recognises a client that did not ask for recovery."""
@@ -41,7 +41,7 @@ async def test_a_stalled_client_learns_why_it_was_cut_off(
 
 
 @pytest.mark.parametrize("comes_to", ["the same node", "another node"])
-async def test_a_stalled_client_goes_on_where_it_stopped_to_read(
+async def test_a_stalled_client_resumes_where_it_stopped_to_read(
     database_url: str, redis_url: str, clients: JavaScript, comes_to: str
 ) -> None:
     """It missed more than it may leave unread: the replay is sent in parts, while more is published."""

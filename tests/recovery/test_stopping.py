@@ -20,7 +20,7 @@ RESYNC_ALL = {"scope": "all"}
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"]], ids=["websocket", "polling"])
 @pytest.mark.parametrize("way", ["told", "lost before", "unread"])
-async def test_another_node_gives_back_what_a_stopped_one_held(
+async def test_another_node_resumes_the_sessions_of_a_stopped_one(
     database_url: str, redis_url: str, clients: JavaScript, transports: list[str], way: str
 ) -> None:
     settings = settings_for_tests(database_url, redis_url)
@@ -106,7 +106,7 @@ async def test_nothing_is_lost_or_doubled_while_nodes_are_replaced(
 
 
 @pytest.mark.parametrize("heard", [0, 2])
-async def test_who_is_away_is_known_to_the_last_of_several_heirs(
+async def test_a_session_whose_client_is_away_reaches_the_last_of_several_targets(
     database_url: str, redis_url: str, clients: JavaScript, heard: int
 ) -> None:
     settings = settings_for_tests(database_url, redis_url)
@@ -128,10 +128,10 @@ async def test_who_is_away_is_known_to_the_last_of_several_heirs(
         await go_on("missed 0")
         stack = first
         for number in range(1, 4):
-            heir_stack = await last.enter_async_context(AsyncExitStack())
-            target = await heir_stack.enter_async_context(running_server(settings))
+            target_stack = await last.enter_async_context(AsyncExitStack())
+            target = await target_stack.enter_async_context(running_server(settings))
             await stack.aclose()
-            writer, stack = at(target, writer), heir_stack
+            writer, stack = at(target, writer), target_stack
             await go_on(f"missed {number}")
         await device.ask("aim", url=target.url)
         assert (await device.joins(2)).recovered
@@ -140,7 +140,7 @@ async def test_who_is_away_is_known_to_the_last_of_several_heirs(
         assert device.told(CHAT, "resync") == []
 
 
-async def test_clients_of_a_lone_node_begin_anew(database_url: str, redis_url: str, clients: JavaScript) -> None:
+async def test_clients_of_a_lone_node_get_new_sessions(database_url: str, redis_url: str, clients: JavaScript) -> None:
     settings = settings_for_tests(database_url, redis_url)
     async with running_server(settings) as old:
         writer, reader, conversation = await two_who_talk(old)
@@ -158,7 +158,7 @@ async def test_clients_of_a_lone_node_begin_anew(database_url: str, redis_url: s
             await opened.__aexit__(None, None, None)
 
 
-async def test_a_killed_node_takes_its_sessions_along(
+async def test_the_sessions_of_a_killed_node_are_lost(
     database_url: str, redis_url: str, clients: JavaScript, tmp_path: Path
 ) -> None:
     environment = settings_of_processes(database_url, redis_url, tmp_path)
@@ -194,7 +194,9 @@ async def test_a_session_is_kept_for_its_window_only(database_url: str, redis_ur
             await device.until_told(CHAT, "resync")
 
 
-async def test_who_missed_more_than_is_kept_begins_anew(database_url: str, redis_url: str, clients: JavaScript) -> None:
+async def test_a_client_that_missed_more_than_is_kept_gets_a_new_session(
+    database_url: str, redis_url: str, clients: JavaScript
+) -> None:
     async with running_server(settings_for_tests(database_url, redis_url, recovery_log_max_bytes=65_536)) as server:
         writer, reader, conversation = await two_who_talk(server)
         async with recovering_device(clients, server.url, token=reader.access_token) as device:

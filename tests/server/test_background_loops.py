@@ -22,7 +22,7 @@ from server.clock import SystemClock
 from server.composition.node import Node
 from server.features import FEATURES
 from server.worker import worker
-from sql.catalogue import load_queries
+from sql.database import load_queries
 from sql.pool import close_pool
 from sql.unit import Units
 from tests.kit.odd_feature import HAPPENED, NOTED, Note, OddFeature
@@ -43,7 +43,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 async def _units(database_url: str) -> AsyncIterator[Units]:
     pool = await opened_pool(database_url)
     try:
-        yield Units(pool, acquire_timeout_s=5)
+        yield Units(pool, load_queries(), acquire_timeout_s=5)
     finally:
         await close_pool(pool, timeout_s=5)
 
@@ -127,9 +127,7 @@ async def test_revocations_are_read_after_a_callback_failed(database_url: str) -
         "INSERT INTO login_sessions (id, user_id) VALUES (1, 1), (2, 1)",
     )
     async with _units(database_url) as units:
-        revocations = Revocations(
-            units, load_queries(), SystemClock(), access_token_ttl_s=900, on_revoked=on_revoked, poll_s=0.02
-        )
+        revocations = Revocations(units, SystemClock(), access_token_ttl_s=900, on_revoked=on_revoked, poll_s=0.02)
         await revocations.start()
         try:
             for login_session_id in (1, 2):
@@ -151,7 +149,7 @@ async def test_tokens_are_swept_after_a_defect(database_url: str) -> None:
         "ALTER TABLE refresh_tokens RENAME TO hidden",
     )
     async with _units(database_url) as units:
-        sweeper = TokenSweeper(units, load_queries(), SystemClock(), every_s=0.02)
+        sweeper = TokenSweeper(units, SystemClock(), every_s=0.02)
         sweeper.start()
         try:
             await asyncio.sleep(0.3)
@@ -164,8 +162,8 @@ async def test_tokens_are_swept_after_a_defect(database_url: str) -> None:
 
 
 async def _token_count(units: Units) -> int:
-    async with units.read() as connection:
-        return int(await connection.fetchval("SELECT count(*) FROM refresh_tokens WHERE token_hash = 'x'"))
+    async with units.read() as db:
+        return int(await db.connection.fetchval("SELECT count(*) FROM refresh_tokens WHERE token_hash = 'x'"))
 
 
 class _Slow:

@@ -31,8 +31,8 @@ SAY = Command(
 
 
 async def _say(ctx: Context, cmd: Empty) -> Outcome[Nothing]:
-    await ctx.sql.people.update_profile(
-        ctx.connection, user_id=ctx.user_id, display_name="Committed", bio=None, profile=None, settings=None
+    await ctx.db.people.update_profile(
+        user_id=ctx.user_id, display_name="Committed", bio=None, profile=None, settings=None
     )
     to = ToRoom(person_room(ctx.user_id))
     return Outcome(NOTHING, pushes=(emission(TOO_MUCH, Text(text="x" * 100_000), to),))

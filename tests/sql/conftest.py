@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sql.catalogue import Queries, load_queries
+from sql.database import Queries, load_queries
 from sql.pool import close_pool
 from sql.unit import Units
 from tests.kit.pool import opened_pool
@@ -18,14 +18,14 @@ def queries() -> Queries:
 
 
 @pytest_asyncio.fixture
-async def units(database_url: str) -> AsyncIterator[Units]:
+async def units(database_url: str, queries: Queries) -> AsyncIterator[Units]:
     pool = await opened_pool(
         database_url, max_size=16, statement_timeout_ms=20_000, idle_in_transaction_timeout_ms=20_000
     )
-    yield Units(pool, acquire_timeout_s=20)
+    yield Units(pool, queries, acquire_timeout_s=20)
     await close_pool(pool, timeout_s=5)
 
 
 @pytest.fixture
-def world(units: Units, queries: Queries) -> World:
-    return World(units, queries)
+def world(units: Units) -> World:
+    return World(units)

@@ -4,9 +4,9 @@ import datetime
 import pytest
 
 from sql.accounts import CredentialsRow, LoginSessionRow, RefreshTokenRow
+from sql.database import Database
 from sql.errors import UniqueViolated
 from sql.ids import MAX_ID, LoginSessionId, UserId
-from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -18,45 +18,37 @@ WAITING_FOR_LOCKS = (
 
 async def register(world: World, username: str, email: str | None, phone: str | None = None) -> UserId:
     return await world.write(
-        lambda connection: world.sql.accounts.insert_user(
-            connection, username=username, email=email, phone=phone, password_hash="h", display_name=""
+        lambda db: db.accounts.insert_user(
+            username=username, email=email, phone=phone, password_hash="h", display_name=""
         )
     )
 
 
 async def log_in(world: World, user_id: UserId) -> LoginSessionId:
     return await world.write(
-        lambda connection: world.sql.accounts.insert_session(
-            connection, user_id=user_id, user_agent="test", address="192.0.2.1"
-        )
+        lambda db: db.accounts.insert_session(user_id=user_id, user_agent="test", address="192.0.2.1")
     )
 
 
 async def issue(world: World, session_id: LoginSessionId, token_hash: bytes) -> None:
     await world.write(
-        lambda connection: world.sql.accounts.insert_refresh_token(
-            connection, token_hash=token_hash, session_id=session_id, issued_at=NOW, expires_at=LATER
+        lambda db: db.accounts.insert_refresh_token(
+            token_hash=token_hash, session_id=session_id, issued_at=NOW, expires_at=LATER
         )
     )
 
 
 async def token_of(world: World, token_hash: bytes) -> RefreshTokenRow | None:
-    return await world.write(
-        lambda connection: world.sql.accounts.lock_refresh_token(connection, token_hash=token_hash)
-    )
+    return await world.write(lambda db: db.accounts.lock_refresh_token(token_hash=token_hash))
 
 
-async def list_sessions(world: World, connection: SqlConnection, user_id: UserId) -> list[LoginSessionRow]:
-    return await world.sql.accounts.list_sessions(
-        connection, user_id=user_id, used_since=NOW, before=LoginSessionId(MAX_ID), page_size=20
-    )
+async def list_sessions(db: Database, user_id: UserId) -> list[LoginSessionRow]:
+    return await db.accounts.list_sessions(user_id=user_id, used_since=NOW, before=LoginSessionId(MAX_ID), page_size=20)
 
 
 async def rotate(world: World, old: bytes, new: bytes) -> bool | None:
     return await world.write(
-        lambda connection: world.sql.accounts.rotate_refresh_token(
-            connection, token_hash=old, successor_hash=new, now=NOW, expires_at=LATER
-        )
+        lambda db: db.accounts.rotate_refresh_token(token_hash=old, successor_hash=new, now=NOW, expires_at=LATER)
     )
 
 
@@ -82,7 +74,7 @@ async def test_one_logs_in_by_name_address_or_number_without_regard_to_case(worl
     user_id = await register(world, "Grace", "grace@example.org", "+4930777")
 
     async def found(login: str) -> CredentialsRow | None:
-        return await world.read(lambda connection: world.sql.accounts.read_credentials(connection, login=login))
+        return await world.read(lambda db: db.accounts.read_credentials(login=login))
 
     expected = CredentialsRow(user_id, "h", "user")
     assert [await found(login) for login in ("gRACE", "GRACE@example.org", "+4930777")] == [expected] * 3
@@ -94,8 +86,8 @@ async def test_a_token_is_used_up_once_and_leaves_one_successor(world: World) ->
     await issue(world, session_id, b"first")
     answers = await world.at_once(
         [
-            lambda connection: world.sql.accounts.rotate_refresh_token(
-                connection, token_hash=b"first", successor_hash=b"second", now=NOW, expires_at=LATER
+            lambda db: db.accounts.rotate_refresh_token(
+                token_hash=b"first", successor_hash=b"second", now=NOW, expires_at=LATER
             )
         ]
         * 10
@@ -112,15 +104,15 @@ async def test_a_locked_token_shows_the_second_caller_what_the_first_one_did(wor
     session_id = await log_in(world, await world.person())
     await issue(world, session_id, b"shared")
 
-    async def refresh(connection: SqlConnection) -> bool:
-        token = await world.sql.accounts.lock_refresh_token(connection, token_hash=b"shared")
+    async def refresh(db: Database) -> bool:
+        token = await db.accounts.lock_refresh_token(token_hash=b"shared")
         assert token is not None
         if token.used_at is None:
-            await world.sql.accounts.rotate_refresh_token(
-                connection, token_hash=b"shared", successor_hash=b"shared2", now=NOW, expires_at=LATER
+            await db.accounts.rotate_refresh_token(
+                token_hash=b"shared", successor_hash=b"shared2", now=NOW, expires_at=LATER
             )
             return True
-        successor = await world.sql.accounts.lock_refresh_token(connection, token_hash=b"shared2")
+        successor = await db.accounts.lock_refresh_token(token_hash=b"shared2")
         assert successor is not None and successor.used_at is None
         return False
 
@@ -132,29 +124,26 @@ async def test_revoking_answers_the_sessions_it_ended_and_only_once(world: World
     user_id, other_id = await world.people("revoked", "untouched")
     sessions = [await log_in(world, user_id) for _ in range(4)]
     foreign = await log_in(world, other_id)
-    accounts = world.sql.accounts
 
-    async with world.units.write() as connection:
-        assert await accounts.revoke_session(connection, user_id=other_id, session_id=sessions[0]) is None
-        assert await accounts.revoke_session(connection, user_id=user_id, session_id=sessions[0]) == sessions[0]
-        assert await accounts.revoke_session(connection, user_id=user_id, session_id=sessions[0]) is None
-        others = await accounts.revoke_sessions(connection, user_id=user_id, except_session_id=sessions[1])
+    async with world.units.write() as db:
+        assert await db.accounts.revoke_session(user_id=other_id, session_id=sessions[0]) is None
+        assert await db.accounts.revoke_session(user_id=user_id, session_id=sessions[0]) == sessions[0]
+        assert await db.accounts.revoke_session(user_id=user_id, session_id=sessions[0]) is None
+        others = await db.accounts.revoke_sessions(user_id=user_id, except_session_id=sessions[1])
         assert sorted(others) == sorted(sessions[2:])
-        open_rows = await list_sessions(world, connection, user_id)
+        open_rows = await list_sessions(db, user_id)
         assert [row.id for row in open_rows] == [sessions[1]]
-        assert await accounts.owns_session(connection, session_id=sessions[2], user_id=user_id)
-        assert not await accounts.owns_session(connection, session_id=sessions[2], user_id=other_id)
-        everything = await accounts.revoke_sessions(connection, user_id=user_id, except_session_id=None)
+        assert await db.accounts.owns_session(session_id=sessions[2], user_id=user_id)
+        assert not await db.accounts.owns_session(session_id=sessions[2], user_id=other_id)
+        everything = await db.accounts.revoke_sessions(user_id=user_id, except_session_id=None)
         assert everything == [sessions[1]]
 
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=15)
-    rows = await world.read(lambda connection: accounts.sessions_revoked_since(connection, since=since))
+    rows = await world.read(lambda db: db.accounts.sessions_revoked_since(since=since))
     ended = {row.id for row in rows if row.user_id == user_id}
     assert ended == set(sessions)
     assert foreign not in {row.id for row in rows}
-    none = await world.read(
-        lambda connection: accounts.sessions_revoked_since(connection, since=since + datetime.timedelta(days=1))
-    )
+    none = await world.read(lambda db: db.accounts.sessions_revoked_since(since=since + datetime.timedelta(days=1)))
     assert none == []
 
 
@@ -162,9 +151,7 @@ async def test_a_token_knows_that_its_session_was_revoked(world: World) -> None:
     user_id = await world.person()
     session_id = await log_in(world, user_id)
     await issue(world, session_id, b"doomed")
-    await world.write(
-        lambda connection: world.sql.accounts.revoke_session(connection, user_id=user_id, session_id=session_id)
-    )
+    await world.write(lambda db: db.accounts.revoke_session(user_id=user_id, session_id=session_id))
     token = await token_of(world, b"doomed")
     assert token is not None and token.revoked_at is not None
 
@@ -176,8 +163,7 @@ async def test_open_sessions_are_paged_and_those_unused_for_long_are_left_out(wo
 
     async def page(before: int, used_since: datetime.datetime, page_size: int = 20) -> list[LoginSessionId]:
         rows = await world.read(
-            lambda connection: world.sql.accounts.list_sessions(
-                connection,
+            lambda db: db.accounts.list_sessions(
                 user_id=user_id,
                 used_since=used_since,
                 before=LoginSessionId(before),
@@ -196,23 +182,18 @@ async def test_touching_a_session_tells_from_where_it_was_used(world: World) -> 
     user_id = await world.person()
     session_id = await log_in(world, user_id)
     await world.write(
-        lambda connection: world.sql.accounts.touch_session(
-            connection, session_id=session_id, user_agent="other", address="192.0.2.9"
-        )
+        lambda db: db.accounts.touch_session(session_id=session_id, user_agent="other", address="192.0.2.9")
     )
-    (row,) = await world.read(lambda connection: list_sessions(world, connection, user_id))
+    (row,) = await world.read(lambda db: list_sessions(db, user_id))
     assert (row.user_agent, row.address) == ("other", "192.0.2.9")
     assert row.last_used_at > row.created_at
 
 
 async def test_passwords_are_read_and_replaced(world: World) -> None:
     user_id = await world.person()
-    accounts = world.sql.accounts
-    await world.write(
-        lambda connection: accounts.set_password_hash(connection, user_id=user_id, password_hash="stronger")
-    )
-    assert await world.read(lambda connection: accounts.read_password_hash(connection, user_id=user_id)) == "stronger"
-    assert await world.read(lambda connection: accounts.read_password_hash(connection, user_id=UserId(1))) is None
+    await world.write(lambda db: db.accounts.set_password_hash(user_id=user_id, password_hash="stronger"))
+    assert await world.read(lambda db: db.accounts.read_password_hash(user_id=user_id)) == "stronger"
+    assert await world.read(lambda db: db.accounts.read_password_hash(user_id=UserId(1))) is None
 
 
 async def test_expired_tokens_are_forgotten_and_others_kept(world: World) -> None:
@@ -221,9 +202,7 @@ async def test_expired_tokens_are_forgotten_and_others_kept(world: World) -> Non
     await rotate(world, b"old", b"new")
     await world.execute("UPDATE refresh_tokens SET expires_at = $1 WHERE token_hash = $2", NOW, b"old")
     await world.write(
-        lambda connection: world.sql.accounts.delete_expired_tokens(
-            connection, expired_before=NOW + datetime.timedelta(seconds=1), batch_size=10
-        )
+        lambda db: db.accounts.delete_expired_tokens(expired_before=NOW + datetime.timedelta(seconds=1), batch_size=10)
     )
     assert await token_of(world, b"old") is None
     assert await token_of(world, b"new") is not None
@@ -234,16 +213,15 @@ async def test_uses_of_old_and_new_tokens_of_one_login_queue_at_the_login(world:
     session_id = await log_in(world, await world.person())
     await issue(world, session_id, b"queue 1")
     await rotate(world, b"queue 1", b"queue 2")
-    accounts = world.sql.accounts
     async with world.units.write() as repeating:
-        await accounts.lock_refresh_token(repeating, token_hash=b"queue 1")
+        await repeating.accounts.lock_refresh_token(token_hash=b"queue 1")
         waiting = asyncio.create_task(token_of(world, b"queue 2"))
         while not await world.value(WAITING_FOR_LOCKS):
             await asyncio.sleep(0.01)
-        assert await accounts.lock_refresh_token(repeating, token_hash=b"queue 2") is not None
+        assert await repeating.accounts.lock_refresh_token(token_hash=b"queue 2") is not None
         assert not waiting.done()
-        await accounts.rotate_refresh_token(
-            repeating, token_hash=b"queue 2", successor_hash=b"queue 3", now=NOW, expires_at=LATER
+        await repeating.accounts.rotate_refresh_token(
+            token_hash=b"queue 2", successor_hash=b"queue 3", now=NOW, expires_at=LATER
         )
     row = await waiting
     assert row is not None and row.used_at == NOW, "the one who waited sees what was done meanwhile"

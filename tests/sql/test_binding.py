@@ -2,8 +2,8 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
-from sql.binding import bind_queries, columns_of, item_type, read_queries
-from sql.people import Relation, UserCard
+from sql.binding import bind_queries, column_names, columns_of, item_type, read_queries
+from sql.people import RelationRow, UserRow
 from tests.sql.world import World
 
 
@@ -19,15 +19,20 @@ class Outer(NamedTuple):
     tail: str
 
 
-def test_a_row_within_a_row_takes_columns_under_its_name() -> None:
-    assert [name for name, _ in columns_of(Outer)] == [
-        "key",
-        "first_id",
-        "first_name",
-        "second_id",
-        "second_name",
-        "tail",
+def test_a_row_within_a_row_takes_a_column_for_each_of_its_fields() -> None:
+    assert [path for path, _ in columns_of(Outer)] == [
+        ("key",),
+        ("first", "id"),
+        ("first", "name"),
+        ("second", "id"),
+        ("second", "name"),
+        ("tail",),
     ]
+
+
+def test_a_column_is_named_by_the_path_of_its_field_or_by_the_end_of_it() -> None:
+    assert column_names(("key",)) == {"key"}
+    assert column_names(("message", "sender", "id")) == {"message_sender_id", "sender_id", "id"}
 
 
 def test_wrappings_are_taken_off() -> None:
@@ -42,9 +47,9 @@ def test_parameters_are_in_the_order_of_their_numbers() -> None:
 
 def test_a_protocol_that_does_not_fit_its_file_is_refused() -> None:
     class Wrong(Protocol):
-        async def has_ledger(self, connection: object) -> bool: ...
+        async def has_ledger(self) -> bool: ...
 
-        async def unheard_of(self, connection: object) -> bool: ...
+        async def unheard_of(self) -> bool: ...
 
     with pytest.raises(LookupError, match="create_ledger.*unheard_of"):
         bind_queries(Wrong, "ledger")
@@ -52,10 +57,10 @@ def test_a_protocol_that_does_not_fit_its_file_is_refused() -> None:
 
 async def test_arguments_are_told_apart_by_name_not_by_place(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    async with world.units.write() as connection:
-        await world.sql.graph.insert_block(connection, blocked_id=bob, blocker_id=ann)
+    async with world.units.write() as db:
+        await db.graph.insert_block(blocked_id=bob, blocker_id=ann)
     assert await world.value("SELECT count(*) FROM blocks WHERE blocker_id = $1 AND blocked_id = $2", ann, bob) == 1
 
 
 def test_cards_and_relations_have_no_column_name_in_common() -> None:
-    assert not set(UserCard._fields) & set(Relation._fields)
+    assert not set(UserRow._fields) & set(RelationRow._fields)

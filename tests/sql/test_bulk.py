@@ -24,7 +24,7 @@ async def test_every_kind_names_columns_of_its_table(world: World) -> None:
 
 
 async def test_records_are_stored_with_the_tables_defaults(world: World) -> None:
-    await world.write(lambda connection: copy_records(connection, PersonRecord, map(person, range(1, 1001))))
+    await world.write(lambda db: copy_records(db, PersonRecord, map(person, range(1, 1001))))
     assert await world.value("SELECT count(*) FROM users WHERE created_at = $1", NOW) == 1000
     assert await world.value("SELECT settings = '{}' AND role = 'user' FROM users WHERE id = 1")
 
@@ -36,6 +36,6 @@ async def test_one_bad_record_stores_none(world: World) -> None:
         (FollowRecord, [FollowRecord(5001, 5002)], ForeignKeyMissing),
     ):
         with pytest.raises(error):
-            async with world.units.read() as connection:
-                await copy_records(connection, kind, records)
+            async with world.units.read() as db:
+                await copy_records(db, kind, records)
     assert await world.value("SELECT count(*) FROM users WHERE id > 5000") == 0

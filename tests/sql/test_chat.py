@@ -5,25 +5,23 @@ from functools import partial
 import pytest
 
 from sql.chat import ConversationMemberRow, MessageRow, PositionRow
+from sql.database import Database
 from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
-from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOTHING = ConversationId(1)
 
 
 async def send(
-    world: World,
     conversation_id: ConversationId,
     sender_id: UserId,
     text: str,
     client_id: str | None,
-    connection: SqlConnection,
+    db: Database,
 ) -> MessageRow | None:
     """As the product sends: hold the conversation, then write."""
-    await world.sql.chat.lock_direct(connection, viewer_id=sender_id, conversation_id=conversation_id)
-    return await world.sql.chat.insert_message(
-        connection,
+    await db.chat.lock_direct(viewer_id=sender_id, conversation_id=conversation_id)
+    return await db.chat.insert_message(
         conversation_id=conversation_id,
         sender_id=sender_id,
         text=text,
@@ -32,43 +30,40 @@ async def send(
     )
 
 
-async def mark_read(world: World, conversation_id: ConversationId, user_id: UserId, seq: int) -> PositionRow | None:
-    return await world.write(
-        lambda connection: world.sql.chat.mark_read(
-            connection, conversation_id=conversation_id, user_id=user_id, seq=seq
-        )
+async def move_read(conversation_id: ConversationId, user_id: UserId, seq: int, db: Database) -> PositionRow | None:
+    return await db.chat.move_position(
+        conversation_id=conversation_id, user_id=user_id, read_seq=seq, delivered_seq=seq
     )
+
+
+async def mark_read(world: World, conversation_id: ConversationId, user_id: UserId, seq: int) -> PositionRow | None:
+    return await world.write(partial(move_read, conversation_id, user_id, seq))
 
 
 async def texts(world: World, conversation_id: ConversationId, viewer_id: UserId) -> list[tuple[int, str]]:
     rows = await world.read(
-        lambda connection: world.sql.chat.list_messages_after(
-            connection, viewer_id=viewer_id, conversation_id=conversation_id, after_seq=0, page_size=1000
+        lambda db: db.chat.list_messages_after(
+            viewer_id=viewer_id, conversation_id=conversation_id, after_seq=0, page_size=1000
         )
     )
     return [(row.seq, row.text) for row in rows]
 
 
 async def seen_by(world: World, viewer_id: UserId, conversation_id: ConversationId) -> list[ConversationMemberRow]:
-    return await world.read(
-        lambda connection: world.sql.chat.read_conversation(
-            connection, viewer_id=viewer_id, conversation_id=conversation_id
-        )
-    )
+    return await world.read(lambda db: db.chat.read_conversation(viewer_id=viewer_id, conversation_id=conversation_id))
 
 
 async def test_a_direct_conversation_is_made_once_however_many_open_it(world: World) -> None:
     low, high = sorted(await world.people("a", "b"))
-    chat = world.sql.chat
-    assert await world.read(lambda connection: chat.find_direct(connection, low_id=low, high_id=high)) is None
-    opened = await world.at_once([lambda connection: chat.open_direct(connection, low_id=low, high_id=high)] * 12)
+    assert await world.read(lambda db: db.chat.find_direct(low_id=low, high_id=high)) is None
+    opened = await world.at_once([lambda db: db.chat.open_direct(low_id=low, high_id=high)] * 12)
     assert len({row.id for row in opened}) == 1
     assert Counter(row.created for row in opened) == {True: 1, False: 11}
-    found = await world.read(lambda connection: chat.find_direct(connection, low_id=low, high_id=high))
+    found = await world.read(lambda db: db.chat.find_direct(low_id=low, high_id=high))
     assert found == opened[0].id
-    members = await world.read(lambda connection: chat.list_members(connection, conversation_id=opened[0].id))
+    members = await world.read(lambda db: db.chat.list_members(conversation_id=opened[0].id))
     assert [tuple(member) for member in members] == [(low, 0, 0), (high, 0, 0)]
-    memberships = await world.read(lambda connection: chat.list_memberships(connection, user_ids=[low, high]))
+    memberships = await world.read(lambda db: db.chat.list_memberships(user_ids=[low, high]))
     assert sorted(map(tuple, memberships)) == sorted([(low, opened[0].id), (high, opened[0].id)])
 
 
@@ -76,7 +71,7 @@ async def test_messages_are_numbered_without_holes_in_one_order_for_all(world: W
     ann, bob = await world.people("ann", "bob")
     conversation_id = await world.conversation(ann, bob)
     sent = await world.at_once(
-        [partial(send, world, conversation_id, (ann, bob)[step % 2], str(step), None) for step in range(60)]
+        [partial(send, conversation_id, (ann, bob)[step % 2], str(step), None) for step in range(60)]
     )
     by_answer = sorted((message.seq, message.text) for message in sent if message)
     assert [seq for seq, _ in by_answer] == list(range(1, 61))
@@ -88,8 +83,8 @@ async def test_a_message_that_was_rolled_back_leaves_no_hole(world: World) -> No
     ann, bob = await world.people("ann", "bob")
     conversation_id = await world.conversation(ann, bob)
 
-    async def fail(connection: SqlConnection) -> None:
-        await send(world, conversation_id, ann, "never", None, connection)
+    async def fail(db: Database) -> None:
+        await send(conversation_id, ann, "never", None, db)
         raise ZeroDivisionError
 
     assert await world.say(conversation_id, ann) == 1
@@ -101,15 +96,13 @@ async def test_a_message_that_was_rolled_back_leaves_no_hole(world: World) -> No
 async def test_a_repeated_client_id_sends_once_and_takes_no_number(world: World) -> None:
     ann, bob, cat = await world.people("ann", "bob", "cat")
     conversation_id, other_id = await world.conversation(ann, bob), await world.conversation(ann, cat)
-    answers = await world.at_once([partial(send, world, conversation_id, ann, "x", "once")] * 10)
+    answers = await world.at_once([partial(send, conversation_id, ann, "x", "once")] * 10)
     (sent,) = [message for message in answers if message]
     assert (sent.seq, sent.text, sent.client_id, sent.sender.id) == (1, "x", "once", ann)
-    found = await world.read(
-        lambda connection: world.sql.chat.find_message(connection, sender_id=ann, client_id="once")
-    )
+    found = await world.read(lambda db: db.chat.find_message(sender_id=ann, client_id="once"))
     assert found == sent
-    assert await world.write(partial(send, world, other_id, ann, "x", "once")) is None
-    assert await world.write(partial(send, world, conversation_id, bob, "x", "once")) is not None
+    assert await world.write(partial(send, other_id, ann, "x", "once")) is None
+    assert await world.write(partial(send, conversation_id, bob, "x", "once")) is not None
     assert await world.say(conversation_id, ann) == 3
     assert await world.say(other_id, ann) == 1
 
@@ -118,20 +111,18 @@ async def test_only_members_send_and_read(world: World) -> None:
     ann, bob, eve = await world.people("ann", "bob", "eve")
     conversation_id = await world.conversation(ann, bob)
     await world.say(conversation_id, ann)
-    chat = world.sql.chat
-    assert await world.write(partial(send, world, conversation_id, eve, "x", None)) is None
-    assert await world.write(partial(send, world, NOTHING, ann, "x", None)) is None
+    assert await world.write(partial(send, conversation_id, eve, "x", None)) is None
+    assert await world.write(partial(send, NOTHING, ann, "x", None)) is None
     assert await seen_by(world, eve, conversation_id) == []
     assert await texts(world, conversation_id, eve) == []
     assert await mark_read(world, conversation_id, eve, 1) is None
-    async with world.units.write() as connection:
-        assert await chat.lock_direct(connection, viewer_id=eve, conversation_id=conversation_id) is None
-        backwards = await chat.list_messages_before(
-            connection, viewer_id=eve, conversation_id=conversation_id, before_seq=10, page_size=5
+    async with world.units.write() as db:
+        assert await db.chat.lock_direct(viewer_id=eve, conversation_id=conversation_id) is None
+        backwards = await db.chat.list_messages_before(
+            viewer_id=eve, conversation_id=conversation_id, before_seq=10, page_size=5
         )
         assert backwards == []
-        missed = await chat.sync_messages(
-            connection,
+        missed = await db.chat.sync_messages(
             viewer_id=eve,
             conversation_ids=[conversation_id],
             after_seqs=[0],
@@ -146,9 +137,7 @@ async def test_holding_a_conversation_tells_how_one_stands_to_the_other(world: W
     ann, bob = await world.people("ann", "bob")
     conversation_id = await world.conversation(ann, bob)
     await world.block(bob, ann)
-    row = await world.write(
-        lambda connection: world.sql.chat.lock_direct(connection, viewer_id=ann, conversation_id=conversation_id)
-    )
+    row = await world.write(lambda db: db.chat.lock_direct(viewer_id=ann, conversation_id=conversation_id))
     assert row is not None
     assert (row.id, row.other_id, row.last_seq) == (conversation_id, bob, 0)
     assert row.viewer.blocked_by and not row.viewer.blocks
@@ -173,9 +162,9 @@ async def test_unread_is_exact_while_both_send_and_read_at_once(world: World) ->
     conversation_id = await world.conversation(ann, bob)
 
     for round_ in range(4):
-        read = partial(world.sql.chat.mark_read, conversation_id=conversation_id, user_id=bob, seq=round_ * 10 + 4)
-        acts: list[Callable[[SqlConnection], Awaitable[object]]] = [
-            *[partial(send, world, conversation_id, ann, "x", None)] * 10,
+        read = partial(move_read, conversation_id, bob, round_ * 10 + 4)
+        acts: list[Callable[[Database], Awaitable[object]]] = [
+            *[partial(send, conversation_id, ann, "x", None)] * 10,
             *[read] * 3,
         ]
         await world.at_once(acts)
@@ -200,9 +189,7 @@ async def test_sending_means_having_read_and_received_everything_before(world: W
     conversation_id = await world.conversation(ann, bob)
     await world.say(conversation_id, ann)
     await world.say(conversation_id, bob)
-    members = await world.read(
-        lambda connection: world.sql.chat.list_members(connection, conversation_id=conversation_id)
-    )
+    members = await world.read(lambda db: db.chat.list_members(conversation_id=conversation_id))
     assert {member.user_id: (member.delivered_seq, member.read_seq) for member in members} == {
         ann: (1, 1),
         bob: (2, 2),
@@ -217,8 +204,8 @@ async def test_delivered_moves_without_read_and_forwards_only(world: World) -> N
 
     async def delivered(seq: int) -> PositionRow | None:
         return await world.write(
-            lambda connection: world.sql.chat.mark_delivered(
-                connection, conversation_id=conversation_id, user_id=bob, seq=seq
+            lambda db: db.chat.move_position(
+                conversation_id=conversation_id, user_id=bob, read_seq=0, delivered_seq=seq
             )
         )
 
@@ -236,9 +223,7 @@ async def test_conversations_are_listed_last_active_first_with_all_that_a_row_sh
 
     async def listed(before: ActivityId, page_size: int) -> list[ConversationMemberRow]:
         return await world.read(
-            lambda connection: world.sql.chat.list_conversations(
-                connection, viewer_id=ann, before=before, page_size=page_size
-            )
+            lambda db: db.chat.list_conversations(viewer_id=ann, before=before, page_size=page_size)
         )
 
     rows = await listed(ActivityId(MAX_ID), 2)
@@ -261,13 +246,12 @@ async def test_messages_are_paged_both_ways(world: World) -> None:
     conversation_id = await world.conversation(ann, bob)
     for _ in range(5):
         await world.say(conversation_id, ann)
-    chat = world.sql.chat
-    async with world.units.read() as connection:
-        back = await chat.list_messages_before(
-            connection, viewer_id=bob, conversation_id=conversation_id, before_seq=4, page_size=2
+    async with world.units.read() as db:
+        back = await db.chat.list_messages_before(
+            viewer_id=bob, conversation_id=conversation_id, before_seq=4, page_size=2
         )
-        forth = await chat.list_messages_after(
-            connection, viewer_id=bob, conversation_id=conversation_id, after_seq=2, page_size=2
+        forth = await db.chat.list_messages_after(
+            viewer_id=bob, conversation_id=conversation_id, after_seq=2, page_size=2
         )
     assert [message.seq for message in back] == [3, 2]
     assert [message.seq for message in forth] == [3, 4]
@@ -284,8 +268,7 @@ async def test_sync_brings_what_was_missed_in_each_conversation(world: World) ->
 
     async def sync(bytes_max: int, beside_max: int = 5) -> list[tuple[ConversationId, int, int | None]]:
         rows = await world.read(
-            lambda connection: world.sql.chat.sync_messages(
-                connection,
+            lambda db: db.chat.sync_messages(
                 viewer_id=ann,
                 conversation_ids=[busy, quiet, NOTHING],
                 after_seqs=[1, 1, 0],

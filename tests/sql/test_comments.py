@@ -4,17 +4,17 @@ from functools import partial
 import pytest
 
 from sql.comments import CommentRow, DeletedCommentRow
+from sql.database import Database
 from sql.ids import MAX_ID, CommentId, PostId, UserId
-from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOTHING = CommentId(1)
 
 
 async def delete(world: World, post_id: PostId, comment_id: CommentId) -> DeletedCommentRow | None:
-    async def act(connection: SqlConnection) -> DeletedCommentRow | None:
-        await world.sql.posts.lock_post(connection, post_id=post_id)
-        return await world.sql.comments.delete_comment(connection, comment_id=comment_id)
+    async def act(db: Database) -> DeletedCommentRow | None:
+        await db.posts.lock_post(post_id=post_id)
+        return await db.comments.delete_comment(comment_id=comment_id)
 
     return await world.write(act)
 
@@ -22,14 +22,12 @@ async def delete(world: World, post_id: PostId, comment_id: CommentId) -> Delete
 async def listed(
     world: World, viewer_id: UserId, post_id: PostId, parent_id: CommentId | None = None
 ) -> list[CommentRow]:
-    comments = world.sql.comments
-    async with world.units.read() as connection:
+    async with world.units.read() as db:
         if parent_id is None:
-            return await comments.list_comments(
-                connection, viewer_id=viewer_id, post_id=post_id, before=CommentId(MAX_ID), page_size=100
+            return await db.comments.list_comments(
+                viewer_id=viewer_id, post_id=post_id, before=CommentId(MAX_ID), page_size=100
             )
-        return await comments.list_replies(
-            connection,
+        return await db.comments.list_replies(
             viewer_id=viewer_id,
             post_id=post_id,
             parent_id=parent_id,
@@ -67,9 +65,7 @@ async def test_comments_and_replies_are_counted_and_listed(world: World) -> None
     (answer,) = await listed(world, ann, post_id, first)
     assert (answer.id, answer.parent_id, answer.text, answer.is_deleted) == (reply, first, "well", False)
     assert (answer.author.id, answer.viewer.is_self, answer.client_id, answer.like_count) == (ann, True, None, 0)
-    one = await world.read(
-        lambda connection: world.sql.comments.read_comment(connection, viewer_id=ann, comment_id=first)
-    )
+    one = await world.read(lambda db: db.comments.read_comment(viewer_id=ann, comment_id=first))
     assert one == top[1]
 
 
@@ -77,17 +73,15 @@ async def test_a_repeated_client_id_makes_one_comment_however_many_try_at_once(w
     ann = await world.person("ann")
     post_id = await world.post(ann)
 
-    async def create(connection: SqlConnection) -> CommentId | None:
-        return await world.sql.comments.insert_comment(
-            connection, post_id=post_id, parent_id=None, author_id=ann, text="x", client_id="once"
+    async def create(db: Database) -> CommentId | None:
+        return await db.comments.insert_comment(
+            post_id=post_id, parent_id=None, author_id=ann, text="x", client_id="once"
         )
 
     made = [comment_id for comment_id in await world.at_once([create] * 10) if comment_id is not None]
     assert len(made) == 1
     assert await comment_count(world, post_id) == 1
-    found = await world.read(
-        lambda connection: world.sql.comments.find_comment(connection, author_id=ann, client_id="once")
-    )
+    found = await world.read(lambda db: db.comments.find_comment(author_id=ann, client_id="once"))
     assert found == made[0]
 
 
@@ -99,15 +93,15 @@ async def test_nothing_is_written_where_there_is_nothing_to_answer(world: World,
     if case == "no post":
         post_id = PostId(1)
     elif case == "deleted post":
-        await world.write(lambda connection: world.sql.posts.delete_post(connection, post_id=post_id, author_id=ann))
+        await world.write(lambda db: db.posts.delete_post(post_id=post_id, author_id=ann))
     elif case == "parent of another post":
         parent_id = await world.comment(other_post, ann)
     elif case == "deleted parent":
         parent_id = await world.comment(post_id, ann)
         await delete(world, post_id, parent_id)
     made = await world.write(
-        lambda connection: world.sql.comments.insert_comment(
-            connection, post_id=post_id, parent_id=parent_id, author_id=ann, text="x", client_id=None
+        lambda db: db.comments.insert_comment(
+            post_id=post_id, parent_id=parent_id, author_id=ann, text="x", client_id=None
         )
     )
     assert made is None
@@ -152,14 +146,14 @@ async def test_counts_are_exact_while_many_comment_and_delete_at_once(world: Wor
     for step in range(40):
         comments.append(await world.comment(post_id, people[step % 3], parent_id=comments[step // 3]))
 
-    async def remove(connection: SqlConnection, comment_id: CommentId) -> str:
-        await world.sql.posts.lock_post(connection, post_id=post_id)
-        gone = await world.sql.comments.delete_comment(connection, comment_id=comment_id)
+    async def remove(db: Database, comment_id: CommentId) -> str:
+        await db.posts.lock_post(post_id=post_id)
+        gone = await db.comments.delete_comment(comment_id=comment_id)
         return "deleted" if gone else "was deleted"
 
-    async def answer(connection: SqlConnection, comment_id: CommentId) -> str:
-        made = await world.sql.comments.insert_comment(
-            connection, post_id=post_id, parent_id=comment_id, author_id=people[1], text="x", client_id=None
+    async def answer(db: Database, comment_id: CommentId) -> str:
+        made = await db.comments.insert_comment(
+            post_id=post_id, parent_id=comment_id, author_id=people[1], text="x", client_id=None
         )
         return "answered" if made else "was gone"
 
@@ -188,8 +182,6 @@ async def test_comments_are_paged(world: World) -> None:
     post_id = await world.post(ann)
     made = [await world.comment(post_id, ann) for _ in range(5)]
     page = await world.read(
-        lambda connection: world.sql.comments.list_comments(
-            connection, viewer_id=ann, post_id=post_id, before=made[3], page_size=2
-        )
+        lambda db: db.comments.list_comments(viewer_id=ann, post_id=post_id, before=made[3], page_size=2)
     )
     assert [comment.id for comment in page] == [made[2], made[1]]

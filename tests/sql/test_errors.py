@@ -3,6 +3,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from sql.database import Queries
 from sql.errors import (
     BadText,
     ConstraintBroken,
@@ -16,7 +17,7 @@ from sql.errors import (
 )
 from sql.ids import PostId, UserId
 from sql.pool import close_pool
-from sql.unit import Units
+from sql.unit import Units, transaction
 from tests.kit.pool import opened_pool
 from tests.sql.world import World
 
@@ -30,15 +31,13 @@ async def test_text_that_cannot_be_stored_is_bad_text(world: World, text: str) -
 
 async def test_nul_inside_json_is_bad_text(world: World) -> None:
     with pytest.raises(BadText):
-        await world.write(
-            lambda connection: world.sql.facts.insert_facts(connection, facts=["f"], payloads=['{"a": "\\u0000"}'])
-        )
+        await world.write(lambda db: db.facts.insert_facts(facts=["f"], payloads=['{"a": "\\u0000"}']))
 
 
 async def test_a_number_past_64_bits_is_bad_text(world: World) -> None:
     ann = await world.person("ann")
     with pytest.raises(BadText):
-        await world.read(lambda connection: world.sql.posts.read_post(connection, viewer_id=ann, post_id=PostId(2**63)))
+        await world.read(lambda db: db.posts.read_post(viewer_id=ann, post_id=PostId(2**63)))
 
 
 async def test_a_missing_row_that_is_referred_to_names_its_constraint(world: World) -> None:
@@ -52,23 +51,23 @@ async def test_a_deadlock_can_be_tried_again(world: World) -> None:
     locked = asyncio.Barrier(2)
 
     async def lock_both(first: UserId, second: UserId) -> None:
-        async with world.units.write() as connection:
-            await world.sql.people.lock_users(connection, user_ids=[first])
+        async with world.units.write() as db:
+            await db.people.lock_users(user_ids=[first])
             await locked.wait()
-            await world.sql.people.lock_users(connection, user_ids=[second])
+            await db.people.lock_users(user_ids=[second])
 
     answers = await asyncio.gather(lock_both(one, other), lock_both(other, one), return_exceptions=True)
     assert [type(answer) for answer in answers if answer is not None] == [Retry]
 
 
-async def test_a_slow_statement_is_unavailable(world: World, database_url: str) -> None:
+async def test_a_slow_statement_is_unavailable(world: World, database_url: str, queries: Queries) -> None:
     pool = await opened_pool(database_url, max_size=1, statement_timeout_ms=100)
-    hurried = World(Units(pool, acquire_timeout_s=5), world.sql)
+    hurried = World(Units(pool, queries, acquire_timeout_s=5))
     ann = await world.person("ann")
     async with world.units.write() as holder:
-        await world.sql.people.lock_users(holder, user_ids=[ann])
+        await holder.people.lock_users(user_ids=[ann])
         with pytest.raises(Unavailable, match="statement timeout"):
-            await hurried.write(lambda connection: world.sql.people.lock_users(connection, user_ids=[ann]))
+            await hurried.write(lambda db: db.people.lock_users(user_ids=[ann]))
     await close_pool(pool, timeout_s=5)
 
 
@@ -107,13 +106,13 @@ def test_what_a_retry_later_may_heal_is_unavailable(error: Exception) -> None:
 
 async def test_a_migration_beside_a_running_transaction_can_be_tried_again(world: World) -> None:
     await world.execute("CREATE TABLE changing (value integer)")
-    async with world.units.read() as connection:
-        await connection.fetch("SELECT * FROM changing")
+    async with world.units.read() as db:
+        await db.connection.fetch("SELECT * FROM changing")
         await world.execute("ALTER TABLE changing ALTER COLUMN value TYPE text")
         with pytest.raises(Retry), translated():
-            async with connection.transaction():
-                await connection.fetch("SELECT * FROM changing")
-        assert await connection.fetch("SELECT * FROM changing") == []
+            async with transaction(db):
+                await db.connection.fetch("SELECT * FROM changing")
+        assert await db.connection.fetch("SELECT * FROM changing") == []
 
 
 async def test_an_address_that_is_none_is_unavailable() -> None:

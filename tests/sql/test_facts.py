@@ -6,9 +6,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from sql.database import Database
 from sql.facts import OutboxRow, ParkedRow
 from sql.ids import MAX_ID, FactId
-from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NEVER_S = 1_000_000.0
@@ -23,30 +23,26 @@ async def empty_outbox(world: World) -> AsyncIterator[None]:
 
 async def store(world: World, *facts: str) -> list[FactId]:
     payloads = [orjson.dumps({"id": place}).decode() for place in range(len(facts))]
-    return await world.write(
-        lambda connection: world.sql.facts.insert_facts(connection, facts=list(facts), payloads=payloads)
-    )
+    return await world.write(lambda db: db.facts.insert_facts(facts=list(facts), payloads=payloads))
 
 
 async def send(world: World, resend_after_s: float = NEVER_S, batch_size: int = 100) -> list[OutboxRow]:
-    async with world.units.write() as connection:
-        return await world.sql.facts.take_unsent(connection, resend_after_s=resend_after_s, batch_size=batch_size)
+    async with world.units.write() as db:
+        return await db.facts.take_unsent(resend_after_s=resend_after_s, batch_size=batch_size)
 
 
 async def confirm(world: World, fact_id: FactId, consumer: str) -> bool | None:
-    return await world.write(lambda connection: world.sql.facts.confirm(connection, fact_id=fact_id, consumer=consumer))
+    return await world.write(lambda db: db.facts.confirm(fact_id=fact_id, consumer=consumer))
 
 
 async def park(world: World, fact_id: FactId, consumer: str, error: str = "ValueError: no") -> bool | None:
-    return await world.write(
-        lambda connection: world.sql.facts.park(connection, fact_id=fact_id, consumer=consumer, error=error)
-    )
+    return await world.write(lambda db: db.facts.park(fact_id=fact_id, consumer=consumer, error=error))
 
 
 async def sweep(world: World) -> int:
     return await world.write(
-        lambda connection: world.sql.facts.sweep_confirmed(
-            connection, facts=list(CONSUMERS), consumer_counts=list(CONSUMERS.values()), batch_size=100
+        lambda db: db.facts.sweep_confirmed(
+            facts=list(CONSUMERS), consumer_counts=list(CONSUMERS.values()), batch_size=100
         )
     )
 
@@ -69,10 +65,9 @@ async def test_facts_are_stored_in_order_and_sent_once(world: World) -> None:
 
 async def test_two_relays_take_different_facts_and_do_not_wait_for_each_other(world: World) -> None:
     ids = await store(world, *["post.created"] * 6)
-    take = world.sql.facts.take_unsent
     async with world.units.write() as one, world.units.write() as other:
-        first = await take(one, resend_after_s=NEVER_S, batch_size=4)
-        second = await take(other, resend_after_s=NEVER_S, batch_size=4)
+        first = await one.facts.take_unsent(resend_after_s=NEVER_S, batch_size=4)
+        second = await other.facts.take_unsent(resend_after_s=NEVER_S, batch_size=4)
     assert sorted(row.id for row in first + second) == sorted(ids)
     assert len(first) == 4
 
@@ -80,15 +75,15 @@ async def test_two_relays_take_different_facts_and_do_not_wait_for_each_other(wo
 async def test_what_could_not_be_put_on_a_stream_is_taken_again(world: World) -> None:
     (fact_id,) = await store(world, "post.created")
     with pytest.raises(ConnectionError):
-        async with world.units.write() as connection:
-            await world.sql.facts.take_unsent(connection, resend_after_s=NEVER_S, batch_size=1)
+        async with world.units.write() as db:
+            await db.facts.take_unsent(resend_after_s=NEVER_S, batch_size=1)
             raise ConnectionError
     assert [row.id for row in await send(world)] == [fact_id]
 
 
 async def test_a_fact_whose_transaction_commits_late_is_not_skipped(world: World) -> None:
     async with world.units.write() as slow:
-        (early,) = await world.sql.facts.insert_facts(slow, facts=["post.created"], payloads=["{}"])
+        (early,) = await slow.facts.insert_facts(facts=["post.created"], payloads=["{}"])
         (late,) = await store(world, "post.created")
         assert early < late
         assert [row.id for row in await send(world)] == [late]
@@ -98,7 +93,7 @@ async def test_a_fact_whose_transaction_commits_late_is_not_skipped(world: World
 async def test_a_consumer_can_confirm_while_the_relay_still_holds_the_row(world: World) -> None:
     (fact_id,) = await store(world, "post.created")
     async with world.units.write() as relay:
-        await world.sql.facts.take_unsent(relay, resend_after_s=NEVER_S, batch_size=1)
+        await relay.facts.take_unsent(resend_after_s=NEVER_S, batch_size=1)
         async with asyncio.timeout(5):
             assert await confirm(world, fact_id, "feed") is True
 
@@ -115,8 +110,8 @@ async def test_a_fact_is_done_once_by_each_consumer(world: World) -> None:
     (fact_id,) = await store(world, "post.created")
     answers = await world.at_once(
         [
-            lambda connection: world.sql.facts.confirm(connection, fact_id=fact_id, consumer="feed"),
-            lambda connection: world.sql.facts.confirm(connection, fact_id=fact_id, consumer="other"),
+            lambda db: db.facts.confirm(fact_id=fact_id, consumer="feed"),
+            lambda db: db.facts.confirm(fact_id=fact_id, consumer="other"),
         ]
         * 6
     )
@@ -126,8 +121,8 @@ async def test_a_fact_is_done_once_by_each_consumer(world: World) -> None:
 async def test_an_effect_that_fails_takes_its_confirmation_with_it(world: World) -> None:
     (fact_id,) = await store(world, "post.created")
 
-    async def fail(connection: SqlConnection) -> None:
-        await world.sql.facts.confirm(connection, fact_id=fact_id, consumer="feed")
+    async def fail(db: Database) -> None:
+        await db.facts.confirm(fact_id=fact_id, consumer="feed")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -165,13 +160,11 @@ async def test_a_parked_fact_keeps_its_error_and_is_not_sent_again_until_replaye
     assert await left(world) == [fact_id]
     assert await send(world, resend_after_s=-1.0) == []
 
-    facts = world.sql.facts
-    (parked,) = await world.read(lambda connection: facts.list_parked(connection, before_fact_id=MAX_ID, page_size=10))
+    (parked,) = await world.read(lambda db: db.facts.list_parked(before_fact_id=MAX_ID, page_size=10))
     assert parked == ParkedRow(fact_id, "user.followed", '{"id": 0}', "feed", "ValueError: no", parked.parked_at)
 
-    replay = facts.replay
-    assert await world.write(lambda connection: replay(connection, fact_id=fact_id, consumer="other")) is None
-    assert await world.write(lambda connection: replay(connection, fact_id=fact_id, consumer="feed")) is True
+    assert await world.write(lambda db: db.facts.replay(fact_id=fact_id, consumer="other")) is None
+    assert await world.write(lambda db: db.facts.replay(fact_id=fact_id, consumer="feed")) is True
     assert [row.id for row in await send(world)] == [fact_id]
     assert await confirm(world, fact_id, "feed") is True
     assert await sweep(world) == 1
@@ -182,15 +175,13 @@ async def test_parked_facts_are_paged(world: World) -> None:
     ids = await store(world, *["post.created"] * 3)
     for fact_id in ids:
         await park(world, fact_id, "feed")
-    rows = await world.read(
-        lambda connection: world.sql.facts.list_parked(connection, before_fact_id=ids[2], page_size=1)
-    )
+    rows = await world.read(lambda db: db.facts.list_parked(before_fact_id=ids[2], page_size=1))
     assert [row.fact_id for row in rows] == [ids[1]]
 
 
 async def test_the_backlog_is_counted_and_its_age_told(world: World) -> None:
     async def backlog() -> tuple[int, int, int]:
-        row = await world.read(lambda connection: world.sql.facts.read_backlog(connection))
+        row = await world.read(lambda db: db.facts.read_backlog())
         assert (row.oldest_unsent_age_s >= 30) == (row.unsent_count > 0)
         return row.unsent_count, row.unconfirmed_count, row.parked_count
 

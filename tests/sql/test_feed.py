@@ -20,8 +20,8 @@ async def page(
     skip: int = 0,
 ) -> list[PostRow]:
     return await world.read(
-        lambda connection: world.sql.feed.home_page(
-            connection, viewer_id=viewer_id, ids=list(ids), floor=floor, before=before, skip=skip, page_size=page_size
+        lambda db: db.feed.home_page(
+            viewer_id=viewer_id, ids=list(ids), floor=floor, before=before, skip=skip, page_size=page_size
         )
     )
 
@@ -60,20 +60,18 @@ async def test_what_the_viewer_may_not_see_is_not_in_it_wherever_it_comes_from(w
     hidden = [await world.post(author_id) for author_id in (gone, blocker, blocked, ann)]
     hidden += [await world.post(bob, visibility="private"), await world.post(star, visibility="private")]
     deleted = [await world.post(bob), await world.post(star)]
-    async with world.units.write() as connection:
+    async with world.units.write() as db:
         for author_id, post_id in zip((bob, star), deleted, strict=True):
-            await world.sql.posts.delete_post(connection, post_id=post_id, author_id=author_id)
-        await world.sql.graph.unfollow(connection, follower_id=ann, followed_id=gone)
+            await db.posts.delete_post(post_id=post_id, author_id=author_id)
+        await db.graph.unfollow(follower_id=ann, followed_id=gone)
         # The follow stays on purpose: a block hides by itself.
-        await world.sql.graph.insert_block(connection, blocker_id=blocker, blocked_id=ann)
-        await world.sql.graph.insert_block(connection, blocker_id=ann, blocked_id=blocked)
+        await db.graph.insert_block(blocker_id=blocker, blocked_id=ann)
+        await db.graph.insert_block(blocker_id=ann, blocked_id=blocked)
     everything = [*visible, *hidden, *deleted, PostId(1)]
     expected = visible[::-1]
     for ids, floor in ((everything, PostId(0)), ([], TOP), (everything, TOP), (everything[:4], everything[3])):
         assert [row.id for row in await page(world, ann, ids, floor)] == expected
-    since = await world.read(
-        lambda connection: world.sql.feed.home_since(connection, viewer_id=ann, after=PostId(0), page_size=100)
-    )
+    since = await world.read(lambda db: db.feed.home_since(viewer_id=ann, after=PostId(0), page_size=100))
     assert [row.id for row in since] == expected
 
 
@@ -135,9 +133,7 @@ async def test_since_a_position_come_the_newest_posts_after_it(world: World) -> 
     posts = [await world.post(author_id) for author_id in (one, star, one, star, one)]
 
     async def since(after: PostId, page_size: int) -> list[PostId]:
-        rows = await world.read(
-            lambda connection: world.sql.feed.home_since(connection, viewer_id=viewer, after=after, page_size=page_size)
-        )
+        rows = await world.read(lambda db: db.feed.home_since(viewer_id=viewer, after=after, page_size=page_size))
         return [row.id for row in rows]
 
     assert await since(posts[1], 100) == [posts[4], posts[3], posts[2]]
@@ -154,9 +150,7 @@ async def test_a_list_is_built_from_the_newest_of_those_who_are_no_broadcasters(
     await world.post(one, visibility="private")
 
     async def newest(id_limit: int) -> list[PostId]:
-        return await world.read(
-            lambda connection: world.sql.feed.home_ids(connection, viewer_id=viewer, id_limit=id_limit)
-        )
+        return await world.read(lambda db: db.feed.home_ids(viewer_id=viewer, id_limit=id_limit))
 
     assert await newest(800) == [posts[4], posts[3], posts[2], posts[0]]
     assert await newest(2) == [posts[4], posts[3]]
@@ -171,8 +165,8 @@ async def test_a_list_is_the_newest_ids_however_unevenly_people_publish(world: W
     weights = [40, 20, 5, 1, 1]
     newest_first = [await world.post(author_id) for author_id in chance.choices(authors, weights, k=80)][::-1]
     for id_limit in (1, 7, 25, 45, 79, 80, 800):
-        async with world.units.read() as connection:
-            ids = await world.sql.feed.home_ids(connection, viewer_id=viewer, id_limit=id_limit)
+        async with world.units.read() as db:
+            ids = await db.feed.home_ids(viewer_id=viewer, id_limit=id_limit)
         assert ids == newest_first[:id_limit]
 
 
@@ -180,20 +174,19 @@ async def test_followers_come_in_batches_without_skip_or_repeat_and_without_the_
     author, *fans = await world.people("author", *["fan"] * 7)
     for fan in fans:
         await world.follow(fan, author, broadcaster_from=7)
-    async with world.units.write() as connection:
-        await world.sql.graph.insert_block(connection, blocker_id=fans[2], blocked_id=author)
-        await world.sql.graph.insert_block(connection, blocker_id=author, blocked_id=fans[4])
+    async with world.units.write() as db:
+        await db.graph.insert_block(blocker_id=fans[2], blocked_id=author)
+        await db.graph.insert_block(blocker_id=author, blocked_id=fans[4])
     reachable = [fan for fan in reversed(fans) if fan not in (fans[2], fans[4])]
-    feed = world.sql.feed
     found: list[UserId] = []
     before = FollowId(MAX_ID)
-    async with world.units.read() as connection:
-        while rows := await feed.follower_batch(connection, author_id=author, before_follow_id=before, batch_size=3):
+    async with world.units.read() as db:
+        while rows := await db.feed.follower_batch(author_id=author, before_follow_id=before, batch_size=3):
             found += [row.user_id for row in rows]
             before = rows[-1].follow_id
         assert found == reachable
-        among = await feed.followers_among(connection, author_id=author, user_ids=[author, *fans, UserId(1)])
+        among = await db.feed.followers_among(author_id=author, user_ids=[author, *fans, UserId(1)])
         assert set(among) == set(reachable)
-        row = await feed.read_author(connection, author_id=author)
+        row = await db.feed.read_author(author_id=author)
         assert row is not None and (row.follower_count, row.is_broadcaster) == (7, True)
-        assert await feed.read_author(connection, author_id=UserId(1)) is None
+        assert await db.feed.read_author(author_id=UserId(1)) is None

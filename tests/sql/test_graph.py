@@ -5,20 +5,20 @@ from functools import partial
 
 import pytest
 
-from sql.graph import FollowRow, SeveredRow
+from sql.database import Database
+from sql.graph import FollowRow, RemovedFollowRow
 from sql.ids import MAX_ID, FollowId, UserId
-from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOBODY = UserId(1)
 
 
-async def follow(world: World, connection: SqlConnection, one: UserId, other: UserId) -> FollowRow | None:
-    return await world.sql.graph.follow(connection, follower_id=one, followed_id=other, broadcaster_from=10_000)
+async def follow(db: Database, one: UserId, other: UserId) -> FollowRow | None:
+    return await db.graph.follow(follower_id=one, followed_id=other, broadcaster_from=10_000)
 
 
-async def unfollow(world: World, connection: SqlConnection, one: UserId, other: UserId) -> FollowRow | None:
-    return await world.sql.graph.unfollow(connection, follower_id=one, followed_id=other)
+async def unfollow(db: Database, one: UserId, other: UserId) -> FollowRow | None:
+    return await db.graph.unfollow(follower_id=one, followed_id=other)
 
 
 async def miscounted(world: World) -> list[UserId]:
@@ -36,26 +36,26 @@ async def miscounted(world: World) -> list[UserId]:
 
 async def test_following_counts_on_both_sides_and_only_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    async with world.units.write() as connection:
-        assert await unfollow(world, connection, ann, bob) == FollowRow(False, 0, False)
-        assert await follow(world, connection, ann, bob) == FollowRow(True, 1, False)
-        assert await follow(world, connection, ann, bob) == FollowRow(False, 1, False)
-        assert await unfollow(world, connection, ann, bob) == FollowRow(True, 0, False)
-        assert await unfollow(world, connection, ann, bob) == FollowRow(False, 0, False)
+    async with world.units.write() as db:
+        assert await unfollow(db, ann, bob) == FollowRow(False, 0, False)
+        assert await follow(db, ann, bob) == FollowRow(True, 1, False)
+        assert await follow(db, ann, bob) == FollowRow(False, 1, False)
+        assert await unfollow(db, ann, bob) == FollowRow(True, 0, False)
+        assert await unfollow(db, ann, bob) == FollowRow(False, 0, False)
     assert await miscounted(world) == []
 
 
 async def test_nobody_follows_or_is_followed_who_does_not_exist(world: World) -> None:
     ann = await world.person("ann")
-    async with world.units.write() as connection:
-        assert await follow(world, connection, ann, NOBODY) is None
-        assert await follow(world, connection, NOBODY, ann) is None
-        assert await unfollow(world, connection, ann, NOBODY) is None
+    async with world.units.write() as db:
+        assert await follow(db, ann, NOBODY) is None
+        assert await follow(db, NOBODY, ann) is None
+        assert await unfollow(db, ann, NOBODY) is None
 
 
 async def test_repeated_follows_at_once_count_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    answers = await world.at_once([partial(_follow, world, ann, bob)] * 20)
+    answers = await world.at_once([partial(_follow, ann, bob)] * 20)
     assert Counter(answer.changed for answer in answers if answer) == {True: 1, False: 19}
     assert await miscounted(world) == []
 
@@ -63,11 +63,7 @@ async def test_repeated_follows_at_once_count_once(world: World) -> None:
 async def test_people_who_follow_each_other_at_once_do_not_deadlock(world: World) -> None:
     people = await world.people("a", "b", "c", "d")
     pairs = [(one, other) for one in people for other in people if one != other]
-    acts = [
-        partial(_follow if turn % 2 == 0 else _unfollow, world, one, other)
-        for turn in range(20)
-        for one, other in pairs
-    ]
+    acts = [partial(_follow if turn % 2 == 0 else _unfollow, one, other) for turn in range(20) for one, other in pairs]
     answers = await world.at_once(acts)
     assert None not in answers
     assert await miscounted(world) == []
@@ -79,15 +75,15 @@ async def test_both_people_are_locked_the_lower_id_first(world: World, is_follow
     if not is_follow:
         await world.follow(high, low)
     async with world.units.write() as holder:
-        await world.sql.people.lock_users(holder, user_ids=[low])
-        waiting = asyncio.create_task(world.write(partial(_follow if is_follow else _unfollow, world, high, low)))
+        await holder.people.lock_users(user_ids=[low])
+        waiting = asyncio.create_task(world.write(partial(_follow if is_follow else _unfollow, high, low)))
         while not await world.value(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         ):
             await asyncio.sleep(0.005)
         async with world.units.write() as third:  # would be refused if the waiting one had taken the higher id already
-            await third.execute("SET LOCAL lock_timeout = '200ms'")
-            assert await world.sql.people.lock_users(third, user_ids=[high]) == [high]
+            await third.connection.execute("SET LOCAL lock_timeout = '200ms'")
+            assert await third.people.lock_users(user_ids=[high]) == [high]
         assert not waiting.done()
     answer = await waiting
     assert answer is not None and answer.changed
@@ -96,12 +92,12 @@ async def test_both_people_are_locked_the_lower_id_first(world: World, is_follow
 async def test_who_reaches_the_threshold_is_a_broadcaster_for_good(world: World) -> None:
     star, *fans = await world.people("star", "fan", "fan", "fan")
     flags = []
-    async with world.units.write() as connection:
+    async with world.units.write() as db:
         for fan in fans:
-            row = await world.sql.graph.follow(connection, follower_id=fan, followed_id=star, broadcaster_from=2)
+            row = await db.graph.follow(follower_id=fan, followed_id=star, broadcaster_from=2)
             assert row is not None
             flags.append(row.is_broadcaster)
-        left = [await unfollow(world, connection, fan, star) for fan in fans]
+        left = [await unfollow(db, fan, star) for fan in fans]
     assert flags == [False, True, True]
     assert left[-1] == FollowRow(True, 0, True)
     assert await world.value("SELECT bool_or(is_broadcaster) FROM users WHERE id = ANY($1)", fans) is False
@@ -111,8 +107,8 @@ async def test_severing_removes_both_directions_and_counts_them_off(world: World
     ann, bob, cat = await world.people("ann", "bob", "cat")
     for one, other in ((ann, bob), (bob, ann), (ann, cat), (cat, bob)):
         await world.follow(one, other)
-    severed = await world.write(lambda connection: world.sql.graph.sever(connection, user_id=ann, other_id=bob))
-    assert set(severed) == {SeveredRow(ann, bob), SeveredRow(bob, ann)}
+    severed = await world.write(lambda db: db.graph.remove_follows(user_id=ann, other_id=bob))
+    assert set(severed) == {RemovedFollowRow(ann, bob), RemovedFollowRow(bob, ann)}
     assert await world.value("SELECT count(*) FROM follows WHERE follower_id = ANY($1)", [ann, bob, cat]) == 2
     assert await miscounted(world) == []
 
@@ -121,22 +117,22 @@ async def test_a_block_that_races_with_follows_leaves_no_follow(world: World) ->
     for _ in range(15):
         ann, bob = await world.people("ann", "bob")
 
-        async def block(connection: SqlConnection, ann: UserId = ann, bob: UserId = bob) -> bool:
-            await world.sql.people.lock_users(connection, user_ids=[ann, bob])
-            await world.sql.graph.insert_block(connection, blocker_id=ann, blocked_id=bob)
-            await world.sql.graph.sever(connection, user_id=ann, other_id=bob)
+        async def block(db: Database, ann: UserId = ann, bob: UserId = bob) -> bool:
+            await db.people.lock_users(user_ids=[ann, bob])
+            await db.graph.insert_block(blocker_id=ann, blocked_id=bob)
+            await db.graph.remove_follows(user_id=ann, other_id=bob)
             return True
 
-        async def befriend(connection: SqlConnection, one: UserId, other: UserId) -> bool:
-            await world.sql.people.lock_users(connection, user_ids=[one, other])
-            page = await world.sql.people.read_person(connection, viewer_id=one, user_id=other)
+        async def befriend(db: Database, one: UserId, other: UserId) -> bool:
+            await db.people.lock_users(user_ids=[one, other])
+            page = await db.people.read_person(viewer_id=one, user_id=other)
             assert page is not None
             if page.viewer.blocks or page.viewer.blocked_by:
                 return False
-            await follow(world, connection, one, other)
+            await follow(db, one, other)
             return True
 
-        acts: list[Callable[[SqlConnection], Awaitable[bool]]] = [
+        acts: list[Callable[[Database], Awaitable[bool]]] = [
             partial(befriend, one=ann, other=bob),
             block,
             *[partial(befriend, one=bob, other=ann)] * 4,
@@ -148,16 +144,15 @@ async def test_a_block_that_races_with_follows_leaves_no_follow(world: World) ->
 
 async def test_a_block_is_made_and_taken_back_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    graph = world.sql.graph
-    async with world.units.write() as connection:
-        assert await graph.insert_block(connection, blocker_id=ann, blocked_id=bob) is True
-        assert await graph.insert_block(connection, blocker_id=ann, blocked_id=bob) is None
-        assert await graph.blocked_among(connection, user_id=ann, user_ids=[bob, NOBODY]) == [bob]
-        assert await graph.blocked_among(connection, user_id=bob, user_ids=[ann, NOBODY]) == [ann]
-        assert await graph.delete_block(connection, blocker_id=bob, blocked_id=ann) is None
-        assert await graph.delete_block(connection, blocker_id=ann, blocked_id=bob) is True
-        assert await graph.delete_block(connection, blocker_id=ann, blocked_id=bob) is None
-        assert await graph.blocked_among(connection, user_id=ann, user_ids=[bob]) == []
+    async with world.units.write() as db:
+        assert await db.graph.insert_block(blocker_id=ann, blocked_id=bob) is True
+        assert await db.graph.insert_block(blocker_id=ann, blocked_id=bob) is None
+        assert await db.graph.blocked_among(user_id=ann, user_ids=[bob, NOBODY]) == [bob]
+        assert await db.graph.blocked_among(user_id=bob, user_ids=[ann, NOBODY]) == [ann]
+        assert await db.graph.delete_block(blocker_id=bob, blocked_id=ann) is None
+        assert await db.graph.delete_block(blocker_id=ann, blocked_id=bob) is True
+        assert await db.graph.delete_block(blocker_id=ann, blocked_id=bob) is None
+        assert await db.graph.blocked_among(user_id=ann, user_ids=[bob]) == []
 
 
 async def test_followers_and_following_are_paged_latest_first_without_the_blocked(world: World) -> None:
@@ -167,20 +162,21 @@ async def test_followers_and_following_are_paged_latest_first_without_the_blocke
         await world.follow(star, fan)
     viewer = fans[0]
     await world.block(fans[2], viewer)
-    for pages in (world.sql.graph.list_followers, world.sql.graph.list_following):
+    for is_followers in (True, False):
         found: list[UserId] = []
         before = FollowId(MAX_ID)
-        async with world.units.read() as connection:
-            while rows := await pages(connection, viewer_id=viewer, user_id=star, before=before, page_size=2):
+        async with world.units.read() as db:
+            pages = db.graph.list_followers if is_followers else db.graph.list_following
+            while rows := await pages(viewer_id=viewer, user_id=star, before=before, page_size=2):
                 found += [row.user.id for row in rows]
                 before = rows[-1].follow_id
                 assert all(not row.viewer.blocked_by for row in rows)
         assert found == [fans[3], fans[1], fans[0]]
 
 
-async def _follow(world: World, one: UserId, other: UserId, connection: SqlConnection) -> FollowRow | None:
-    return await follow(world, connection, one, other)
+async def _follow(one: UserId, other: UserId, db: Database) -> FollowRow | None:
+    return await follow(db, one, other)
 
 
-async def _unfollow(world: World, one: UserId, other: UserId, connection: SqlConnection) -> FollowRow | None:
-    return await unfollow(world, connection, one, other)
+async def _unfollow(one: UserId, other: UserId, db: Database) -> FollowRow | None:
+    return await unfollow(db, one, other)

@@ -27,10 +27,7 @@ async def test_an_id_tells_when_it_was_made(world: World) -> None:
 
 async def test_rows_of_many_connections_get_distinct_ids(world: World) -> None:
     batches = await world.at_once(
-        [
-            lambda connection: world.sql.facts.insert_facts(connection, facts=["f"] * 500, payloads=["{}"] * 500)
-            for _ in range(16)
-        ]
+        [lambda db: db.facts.insert_facts(facts=["f"] * 500, payloads=["{}"] * 500) for _ in range(16)]
     )
     assert len({made for batch in batches for made in batch}) == 8_000
 

@@ -8,9 +8,9 @@ NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 async def test_an_empty_database_has_nobody(world: World) -> None:
-    assert await world.read(lambda connection: world.sql.network.has_people(connection)) is False
+    assert await world.read(lambda db: db.network.has_people()) is False
     await world.person()
-    assert await world.read(lambda connection: world.sql.network.has_people(connection)) is True
+    assert await world.read(lambda db: db.network.has_people()) is True
 
 
 async def test_counters_of_copied_rows_are_set_from_the_rows(world: World) -> None:
@@ -18,17 +18,17 @@ async def test_counters_of_copied_rows_are_set_from_the_rows(world: World) -> No
         PersonRecord(UserId(n), f"copied{n}", f"copied{n}@example.org", "h", "", "", NOW, NOW) for n in range(101, 105)
     ]
     posts = [PostRecord(PostId(n), 101, "text", "hello", None, NOW) for n in (201, 202, 203)]
-    async with world.units.write() as connection:
-        await copy_records(connection, PersonRecord, people)
-        await copy_records(connection, FollowRecord, [FollowRecord(n, 101) for n in (102, 103, 104)])
-        await copy_records(connection, PostRecord, posts)
-        await copy_records(connection, LikeRecord, [LikeRecord(201, n) for n in (102, 103)])
-        await copy_records(connection, CommentRecord, [CommentRecord(301, 201, 104, "well", NOW)])
-        await connection.execute("UPDATE posts SET deleted_at = now() WHERE id = 203")
-        await world.sql.network.recount_people(connection, user_ids=[101, 102], broadcaster_threshold=3)
-        await world.sql.network.recount_posts(connection, post_ids=[201, 202])
-        await world.sql.network.analyze_tables(connection)
-        counted = await connection.fetch(
+    async with world.units.write() as db:
+        await copy_records(db, PersonRecord, people)
+        await copy_records(db, FollowRecord, [FollowRecord(n, 101) for n in (102, 103, 104)])
+        await copy_records(db, PostRecord, posts)
+        await copy_records(db, LikeRecord, [LikeRecord(201, n) for n in (102, 103)])
+        await copy_records(db, CommentRecord, [CommentRecord(301, 201, 104, "well", NOW)])
+        await db.connection.execute("UPDATE posts SET deleted_at = now() WHERE id = 203")
+        await db.network.recount_people(user_ids=[101, 102], broadcaster_threshold=3)
+        await db.network.recount_posts(post_ids=[201, 202])
+        await db.network.analyze_tables()
+        counted = await db.connection.fetch(
             """
             SELECT follower_count, following_count, post_count, is_broadcaster
             FROM users
@@ -36,6 +36,6 @@ async def test_counters_of_copied_rows_are_set_from_the_rows(world: World) -> No
             ORDER BY id
             """
         )
-        post = await connection.fetchrow("SELECT like_count, comment_count FROM posts WHERE id = 201")
+        post = await db.connection.fetchrow("SELECT like_count, comment_count FROM posts WHERE id = 201")
     assert [tuple(row) for row in counted] == [(3, 0, 2, True), (0, 1, 0, False), (0, 0, 0, False)]
     assert post is not None and tuple(post) == (2, 1)

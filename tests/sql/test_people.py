@@ -1,51 +1,47 @@
 import datetime
 
 from sql.ids import UserId
-from sql.people import Relation, UserCard
+from sql.people import RelationRow, UserRow
 from tests.sql.world import World
 
 NOBODY = UserId(1)
 
 
-async def relation_of(world: World, viewer_id: UserId, user_id: UserId) -> Relation:
-    page = await world.read(
-        lambda connection: world.sql.people.read_person(connection, viewer_id=viewer_id, user_id=user_id)
-    )
+async def relation_of(world: World, viewer_id: UserId, user_id: UserId) -> RelationRow:
+    page = await world.read(lambda db: db.people.read_person(viewer_id=viewer_id, user_id=user_id))
     assert page is not None
     return page.viewer
 
 
 async def test_a_person_is_read_by_id_and_by_name_without_regard_to_case(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    people = world.sql.people
-    async with world.units.read() as connection:
-        page = await people.read_person(connection, viewer_id=ann, user_id=bob)
+    async with world.units.read() as db:
+        page = await db.people.read_person(viewer_id=ann, user_id=bob)
         assert page is not None
-        by_name = await people.read_person_by_username(connection, viewer_id=ann, username=page.user.username.upper())
+        by_name = await db.people.read_person_by_username(viewer_id=ann, username=page.user.username.upper())
         assert by_name == page
-        assert page.user == UserCard(bob, page.user.username, "Bob", "", None, 0, 0, 0, False)
+        assert page.user == UserRow(bob, page.user.username, "Bob", "", 0, 0, 0, False)
         assert page.profile == {}
-        assert await people.read_person(connection, viewer_id=ann, user_id=NOBODY) is None
-        assert await people.read_person_by_username(connection, viewer_id=ann, username="nobody") is None
+        assert await db.people.read_person(viewer_id=ann, user_id=NOBODY) is None
+        assert await db.people.read_person_by_username(viewer_id=ann, username="nobody") is None
 
 
 async def test_the_relation_names_each_direction(world: World) -> None:
     ann, bob, cat = await world.people("ann", "bob", "cat")
     await world.follow(ann, bob)
-    assert await relation_of(world, ann, ann) == Relation(True, False, False, False, False)
-    assert await relation_of(world, ann, bob) == Relation(False, True, False, False, False)
-    assert await relation_of(world, bob, ann) == Relation(False, False, True, False, False)
+    assert await relation_of(world, ann, ann) == RelationRow(True, False, False, False, False)
+    assert await relation_of(world, ann, bob) == RelationRow(False, True, False, False, False)
+    assert await relation_of(world, bob, ann) == RelationRow(False, False, True, False, False)
     await world.block(ann, cat)
-    assert await relation_of(world, ann, cat) == Relation(False, False, False, True, False)
-    assert await relation_of(world, cat, ann) == Relation(False, False, False, False, True)
+    assert await relation_of(world, ann, cat) == RelationRow(False, False, False, True, False)
+    assert await relation_of(world, cat, ann) == RelationRow(False, False, False, False, True)
 
 
 async def test_an_update_changes_what_was_given_and_nothing_else(world: World) -> None:
     ann = await world.person("ann")
-    people = world.sql.people
-    async with world.units.write() as connection:
-        first = await people.update_profile(
-            connection, user_id=ann, display_name="Ann A", bio=None, profile={"city": "Ulm"}, settings=None
+    async with world.units.write() as db:
+        first = await db.people.update_profile(
+            user_id=ann, display_name="Ann A", bio=None, profile={"city": "Ulm"}, settings=None
         )
         assert first is not None
         assert (first.user.display_name, first.user.bio, first.profile, first.settings) == (
@@ -54,32 +50,30 @@ async def test_an_update_changes_what_was_given_and_nothing_else(world: World) -
             {"city": "Ulm"},
             {},
         )
-        second = await people.update_profile(
-            connection, user_id=ann, display_name=None, bio="x", profile=None, settings={"theme": "dark", "n": 2**60}
+        second = await db.people.update_profile(
+            user_id=ann, display_name=None, bio="x", profile=None, settings={"theme": "dark", "n": 2**60}
         )
         assert second is not None
         assert (second.user.display_name, second.user.bio, second.profile) == ("Ann A", "x", {"city": "Ulm"})
         assert second.settings == {"theme": "dark", "n": 2**60}
-        assert await people.read_own_profile(connection, user_id=ann) == second
+        assert await db.people.read_own_profile(user_id=ann) == second
         assert (second.phone, second.role) == (None, "user")
         assert second.email == f"{second.user.username}@example.org"
-        missing = await people.update_profile(
-            connection, user_id=NOBODY, display_name="x", bio=None, profile=None, settings=None
+        missing = await db.people.update_profile(
+            user_id=NOBODY, display_name="x", bio=None, profile=None, settings=None
         )
         assert missing is None
 
 
 async def test_cards_of_several_people(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    cards = await world.read(lambda connection: world.sql.people.list_cards(connection, user_ids=[bob, ann, NOBODY]))
+    cards = await world.read(lambda db: db.people.list_users(user_ids=[bob, ann, NOBODY]))
     assert sorted(card.id for card in cards) == sorted([ann, bob])
 
 
 async def test_locked_people_come_in_id_order_and_only_if_they_exist(world: World) -> None:
     people = await world.people("c", "b", "a")
-    locked = await world.write(
-        lambda connection: world.sql.people.lock_users(connection, user_ids=[*reversed(people), NOBODY])
-    )
+    locked = await world.write(lambda db: db.people.lock_users(user_ids=[*reversed(people), NOBODY]))
     assert locked == sorted(people)
 
 
@@ -87,7 +81,7 @@ async def test_activity_is_noted_at_most_once_a_minute(world: World) -> None:
     ann = await world.person("ann")
 
     async def seen() -> object:
-        await world.write(lambda connection: world.sql.people.mark_active(connection, user_ids=[ann]))
+        await world.write(lambda db: db.people.mark_active(user_ids=[ann]))
         return await world.value("SELECT last_active_at FROM users WHERE id = $1", ann)
 
     first = await seen()
@@ -103,8 +97,8 @@ async def test_when_people_were_last_seen_is_told_without_those_blocked_in_eithe
     await world.block(ann, cat)
     await world.block(dan, ann)
     rows = await world.read(
-        lambda connection: world.sql.people.list_last_seen(
-            connection, viewer_ids=[ann, ann, ann, ann, ann, bob], user_ids=[ann, bob, cat, dan, NOBODY, cat]
+        lambda db: db.people.list_last_seen(
+            viewer_ids=[ann, ann, ann, ann, ann, bob], user_ids=[ann, bob, cat, dan, NOBODY, cat]
         )
     )
     assert {(row.viewer_id, row.user_id) for row in rows} == {(ann, ann), (ann, bob), (bob, cat)}
@@ -115,11 +109,9 @@ async def test_last_seen_moves_forward_only(world: World) -> None:
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
     times = {ann: later, bob: later - datetime.timedelta(days=1)}
     for seen_at in (times, {ann: later - datetime.timedelta(minutes=1), NOBODY: later}):
-        async with world.units.write() as connection:
-            await world.sql.people.note_last_seen(connection, user_ids=list(seen_at), seen_at=list(seen_at.values()))
-    rows = await world.read(
-        lambda connection: world.sql.people.list_last_seen(connection, viewer_ids=[ann, ann], user_ids=[ann, bob])
-    )
+        async with world.units.write() as db:
+            await db.people.note_last_seen(user_ids=list(seen_at), seen_at=list(seen_at.values()))
+    rows = await world.read(lambda db: db.people.list_last_seen(viewer_ids=[ann, ann], user_ids=[ann, bob]))
     seen = {row.user_id: row.last_active_at for row in rows}
     assert seen[ann] == later
     assert seen[bob] > times[bob]

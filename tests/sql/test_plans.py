@@ -5,6 +5,7 @@ Each is planned with its values known and with them unknown, since PostgreSQL ch
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -216,6 +217,83 @@ HOT = [
 ]
 
 
+SHAPES = re.compile(
+    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_viewer|comment_row|conversation_row|member_row|message_row|messages_for"
+    r"|relation|may_see_content)\("
+)
+"""A call of one of them in a plan: the planner did not put it in line."""
+
+WRITTEN_OUT = {
+    "posts.hydrate_posts": """
+        SELECT
+            p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count, p.client_id,
+            p.created_at, p.edited_at, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
+            r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
+            EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = $1 OFFSET 0)
+        FROM posts p
+        JOIN users u ON u.id = p.author_id
+        CROSS JOIN LATERAL relation($1, p.author_id) r
+        WHERE
+            p.id = ANY($2::bigint[])
+            AND p.deleted_at IS NULL
+            AND may_see_content(
+                p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+            )
+        ORDER BY p.id DESC
+    """,
+    "comments.list_comments": """
+        SELECT
+            c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
+            c.deleted_at IS NOT NULL, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
+            r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+        FROM comments c
+        JOIN users u ON u.id = c.author_id
+        CROSS JOIN LATERAL relation($1, c.author_id) r
+        WHERE
+            c.post_id = $2
+            AND c.parent_id IS NULL
+            AND c.id < $3
+            AND (c.deleted_at IS NULL OR c.reply_count > 0)
+            AND NOT r.viewer_blocks
+            AND NOT r.viewer_blocked_by
+        ORDER BY c.id DESC
+        LIMIT $4
+    """,
+    "graph.list_followers": """
+        SELECT
+            f.id, u.id, u.username, u.display_name, u.bio, u.follower_count, u.following_count, u.post_count,
+            u.is_private, r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+        FROM follows f
+        JOIN users u ON u.id = f.follower_id
+        CROSS JOIN LATERAL relation($1, f.follower_id) r
+        WHERE f.followed_id = $2 AND f.id < $3 AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
+        ORDER BY f.id DESC
+        LIMIT $4
+    """,
+    "chat.list_messages_before": """
+        SELECT
+            m.conversation_id, m.seq, m.id, m.text, m.reply_to_seq, m.client_id, m.created_at, m.edited_at,
+            m.deleted_at IS NOT NULL, u.id, u.username,
+            CASE
+                WHEN u.id = $1 THEN u.display_name
+                WHEN NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = $1 OFFSET 0)
+                    THEN u.display_name
+            END
+        FROM messages m
+        JOIN users u ON u.id = m.sender_id
+        WHERE
+            m.conversation_id = $2
+            AND m.seq < $3
+            AND EXISTS (
+                SELECT FROM conversation_members mine WHERE mine.conversation_id = $2 AND mine.user_id = $1
+            )
+        ORDER BY m.seq DESC
+        LIMIT $4
+    """,
+}
+"""Queries without the shapes of `0007_shapes.sql`, with the same parameters."""
+
+
 @pytest.fixture(scope="module")
 def big_database_url(database_url: str) -> Iterator[str]:
     async def fill() -> None:
@@ -269,6 +347,44 @@ def rows_touched(plan: dict[str, Any]) -> int:
     return round(touched)
 
 
+def arguments_of(hot: Hot) -> str:
+    aggregate, name = hot.query.split(".")
+    return ", ".join(literal(hot.arguments[parameter]) for parameter in read_queries(aggregate)[name].parameters)
+
+
+async def planned(connection: Any, sql: str, arguments: str, mode: str) -> dict[str, Any]:
+    await connection.execute(f"SET plan_cache_mode = {mode}")
+    await connection.execute(f"PREPARE shaped AS {sql}")
+    told = await connection.fetchval(f"EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE shaped ({arguments})")
+    await connection.execute("DEALLOCATE shaped")
+    plan: dict[str, Any] = json.loads(told)[0]["Plan"]
+    return plan
+
+
+def steps(plan: dict[str, Any]) -> list[tuple[str, ...]]:
+    """What a plan does, in order, without costs and names of columns."""
+    facts = ("Node Type", "Parent Relationship", "Join Type", "Relation Name", "Index Name", "Scan Direction")
+    return [tuple(str(node.get(fact, "")) for fact in facts) for node in nodes(plan)]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("name", sorted(WRITTEN_OUT))
+async def test_a_shape_costs_nothing(connection: Any, name: str, mode: str) -> None:
+    hot = next(hot for hot in HOT if hot.query == name)
+    aggregate, query = name.split(".")
+    with_shape = await planned(connection, read_queries(aggregate)[query].sql, arguments_of(hot), mode)
+    written_out = await planned(connection, WRITTEN_OUT[name], arguments_of(hot), mode)
+    assert steps(with_shape) == steps(written_out)
+
+
+@pytest.mark.parametrize("aggregate", ["people", "graph", "posts", "comments", "feed", "chat"])
+async def test_no_query_calls_a_shape_as_a_function(connection: Any, aggregate: str) -> None:
+    for query in read_queries(aggregate).values():
+        arguments = ", ".join("NULL" for _ in query.parameters)
+        plan = await planned(connection, query.sql, arguments, "force_generic_plan")
+        assert not SHAPES.findall(json.dumps(plan)), query.name
+
+
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("hot", HOT, ids=[f"{place}-{hot.query}" for place, hot in enumerate(HOT)])
 async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any, hot: Hot, mode: str) -> None:
@@ -276,9 +392,8 @@ async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any
     query = read_queries(aggregate)[name]
     await connection.execute(f"SET plan_cache_mode = {mode}")
     await connection.execute(f"PREPARE hot AS {query.sql}")
-    arguments = ", ".join(literal(hot.arguments[parameter]) for parameter in query.parameters)
     async with undone(connection):
-        told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE hot ({arguments})")
+        told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE hot ({arguments_of(hot)})")
     plan = json.loads(told)[0]["Plan"]
     whole = [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
     assert set(whole) <= {"blocks"}, "reads whole tables"

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from sql.database import Queries
 from sql.errors import Unavailable
 from sql.pool import Pool, close_pool, open_pool, plain_url
 from sql.unit import Units
@@ -76,13 +77,15 @@ async def test_closing_waits_no_longer_than_it_may(database_url: str) -> None:
         await connection.fetchval("SELECT 1")
 
 
-async def test_a_database_that_takes_no_connections_is_unavailable(postgres_admin_url: str, database_url: str) -> None:
+async def test_a_database_that_takes_no_connections_is_unavailable(
+    postgres_admin_url: str, database_url: str, queries: Queries
+) -> None:
     name = database_url.split("?")[0].rsplit("/", 1)[1]
     pool = await opened(database_url)
     await execute(postgres_admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     try:
         with pytest.raises(Unavailable, match="not currently accepting connections"):
-            async with Units(pool, acquire_timeout_s=5).read():
+            async with Units(pool, queries, acquire_timeout_s=5).read():
                 pass
     finally:
         await execute(postgres_admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -5,19 +5,17 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from handlers.access import may_see_content
+from sql.database import Database
 from sql.ids import MAX_ID, LikeId, PostId, UserId
-from sql.people import Relation
+from sql.people import RelationRow
 from sql.posts import LikeRow, PostRow
-from sql.unit import SqlConnection
 from tests.sql.world import World
 
 NOTHING = PostId(1)
 
 
 async def read(world: World, viewer_id: UserId, post_id: PostId) -> PostRow | None:
-    return await world.read(
-        lambda connection: world.sql.posts.read_post(connection, viewer_id=viewer_id, post_id=post_id)
-    )
+    return await world.read(lambda db: db.posts.read_post(viewer_id=viewer_id, post_id=post_id))
 
 
 async def like_count(world: World, post_id: PostId) -> tuple[int, int]:
@@ -37,14 +35,14 @@ async def test_a_post_is_read_with_its_author_and_what_the_viewer_has_to_do_with
     ann, bob = await world.people("ann", "bob")
     await world.follow(bob, ann)
     post_id = await world.post(ann, "first")
-    await world.write(lambda connection: world.sql.posts.like_post(connection, post_id=post_id, user_id=bob))
+    await world.write(lambda db: db.posts.like_post(post_id=post_id, user_id=bob))
     post = await read(world, bob, post_id)
     assert post is not None
     assert (post.id, post.kind, post.text, post.link, post.visibility) == (post_id, "text", "first", None, "public")
     assert (post.like_count, post.comment_count, post.share_count) == (1, 0, 0)
     assert (post.client_id, post.edited_at) == (None, None)
-    assert (post.author.id, post.author.post_count, post.author.follower_count) == (ann, 1, 1)
-    assert post.viewer == Relation(False, True, False, False, False)
+    assert (post.author.id, post.author.display_name) == (ann, "Ann")
+    assert post.viewer == RelationRow(False, True, False, False, False)
     assert post.viewer_liked
     own = await read(world, ann, post_id)
     assert own is not None and own.viewer.is_self and not own.viewer_liked
@@ -54,31 +52,26 @@ async def test_a_post_is_read_with_its_author_and_what_the_viewer_has_to_do_with
 async def test_a_repeated_client_id_makes_one_post_however_many_try_at_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
 
-    async def create(connection: SqlConnection) -> PostRow | None:
-        return await world.sql.posts.insert_post(
-            connection, author_id=ann, kind="link", text="t", link="https://example.org", visibility="public",
-            client_id="once",
-        )  # fmt: skip
+    async def create(db: Database) -> PostRow | None:
+        return await db.posts.insert_post(
+            author_id=ann, kind="link", text="t", link="https://example.org", visibility="public", client_id="once"
+        )
 
     made = [post for post in await world.at_once([create] * 12) if post is not None]
     assert len(made) == 1
     assert made[0] == await read(world, ann, made[0].id)
     assert await post_count(world, ann) == 1
-    find = world.sql.posts.find_post
-    assert await world.read(lambda connection: find(connection, author_id=ann, client_id="once")) == made[0].id
-    assert await world.read(lambda connection: find(connection, author_id=bob, client_id="once")) is None
+    assert await world.read(lambda db: db.posts.find_post(author_id=ann, client_id="once")) == made[0].id
+    assert await world.read(lambda db: db.posts.find_post(author_id=bob, client_id="once")) is None
 
 
 async def test_deleting_and_editing_are_for_the_author_and_count_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
     post_id = await world.post(ann)
-    posts = world.sql.posts
 
     async def edit(author_id: UserId, text: str | None, visibility: str | None) -> bool | None:
         return await world.write(
-            lambda connection: posts.update_post(
-                connection, post_id=post_id, author_id=author_id, text=text, visibility=visibility
-            )
+            lambda db: db.posts.update_post(post_id=post_id, author_id=author_id, text=text, visibility=visibility)
         )
 
     assert await edit(bob, "stolen", None) is None
@@ -90,11 +83,9 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
     assert changed is not None and changed.edited_at is not None
     assert (changed.text, changed.visibility) == ("hello", "followers")
 
-    foreign = await world.write(lambda connection: posts.delete_post(connection, post_id=post_id, author_id=bob))
+    foreign = await world.write(lambda db: db.posts.delete_post(post_id=post_id, author_id=bob))
     assert foreign is None
-    answers = await world.at_once(
-        [lambda connection: posts.delete_post(connection, post_id=post_id, author_id=ann)] * 8
-    )
+    answers = await world.at_once([lambda db: db.posts.delete_post(post_id=post_id, author_id=ann)] * 8)
     assert Counter(answers) == {True: 1, False: 7}
     assert await post_count(world, ann) == 0
     assert await read(world, ann, post_id) is None
@@ -104,11 +95,11 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
 async def test_likes_are_exact_under_concurrent_repeats(world: World) -> None:
     people = await world.people(*["fan"] * 6)
     post_id = await world.post(people[0])
-    posts = world.sql.posts
 
-    def like(user_id: UserId, liked: bool) -> Callable[[SqlConnection], Awaitable[LikeRow | None]]:
-        change = posts.like_post if liked else posts.unlike_post
-        return lambda connection: change(connection, post_id=post_id, user_id=user_id)
+    def like(user_id: UserId, liked: bool) -> Callable[[Database], Awaitable[LikeRow | None]]:
+        if liked:
+            return lambda db: db.posts.like_post(post_id=post_id, user_id=user_id)
+        return lambda db: db.posts.unlike_post(post_id=post_id, user_id=user_id)
 
     repeats = await world.at_once([like(people[0], True)] * 20)
     assert Counter(row.changed for row in repeats if row) == {True: 1, False: 19}
@@ -122,35 +113,33 @@ async def test_likes_are_exact_under_concurrent_repeats(world: World) -> None:
 async def test_a_like_answers_the_count_and_whether_it_changed_anything(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
     post_id = await world.post(ann)
-    async with world.units.write() as connection:
-        like, unlike = world.sql.posts.like_post, world.sql.posts.unlike_post
-        assert await unlike(connection, post_id=post_id, user_id=ann) == LikeRow(False, 0)
-        assert await like(connection, post_id=post_id, user_id=ann) == LikeRow(True, 1)
-        assert await like(connection, post_id=post_id, user_id=bob) == LikeRow(True, 2)
-        assert await like(connection, post_id=post_id, user_id=bob) == LikeRow(False, 2)
-        assert await unlike(connection, post_id=post_id, user_id=ann) == LikeRow(True, 1)
-        (counters,) = await world.sql.posts.read_counters(connection, post_ids=[post_id, NOTHING])
+    async with world.units.write() as db:
+        like, unlike = db.posts.like_post, db.posts.unlike_post
+        assert await unlike(post_id=post_id, user_id=ann) == LikeRow(False, 0)
+        assert await like(post_id=post_id, user_id=ann) == LikeRow(True, 1)
+        assert await like(post_id=post_id, user_id=bob) == LikeRow(True, 2)
+        assert await like(post_id=post_id, user_id=bob) == LikeRow(False, 2)
+        assert await unlike(post_id=post_id, user_id=ann) == LikeRow(True, 1)
+        (counters,) = await db.posts.read_counters(post_ids=[post_id, NOTHING])
         assert tuple(counters) == (post_id, 1, 0, 0)
-        await world.sql.posts.delete_post(connection, post_id=post_id, author_id=ann)
-        assert await like(connection, post_id=post_id, user_id=ann) is None
-        assert await unlike(connection, post_id=post_id, user_id=ann) is None
-        assert await like(connection, post_id=NOTHING, user_id=ann) is None
-        assert await world.sql.posts.lock_post(connection, post_id=post_id) is None
+        await db.posts.delete_post(post_id=post_id, author_id=ann)
+        assert await like(post_id=post_id, user_id=ann) is None
+        assert await unlike(post_id=post_id, user_id=ann) is None
+        assert await like(post_id=NOTHING, user_id=ann) is None
+        assert await db.posts.lock_post(post_id=post_id) is None
 
 
 async def test_likers_come_latest_first_in_pages_and_without_the_blocked(world: World) -> None:
     ann, *fans = await world.people("ann", "fan", "fan", "fan", "fan")
     post_id = await world.post(ann)
-    async with world.units.write() as connection:
+    async with world.units.write() as db:
         for fan in fans:
-            await world.sql.posts.like_post(connection, post_id=post_id, user_id=fan)
+            await db.posts.like_post(post_id=post_id, user_id=fan)
     await world.block(fans[2], ann)
 
     async def page(viewer_id: UserId, before: LikeId) -> list[tuple[LikeId, UserId]]:
         rows = await world.read(
-            lambda connection: world.sql.posts.list_likers(
-                connection, viewer_id=viewer_id, post_id=post_id, before=before, page_size=2
-            )
+            lambda db: db.posts.list_likers(viewer_id=viewer_id, post_id=post_id, before=before, page_size=2)
         )
         return [(row.like_id, row.user.id) for row in rows]
 
@@ -163,7 +152,7 @@ async def test_likers_come_latest_first_in_pages_and_without_the_blocked(world: 
 @pytest.mark.parametrize("visibility", ["public", "followers", "private"])
 async def test_sql_and_access_rules_agree_on_who_sees_what(world: World, visibility: str) -> None:
     for case in itertools.product([False, True], repeat=5):
-        relation = Relation(*case)
+        relation = RelationRow(*case)
         in_sql = await world.value(
             "SELECT may_see_content($1, $2, $3, $4, $5)",
             visibility, relation.is_self, relation.follows, relation.blocks, relation.blocked_by,
@@ -177,25 +166,24 @@ async def test_lists_hold_only_what_the_viewer_may_see(world: World) -> None:
     await world.block(ann, blocked)
     ids = {name: await world.post(ann, visibility=name) for name in ("public", "followers", "private")}
     deleted = await world.post(ann)
-    await world.write(lambda connection: world.sql.posts.delete_post(connection, post_id=deleted, author_id=ann))
+    await world.write(lambda db: db.posts.delete_post(post_id=deleted, author_id=ann))
     seen = {
         ann: [ids["private"], ids["followers"], ids["public"]],
         follower: [ids["followers"], ids["public"]],
         stranger: [ids["public"]],
         blocked: [],
     }
-    posts = world.sql.posts
     for viewer, expected in seen.items():
-        async with world.units.read() as connection:
-            hydrated = await posts.hydrate_posts(connection, viewer_id=viewer, post_ids=[deleted, *ids.values()])
-            listed = await posts.list_posts(
-                connection, viewer_id=viewer, author_id=ann, before=PostId(MAX_ID), skip=0, page_size=20
+        async with world.units.read() as db:
+            hydrated = await db.posts.hydrate_posts(viewer_id=viewer, post_ids=[deleted, *ids.values()])
+            listed = await db.posts.list_posts(
+                viewer_id=viewer, author_id=ann, before=PostId(MAX_ID), skip=0, page_size=20
             )
         assert [post.id for post in hydrated] == expected
         assert listed == hydrated
-    async with world.units.read() as connection:
+    async with world.units.read() as db:
         for post_id in ids.values():
-            viewers = await posts.viewers_among(connection, post_id=post_id, user_ids=list(seen))
+            viewers = await db.posts.viewers_among(post_id=post_id, user_ids=list(seen))
             assert set(viewers) == {viewer for viewer, expected in seen.items() if post_id in expected}
 
 
@@ -204,10 +192,8 @@ async def test_an_authors_posts_are_paged_without_skip_or_repeat_while_posts_arr
     expected = [await world.post(ann) for _ in range(7)][::-1]
     found: list[PostId] = []
     before = PostId(MAX_ID)
-    async with world.units.read() as connection:
-        while page := await world.sql.posts.list_posts(
-            connection, viewer_id=ann, author_id=ann, before=before, skip=0, page_size=3
-        ):
+    async with world.units.read() as db:
+        while page := await db.posts.list_posts(viewer_id=ann, author_id=ann, before=before, skip=0, page_size=3):
             found += [post.id for post in page]
             before = page[-1].id
             await world.post(ann)

@@ -2,18 +2,17 @@ import asyncio
 
 import pytest
 
-from sql.catalogue import Queries
+from sql.database import Database, Queries
 from sql.errors import Unavailable, UniqueViolated
 from sql.ids import UserId
 from sql.pool import close_pool
-from sql.unit import SqlConnection, Units, transaction
+from sql.unit import Units, transaction
 from tests.kit.pool import opened_pool
 from tests.sql.world import World
 
 
-async def register(world: World, connection: SqlConnection, username: str) -> UserId:
-    return await world.sql.accounts.insert_user(
-        connection,
+async def register(db: Database, username: str) -> UserId:
+    return await db.accounts.insert_user(
         username=username,
         email=f"{username}@example.org",
         phone=None,
@@ -34,8 +33,8 @@ async def gone(world: World, process_id: int) -> None:
 
 
 async def test_a_write_is_committed_at_the_end_of_its_block(world: World) -> None:
-    async with world.units.write() as connection:
-        await register(world, connection, "committed")
+    async with world.units.write() as db:
+        await register(db, "committed")
         assert not await exists(world, "committed")
     assert await exists(world, "committed")
 
@@ -43,54 +42,54 @@ async def test_a_write_is_committed_at_the_end_of_its_block(world: World) -> Non
 @pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, OSError])
 async def test_what_the_block_raises_undoes_everything_and_goes_on(world: World, error: type[BaseException]) -> None:
     with pytest.raises(error):
-        async with world.units.write() as connection:
-            await register(world, connection, "undone")
+        async with world.units.write() as db:
+            await register(db, "undone")
             raise error
     assert not await exists(world, "undone")
 
 
 async def test_a_read_has_no_transaction(world: World) -> None:
-    async with world.units.read() as connection:
-        assert not connection.is_in_transaction()
-    async with world.units.write() as connection:
-        assert connection.is_in_transaction()
+    async with world.units.read() as db:
+        assert not db.connection.is_in_transaction()
+    async with world.units.write() as db:
+        assert db.connection.is_in_transaction()
 
 
 async def test_a_savepoint_fails_alone(world: World) -> None:
-    async with world.units.write() as connection:
-        await register(world, connection, "kept")
+    async with world.units.write() as db:
+        await register(db, "kept")
         with pytest.raises(UniqueViolated):
-            async with transaction(connection):
-                await register(world, connection, "dropped")
-                await register(world, connection, "kept")
-        await register(world, connection, "kept.too")
+            async with transaction(db):
+                await register(db, "dropped")
+                await register(db, "kept")
+        await register(db, "kept.too")
     assert [await exists(world, name) for name in ("kept", "dropped", "kept.too")] == [True, False, True]
 
 
 async def test_a_caller_cancelled_in_a_query_leaves_a_usable_connection(database_url: str, queries: Queries) -> None:
     pool = await opened_pool(database_url, max_size=1)
-    units = Units(pool, acquire_timeout_s=5)
+    units = Units(pool, queries, acquire_timeout_s=5)
 
     async def wait_long() -> None:
-        async with units.write() as connection:
-            await connection.execute("SELECT pg_sleep(4)")
+        async with units.write() as db:
+            await db.connection.execute("SELECT pg_sleep(4)")
 
     waiting = asyncio.create_task(wait_long())
     await asyncio.sleep(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    async with units.read() as connection:
-        assert await connection.fetchval("SELECT 1") == 1
-        assert not connection.is_in_transaction()
+    async with units.read() as db:
+        assert await db.connection.fetchval("SELECT 1") == 1
+        assert not db.connection.is_in_transaction()
     await close_pool(pool, timeout_s=5)
 
 
 @pytest.mark.parametrize("turns", range(12))
 async def test_a_caller_cancelled_at_any_moment_leaves_the_pool_as_it_was(world: World, turns: int) -> None:
     async def write() -> None:
-        async with world.units.write() as connection:
-            await connection.execute("SELECT 1")
+        async with world.units.write() as db:
+            await db.connection.execute("SELECT 1")
 
     await write()  # connects, which would take many turns of the loop
     writing = asyncio.create_task(write())
@@ -98,14 +97,14 @@ async def test_a_caller_cancelled_at_any_moment_leaves_the_pool_as_it_was(world:
         await asyncio.sleep(0)
     writing.cancel()
     await asyncio.wait([writing])
-    async with world.units.read() as connection:
-        assert not connection.is_in_transaction()
+    async with world.units.read() as db:
+        assert not db.connection.is_in_transaction()
     await write()
 
 
 async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(world: World) -> None:
-    async with world.units.read() as connection:
-        await connection.execute(
+    async with world.units.read() as db:
+        await db.connection.execute(
             "CREATE TABLE slow (id integer); CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
             " 'BEGIN PERFORM pg_sleep(10); RETURN NULL; END';"
             "CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED"
@@ -114,8 +113,8 @@ async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(wor
     inserted = asyncio.Event()
 
     async def write_slowly() -> None:
-        async with world.units.write() as connection:
-            await connection.execute("INSERT INTO slow VALUES (1)")
+        async with world.units.write() as db:
+            await db.connection.execute("INSERT INTO slow VALUES (1)")
             inserted.set()
 
     writing = asyncio.create_task(write_slowly())
@@ -124,30 +123,32 @@ async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(wor
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
-    async with world.units.read() as connection:
-        assert not connection.is_in_transaction()
+    async with world.units.read() as db:
+        assert not db.connection.is_in_transaction()
 
 
-async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(database_url: str) -> None:
+async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(database_url: str, queries: Queries) -> None:
     pool = await opened_pool(database_url, max_size=1)
-    units = Units(pool, acquire_timeout_s=0.05)
+    units = Units(pool, queries, acquire_timeout_s=0.05)
     async with units.read():
         with pytest.raises(Unavailable):
             async with units.read():
                 pytest.fail("there is one connection only")
-    async with units.read() as connection:
-        assert await connection.fetchval("SELECT 1") == 1
+    async with units.read() as db:
+        assert await db.connection.fetchval("SELECT 1") == 1
     await close_pool(pool, timeout_s=5)
 
 
-async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(database_url: str) -> None:
+async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(
+    database_url: str, queries: Queries
+) -> None:
     pool = await opened_pool(database_url)
-    units = Units(pool, acquire_timeout_s=0.05, readers_max=1, turn_timeout_s=5)
+    units = Units(pool, queries, acquire_timeout_s=0.05, readers_max=1, turn_timeout_s=5)
     done: list[int] = []
 
     async def read(number: int) -> None:
-        async with units.read() as connection:
-            assert await connection.fetchval("SELECT pg_sleep(0.02) IS NOT NULL")
+        async with units.read() as db:
+            assert await db.connection.fetchval("SELECT pg_sleep(0.02) IS NOT NULL")
         done.append(number)
 
     async with units.read():
@@ -155,16 +156,18 @@ async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(da
         crowd = [asyncio.create_task(read(number)) for number in range(10)]
         await asyncio.sleep(0.1)
         assert done == []
-        async with units.write() as connection:
-            assert await connection.fetchval("SELECT 1") == 1
+        async with units.write() as db:
+            assert await db.connection.fetchval("SELECT 1") == 1
     await asyncio.gather(*crowd)
     assert done == list(range(10))
     await close_pool(pool, timeout_s=5)
 
 
-async def test_whose_turn_does_not_come_is_told_so_and_takes_no_turn_from_others(database_url: str) -> None:
+async def test_whose_turn_does_not_come_is_told_so_and_takes_no_turn_from_others(
+    database_url: str, queries: Queries
+) -> None:
     pool = await opened_pool(database_url)
-    units = Units(pool, acquire_timeout_s=5, readers_max=1, turn_timeout_s=0.05)
+    units = Units(pool, queries, acquire_timeout_s=5, readers_max=1, turn_timeout_s=0.05)
     for _ in range(2):
         async with units.read():
             with pytest.raises(Unavailable):
@@ -175,11 +178,11 @@ async def test_whose_turn_does_not_come_is_told_so_and_takes_no_turn_from_others
 
 async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(world: World) -> None:
     with pytest.raises(Unavailable):
-        async with world.units.write() as connection:
-            process_id = connection.get_server_pid()
+        async with world.units.write() as db:
+            process_id = db.connection.get_server_pid()
             await world.execute("SELECT pg_terminate_backend($1)", process_id)
             await gone(world, process_id)
-            await register(world, connection, "never")
+            await register(db, "never")
     assert not await exists(world, "never")
 
 
@@ -187,11 +190,11 @@ async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(w
 async def test_an_idle_transaction_is_ended_by_the_server(database_url: str, queries: Queries, idle_ms: int) -> None:
     """Wherever the end meets the block, it is an error of the block and nothing else."""
     pool = await opened_pool(database_url, min_size=0, idle_in_transaction_timeout_ms=idle_ms)
-    world = World(Units(pool, acquire_timeout_s=5), queries)
+    world = World(Units(pool, queries, acquire_timeout_s=5))
     with pytest.raises(Unavailable):
-        async with world.units.write() as connection:
-            await register(world, connection, "asleep")
-            await gone(world, connection.get_server_pid())
-            await register(world, connection, "awake")
+        async with world.units.write() as db:
+            await register(db, "asleep")
+            await gone(world, db.connection.get_server_pid())
+            await register(db, "awake")
     assert not await exists(world, "asleep")
     await close_pool(pool, timeout_s=5)

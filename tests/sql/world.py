@@ -5,9 +5,9 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.ids import CommentId, ConversationId, PostId, UserId
-from sql.unit import SqlConnection, Units
+from sql.unit import Units
 
 T = TypeVar("T")
 
@@ -17,26 +17,25 @@ _numbers = itertools.count(1)
 class World:
     """Each call is a unit of work of its own, committed when it returns."""
 
-    def __init__(self, units: Units, queries: Queries) -> None:
+    def __init__(self, units: Units) -> None:
         self.units = units
-        self.sql = queries
 
-    async def write(self, act: Callable[[SqlConnection], Awaitable[T]]) -> T:
-        async with self.units.write() as connection:
-            return await act(connection)
+    async def write(self, act: Callable[[Database], Awaitable[T]]) -> T:
+        async with self.units.write() as db:
+            return await act(db)
 
-    async def read(self, look: Callable[[SqlConnection], Awaitable[T]]) -> T:
-        async with self.units.read() as connection:
-            return await look(connection)
+    async def read(self, look: Callable[[Database], Awaitable[T]]) -> T:
+        async with self.units.read() as db:
+            return await look(db)
 
     async def value(self, sql: str, *arguments: Any) -> Any:
         """One value, straight from the tables."""
-        return await self.read(lambda connection: connection.fetchval(sql, *arguments))
+        return await self.read(lambda db: db.connection.fetchval(sql, *arguments))
 
     async def execute(self, sql: str, *arguments: Any) -> None:
-        await self.write(lambda connection: connection.execute(sql, *arguments))
+        await self.write(lambda db: db.connection.execute(sql, *arguments))
 
-    async def at_once(self, acts: Sequence[Callable[[SqlConnection], Awaitable[T]]]) -> list[T]:
+    async def at_once(self, acts: Sequence[Callable[[Database], Awaitable[T]]]) -> list[T]:
         """Every act in its own transaction, as many of them at a time as the pool has connections."""
         return await asyncio.gather(*(self.write(act) for act in acts))
 
@@ -44,8 +43,7 @@ class World:
         """Somebody new; the name gets a number behind it."""
         username = f"{name}{next(_numbers)}"
         return await self.write(
-            lambda connection: self.sql.accounts.insert_user(
-                connection,
+            lambda db: db.accounts.insert_user(
                 username=username,
                 email=f"{username}@example.org",
                 phone=None,
@@ -59,21 +57,20 @@ class World:
 
     async def follow(self, follower_id: UserId, followed_id: UserId, broadcaster_from: int = 10_000) -> None:
         await self.write(
-            lambda connection: self.sql.graph.follow(
-                connection, follower_id=follower_id, followed_id=followed_id, broadcaster_from=broadcaster_from
+            lambda db: db.graph.follow(
+                follower_id=follower_id, followed_id=followed_id, broadcaster_from=broadcaster_from
             )
         )
 
     async def block(self, blocker_id: UserId, blocked_id: UserId) -> None:
-        async with self.units.write() as connection:
-            await self.sql.people.lock_users(connection, user_ids=[blocker_id, blocked_id])
-            await self.sql.graph.insert_block(connection, blocker_id=blocker_id, blocked_id=blocked_id)
-            await self.sql.graph.sever(connection, user_id=blocker_id, other_id=blocked_id)
+        async with self.units.write() as db:
+            await db.people.lock_users(user_ids=[blocker_id, blocked_id])
+            await db.graph.insert_block(blocker_id=blocker_id, blocked_id=blocked_id)
+            await db.graph.remove_follows(user_id=blocker_id, other_id=blocked_id)
 
     async def post(self, author_id: UserId, text: str = "hello", visibility: str = "public") -> PostId:
         made = await self.write(
-            lambda connection: self.sql.posts.insert_post(
-                connection,
+            lambda db: db.posts.insert_post(
                 author_id=author_id,
                 kind="text",
                 text=text,
@@ -87,24 +84,21 @@ class World:
 
     async def comment(self, post_id: PostId, author_id: UserId, parent_id: CommentId | None = None) -> CommentId:
         made = await self.write(
-            lambda connection: self.sql.comments.insert_comment(
-                connection, post_id=post_id, parent_id=parent_id, author_id=author_id, text="well", client_id=None
+            lambda db: db.comments.insert_comment(
+                post_id=post_id, parent_id=parent_id, author_id=author_id, text="well", client_id=None
             )
         )
         assert made is not None
         return made
 
     async def conversation(self, one: UserId, other: UserId) -> ConversationId:
-        opened = await self.write(
-            lambda connection: self.sql.chat.open_direct(connection, low_id=min(one, other), high_id=max(one, other))
-        )
+        opened = await self.write(lambda db: db.chat.open_direct(low_id=min(one, other), high_id=max(one, other)))
         return opened.id
 
     async def say(self, conversation_id: ConversationId, sender_id: UserId, text: str = "hi") -> int:
         """Sends a message and answers its seq."""
         sent = await self.write(
-            lambda connection: self.sql.chat.insert_message(
-                connection,
+            lambda db: db.chat.insert_message(
                 conversation_id=conversation_id,
                 sender_id=sender_id,
                 text=text,

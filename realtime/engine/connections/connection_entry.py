@@ -10,40 +10,32 @@ from realtime.contract.errors import CloseReason
 from realtime.engine.connections.packet_handler import PacketHandler
 from realtime.engine.polling import PollingTransport
 from realtime.engine.protocol.frames import BINARY, CLOSE, PONG, Outgoing
-from realtime.engine.session.session import Connection
+from realtime.engine.session.connection import Connection
+from realtime.engine.session.session import Session
 from realtime.engine.timing.heartbeat import Heartbeat
 
 _PING = Outgoing(b"2")
 
 
 class PendingUpgrade(Protocol):
-    """A WebSocket that a polling client tries; it is not its transport yet."""
+    """A WebSocket that a polling client probes; it is not its transport yet."""
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Closes the WebSocket; the client goes on polling."""
 
 
 class ConnectionEntry:
-    """Hears what the client says on a WebSocket, and is asked by the heartbeat.
+    """Receives what the client sends on a WebSocket, and is pinged by the heartbeat.
 
-    `polling` is None for a connection that began as a WebSocket. `poll` is the request that waits for packets;
-    `posting` tells that one is being read; `probe` is a WebSocket that the client tries beside its polling.
+    `polling` is None for a connection that was opened as a WebSocket. `poll` is the request that waits for packets,
+    `is_posting` is true while a POST of the client is read, `upgrade` is the WebSocket that it probes.
     """
 
-    __slots__ = (
-        "connection",
-        "ended",
-        "heartbeat",
-        "packet_handler",
-        "poll",
-        "polling",
-        "posting",
-        "probe",
-    )
+    __slots__ = ("connection", "heartbeat", "is_posting", "packet_handler", "poll", "polling", "upgrade")
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Connection[Session],
         packet_handler: PacketHandler,
         heartbeat: Heartbeat,
         polling: PollingTransport | None,
@@ -53,43 +45,41 @@ class ConnectionEntry:
         self.heartbeat = heartbeat
         self.polling = polling
         self.poll: web.Request | None = None
-        self.posting = False
-        self.probe: PendingUpgrade | None = None
-        self.ended = False
+        self.is_posting = False
+        self.upgrade: PendingUpgrade | None = None
 
-    def text(self, payload: bytes) -> None:
+    def on_text(self, payload: bytes) -> None:
         kind = payload[:1]
         if kind == PONG:
-            self.pong()
+            self.pong_received()
         else:
-            # One of an unknown kind too: it closes the connection in its turn.
-            self.packet_handler.take(kind, payload[1:])
+            # A packet of an unknown kind too: it closes the connection in its turn.
+            self.packet_handler.handle(kind, payload[1:])
 
-    def binary(self, payload: bytes) -> None:
-        self.packet_handler.take(BINARY, payload)
+    def on_binary(self, payload: bytes) -> None:
+        self.packet_handler.handle(BINARY, payload)
 
-    def violated(self, reason: CloseReason) -> None:
+    def on_violation(self, reason: CloseReason) -> None:
         self.connection.close(reason)
 
-    def left(self) -> None:
-        if not self.connection.gone:
-            self.heartbeat.forget(self)
-            self.connection.hung_up()
-            # After what it said before.
-            self.packet_handler.take(CLOSE, b"")
+    def on_close(self) -> None:
+        if self.connection.is_writable:
+            self.heartbeat.remove(self)
+            self.connection.note_client_close()
+            # After the packets that the client sent before.
+            self.packet_handler.handle(CLOSE, b"")
 
-    def pong(self) -> None:
-        """Takes a sign of life."""
-        if not self.connection.gone:
-            self.heartbeat.hear(self)
+    def pong_received(self) -> None:
+        if self.connection.is_writable:
+            self.heartbeat.restart(self)
 
-    def ask(self) -> None:
+    def ping(self) -> None:
         self.connection.write(_PING)
 
     @property
-    def excused(self) -> bool:
-        # A pong may be in what is not read because of what came before it.
-        return self.packet_handler.holding or (self.posting and self.packet_handler.task is not None)
+    def pong_may_be_unread(self) -> bool:
+        """True while packets of the client wait to be read: a pong may be among them."""
+        return self.packet_handler.is_paused or (self.is_posting and self.packet_handler.task is not None)
 
-    def fall_silent(self) -> None:
-        self.connection.lost("ping timeout")
+    def ping_timed_out(self) -> None:
+        self.connection.abort("ping timeout")

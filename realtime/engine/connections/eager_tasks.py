@@ -1,4 +1,4 @@
-"""Runs coroutines at once up to where they first wait: what does not wait costs no task."""
+"""Runs coroutines at once up to their first wait: one that does not wait costs no task."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Finish = Callable[[Awaitable[None]], Work]
 
 
 class EagerTasks:
-    """Takes first steps in the name of a task that stands ready and becomes the coroutine's own if it has to wait.
+    """Runs the first step of a coroutine inside a task that was made beforehand, and is its task if it has to wait.
 
-    So `asyncio.current_task()`, timeouts and cancellation mean inside a coroutine what they mean in any task. One task
-    stands ready; a coroutine that begins before the next one does gets an ordinary task.
+    So `asyncio.current_task()`, timeouts and cancellation work inside the coroutine as in any task. One task is kept
+    ready; a coroutine that is started before the next one is ready gets an ordinary task.
     """
 
     def __init__(self) -> None:
@@ -24,13 +24,13 @@ class EagerTasks:
         self._ready: _ReadyTask | None = None
         self._stopped = False
 
-    def take(self, work: Work, finish: Finish) -> asyncio.Task[None] | None:
-        """Runs `work`. None: it is done. Else the task that goes on with it, in `finish(...)`, which has to await it.
+    def start(self, work: Work, finish: Finish) -> asyncio.Task[None] | None:
+        """Runs `work`. None: it is done. Else the task that continues it inside `finish(...)`, which has to await it.
 
         Raises what the work raises before it waits.
         """
         loop, ready = self._loop, self._ready
-        if ready is None or not ready.waits or ready.is_used:
+        if ready is None or not ready.is_waiting or ready.is_used:
             if ready is None or ready.is_used:
                 self._prepare()
             return loop.create_task(finish(work))
@@ -48,11 +48,11 @@ class EagerTasks:
             if caller is not None:
                 _enter_task(loop, caller)
         self._prepare()
-        ready.give(finish(_Begun(work, context, awaited)))
+        ready.assign(finish(_StartedCoroutine(work, context, awaited)))
         return task
 
     def stop(self) -> None:
-        """No task stands ready any more; what waits goes on."""
+        """Keeps no task ready any more; coroutines that wait continue."""
         self._stopped = True
         if self._ready is not None:
             self._ready.task.cancel()
@@ -63,41 +63,41 @@ class EagerTasks:
 
 
 class _ReadyTask:
-    """A task that `waits` for the rest of a coroutine whose first step was taken in its name."""
+    """A task that waits for the rest of a coroutine whose first step ran inside it."""
 
-    __slots__ = ("_given", "_rest", "task", "waits")
+    __slots__ = ("_assigned", "_rest", "is_waiting", "task")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._given: asyncio.Future[None] = loop.create_future()
+        self._assigned: asyncio.Future[None] = loop.create_future()
         self._rest: Work | None = None
-        self.waits = False
+        self.is_waiting = False
         self.task = loop.create_task(self._run())
 
     @property
     def is_used(self) -> bool:
-        return self._given.done()
+        return self._assigned.done()
 
-    def give(self, rest: Work) -> None:
+    def assign(self, rest: Work) -> None:
         self._rest = rest
         # The first step may have cancelled its own task.
-        if not self._given.done():
-            self._given.set_result(None)
+        if not self._assigned.done():
+            self._assigned.set_result(None)
 
     async def _run(self) -> None:
-        self.waits = True
+        self.is_waiting = True
         try:
-            await self._given
+            await self._assigned
         except asyncio.CancelledError:
             if self._rest is None:
                 raise
-            # Meant for the coroutine, and told to it where it waits.
+            # The cancellation is meant for the coroutine: it is raised where that waits.
             self.task.uncancel()
             asyncio.get_running_loop().call_soon(self.task.cancel)
         if self._rest is not None:
             await self._rest
 
 
-class _Begun:
+class _StartedCoroutine:
     """The rest of a coroutine that waits for `awaited`."""
 
     __slots__ = ("_awaited", "_context", "_work")

@@ -1,4 +1,4 @@
-"""What a client says, in its order: one packet at a time from the transports to the policy, and the answers back."""
+"""Handles the packets of a client in order, one at a time: from its transport to the policy, and the answers back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import orjson
 
 from realtime.contract.errors import CLOSE_PROTOCOL_ERROR, INTERNAL, UNAVAILABLE, CommandError
 from realtime.contract.wire import answer_error
-from realtime.engine.connections.connect_handler import ConnectHandler, unforeseen
+from realtime.engine.connections.connect_handler import ConnectHandler, log_failure
 from realtime.engine.connections.eager_tasks import EagerTasks, Work
 from realtime.engine.protocol import msgpack_packets
 from realtime.engine.protocol.frames import BINARY, CLOSE, MESSAGE, MalformedPacket
 from realtime.engine.protocol.packets import BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet, attach, decode_packet
+from realtime.engine.session.connection import Connection
+from realtime.engine.session.lifecycle import ConnectionState, SessionState
 from realtime.engine.session.policy import SessionPolicy
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +28,16 @@ _PACKETS_PER_TURN = 32
 _WAITING_MAX = 64
 _WAITING_MAX_BYTES = 256 * 1024
 
+# Looking a member up in an Enum is slow, and these are compared for every packet.
+_OPEN, _CLIENT_CLOSED = ConnectionState.OPEN, ConnectionState.CLIENT_CLOSED
+_DISCONNECTING = SessionState.DISCONNECTING
+
 
 class PacketHandler:
-    """Takes the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`.
+    """Handles the packets of one connection. A packet that breaks the protocol closes it with `protocol_error`.
 
-    What the policy does without waiting is done when the packet comes. `task` works while something waits; an idle
-    connection has none. While many packets wait, no more are read: `holding`.
+    What the policy does without waiting is done when the packet arrives. `task` runs while the policy or a packet
+    waits; an idle connection has none. While many packets wait, no more are read: `is_paused`.
     """
 
     __slots__ = (
@@ -39,20 +45,20 @@ class PacketHandler:
         "_connect_handler",
         "_connection",
         "_eager_tasks",
+        "_handled_in_a_row",
         "_incomplete",
         "_max_bytes",
         "_policy",
         "_speaks_msgpack",
-        "_taken_at_once",
         "_waiting",
         "_waiting_bytes",
-        "holding",
+        "is_paused",
         "task",
     )
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Connection[Session],
         *,
         policy: SessionPolicy,
         connect_handler: ConnectHandler,
@@ -68,51 +74,52 @@ class PacketHandler:
         self._attachments: list[bytes] | None = None
         self._waiting: deque[tuple[bytes, bytes]] | None = None
         self._waiting_bytes = 0
-        self._taken_at_once = 0
-        self.holding = False
+        self._handled_in_a_row = 0
+        self.is_paused = False
         self.task: asyncio.Task[None] | None = None
         self._speaks_msgpack = connection.codec.CODEC == msgpack_packets.CODEC
 
-    def take(self, kind: bytes, data: bytes) -> None:
-        """Handles a packet after all that were taken before; none is handled once the connection is closing."""
-        if self._connection.closing:
+    def handle(self, kind: bytes, data: bytes) -> None:
+        """Handles a packet after those that came before it, unless the connection is being closed."""
+        state = self._connection.state
+        if state is not _OPEN and state is not _CLIENT_CLOSED:
             return
         if self.task is not None:
-            self._wait(kind, data)
+            self._enqueue(kind, data)
         elif kind == CLOSE:
-            self._connection.left()
-        elif self._taken_at_once == _PACKETS_PER_TURN:
-            # One client's backlog must not keep the loop from all others.
-            self._taken_at_once = 0
-            self._wait(kind, data)
-            self.task = asyncio.get_running_loop().create_task(self._work_on())
+            self._connection.finish_client_close()
+        elif self._handled_in_a_row == _PACKETS_PER_TURN:
+            # One client's backlog must not block the loop for all others.
+            self._handled_in_a_row = 0
+            self._enqueue(kind, data)
+            self.task = asyncio.get_running_loop().create_task(self._process())
         else:
-            self._taken_at_once += 1
-            work = self._begin(kind, data)
+            self._handled_in_a_row += 1
+            work = self._start(kind, data)
             if work is not None:
-                self._take_first_step(work)
+                self._run_eagerly(work)
 
-    def _take_first_step(self, work: Work) -> None:
+    def _run_eagerly(self, work: Work) -> None:
         try:
-            self.task = self._eager_tasks.take(work, self._work_on)
+            self.task = self._eager_tasks.start(work, self._process)
         except asyncio.CancelledError:
-            # It awaited what was cancelled before: answered, and nobody else's end.
+            # The coroutine awaited something that was cancelled before: it has answered, and nothing else ends by it.
             self.task = None
         if self.task is None:
             self._connection.end_work()
 
-    def _wait(self, kind: bytes, data: bytes) -> None:
+    def _enqueue(self, kind: bytes, data: bytes) -> None:
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append((kind, data))
         self._waiting_bytes += len(data)
-        if not self.holding and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
-            self.holding = True
-            self._connection.hold()
+        if not self.is_paused and (len(self._waiting) > _WAITING_MAX or self._waiting_bytes > _WAITING_MAX_BYTES):
+            self.is_paused = True
+            self._connection.pause_reading()
 
-    async def _work_on(self, begun: Awaitable[None] | None = None) -> None:
-        """Ends what was begun, and handles all that has come meanwhile."""
-        work, taken = begun, 0
+    async def _process(self, started: Awaitable[None] | None = None) -> None:
+        """Finishes the work that was started, and handles the packets that have come meanwhile."""
+        work, handled = started, 0
         try:
             while True:
                 if work is not None:
@@ -120,21 +127,21 @@ class PacketHandler:
                         await work
                     finally:
                         self._connection.end_work()
-                taken += 1
-                if taken % _PACKETS_PER_TURN == 0:
+                handled += 1
+                if handled % _PACKETS_PER_TURN == 0:
                     await asyncio.sleep(0)
                 packet = self._next()
-                if packet is None or self._connection.closing:
+                if packet is None or not self._connection.is_readable:
                     return
-                work = self._begin(*packet)
+                work = self._start(*packet)
         finally:
-            self._rest()
+            self._become_idle()
 
-    def _rest(self) -> None:
-        """Nothing is handled any more, until the next packet comes."""
+    def _become_idle(self) -> None:
+        """Handles nothing until the next packet comes."""
         self.task = self._waiting = None
         self._waiting_bytes = 0
-        self._go_on()
+        self._resume_reading()
 
     def _next(self) -> tuple[bytes, bytes] | None:
         if not self._waiting:
@@ -142,28 +149,28 @@ class PacketHandler:
         packet = self._waiting.popleft()
         self._waiting_bytes -= len(packet[1])
         if len(self._waiting) <= _WAITING_MAX // 2 and self._waiting_bytes <= _WAITING_MAX_BYTES // 2:
-            self._go_on()
+            self._resume_reading()
         return packet
 
-    def _go_on(self) -> None:
-        if self.holding:
-            self.holding = False
-            self._connection.go_on()
+    def _resume_reading(self) -> None:
+        if self.is_paused:
+            self.is_paused = False
+            self._connection.resume_reading()
 
-    def _begin(self, kind: bytes, data: bytes) -> Work | None:
-        """Handles a packet. What the policy may have to wait for is returned: `end_work` has to follow it."""
+    def _start(self, kind: bytes, data: bytes) -> Work | None:
+        """Handles a packet; returns a coroutine where the policy may have to wait: `end_work` has to follow it."""
         connection = self._connection
         connection.busy = True
         work: Work | None = None
         try:
             if kind == MESSAGE:
-                work = self._take_text(data)
+                work = self._handle_text(data)
             elif kind == BINARY:
-                work = self._take_binary(data)
+                work = self._handle_binary(data)
             elif kind == CLOSE:
-                connection.left()
+                connection.finish_client_close()
             else:
-                raise MalformedPacket("an Engine.IO packet that is not a client's to send")
+                raise MalformedPacket("an Engine.IO packet that a client may not send")
         except MalformedPacket as error:
             _log.info("connection %s from %s breaks the protocol: %s", connection.id, connection.peer_address, error)
             connection.close(CLOSE_PROTOCOL_ERROR)
@@ -171,7 +178,7 @@ class PacketHandler:
             connection.end_work()
         return work
 
-    def _take_text(self, text: bytes) -> Work | None:
+    def _handle_text(self, text: bytes) -> Work | None:
         if self._speaks_msgpack:
             raise MalformedPacket("text where all packets are msgpack")
         if self._incomplete is not None:
@@ -180,11 +187,11 @@ class PacketHandler:
         if packet.attachments:
             self._incomplete = packet
             return None
-        return self._handle(packet)
+        return self._handle_packet(packet)
 
-    def _take_binary(self, data: bytes) -> Work | None:
+    def _handle_binary(self, data: bytes) -> Work | None:
         if self._speaks_msgpack:
-            return self._handle(msgpack_packets.decode_packet(data))
+            return self._handle_packet(msgpack_packets.decode_packet(data))
         packet = self._incomplete
         if packet is None:
             raise MalformedPacket("a binary message that no packet announced")
@@ -196,23 +203,23 @@ class PacketHandler:
             return None
         self._attachments = self._incomplete = None
         attach(packet, attachments)
-        return self._handle(packet)
+        return self._handle_packet(packet)
 
-    def _handle(self, packet: Packet) -> Work | None:
+    def _handle_packet(self, packet: Packet) -> Work | None:
         kind, connection = packet.kind, self._connection
         if kind is CONNECT:
             return self._connect_handler.connect(connection, packet.namespace, packet.auth or {})
         session = connection.session(packet.namespace)
-        if session is None or session.leaving:
-            if session is None and packet.namespace not in connection.dismissed:
+        if session is None or session.state is _DISCONNECTING:
+            if session is None and packet.namespace not in connection.disconnected_namespaces:
                 raise MalformedPacket("a packet before CONNECT")
-            # It crossed our DISCONNECT on the way.
+            # The client sent it before our DISCONNECT reached it.
             return None
         if kind is EVENT or kind is BINARY_EVENT:
             return self._event(session, packet)
         if kind is DISCONNECT:
-            connection.drop(session, "client namespace disconnect")
-        # The server asks for no acks, so that one of a client's means nothing.
+            connection.end_session(session, "client namespace disconnect")
+        # The server asks for no acks, so that a client's ack is ignored.
         return None
 
     def _event(self, session: Session, packet: Packet) -> Work | None:
@@ -247,5 +254,5 @@ class PacketHandler:
 
 
 def _failed(event: str) -> bytes:
-    """The answer of an event that failed unforeseen."""
-    return answer_error(CommandError(INTERNAL, unforeseen(event)))
+    """The answer of an event at which the policy raised an unexpected exception."""
+    return answer_error(CommandError(INTERNAL, log_failure(event)))

@@ -1,4 +1,4 @@
-"""The socket at which clients arrive."""
+"""The listening socket."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import socket
 from typing import Final
 
 KERNEL_BUFFER_BYTES: Final = 128 * 1024
-"""What the kernel may hold for one client: it would hide megabytes that a stalled one has not read."""
+"""Send buffer of the kernel for one client: a larger one would hide megabytes that a stalled client has not read."""
 
 
 def listen(host: str, port: int, *, backlog: int = 1024) -> socket.socket:
-    """Listens on the first address of this name; port 0: on a free one.
+    """Listens on the first address of this host name; port 0: on a free port.
 
-    An accepted socket inherits the options of the one that listens: none has to be set for each client.
+    Accepted sockets inherit the options of the listening one: none has to be set for each client.
     """
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     listening = socket.create_server((host, port), family=family, backlog=backlog)

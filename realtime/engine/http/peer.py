@@ -1,4 +1,4 @@
-"""Who is really at the other end of a request, and from which page it comes."""
+"""The real address of the client of a request, and whether its page may use this server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANY_ORIGIN = "*"
 def peer_address(request: web.BaseRequest, trusted_proxies: Sequence[Network]) -> str:
     """The address of the client: the socket's peer, or the last one that a trusted proxy vouches for.
 
-    Forwarding headers of anybody else are not looked at. "" on a Unix socket.
+    Forwarding headers of any other peer are ignored. "" on a Unix socket.
     """
     peer = _socket_peer(request)
     if not trusted_proxies or not _trusted(peer, trusted_proxies):
@@ -34,7 +34,7 @@ def peer_address(request: web.BaseRequest, trusted_proxies: Sequence[Network]) -
 def origin_allowed(
     request: web.BaseRequest, allowed_origins: Collection[str], trusted_proxies: Sequence[Network]
 ) -> bool:
-    """Whether the page that sends this may talk to us: it is on the list, or it came from this very host.
+    """Whether the page that sends the request may use this server: it is on the list, or is of the same host.
 
     Requests without an Origin are not from a page. "*" allows all.
     """
@@ -52,7 +52,7 @@ def _socket_peer(request: web.BaseRequest) -> str:
     host = request.remote or ""
     if ":" not in host:
         return host
-    # An IPv4 client of a socket that listens on IPv6 has one address, not two.
+    # An IPv4 client of a socket that listens on IPv6 must not have two addresses.
     address = _parse(host)
     return str(address) if address is not None else host
 

@@ -1,4 +1,4 @@
-"""The engine's HTTP answers, as Engine.IO clients know them."""
+"""The HTTP responses of Engine.IO."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime.engine.session.policy import HandshakeRefusal
 
 
 class BadRequest(Enum):
-    """Why a request is not of the protocol: the code and the message that Engine.IO clients know."""
+    """Why a request breaks the protocol: the code and the message of Engine.IO."""
 
     UNKNOWN_TRANSPORT = (0, "Transport unknown")
     UNKNOWN_SID = (1, "Session ID unknown")
@@ -26,14 +26,14 @@ def poll_answer(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="text/plain", charset="utf-8", headers={"Cache-Control": "no-store"})
 
 
-def bad_request(why: BadRequest) -> web.Response:
-    code, message = why.value
-    status = 403 if why is BadRequest.FORBIDDEN else 400
+def bad_request(reason: BadRequest) -> web.Response:
+    code, message = reason.value
+    status = 403 if reason is BadRequest.FORBIDDEN else 400
     return _json(status, {"code": code, "message": message})
 
 
 def too_large() -> web.Response:
-    """The body was not read to its end, so that nothing more can come on this HTTP connection."""
+    """Closes the HTTP connection too: the body was not read to its end."""
     response = _json(413, {"code": "too_large", "message": "Payload too large"})
     response.force_close()
     return response
@@ -57,7 +57,7 @@ def preflight() -> web.Response:
 
 
 def share_with_page(response: web.StreamResponse, origin: str | None) -> None:
-    """Lets a page of another, allowed origin read the answer."""
+    """Lets a page of another, allowed origin read the response."""
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Vary"] = "Origin"

@@ -1,4 +1,4 @@
-"""How Socket.IO packets are written as bytes; each mount of the engine has one way."""
+"""The encodings of what the server sends; each connection has one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from realtime.engine.protocol.frames import Outgoing
 
 
 class Codec(Protocol):
-    """What a module that encodes packets offers. All JSON is given encoded; `ack_id` as digits."""
+    """Encodes packets. `data` is encoded JSON, `ack_id` digits; `push_id` is None for a push that is never replayed."""
 
     @property
     def CODEC(self) -> int:
-        """Its number, from 0: an index of encoded forms."""
+        """Its number, from 0, by which `EncodedPush` keeps encoded forms."""
 
     def encode_event(self, namespace: str, event: str, data: bytes, push_id: str | None = None) -> Outgoing: ...
 

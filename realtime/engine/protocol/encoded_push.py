@@ -1,15 +1,20 @@
-"""A push in the forms that its recipients need, each made when the first of them needs it."""
+"""A push in the encodings that its recipients need, each made when the first of them needs it."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from realtime.engine.protocol.codec import Codec
 from realtime.engine.protocol.frames import Outgoing
+
+FORMS_PER_CODEC: Final = 2
+_NO_FORMS: Final = (None,) * 3 * FORMS_PER_CODEC
 
 
 class EncodedPush:
     """One push; `data` is encoded JSON. `push_id` is unique over nodes, None for a push that is never replayed.
 
-    `forms` are those that were made: two of each codec, without and with the push id.
+    `forms` are its encodings so far: two of each codec, without and with the push id; None where nobody needed it yet.
     """
 
     __slots__ = ("__weakref__", "data", "event", "forms", "namespace", "push_id")
@@ -19,12 +24,12 @@ class EncodedPush:
         self.event = event
         self.data = data
         self.push_id = push_id
-        self.forms: list[Outgoing | None] = [None, None, None, None]
+        self.forms: list[Outgoing | None] = list(_NO_FORMS)
 
     def packet(self, codec: Codec, *, with_offset: bool) -> Outgoing:
         """The encoded packet; the push id is its last argument for sessions that asked for recovery."""
         offset = self.push_id if with_offset else None
-        form = 2 * codec.CODEC + (offset is not None)
+        form = FORMS_PER_CODEC * codec.CODEC + (offset is not None)
         packet = self.forms[form]
         if packet is None:
             packet = self.forms[form] = codec.encode_event(self.namespace, self.event, self.data, offset)

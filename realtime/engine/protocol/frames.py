@@ -1,6 +1,6 @@
-"""Engine.IO packets as the two transports carry them: WebSocket frames and polling payloads.
+"""Engine.IO packets in the framing of both transports: WebSocket frames and polling payloads.
 
-Both are made of bytes that are already encoded; nothing here decodes what a packet carries.
+Both are made of encoded bytes; nothing here decodes the content of a packet.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHORT_TEXT_HEADS = tuple(bytes((_FIN | _TEXT_OPCODE, length)) for length in ran
 
 
 class MalformedPacket(Exception):
-    """What a client sent is not of the protocol: its connection has to be closed."""
+    """A client broke the protocol: its connection has to be closed."""
 
 
 class EnginePacket(NamedTuple):
@@ -37,9 +37,9 @@ class EnginePacket(NamedTuple):
 
 
 class Outgoing:
-    """One Engine.IO packet on its way to any number of clients; framed once, however many get it.
+    """One Engine.IO packet to any number of clients; framed once.
 
-    `payload` is its form in a polling payload; `frame` the WebSocket frame where that is not the same bytes in text.
+    `payload` is the packet in a polling payload; `frame` is its WebSocket frame, None: a text frame of the payload.
     """
 
     __slots__ = ("frame", "payload")
@@ -50,7 +50,7 @@ class Outgoing:
 
 
 def binary_message(data: bytes) -> Outgoing:
-    """A message that is not text: a binary frame on a WebSocket, base64 in a polling payload."""
+    """A binary message: a binary frame on a WebSocket, base64 in a polling payload."""
     return Outgoing(BINARY + base64.b64encode(data), websocket_frame(_BINARY_OPCODE, data))
 
 

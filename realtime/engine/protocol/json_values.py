@@ -1,4 +1,4 @@
-"""JSON that clients send: all that is valid comes out as a value, so that an answer can say what is wrong."""
+"""Reads JSON of clients: every valid text becomes a value, so that an answer can say what is wrong with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NestedTooDeep(Exception):
 def parse_json(text: bytes) -> object:
     """The value of a JSON text. Integers past 64 bits become floats, lone surrogates stay in the string.
 
-    Raises ValueError for what is not JSON, NestedTooDeep for what is refused unread.
+    Raises ValueError for a text that is not JSON, NestedTooDeep for one that is refused unread.
     """
     try:
         return orjson.loads(text)

@@ -1,4 +1,4 @@
-"""Socket.IO packets as `socket.io-msgpack-parser` writes them: each a binary message with one msgpack map."""
+"""Socket.IO packets in the encoding of `socket.io-msgpack-parser`: each a binary message with one msgpack map."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def decode_packet(body: bytes) -> Packet:
         if digits is None or not isinstance(data, list):
             raise MalformedPacket("an ACK carries an id and a list")
         return Packet(Kind.ACK, namespace, digits, size_bytes=len(body))
-    raise MalformedPacket("a CONNECT_ERROR is the server's to send")
+    raise MalformedPacket("only the server sends a CONNECT_ERROR")
 
 
 def _event(namespace: str, ack_id: bytes | None, data: object, size_bytes: int) -> Packet:

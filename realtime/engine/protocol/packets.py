@@ -1,4 +1,4 @@
-"""Socket.IO 5 packets: what clients may send, checked strictly, and what the server says."""
+"""Socket.IO 5 packets in JSON: strict decoding of what clients send, and encoding of what the server sends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime.engine.protocol.frames import MalformedPacket, Outgoing
 from realtime.engine.protocol.json_values import NestedTooDeep, parse_json
 
 CODEC = 0
-"""The number of this encoding among the engine's."""
+"""See `Codec`."""
 MAX_ATTACHMENTS = 10
 RESERVED_EVENTS = frozenset(
     ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
@@ -48,7 +48,7 @@ _CONNECT_MARK = CONNECT.value
 class Packet:
     """One Socket.IO packet of a client.
 
-    `ack_id` is kept as the client wrote it: it is only ever echoed. `name` and `args` are those of an event, `auth`
+    `ack_id` is kept as the client wrote it: it is only echoed. `name` and `args` are those of an event, `auth`
     that of a CONNECT. `attachments` is how many binary messages have to follow before the packet is complete.
     """
 
@@ -65,14 +65,14 @@ class Packet:
 def decode_packet(text: bytes) -> Packet:
     """Reads what follows the Engine.IO message type. Raises MalformedPacket."""
     if text[:1] == _EVENT_MARK:
-        # The short way for what clients usually send: an event on the main namespace.
+        # The fast path for what clients usually send: an event on the main namespace.
         begin = text.find(b"[", 1, _ACK_ID_ENDS)
         ack_id = text[1:begin]
         if begin == 1 or (begin > 0 and ack_id.isdigit()):
             name, args = _read_event(text[begin:])
             return Packet(EVENT, "/", ack_id or None, 0, name, args, None, len(text))
     elif text[:1] == _CONNECT_MARK and text[1:2] in _AUTH_BEGINS:
-        # The same for how nearly everybody begins.
+        # The fast path for the usual CONNECT.
         return Packet(CONNECT, "/", None, auth=_read_auth(text[1:]), size_bytes=len(text))
     head = _HEAD.match(text)
     if head is None:
@@ -103,12 +103,12 @@ def decode_packet(text: bytes) -> Packet:
             if packet.ack_id is None or not isinstance(_parse(data), list):
                 raise MalformedPacket("an ACK carries an id and a list")
         case Kind.CONNECT_ERROR:
-            raise MalformedPacket("a CONNECT_ERROR is the server's to send")
+            raise MalformedPacket("only the server sends a CONNECT_ERROR")
     return packet
 
 
 def attach(packet: Packet, attachments: Sequence[bytes]) -> None:
-    """Puts binary messages where an event's placeholders stand. Raises MalformedPacket."""
+    """Replaces the placeholders in an event's arguments by its binary messages. Raises MalformedPacket."""
     try:
         packet.args = [_fill(argument, attachments) for argument in packet.args]
     except RecursionError:

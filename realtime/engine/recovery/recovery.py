@@ -1,232 +1,142 @@
-"""Connection state recovery: sessions of lost clients are kept for a while, and given back with what was missed."""
+"""Connection state recovery: a client that reconnects gets its session back, with the pushes that it missed."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
-from typing import Protocol
-
-import structlog
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from realtime.contract.errors import CLOSE_REASONS, CLOSE_SLOW_CONSUMER
-from realtime.engine.hub import Hub
-from realtime.engine.protocol.encoded_push import EncodedPush
-from realtime.engine.recovery.kept_sessions import KeptSessions
-from realtime.engine.recovery.missed_pushes import MissedPushSender, size_on_its_way
-from realtime.engine.replay.recovery_state import RecoveryState
-from realtime.engine.replay.replay_log import ReplayLogs
+from realtime.engine.recovery.missed_pushes import MissedPushSender
+from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
+from realtime.engine.recovery.stalled_clients import StalledClients
+from realtime.engine.session.connection import TRANSPORT_CLOSE, Connection
 from realtime.engine.session.policy import RecoveryPolicy
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.session import Session
 
-MAX_ID_CHARS = 64
-"""Of a private id and of an offset: a client that shows more has neither of us."""
-MAX_KEPT_OF_ONE = 256
-"""All namespaces of dozens of devices."""
-MAX_STALLED = 10_000
-"""So many stalled clients are remembered until they come back and can be told."""
-TRANSPORT_LOST = ("transport close", "transport error", "ping timeout")
-RESUMABLE = frozenset((*TRANSPORT_LOST, *(reason.reason for reason in CLOSE_REASONS if reason.resumable)))
-"""Why a session may have ended that can be resumed."""
-
-log = structlog.get_logger(__name__)
+MAX_ID_CHARS: Final = 64
+"""Of a private id and of an offset; this server gives out no longer ones."""
+_TRANSPORT_LOST = (TRANSPORT_CLOSE, "transport error", "ping timeout")
+RESUMABLE: Final = frozenset((*_TRANSPORT_LOST, *(reason.reason for reason in CLOSE_REASONS if reason.resumable)))
+"""Reasons for which a session may have ended that can be resumed."""
 
 
 class OtherNodes(Protocol):
     """Where sessions are looked for that this node does not know."""
 
     async def fetch(
-        self, connection: Connection, namespace: str, pid: str, offset: str | None, auth: Mapping[str, object]
+        self,
+        connection: Connection[Session],
+        namespace: str,
+        pid: str,
+        offset: str | None,
+        auth: Mapping[str, object],
     ) -> Session | None:
-        """Takes a session over from the node that holds it, with its rooms and what it missed in its recovery_state.
+        """Moves a session here from its node, with its rooms and the pushes that it missed; it is kept then.
 
         None: it cannot be recovered. Raises ConnectRefused.
         """
 
-    def holds(self, pid: str) -> None:
-        """This node keeps a session that others may be asked for."""
+    def announce(self, pid: str) -> None:
+        """Lets other nodes find a session here that did not begin here."""
 
 
 class Recovery:
-    """The sessions of one node that asked for recovery. They are kept for `window_s` after their client was lost.
+    """Resumes sessions at CONNECT, and keeps them when their client is lost.
 
-    What a client missed is told in parts of at most `max_part_bytes`, the next when it has read the last. A client that
-    missed more than `max_missed_bytes` gets a fresh session. At most `max_kept` sessions are kept, `max_kept_of_one` of
-    the same owner; the oldest go first.
+    The pushes that a client missed are sent in parts of at most `max_part_bytes`, the next when it has read the last.
+    `other_nodes` is None for a node that stands alone.
     """
 
     def __init__(
         self,
         *,
-        hub: Hub,
-        logs: ReplayLogs,
+        recoverable: RecoverableSessions,
         policy: RecoveryPolicy,
-        node_id: str,
-        window_s: float = 120.0,
+        stalled_clients: StalledClients,
+        other_nodes: OtherNodes | None = None,
         max_part_bytes: int = 512 * 1024,
-        max_missed_bytes: int = 4 * 1024 * 1024,
-        max_kept: int = 50_000,
-        max_kept_of_one: int = MAX_KEPT_OF_ONE,
     ) -> None:
-        self._hub = hub
-        self.logs = logs
+        self._recoverable = recoverable
         self._policy = policy
-        self._node_id = node_id
-        self._catching_up = MissedPushSender(max_part_bytes=max_part_bytes, on_done=policy.resumed)
-        self._max_missed_bytes = max_missed_bytes
-        self._kept = KeptSessions(
-            window_s=window_s,
-            max_count=max_kept,
-            max_of_one=max_kept_of_one,
-            owner_of=policy.owner,
-            give_up=self._give_up,
-        )
-        self._sessions: dict[str, Session] = {}
-        self._stalled: dict[str, None] = {}
-        self._retired = False
-        self.other_nodes: OtherNodes | None = None
+        self._stalled_clients = stalled_clients
+        self._other_nodes = other_nodes
+        self._missed_push_sender = MissedPushSender(max_part_bytes=max_part_bytes, on_done=policy.resumed)
+        self._stopped = False
 
     def stop(self) -> None:
-        """Forgets all sessions that are kept, and keeps none any more."""
-        self._retired = True
-        self._kept.stop()
-        self._catching_up.stop()
+        """Ends all kept sessions, and keeps none any more."""
+        self._stopped = True
+        self._recoverable.stop()
+        self._missed_push_sender.stop()
 
-    def find(self, pid: str) -> Session | None:
-        """The session of this private id, live or kept."""
-        return self._sessions.get(pid)
-
-    def sessions(self) -> Sequence[Session]:
-        """A snapshot of all sessions that asked for recovery, live and kept."""
-        return tuple(self._sessions.values())
-
-    async def resume(self, connection: Connection, namespace: str, auth: Mapping[str, object]) -> Session | None:
-        """The session that a CONNECT asks for, on its new connection and with all that it missed; to be opened at once.
+    async def resume(
+        self, connection: Connection[Session], namespace: str, auth: Mapping[str, object]
+    ) -> Session | None:
+        """The session that a CONNECT asks for, on its new connection, with the pushes that it missed; to be opened at
+        once.
 
         None: the client did not ask, or cannot have it back. Raises ConnectRefused.
         """
-        asked = _asked_for(auth)
-        if asked is None:
+        requested = _requested_session(auth)
+        if requested is None:
             return None
-        pid, offset = asked
-        session = self._sessions.get(pid)
-        if session is None and pid and self.other_nodes is not None:
-            session = await self.other_nodes.fetch(connection, namespace, pid, offset, auth)
+        pid, offset = requested
+        session = self._recoverable.find(pid)
+        if session is None and pid and self._other_nodes is not None:
+            session = await self._other_nodes.fetch(connection, namespace, pid, offset, auth)
         elif session is not None and (
             session.namespace != namespace or not await self._policy.resume(session, connection, auth)
         ):
             return None
-        if session is None or session.recovery_state is None or self._sessions.get(pid) is not session:
+        if session is None or session.recovery_state is None or self._recoverable.find(pid) is not session:
             return None
-        self.detach(session)
-        missed = self.missed(session, offset)
+        self._recoverable.detach(session)
+        missed = self._recoverable.missed(session, offset)
         if missed is None:
-            self._kept.expire(session)
+            self._recoverable.expire(session)
             return None
-        if not self._kept.take(session):  # a node that stops keeps none
+        if not self._recoverable.keep_no_longer(session):  # a node that stops keeps none
             return None
-        self._stalled.pop(pid, None)
-        session.recovery_state.came_back(offset)
-        self._catching_up.begin(session, connection, missed)
+        self._stalled_clients.discard(pid)
+        session.recovery_state.trim_earlier(offset)
+        self._missed_push_sender.start(session, connection, missed)
         return session
 
-    def detach(self, session: Session) -> None:
-        """Takes a session from a connection that has not noticed yet that its client is gone."""
-        if not session.kept:
-            connection = session.connection
-            connection.drop(session, TRANSPORT_LOST[0])
-            connection.lost(TRANSPORT_LOST[0])
-
-    def follow(self, session: Session, auth: Mapping[str, object]) -> None:
-        """Begins to follow a fresh session if its client asked for that."""
+    def track(self, session: Session, auth: Mapping[str, object]) -> None:
+        """Makes a new session recoverable if its client asked for that."""
         if auth.get("recovery") is True:
-            self.add(session, self.make_pid())
+            self._recoverable.add(session)
 
-    def make_pid(self) -> str:
-        """A private id that names this node as the holder."""
-        return f"{self._node_id}.{secrets.token_urlsafe(15)}"
+    def session_opened(self, session: Session, auth: Mapping[str, object]) -> None:
+        """Tells a client that its new session stands for one that it asked for and cannot have back."""
+        requested = _requested_session(auth)
+        if requested is not None:
+            self._policy.not_recovered(session, self._stalled_clients.take_close_code(requested[0]))
 
-    def add(self, session: Session, pid: str) -> None:
-        session.recovery_state = RecoveryState(pid, session.namespace, self.logs)
-        self._sessions[pid] = session
-
-    def begun(self, session: Session, auth: Mapping[str, object]) -> None:
-        """A fresh session was accepted: one that stands for a lost one is told so."""
-        asked = _asked_for(auth)
-        if asked is not None:
-            self._policy.not_recovered(session, self.why(asked[0]))
-
-    def ended(self, session: Session, reason: str) -> None:
-        """A session has lost its connection: it is kept if it may be resumed."""
+    def session_ended(self, session: Session, reason: str) -> None:
+        """Keeps a session that has lost its connection, if it may be resumed; else forgets it."""
         recovery_state = session.recovery_state
-        if recovery_state is None or self._sessions.get(recovery_state.pid) is not session:
+        if recovery_state is None or not self._recoverable.contains(session):
             return
-        if reason in RESUMABLE and recovery_state.answered and not self._retired:
+        if reason in RESUMABLE and recovery_state.answered and not self._stopped:
             if reason == CLOSE_SLOW_CONSUMER.reason:
-                self.cut_off(recovery_state.pid)
-            self.keep(session)
-            if self.other_nodes is not None and not recovery_state.pid.startswith(f"{self._node_id}."):
-                self.other_nodes.holds(recovery_state.pid)
+                self._stalled_clients.add(recovery_state.pid)
+            self._recoverable.keep(session)
+            if self._other_nodes is not None and not self._recoverable.began_here(recovery_state.pid):
+                self._other_nodes.announce(recovery_state.pid)
         else:
-            self.forget(session)
-
-    def keep(self, session: Session, left_s: float | None = None) -> None:
-        """Keeps a session without a client from now on: for the whole window, or for what is left of it."""
-        assert session.recovery_state is not None
-        session.kept = True
-        self._sessions[session.recovery_state.pid] = session
-        self._kept.put(session, left_s)
-
-    def left_s(self, session: Session) -> float | None:
-        """How long a session is still kept; None for one whose client is here."""
-        return self._kept.left_s(session)
+            self._recoverable.forget(session)
 
     def forget(self, session: Session) -> None:
-        """Nobody can come back to this session any more."""
-        recovery_state = session.recovery_state
-        if recovery_state is not None and self._sessions.get(recovery_state.pid) is session:
-            del self._sessions[recovery_state.pid]
-            recovery_state.end()
-
-    def release(self, session: Session) -> None:
-        """Gives up a kept session, since another node has it now or nobody came."""
-        self._kept.expire(session)
-
-    def _give_up(self, session: Session) -> None:
-        self.forget(session)
-        session.kept = False
-        try:
-            self._policy.expired(session)
-        except Exception:
-            log.exception("session_not_forgotten", session=session.id)
-        finally:
-            self._hub.leave_all(session)
-
-    def missed(self, session: Session, offset: str | None) -> list[EncodedPush] | None:
-        """What a client has not got whose last push was `offset`; None when that is not known, or is too much."""
-        assert session.recovery_state is not None
-        missed = session.recovery_state.missed(offset)
-        if missed is None or sum(map(size_on_its_way, missed)) > self._max_missed_bytes:
-            return None
-        return missed
-
-    def cut_off(self, pid: str) -> None:
-        """The client of this session was too slow, and could not be told so."""
-        self._stalled[pid] = None
-        if len(self._stalled) > MAX_STALLED:
-            del self._stalled[next(iter(self._stalled))]
-
-    def why(self, pid: str) -> int | None:
-        """The code that the client of a session was not told when it was closed; known once."""
-        if pid not in self._stalled:
-            return None
-        del self._stalled[pid]
-        return CLOSE_SLOW_CONSUMER.code
+        """The session was refused, so that it cannot be resumed."""
+        self._recoverable.forget(session)
 
 
-def _asked_for(auth: Mapping[str, object]) -> tuple[str, str | None] | None:
-    """The private id and the offset in a CONNECT that asks for an earlier session; None for one that does not.
+def _requested_session(auth: Mapping[str, object]) -> tuple[str, str | None] | None:
+    """The private id and the offset of the session that a CONNECT asks for; None when it asks for a new one.
 
-    "" stands for what was never given out, and is not looked for: it may be as large as a packet.
+    An id or offset that this server cannot have given out becomes "", which is never found: it may be as large as a
+    packet.
     """
     pid, offset = auth.get("pid"), auth.get("offset")
     if auth.get("recovery") is not True or not isinstance(pid, str):

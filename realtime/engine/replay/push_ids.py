@@ -1,4 +1,4 @@
-"""Names for pushes, unique over all nodes and times."""
+"""Ids of pushes, unique over all nodes and times."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import secrets
 
 
 class PushIds:
-    """Ids of the pushes that one node publishes: short strings, no two alike, in no order that means anything."""
+    """Ids of the pushes that one node publishes: short strings, no two alike, in no order."""
 
     def __init__(self) -> None:
-        # Not the node's id: a node that is started again under its old one must not repeat itself.
+        # Not the node's id: a node that restarts under its old id must not repeat ids.
         self._prefix = secrets.token_urlsafe(6)
         self._numbers = itertools.count()
 

@@ -1,4 +1,4 @@
-"""What it takes to give one session back to its client: where it stands in the logs of this node."""
+"""What it takes to resume one session: its position in the logs of this node."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from realtime.contract.packed_ids import contains_id, pack_ids
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.replay.replay_log import LogEntry, ReplayLogs, family_key
 
-NOTHING_WRITTEN = object()
-TOLD_BEFORE_S = 10.0
-TOLD_BEFORE_MAX = 500
-"""How far back a session that changes its node remembers what it was told; no node hears that much later."""
+NOTHING_SENT = object()
+RECENT_S = 10.0
+RECENT_MAX = 500
+"""How far back a session that moves to another node remembers which pushes it was sent; no node delivers later."""
 
 
-class Past(Protocol):
-    """What a session was to be told before it came to this node."""
+class EarlierPushes(Protocol):
+    """What was for a session before it came to this node."""
 
     def missed(self, offset: str | None) -> Sequence[EncodedPush] | None:
-        """What follows the push of this id; None when that is not known."""
+        """The pushes that follow the one of this id; None when that is not known."""
 
-    def knows(self, push_id: str) -> bool:
-        """Whether a push of this id was for the session then, so that it must not be told again."""
+    def includes(self, push_id: str) -> bool:
+        """Whether the push was for the session then, so that it must not be sent again."""
 
 
 class CarriedPushes:
-    """What another node had for the session after the push `base`, in its order; `told` it had got before."""
+    """The pushes that another node had for the session after the push `base`, in order; `sent` are ids of older ones
+    that the client has.
+    """
 
-    __slots__ = ("_base", "_known", "_pushes")
+    __slots__ = ("_base", "_ids", "_pushes")
 
-    def __init__(self, base: str | None, pushes: Sequence[EncodedPush], told: Iterable[str]) -> None:
+    def __init__(self, base: str | None, pushes: Sequence[EncodedPush], sent: Iterable[str]) -> None:
         self._base = base
         self._pushes = pushes
-        self._known = frozenset(told).union(push.push_id for push in pushes if push.push_id is not None)
+        self._ids = frozenset(sent).union(push.push_id for push in pushes if push.push_id is not None)
 
     @property
     def size_bytes(self) -> int:
@@ -47,186 +49,198 @@ class CarriedPushes:
                 return self._pushes[index + 1 :]
         return None
 
-    def knows(self, push_id: str) -> bool:
-        return push_id in self._known
+    def includes(self, push_id: str) -> bool:
+        return push_id in self._ids
 
     def export(self) -> list[Any]:
-        told = [[push.event, push.data, push.push_id] for push in self._pushes]
-        return [self._base, told, list(self._known)]
+        pushes = [[push.event, push.data, push.push_id] for push in self._pushes]
+        return [self._base, pushes, list(self._ids)]
 
     @staticmethod
     def restore(namespace: str, exported: Sequence[Any]) -> CarriedPushes:
-        base, told, known = exported
-        return CarriedPushes(base, [EncodedPush(namespace, *parts) for parts in told], known)
+        base, pushes, ids = exported
+        return CarriedPushes(base, [EncodedPush(namespace, *parts) for parts in pushes], ids)
 
 
 class RecoveryState:
-    """Follows one session that asked for recovery.
+    """The position of one session that asked for recovery.
 
-    `positions` tells each room with the number of the last entry before the session entered it. `start` is where the
-    session began on this node, `last` the id of the push that was written to its client last, `left_at` where the
-    client was lost. `past` is None for a session that began here. `answered` tells whether the client knows `pid`.
+    `positions` has for each room the number of the last log entry before the session entered it. `start` is the last
+    entry before the session came to this node, `last_sent` the id of the push that was written to its client last,
+    `away_since` the last entry before its client was lost. `earlier` is None for a session that began on this node.
+    `answered` tells whether the client knows `pid`, the private id by which it may resume the session.
     """
 
-    __slots__ = ("_logs", "answered", "away", "last", "left_at", "namespace", "past", "pid", "positions", "start")
+    __slots__ = (
+        "_logs",
+        "answered",
+        "away",
+        "away_since",
+        "earlier",
+        "last_sent",
+        "namespace",
+        "pid",
+        "positions",
+        "start",
+    )
 
     def __init__(self, pid: str, namespace: str, logs: ReplayLogs) -> None:
         self.pid = pid
         self.namespace = namespace
         self.positions: dict[str, int] = {}
         self.start = logs.last
-        self.last: str | object | None = None
-        self.left_at = logs.last
-        self.past: Past | None = None
+        self.last_sent: str | object | None = None
+        self.away_since = logs.last
+        self.earlier: EarlierPushes | None = None
         self.answered = False
         self.away = True
         self._logs = logs
-        logs.hold()
+        logs.add_reader()
 
     def end(self) -> None:
-        """Nobody will come back to this session."""
-        self._logs.let_go()
+        """The session cannot be resumed any more."""
+        self._logs.remove_reader()
 
     @property
     def own_key(self) -> str:
-        """The log of what this one session is told."""
+        """The log of the pushes to this one session."""
         return f"session:{self.pid}"
 
     @property
     def carried_bytes(self) -> int:
-        """How much data of pushes stands with the session itself and not in any logs."""
-        if isinstance(self.past, RecoveryState):
-            return self.past.carried_bytes
-        return self.past.size_bytes if isinstance(self.past, CarriedPushes) else 0
+        """Bytes of push data that are kept with the session itself and not in logs."""
+        if isinstance(self.earlier, RecoveryState):
+            return self.earlier.carried_bytes
+        return self.earlier.size_bytes if isinstance(self.earlier, CarriedPushes) else 0
 
     @property
-    def forgotten(self) -> bool:
-        """Whether the logs do not reach back any more to where a client that is away, or behind, has got to."""
-        return self.away and self._logs.evicted > self.left_at
+    def is_evicted(self) -> bool:
+        """True when the logs no longer reach back to what a client that is away, or catches up, was sent last."""
+        return self.away and self._logs.evicted > self.away_since
 
-    def joined(self, room: str) -> None:
+    def join(self, room: str) -> None:
         self.positions[room] = self._logs.last
 
-    def left(self, room: str) -> None:
+    def leave(self, room: str) -> None:
         self.positions.pop(room, None)
 
-    def told_elsewhere(self, push: EncodedPush) -> bool:
-        """Whether the client had this push on another node already, or gets it as one that it missed there."""
-        if self.past is None or push.push_id is None:
+    def is_duplicate(self, push: EncodedPush) -> bool:
+        """Whether the client was sent this push by another node, or is sent it as one that it missed there."""
+        if self.earlier is None or push.push_id is None:
             return False
         if self._logs.evicted > self.start:
-            self.past = None
+            self.earlier = None
             return False
-        return self.past.knows(push.push_id)
+        return self.earlier.includes(push.push_id)
 
-    def push(self, event: str, data: bytes) -> EncodedPush:
-        """Makes and logs a push for this one session."""
+    def log_push(self, event: str, data: bytes) -> EncodedPush:
+        """Makes and logs a push to this one session."""
         push = EncodedPush(self.namespace, event, data, self._logs.push_ids.make())
         self._logs.append(self.own_key, push)
         return push
 
-    def came_with(self, past: Past) -> None:
+    def continue_from(self, earlier: EarlierPushes) -> None:
         """The session was on another node before."""
-        self.past = past
-        self.last = NOTHING_WRITTEN
+        self.earlier = earlier
+        self.last_sent = NOTHING_SENT
 
-    def came_back(self, offset: str | None) -> None:
-        """The client is about to get what it missed: of the past only so much is kept as it may ask for again."""
-        past = self.past
-        if isinstance(past, RecoveryState) and (before := past.missed(offset)) is not None:
-            self.past = CarriedPushes(offset, before, past.told_since(offset))
+    def trim_earlier(self, offset: str | None) -> None:
+        """Keeps of another node's logs only what the client, which resumes from `offset`, may ask for again."""
+        earlier = self.earlier
+        if isinstance(earlier, RecoveryState) and (missed := earlier.missed(offset)) is not None:
+            self.earlier = CarriedPushes(offset, missed, earlier.recently_sent(offset))
 
     def export(self, number_of: Callable[[ReplayLogs], int]) -> dict[str, Any]:
-        """Where the session stands in these logs, for a node that gets copies of them; see `restore`.
+        """The position in these logs, for a node that gets copies of them; see `restore`.
 
-        `number_of` gives the logs that are named a number, by which `restore` finds their copies.
+        `number_of` gives the logs a number, by which `restore` finds their copies.
         """
-        past = self.past
+        earlier = self.earlier
         return {
             "pid": self.pid,
             "logs": number_of(self._logs),
             "positions": self.positions,
             "start": self.start,
-            "last": self.last if self.last is not NOTHING_WRITTEN else False,
-            "left_at": self.left_at if self.away else self._logs.last,
-            "carried": past.export() if isinstance(past, CarriedPushes) else None,
-            "before": past.export(number_of) if isinstance(past, RecoveryState) else None,
+            "last_sent": self.last_sent if self.last_sent is not NOTHING_SENT else False,
+            "away_since": self.away_since if self.away else self._logs.last,
+            "carried": earlier.export() if isinstance(earlier, CarriedPushes) else None,
+            "earlier": earlier.export(number_of) if isinstance(earlier, RecoveryState) else None,
         }
 
     @staticmethod
     def restore(namespace: str, logs: Sequence[ReplayLogs], exported: Mapping[str, Any]) -> RecoveryState:
-        """What another node exported, over the copies of its logs."""
+        """The state that another node exported, over the copies of its logs."""
         recovery_state = RecoveryState(exported["pid"], namespace, logs[exported["logs"]])
         recovery_state.positions = dict(exported["positions"])
         recovery_state.start = exported["start"]
-        recovery_state.last = NOTHING_WRITTEN if exported["last"] is False else exported["last"]
-        recovery_state.left_at = exported["left_at"]
+        recovery_state.last_sent = NOTHING_SENT if exported["last_sent"] is False else exported["last_sent"]
+        recovery_state.away_since = exported["away_since"]
         if exported["carried"] is not None:
-            recovery_state.past = CarriedPushes.restore(namespace, exported["carried"])
-        elif exported["before"] is not None:
-            recovery_state.past = RecoveryState.restore(namespace, logs, exported["before"])
+            recovery_state.earlier = CarriedPushes.restore(namespace, exported["carried"])
+        elif exported["earlier"] is not None:
+            recovery_state.earlier = RecoveryState.restore(namespace, logs, exported["earlier"])
         return recovery_state
 
-    def lost_client(self) -> None:
-        """Whatever comes from now on is missed."""
-        self.left_at = self._logs.last
+    def mark_away(self) -> None:
+        """The client is lost: it misses all pushes from now on."""
+        self.away_since = self._logs.last
         self.away = True
 
-    def told_until(self, push: EncodedPush) -> None:
-        """The client has been told all that it missed until this push; more is missed yet."""
+    def mark_sent_until(self, push: EncodedPush) -> None:
+        """The client was sent what it missed up to this push; it is sent the rest later."""
         number = None if push.push_id is None else self._logs.number_of(push.push_id)
         if number is not None:
-            self.left_at = number
+            self.away_since = number
 
-    def found_client(self) -> None:
-        """The client has got what it missed and hears everything again."""
+    def mark_caught_up(self) -> None:
+        """The client was sent all that it missed, and is sent every push from now on."""
         self.answered = True
         self.away = False
 
     def missed(self, offset: str | None) -> list[EncodedPush] | None:
-        """All that the client has not got, in order, when the last push that it got is `offset` (None: none at all).
+        """All pushes that the client has not got, in order; `offset` is the id of the last one that it has, None: none.
 
-        None when that is not known to the last push: then nothing may be replayed.
+        None when one of them is not known any more: then nothing may be replayed.
         """
-        if self.past is not None:
-            before = self.past.missed(offset)
+        if self.earlier is not None:
+            before = self.earlier.missed(offset)
             if before is not None:
                 since = self._since(self.start)
                 if since is None:
                     return None
-                known = self.past.knows
-                return [*before, *(push for push in since if push.push_id is None or not known(push.push_id))]
+                includes = self.earlier.includes
+                return [*before, *(push for push in since if push.push_id is None or not includes(push.push_id))]
         number = self._number_of(offset)
         return None if number is None else self._since(number)
 
-    def told_since(
-        self, offset: str | None, *, seconds: float = TOLD_BEFORE_S, at_most: int = TOLD_BEFORE_MAX
-    ) -> list[str]:
-        """Ids of the pushes that the client got shortly before this one and with it, as far as they are known."""
+    def recently_sent(self, offset: str | None, *, within_s: float = RECENT_S, at_most: int = RECENT_MAX) -> list[str]:
+        """Ids of the push `offset` and of those that the client got shortly before it, as far as they are known."""
         number = self._number_of(offset)
-        told = [] if offset is None else [offset]
-        if isinstance(self.past, RecoveryState):
-            told = self.past.told_since(offset)
+        ids = [] if offset is None else [offset]
+        if isinstance(self.earlier, RecoveryState):
+            ids = self.earlier.recently_sent(offset)
         if number is None:
-            return told
-        # Not from the beginning: a log of a whole family of rooms is long, and a crowd may come at once.
-        recent = self._entries_after(self._logs.number_before(number, seconds))
+            return ids
+        # Not from the beginning: the log of a family of rooms is long, and thousands of clients may ask at once.
+        recent = self._entries_after(self._logs.number_before(number, within_s))
         for entry in sorted(recent, key=lambda entry: entry.number, reverse=True):
-            if len(told) >= at_most:
+            if len(ids) >= at_most:
                 break
             if entry.number <= number and entry.push is not None and entry.push.push_id is not None:
-                told.append(entry.push.push_id)
-        return told
+                ids.append(entry.push.push_id)
+        return ids
 
-    def knows(self, push_id: str) -> bool:
-        return self._logs.number_of(push_id) is not None or (self.past is not None and self.past.knows(push_id))
+    def includes(self, push_id: str) -> bool:
+        return self._logs.number_of(push_id) is not None or (
+            self.earlier is not None and self.earlier.includes(push_id)
+        )
 
     def _number_of(self, offset: str | None) -> int | None:
-        """After which entry the client's knowledge ends."""
-        if offset == self.last:
-            return self.left_at if self.away else self._logs.last
+        """The number of the last log entry that a client with this offset knows; None when it is not known."""
+        if offset == self.last_sent:
+            return self.away_since if self.away else self._logs.last
         if offset is None:
-            return self.start if self.past is None else None
+            return self.start if self.earlier is None else None
         number = self._logs.number_of(offset)
         # An older one is of an earlier session: clients repeat it when their last recovery was refused.
         return number if number is not None and number > self.start else None
@@ -239,7 +253,7 @@ class RecoveryState:
         return pushes if len(pushes) == len(entries) else None
 
     def _entries_after(self, number: int) -> Iterator[LogEntry]:
-        """This session's entries and the marks of resync_notifier in its logs, in no order."""
+        """This session's log entries, and the marks of gaps in its logs, in no order."""
         yield from self._read(self.own_key, number, None)
         families: dict[str, int] = {}
         for room, joined in self.positions.items():

@@ -1,4 +1,4 @@
-"""What this node has heard lately, so that a session that comes back can be told what it missed."""
+"""The pushes that this node has received lately, so that a resumed session can be sent what it missed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.replay.push_ids import PushIds
 
 ENTRY_OVERHEAD_BYTES = 600
-"""What an entry takes in memory beside its data."""
+"""Memory that an entry takes beside its data."""
 FORMS_OF_DATA = 3
-"""The data itself, and the forms that were made of it and stay with it."""
+"""The data itself, and the encodings of it that are kept with the push."""
 
 
 class LogEntry:
-    """One push as this node heard it, or, where `push` is None, the mark of a gap.
+    """One push that this node received, or, where `push` is None, the mark of a gap.
 
-    `people` are packed ids where the push was for some members of a family of rooms, else None.
+    `people` are packed user ids where the push was for some members of a family of rooms, else None.
     """
 
     __slots__ = ("at_s", "key", "number", "people", "push", "size_bytes")
@@ -35,15 +35,15 @@ class LogEntry:
 
 
 def family_key(family: str) -> str:
-    """The key of pushes to many rooms `family:<id>` at once, which are kept once for all of them."""
+    """The key of pushes to many rooms `family:<id>` at once, which are logged once for all of them."""
     return f"{family}:*"
 
 
 class ReplayLogs:
-    """A log for each room, or family of rooms; all entries are numbered together, in the order in which they came.
+    """A log for each room or family of rooms; all entries are numbered together, in the order in which they came.
 
     Entries are kept for `keep_s` seconds and at most `max_bytes` of them; `evicted` is the number of the last one that
-    is gone. Nothing is kept while there is nobody to replay it to (`hold`).
+    was dropped. Nothing is kept while there is no reader, a session that may be resumed.
     """
 
     def __init__(self, *, keep_s: float, max_bytes: int, now_s: Callable[[], float]) -> None:
@@ -54,24 +54,24 @@ class ReplayLogs:
         self._by_key: dict[str, deque[LogEntry]] = {}
         self._numbers: dict[str, int] = {}
         self._size_bytes = 0
-        self._directory = 0
+        self._reader_count = 0
         self.push_ids = PushIds()
         self.last = 0
         self.evicted = 0
 
     @property
     def size_bytes(self) -> int:
-        """What is kept, as it is counted against `max_bytes`."""
+        """Size of all entries, as it is counted against `max_bytes`."""
         return self._size_bytes
 
-    def hold(self) -> None:
-        """Somebody may want a replay from now on."""
-        self._directory += 1
+    def add_reader(self) -> None:
+        """A session may be replayed pushes from now on."""
+        self._reader_count += 1
 
-    def let_go(self) -> None:
-        """Takes one `hold` back; with the last one everything is forgotten."""
-        self._directory -= 1
-        if not self._directory:
+    def remove_reader(self) -> None:
+        """Takes one `add_reader` back; with the last one all entries are dropped."""
+        self._reader_count -= 1
+        if not self._reader_count:
             self._entries.clear()
             self._by_key.clear()
             self._numbers.clear()
@@ -79,8 +79,8 @@ class ReplayLogs:
             self.evicted = self.last
 
     def append(self, key: str, push: EncodedPush, people: bytes | None = None) -> bool:
-        """Keeps a push that can be replayed. False: it was heard before and must not be delivered again."""
-        if push.push_id is None or not self._directory:
+        """Logs a push that can be replayed. False: it was received before and must not be delivered again."""
+        if push.push_id is None or not self._reader_count:
             return True
         if push.push_id in self._numbers:
             return False
@@ -89,31 +89,31 @@ class ReplayLogs:
         return True
 
     def interrupt(self, key: str) -> None:
-        """Pushes of this log may have been missed here: nothing from before can be followed up from now on."""
-        if not self._directory:
+        """Pushes of this log may have been lost: no session can be resumed from a position before now."""
+        if not self._reader_count:
             return
         for entry in self._by_key.pop(key, ()):
             if entry.push is not None and entry.push.push_id is not None:
                 self._numbers.pop(entry.push.push_id, None)
-            # It keeps its place in the order of eviction, and nothing else.
+            # Only its place in the order of eviction is kept.
             self._size_bytes -= entry.size_bytes
             entry.push, entry.people, entry.size_bytes = None, None, 0
         self._add(key, None, None)
 
     def interrupt_families(self) -> None:
-        """What came for families of rooms may have been missed: all their logs are interrupted."""
-        if self._directory:
+        """Pushes to families of rooms may have been lost: interrupts all their logs."""
+        if self._reader_count:
             for key in [key for key in self._by_key if key.endswith(":*")]:
                 self.interrupt(key)
             self._add(family_key("*"), None, None)
 
     def number_of(self, push_id: str) -> int | None:
-        """The number under which a push stands in the logs; None when none of them holds it."""
+        """The number of the entry of a push; None when it is in no log."""
         self._evict()
         return self._numbers.get(push_id)
 
     def number_before(self, number: int, seconds: float) -> int:
-        """The number of the last entry that was heard more than so many seconds before this one."""
+        """The number of the last entry that was received more than `seconds` before this one."""
         self._evict()
         entries = self._entries
         if not entries:
@@ -126,12 +126,12 @@ class ReplayLogs:
         return reversed(self._by_key.get(key, ()))
 
     def entries(self) -> Sequence[LogEntry]:
-        """A snapshot of everything that is kept, oldest first."""
+        """A snapshot of all entries, oldest first."""
         self._evict()
         return tuple(self._entries)
 
     def export(self, max_bytes: int) -> tuple[list[Any], int]:
-        """The newest entries for another node, at most so many bytes, and how many bytes they are; see `restore`."""
+        """The newest entries for another node, of at most `max_bytes`, and their size in bytes; see `restore`."""
         kept: list[LogEntry] = []
         size_bytes, evicted = 0, self.evicted
         for entry in reversed(self.entries()):
@@ -143,7 +143,7 @@ class ReplayLogs:
         return [evicted, self.last, [_write(entry) for entry in reversed(kept)]], size_bytes
 
     def restore(self, exported: Sequence[Any]) -> ReplayLogs:
-        """Logs with the same bounds as these that hold what another node exported of its own."""
+        """Logs with the bounds of these and the entries that another node exported."""
         evicted, last, entries = exported
         logs = ReplayLogs(keep_s=self._keep_s, max_bytes=self._max_bytes, now_s=self._now_s)
         logs.evicted = evicted

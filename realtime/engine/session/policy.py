@@ -1,15 +1,14 @@
-"""What the engine asks of the server behind it: whom to let in, what to answer, and whom to forget."""
+"""What the engine asks of the server behind it: whom to let in, what to answer, what to clean up."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from realtime.engine.session.connection import Connection
+from realtime.engine.session.session import Session
 from realtime.engine.session.transport import TransportName
-
-if TYPE_CHECKING:
-    from realtime.engine.session.session import Connection, Session
 
 
 class HandshakeRequest(NamedTuple):
@@ -23,7 +22,7 @@ class HandshakeRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HandshakeRefusal:
-    """Why a client gets no connection now; official clients come back by themselves after it."""
+    """Why a client gets no connection now; official clients try again by themselves after it."""
 
     status: Literal[429, 503]
     code: Literal["rate_limited", "server_busy", "draining"]
@@ -50,43 +49,39 @@ class SessionPolicy(Protocol):
         """Lets a client open a connection, or says why not."""
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
-        """Accepts a session, or raises ConnectRefused. What is sent to it meanwhile leaves after the CONNECT answer.
+        """Accepts a session, or raises ConnectRefused. Pushes to it meanwhile are sent after the CONNECT answer.
 
-        When the connection was closed meanwhile, by this method too, there is no answer and `disconnected` follows.
+        When the connection is closed meanwhile, by this method too, there is no answer and `disconnected` follows.
         """
 
     def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
-        """Does what a client asked and returns the answer: encoded JSON as bytes, or a value that orjson can encode.
+        """Carries out a client's event; returns the answer: encoded JSON as bytes, or a value that orjson can encode.
 
-        What may wait is an `async def`: a coroutine is awaited for its answer, in a task. A plain answer costs none.
-        Called for events without an ack id too; their answer is dropped. `size_bytes` is that of the whole packet with
-        its attachments, which stand in `args` as bytes.
+        A method that may wait is an `async def`: its coroutine is awaited in a task. A plain answer costs no task.
+        Events without an ack id are passed too; their answer is dropped. `size_bytes` is the size of the whole packet
+        with its attachments, which stand in `args` as bytes.
         """
 
     def disconnected(self, session: Session, reason: str) -> None:
-        """Forgets a session that `connect` accepted, unless it is `kept`; called once for each connection it had.
-
-        It is in its rooms still.
+        """Cleans up after a session that `connect` accepted, unless it `is_kept`; called once for each connection it
+        had. The session is still in its rooms.
         """
 
 
 class RecoveryPolicy(Protocol):
     """What the recovery of sessions asks of the server behind the engine."""
 
-    def owner(self, session: Session) -> Hashable:
-        """Whose session it is, always: of one owner only so many are kept. None: nobody's in particular."""
-
-    async def resume(self, session: Session, connection: Connection, auth: Mapping[str, object]) -> bool:
-        """Whether this caller may have this session back; binds the connection then. Raises ConnectRefused."""
+    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
+        """Whether this client may have this session back; binds the connection then. Raises ConnectRefused."""
 
     def resumed(self, session: Session) -> None:
-        """A client has its session back; what it missed is told at once, whatever is not kept in logs is told here."""
+        """A client has its session back and was sent what it missed in the logs; what is in no log is sent here."""
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        """A client asked for a session that cannot be given back and got this new one, which is not answered yet.
+        """A client asked for a session that cannot be resumed and got this new one, whose CONNECT is not answered yet.
 
-        `code` says why the lost session was closed where its client could not be told.
+        `code` is the close code of the lost session where the client could not be told it.
         """
 
     def expired(self, session: Session) -> None:
-        """Forgets a kept session: its client did not come back. It is in its rooms still."""
+        """Cleans up after a kept session whose client did not come back in time. It is still in its rooms."""

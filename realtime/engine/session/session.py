@@ -1,359 +1,158 @@
-"""Connections and the namespace sessions on them."""
+"""Sessions: the namespaces that clients have joined."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+import secrets
 
-from realtime.contract.errors import CLOSE_SLOW_CONSUMER, CloseReason
-from realtime.contract.identity import Identity
-from realtime.engine.protocol import packets
-from realtime.engine.protocol.codec import Codec
 from realtime.engine.protocol.encoded_push import EncodedPush
-from realtime.engine.protocol.frames import Outgoing
 from realtime.engine.replay.recovery_state import RecoveryState
-from realtime.engine.session.transport import Transport, TransportName
+from realtime.engine.session.connection import Connection
+from realtime.engine.session.lifecycle import SessionState
 
-GRACE_S = 1.0
-"""How long a close waits for the answer that is being made."""
-TRANSPORT_CLOSE = "transport close"
+# Looking a member up in an Enum is slow, and these are compared for every push.
+_CONNECTING, _OPEN, _DISCONNECTING = SessionState.CONNECTING, SessionState.OPEN, SessionState.DISCONNECTING
 
 
-class Connection:
-    """One Engine.IO connection: a client device's socket, on whichever transport it is now.
+class Session:
+    """One namespace on a connection. `rooms` are changed by the hub only.
 
-    `identity` is the policy's: who this is, set at the first authenticated CONNECT. `peer_address` is the real one:
-    that of the socket, or the last one that a configured proxy vouches for. `dismissed` are the namespaces that the
-    server has disconnected: packets for them may still be on their way. `later` runs what must not be run in the middle
-    of something else; None: in the loop's next turn.
+    `user_id` is set by the policy; None for an anonymous session. `recovery_state` is None for a client that did not
+    ask for recovery. A session that is resumed gets another connection.
     """
 
-    __slots__ = (
-        "_ended",
-        "_gone",
-        "_grace",
-        "_later",
-        "_on_end",
-        "_on_session_end",
-        "_over",
-        "_sessions",
-        "_transport",
-        "_when_idle",
-        "_why",
-        "busy",
-        "closing",
-        "codec",
-        "dismissed",
-        "id",
-        "identity",
-        "peer_address",
-        "unknown_namespaces",
-        "user_agent",
-    )
+    __slots__ = ("_held", "connection", "id", "namespace", "recovery_state", "rooms", "state", "user_id")
 
     def __init__(
         self,
         *,
         id: str,
-        peer_address: str,
-        user_agent: str | None,
-        transport: Transport,
-        on_session_end: Callable[[Session, str], None],
-        on_end: Callable[[Connection], None],
-        later: Callable[[Callable[[], None]], object] | None = None,
-        codec: Codec = packets,
-    ) -> None:
-        self.id = id
-        self.peer_address = peer_address
-        self.user_agent = user_agent
-        self.codec = codec
-        self.identity: Identity | None = None
-        self._later = later or asyncio.get_running_loop().call_soon
-        self.use_transport(transport)
-        self._on_session_end = on_session_end
-        self._on_end = on_end
-        self._sessions: dict[str, Session] = {}
-        self.dismissed: frozenset[str] = frozenset()
-        self.unknown_namespaces = 0
-        """So many times the client asked for one that there is not."""
-        self.busy = False
-        """True while the policy works on something of this connection."""
-        self._why: str | None = None
-        self.closing = False
-        """True as soon as nothing of the client is read any more; for the engine."""
-        self._gone = False
-        self._over = False
-        self._ended = False
-        self._when_idle: list[Callable[[], None]] | None = None
-        self._grace: asyncio.TimerHandle | None = None
-
-    @property
-    def transport(self) -> TransportName:
-        """Changes when a polling client upgrades."""
-        return self._transport.name
-
-    @property
-    def sessions(self) -> Mapping[str, Session]:
-        """The accepted sessions by namespace."""
-        return MappingProxyType(self._sessions)
-
-    def session(self, namespace: str) -> Session | None:
-        """The accepted session of one namespace."""
-        return self._sessions.get(namespace)
-
-    def close(self, reason: CloseReason) -> None:
-        """Ends the connection: the client is told why on a WebSocket, or just told on polling.
-
-        Nothing that the client sends is read any more; the answer that is being made leaves first, if it comes soon.
-        `disconnected` of the policy follows for each session. Only the first reason counts.
-        """
-        if not self.closing:
-            self.closing = True
-            if self._why is None:
-                self._why = reason.reason
-            self.when_idle(lambda: self._close_transport(reason))
-
-    # What follows is for the engine.
-
-    @property
-    def gone(self) -> bool:
-        """True when nothing can be sent any more."""
-        return self._gone
-
-    @property
-    def unread_bytes(self) -> int:
-        return self._transport.unread_bytes
-
-    def write(self, packet: Outgoing) -> None:
-        if not self._gone:
-            self._transport.write(packet)
-
-    def use_transport(self, transport: Transport) -> None:
-        self._transport = transport
-        transport.watch(self._stalled)
-
-    def hold(self) -> None:
-        self._transport.hold()
-
-    def go_on(self) -> None:
-        self._transport.go_on()
-
-    def lost(self, why: str) -> None:
-        """The transport is of no use any more: nothing can be told to the client, and nothing of it is handled."""
-        self.closing = True
-        if self._why is None:
-            self._why = why
-        self._end()
-        self._transport.abort()
-
-    def hung_up(self) -> None:
-        """The client is not there any more; what it said before is still handled, until `left`."""
-        self._gone = True
-        if self._why is None:
-            self._why = TRANSPORT_CLOSE
-
-    def left(self) -> None:
-        """The client has ended the connection, and all that it had said before is handled."""
-        self.closing = True
-        if self._why is None:
-            self._why = TRANSPORT_CLOSE
-        self._end()
-        self._transport.release()
-
-    def end_work(self) -> None:
-        self.busy = False
-        if self._when_idle:
-            self._run_when_idle()
-        if self._over:
-            self._finish()
-
-    def when_idle(self, action: Callable[[], None]) -> None:
-        """Runs the action soon: after what the policy is working on now, but at most GRACE_S later."""
-        if self._when_idle is None:
-            self._when_idle = []
-            self._later(self._run_if_idle)
-        self._when_idle.append(action)
-
-    def accept(self, session: Session) -> None:
-        if self.dismissed:
-            self.dismissed -= {session.namespace}
-        self._sessions[session.namespace] = session
-        if not self.closing:
-            session.open()
-
-    def drop(self, session: Session, why: str) -> None:
-        """Ends one session; the connection stays."""
-        if self._sessions.get(session.namespace) is session:
-            del self._sessions[session.namespace]
-            session.shut()
-            self._on_session_end(session, why)
-
-    def _run_if_idle(self) -> None:
-        if not self.busy:
-            self._run_when_idle()
-        elif self._when_idle and self._grace is None:
-            self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._run_when_idle)
-
-    def _run_when_idle(self) -> None:
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
-        actions, self._when_idle = self._when_idle, None
-        for action in actions or ():
-            action()
-
-    def _close_transport(self, reason: CloseReason) -> None:
-        if not self._over:
-            self._transport.close(reason)
-            self._end()
-
-    def _stalled(self) -> None:
-        self.lost(CLOSE_SLOW_CONSUMER.reason)
-
-    def _end(self) -> None:
-        self._gone = True
-        if not self._over:
-            self._over = True
-            # Not at once: whoever closes or writes may be in the middle of a walk over rooms.
-            self._later(self._finish)
-
-    def _finish(self) -> None:
-        if self._ended or self.busy:
-            return
-        self._ended = True
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
-        for session in tuple(self._sessions.values()):
-            self.drop(session, self._why or TRANSPORT_CLOSE)
-        self._on_end(self)
-
-
-class Session:
-    """One namespace on a connection. `state` is the policy's own; `rooms` are changed by the hub only.
-
-    `behind` is true while a client that is back has not read enough to be told all that it missed: what comes meanwhile
-    is missed too. `recovery_state` is None for a client that did not ask for recovery. `kept` is true while the client
-    is away and may come back: the session stays in its rooms then, and gets another connection when it is resumed.
-    """
-
-    __slots__ = (
-        "_held",
-        "_open",
-        "_shut",
-        "behind",
-        "connection",
-        "id",
-        "kept",
-        "namespace",
-        "recovery_state",
-        "rooms",
-        "state",
-    )
-
-    def __init__(
-        self, *, id: str, namespace: str, connection: Connection, recovery_state: RecoveryState | None = None
+        namespace: str,
+        connection: Connection[Session],
+        user_id: int | None = None,
+        state: SessionState = _CONNECTING,
     ) -> None:
         self.id = id
         self.namespace = namespace
         self.connection = connection
+        self.user_id = user_id
+        self.state = state
         self.rooms: set[str] = set()
-        self.state: object | None = None
-        self.recovery_state = recovery_state
-        self.kept = False
-        self.behind = False
+        self.recovery_state: RecoveryState | None = None
         self._held: list[EncodedPush] | None = None
-        self._open = False
-        self._shut = False
 
-    def send(self, event: str, data: bytes) -> None:
+    @classmethod
+    def opened(cls, namespace: str, connection: Connection[Session]) -> Session:
+        """A new session, whose CONNECT is to be answered."""
+        return cls(id=secrets.token_urlsafe(15), namespace=namespace, connection=connection)
+
+    @classmethod
+    def moved(
+        cls,
+        *,
+        id: str,
+        namespace: str,
+        user_id: int | None,
+        connection: Connection[Session],
+        recovery_state: RecoveryState,
+    ) -> Session:
+        """A session that another node had until now; it is to be kept here until it is resumed."""
+        session = cls(id=id, namespace=namespace, connection=connection, user_id=user_id, state=SessionState.DETACHED)
+        session.recovery_state = recovery_state
+        return session
+
+    @property
+    def is_kept(self) -> bool:
+        """True while the client is away and may resume the session."""
+        return self.state is SessionState.KEPT
+
+    def push_volatile(self, event: str, data: bytes) -> None:
         """Sends a push with one argument, encoded JSON; never blocks. Pushes of one session keep their order.
 
-        At most once: a client that has gone, or that reads too slowly, does not get it, also when it comes back.
+        At most once: a client that is away, or reads too slowly, does not get it, also when it resumes the session.
         """
-        self.take(EncodedPush(self.namespace, event, data))
+        self.deliver(EncodedPush(self.namespace, event, data))
 
-    def tell(self, event: str, data: bytes) -> None:
-        """Like send, and a client that is away gets it when it resumes the session."""
+    def push_replayable(self, event: str, data: bytes) -> None:
+        """Like `push_volatile`, but a client that is away gets it when it resumes the session."""
         recovery_state = self.recovery_state
-        self.take(
-            EncodedPush(self.namespace, event, data) if recovery_state is None else recovery_state.push(event, data)
+        self.deliver(
+            EncodedPush(self.namespace, event, data) if recovery_state is None else recovery_state.log_push(event, data)
         )
 
     def disconnect(self) -> None:
-        """Ends this session and tells the client, which will not come back by itself; the connection stays."""
-        if self._open and not self._shut:
-            self._shut = True
+        """Ends this session by a DISCONNECT, after which official clients do not reconnect; the connection stays."""
+        if self.state is _OPEN:
+            self.state = self.state.to(_DISCONNECTING)
             self.connection.when_idle(self._disconnect)
 
     # What follows is for the engine.
 
-    @property
-    def leaving(self) -> bool:
-        """True as soon as nothing of the client is handled for this session any more."""
-        return self._shut
-
-    def take(self, push: EncodedPush) -> None:
-        """Sends a push in the form that this client needs, or holds it back until the CONNECT was answered."""
-        if self._open:
+    def deliver(self, push: EncodedPush) -> None:
+        """Sends a push in the client's encoding, or holds it back until the CONNECT is answered."""
+        state = self.state
+        if state is _OPEN or state is _DISCONNECTING:
             if self.recovery_state is None:
                 connection = self.connection
-                packet = push.forms[2 * connection.codec.CODEC]
+                packet = push.forms[connection.plain_form]
                 connection.write(packet or push.packet(connection.codec, with_offset=False))
-            elif not self.recovery_state.told_elsewhere(push):
+            elif not self.recovery_state.is_duplicate(push):
                 self._write(push)
-        elif not self._shut and not self.behind:
+        elif state is _CONNECTING:
             if self._held is None:
                 self._held = []
             self._held.append(push)
 
     def open(self) -> None:
-        """Answers the CONNECT; then comes what was held back, or what a resumed client has missed."""
+        """Answers the CONNECT; then follow the pushes that were held back, or that a resumed client has missed."""
         private_id: str | None = None
         if self.recovery_state is not None:
             self.recovery_state.answered = True
             private_id = self.recovery_state.pid
         self.connection.write(self.connection.codec.encode_connect(self.namespace, self.id, private_id))
         held, self._held = self._held, None
-        self.catch_up(held or [], behind=self.behind)
+        self.catch_up(held or [], complete=self.state is _CONNECTING)
 
-    def resume(self, connection: Connection, missed: list[EncodedPush], *, behind: bool) -> None:
-        """Gives a kept session another connection; whatever comes before it is opened there is in the logs."""
+    def detach(self) -> None:
+        """The session has no client any more."""
+        if self.recovery_state is not None and (self.state is _OPEN or self.state is _DISCONNECTING):
+            self.recovery_state.mark_away()
+        self.state = self.state.to(SessionState.DETACHED)
+        self._held = None
+
+    def keep(self) -> None:
+        """Its client is away and may resume it from now on."""
+        self.state = self.state.to(SessionState.KEPT)
+
+    def resume(self, connection: Connection[Session], missed: list[EncodedPush], *, complete: bool) -> None:
+        """Gives a kept session another connection, to be opened at once; `missed` is sent then.
+
+        `complete` tells whether that is all that it missed; else `catch_up` follows with more.
+        """
         self.connection = connection
-        self.kept = False
-        self._shut = False
+        self.state = self.state.to(_CONNECTING if complete else SessionState.CATCHING_UP)
         self._held = missed
-        self.behind = behind
 
-    def catch_up(self, missed: list[EncodedPush], *, behind: bool) -> None:
-        """Writes what a client has missed; unless it is still behind then, it hears everything from now on."""
+    def catch_up(self, missed: list[EncodedPush], *, complete: bool) -> None:
+        """Sends pushes that a client has missed; when that makes it `complete`, new pushes are sent from now on."""
         for push in missed:
             self._write(push)
-        self.behind = behind
-        self._open = not behind
+        if complete:
+            self.state = self.state.to(_OPEN)
         if self.recovery_state is not None:
-            if behind:
-                self.recovery_state.told_until(missed[-1])
+            if complete:
+                self.recovery_state.mark_caught_up()
             else:
-                self.recovery_state.found_client()
-
-    def shut(self) -> None:
-        if self._open and self.recovery_state is not None:
-            self.recovery_state.lost_client()
-        self._open = False
-        self._shut = True
-        self.behind = False
-        self._held = None
+                self.recovery_state.mark_sent_until(missed[-1])
 
     def _write(self, push: EncodedPush) -> None:
         recovery_state, connection = self.recovery_state, self.connection
         if recovery_state is not None and push.push_id is not None:
-            recovery_state.last = push.push_id
+            recovery_state.last_sent = push.push_id
         connection.write(push.packet(connection.codec, with_offset=recovery_state is not None))
 
     def _disconnect(self) -> None:
-        if self.connection.sessions.get(self.namespace) is self:
-            self.connection.write(self.connection.codec.encode_disconnect(self.namespace))
-            self.connection.dismissed |= {self.namespace}
-            self.connection.drop(self, "server namespace disconnect")
+        connection = self.connection
+        if connection.session(self.namespace) is self:
+            connection.write(connection.codec.encode_disconnect(self.namespace))
+            connection.disconnected_namespaces |= {self.namespace}
+            connection.end_session(self, "server namespace disconnect")

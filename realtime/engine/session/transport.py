@@ -1,4 +1,4 @@
-"""What a connection asks of the way to its client."""
+"""What a connection needs of the transport that carries it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,51 @@ TransportName = Literal["websocket", "polling"]
 
 
 class Transport(Protocol):
-    """One way to a client. Nothing here blocks; what was written before `close` is delivered before it."""
+    """Carries packets to one client. No method blocks; what is written before `close` is delivered before it."""
 
     @property
     def name(self) -> TransportName: ...
 
     @property
     def unread_bytes(self) -> int:
-        """What was written and is held here still, since the client has not read it."""
+        """Bytes that were written and are still buffered here, since the client has not read them."""
 
-    def watch(self, on_stalled: Callable[[], None]) -> None:
-        """Calls `on_stalled` when the client has left more unread than it may."""
+    def call_when_stalled(self, action: Callable[[], None]) -> None:
+        """Calls `action` when the client has left more unread than it may."""
 
     def write(self, packet: Outgoing) -> None: ...
 
     def close(self, reason: CloseReason) -> None:
-        """The server ends it and says why."""
+        """Closes it on behalf of the server, with this reason."""
 
-    def release(self) -> None:
-        """The client has said goodbye."""
+    def finish_close(self) -> None:
+        """Closes it after the client has closed the connection."""
 
     def abort(self) -> None:
-        """The client is of no use any more: what it has not read is dropped."""
+        """Closes it at once and drops what the client has not read."""
 
-    def hold(self) -> None:
-        """Reads nothing more of the client until `go_on`, where it could heap up."""
+    def pause_reading(self) -> None:
+        """Reads nothing more of the client until `resume_reading`, where unread packets could pile up."""
 
-    def go_on(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class ClosedTransport:
+    """The transport of a connection that never was open: it drops what is written."""
+
+    name: Literal["websocket"] = "websocket"
+    unread_bytes = 0
+
+    def call_when_stalled(self, action: Callable[[], None]) -> None: ...
+
+    def write(self, packet: Outgoing) -> None: ...
+
+    def close(self, reason: CloseReason) -> None: ...
+
+    def finish_close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...

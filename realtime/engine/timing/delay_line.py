@@ -1,4 +1,4 @@
-"""Waits of one length for any number of things, on one timer."""
+"""Delays of one length for any number of items, on one timer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _EARLY = 0.01
-"""The part of its wait by which a thing is due early, at most twice that: neighbours share a wake-up, none is late."""
+"""The part of its delay by which an item is due early, at most twice that: neighbours share a wake-up, none is late."""
 _PER_WAKE = 256
 
 T = TypeVar("T")
 
 
 class DelayLine(Generic[T]):
-    """Calls `on_due` with each item once its wait of `delay_s` is over, one or two hundredths of it early.
+    """Calls `on_due` with each item when its delay of `delay_s` is over, one or two hundredths of it early.
 
-    All waits are of the same length, so that the line is always in order of time. `on_due` must not raise.
+    All delays have the same length, so that the line is always in order of time. `on_due` must not raise.
     """
 
     def __init__(self, delay_s: float, on_due: Callable[[T], None]) -> None:
@@ -28,14 +28,14 @@ class DelayLine(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, item: T) -> None:
-        """Starts the item's wait, anew if it waits already."""
+        """Starts the item's delay, anew if it waits already."""
         self._due_at.pop(item, None)
         due_at = self._due_at[item] = self._loop.time() + self._delay_s
         if self._timer is None:
             self._wake_for(due_at)
 
     def discard(self, item: T) -> None:
-        """Ends the item's wait, if it waits."""
+        """Removes the item if it waits."""
         self._due_at.pop(item, None)
         if not self._due_at and self._timer is not None:
             self._timer.cancel()
@@ -54,7 +54,7 @@ class DelayLine(Generic[T]):
         if next_at is not None:
             self._wake_for(next_at)
         for item in due:
-            # One that is due may end the wait of another.
+            # `on_due` of one item may remove another.
             if self._due_at.pop(item, None) is not None:
                 self._on_due(item)
         if self._due_at and self._timer is None:

@@ -1,4 +1,4 @@
-"""Notices clients that are gone without a word."""
+"""Finds clients that are gone without having closed their connection."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from typing import Protocol
 from realtime.engine.timing.delay_line import DelayLine
 
 _EARLY = 0.02
-"""The part of its interval by which a question comes early: a busy loop asks late, and whoever is silent is not to
-outstay the time that the handshake tells."""
+"""The part of its interval by which a ping is early: a busy loop is late, and a client that does not answer must not
+stay connected longer than the handshake says."""
 
 
-class Watched(Protocol):
-    """A client that is asked for signs of life."""
+class PingedClient(Protocol):
+    """A client that has to answer pings."""
 
-    def ask(self) -> None: ...
+    def ping(self) -> None: ...
 
     @property
-    def excused(self) -> bool:
-        """True while it cannot be heard through our fault: then the wait starts again."""
+    def pong_may_be_unread(self) -> bool:
+        """True while the server does not read all that the client sent: then the time limit starts anew."""
 
-    def fall_silent(self) -> None:
-        """It did not answer in time; it is not watched any more."""
+    def ping_timed_out(self) -> None:
+        """The client did not answer in time; it is not pinged any more."""
 
 
 class Heartbeat:
-    """Asks each client for a sign of life almost `interval_ms` after its last one, and waits `timeout_ms` for it.
+    """Pings each client almost `interval_ms` after its last pong, and waits `timeout_ms` for the next.
 
-    One for all clients: watching one costs two entries and no timer of its own.
+    One for all clients: a client costs two entries and no timer of its own.
     """
 
     def __init__(self, *, interval_ms: int, timeout_ms: int) -> None:
-        self._resting: DelayLine[Watched] = DelayLine(interval_ms * (1 - _EARLY) / 1000, self._question)
-        self._asked: DelayLine[Watched] = DelayLine(timeout_ms / 1000, self._judge)
+        self._resting: DelayLine[PingedClient] = DelayLine(interval_ms * (1 - _EARLY) / 1000, self._ping)
+        self._pinged: DelayLine[PingedClient] = DelayLine(timeout_ms / 1000, self._check_pong)
 
-    def hear(self, client: Watched) -> None:
-        """Takes a sign of life, the first one too: the next question is due one interval from now."""
-        self._asked.discard(client)
+    def restart(self, client: PingedClient) -> None:
+        """Starts the interval of a client, at its beginning and at each pong."""
+        self._pinged.discard(client)
         self._resting.put(client)
 
-    def forget(self, client: Watched) -> None:
+    def remove(self, client: PingedClient) -> None:
         self._resting.discard(client)
-        self._asked.discard(client)
+        self._pinged.discard(client)
 
-    def _question(self, client: Watched) -> None:
-        self._asked.put(client)
-        client.ask()
+    def _ping(self, client: PingedClient) -> None:
+        self._pinged.put(client)
+        client.ping()
 
-    def _judge(self, client: Watched) -> None:
-        if client.excused:
-            self._asked.put(client)
+    def _check_pong(self, client: PingedClient) -> None:
+        if client.pong_may_be_unread:
+            self._pinged.put(client)
         else:
-            client.fall_silent()
+            client.ping_timed_out()

@@ -1,4 +1,4 @@
-"""Spreads what has to be done for thousands of clients in one moment over many turns of the loop."""
+"""Spreads actions for thousands of clients, which are due in one moment, over many turns of the loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PER_TURN = 64
 
 
 class TurnQueue:
-    """Runs actions in order, some in each turn; never before the tasks that were made before the action was put."""
+    """Runs actions in order, some in each turn; never before tasks that were created before the action was put."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -23,7 +23,7 @@ class TurnQueue:
         self._new.append(action)
 
     async def emptied(self) -> None:
-        """Returns when all that was put has run."""
+        """Returns when all actions have run."""
         while self._new or self._ready:
             await asyncio.sleep(0)
 
@@ -33,7 +33,7 @@ class TurnQueue:
                 self._ready.popleft()()
         finally:
             if not self._ready:
-                # They may be of this very turn, and the tasks made before them have yet to run.
+                # The new actions may be of this very turn, and tasks that were created before them have not run yet.
                 self._ready, self._new = self._new, self._ready
             if self._ready:
                 self._loop.call_soon(self._run)

@@ -1,4 +1,4 @@
-"""What a client's WebSocket bytes mean, by RFC 6455: bytes in, messages and control frames out. It does no I/O."""
+"""Parses WebSocket frames by RFC 6455: bytes in, messages and control frames out. It does no I/O."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class _Broken(Exception):
 
 
 class _OpenFrame:
-    """A frame whose header was read and whose payload is still coming."""
+    """A frame whose header was read and whose payload is not complete."""
 
-    __slots__ = ("final", "left_bytes", "mask", "opcode")
+    __slots__ = ("final", "mask", "opcode", "remaining_bytes")
 
-    def __init__(self, opcode: int, final: bool, mask: bytes, left_bytes: int) -> None:
+    def __init__(self, opcode: int, final: bool, mask: bytes, remaining_bytes: int) -> None:
         self.opcode = opcode
         self.final = final
         self.mask = mask
-        self.left_bytes = left_bytes
+        self.remaining_bytes = remaining_bytes
 
 
 class _OpenMessage:
-    """A message whose end was not read yet. Text is checked as it comes, so that a bad byte is refused at once."""
+    """A message whose end was not read yet. Text is checked as it arrives, so that a bad byte is refused at once."""
 
     __slots__ = ("_text_check", "opcode", "payload")
 
@@ -73,10 +73,10 @@ class _OpenMessage:
 
 
 class FrameParser:
-    """Reads one client's frames, in whatever pieces they come.
+    """Reads one client's frames, in whatever pieces they arrive.
 
-    After a violation, or a close frame, the rest is not looked at. What an unfinished message may hold is bounded by
-    `max_message_bytes`, and known before any of it is kept.
+    After a violation or a close frame the rest is ignored. A message may hold `max_message_bytes`: a frame that would
+    exceed that is refused at its header.
     """
 
     __slots__ = (
@@ -105,12 +105,12 @@ class FrameParser:
         self._ended = False
         self._between_messages = True
         self.violation: CloseReason | None = None
-        """Why the connection has to be failed; it counts after the events of the same call."""
+        """Why the connection has to be failed, after the events of the same call."""
 
     def lone_text(self, data: bytes, now_s: float) -> bytes:
-        """The shortest way, for what nearly all reads are: the payload of one whole text in ASCII.
+        """The fast path for nearly all reads: the payload of one whole text message in ASCII.
 
-        Empty: these bytes are no such, nothing was taken of them, and they have to be fed. `now_s` is as for `feed`.
+        Empty: the bytes are something else and were not consumed: call `feed`. `now_s` is as for `feed`.
         """
         if now_s >= self._second_ends_s:
             self._begin_second(now_s)
@@ -132,7 +132,7 @@ class FrameParser:
         return bytes(plain)
 
     def feed(self, data: bytes, now_s: float) -> list[Event]:
-        """The events that these bytes complete. `now_s` is any clock that only goes forward."""
+        """The events that these bytes complete. `now_s` is the time of any monotonic clock."""
         if now_s >= self._second_ends_s:
             self._begin_second(now_s)
         events: list[Event] = []
@@ -164,7 +164,7 @@ class FrameParser:
         self._frames_left = self._max_frames_per_s
 
     def _read_whole_message(self, data: bytes, position: int, end: int, events: list[Event]) -> int:
-        """The short way for what clients usually send. Returns where the next frame begins, 0 if this is no such."""
+        """The fast path for whole messages. Returns where the next frame begins, 0 if this is something else."""
         if end - position < 6 or data[position] not in _WHOLE_MESSAGE or self._message is not None:
             return 0
         length, start = data[position + 1] - _MASKED, position + 6
@@ -227,14 +227,14 @@ class FrameParser:
         return start + 4
 
     def _read_payload(self, frame: _OpenFrame, data: bytes, position: int, events: list[Event]) -> int:
-        """Takes what there is of the open frame's payload. Returns where it ended."""
-        piece = data[position : position + frame.left_bytes]
+        """Consumes the available part of the open frame's payload. Returns where it ended."""
+        piece = data[position : position + frame.remaining_bytes]
         taken_bytes = len(piece)
-        frame.left_bytes -= taken_bytes
+        frame.remaining_bytes -= taken_bytes
         piece = _unmask(frame.mask, piece)
         turn = taken_bytes % 4
         frame.mask = frame.mask[turn:] + frame.mask[:turn]
-        complete = frame.left_bytes == 0
+        complete = frame.remaining_bytes == 0
         if complete:
             self._frame = None
         if frame.opcode >= CLOSE:

@@ -1,4 +1,4 @@
-"""The WebSocket transport's reading half: what the loop calls for an upgraded socket. It has no task."""
+"""The reading half of the WebSocket transport: the loop calls it for an upgraded socket. It has no task."""
 
 from __future__ import annotations
 
@@ -14,83 +14,86 @@ from realtime.engine.websocket.transport import WebSocketTransport
 
 
 class SocketReceiver(Protocol):
-    """Whoever hears what a WebSocket's client says. Nothing here blocks."""
+    """Receives the messages of a WebSocket. No method blocks."""
 
-    def text(self, payload: bytes) -> None:
+    def on_text(self, payload: bytes) -> None:
         """A whole text message: valid UTF-8."""
 
-    def binary(self, payload: bytes) -> None: ...
+    def on_binary(self, payload: bytes) -> None: ...
 
-    def violated(self, reason: CloseReason) -> None:
+    def on_violation(self, reason: CloseReason) -> None:
         """The client broke RFC 6455 and is not read any more: the receiver has to close the transport."""
 
-    def left(self) -> None:
-        """The client has said goodbye, or the socket is gone; may come twice."""
+    def on_close(self) -> None:
+        """The client has sent a close frame, or the socket is lost; may be called twice."""
 
 
 class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
-    """One upgraded socket: the loop's protocol and the engine's transport in one. `early` came with the upgrade."""
+    """One upgraded socket: the loop's protocol and the engine's transport in one.
 
-    __slots__ = ("_early", "_parser", "_receiver")
+    `first_bytes` were read together with the upgrade request.
+    """
 
-    def __init__(self, transport: asyncio.Transport, group: SocketGroup, early: bytes) -> None:
+    __slots__ = ("_first_bytes", "_parser", "_receiver")
+
+    def __init__(self, transport: asyncio.Transport, group: SocketGroup, first_bytes: bytes) -> None:
         super().__init__(transport, group)
         self._parser = FrameParser(max_message_bytes=group.max_message_bytes, max_frames_per_s=group.max_frames_per_s)
-        self._early: bytes | None = early
-        self._gathers = True
+        self._first_bytes: bytes | None = first_bytes
+        self._is_batching = True
         self._receiver: SocketReceiver | None = None
 
-    def listen(self, receiver: SocketReceiver) -> None:
-        """Tells this receiver from now on. The first one also gets what came before it.
+    def set_receiver(self, receiver: SocketReceiver) -> None:
+        """Calls this receiver from now on. The first one also gets what was read before.
 
-        What was written before there was a receiver leaves with what it answers at once.
+        What was written before there was a receiver is sent together with the receiver's immediate answers.
         """
         self._receiver = receiver
-        early, self._early = self._early, None
-        if early:
-            self.data_received(early)
-        elif early is not None:
-            self._gathers = False
+        first_bytes, self._first_bytes = self._first_bytes, None
+        if first_bytes:
+            self.data_received(first_bytes)
+        elif first_bytes is not None:
+            self._is_batching = False
             self.flush()
 
     def data_received(self, data: bytes) -> None:
-        self._gathers = True
+        self._is_batching = True
         try:
             now_s = self._group.loop.time()
             if (text := self._parser.lone_text(data, now_s)) and self._receiver is not None:
-                self._receiver.text(text)
+                self._receiver.on_text(text)
             else:
-                self._hear(self._parser.feed(data, now_s))
+                self._handle_events(self._parser.feed(data, now_s))
         finally:
-            self._gathers = False
+            self._is_batching = False
             if self._first is not None:
                 self.flush()
 
-    def _hear(self, events: list[Event]) -> None:
+    def _handle_events(self, events: list[Event]) -> None:
         for opcode, payload in events:
             receiver = self._receiver
             if receiver is None:
                 return
             if opcode == TEXT:
-                receiver.text(payload)
+                receiver.on_text(payload)
             elif opcode == BINARY:
-                receiver.binary(payload)
+                receiver.on_binary(payload)
             elif opcode == PING:
                 self.write_frame(websocket_frame(PONG, payload))
             elif opcode == CLOSE:
-                # Not at once: what was said before may be answered without waiting, and that leaves first.
-                self._group.goodbyes.put(partial(self._answer_close, payload[:2]))
+                # Not at once: messages before it may be answered without waiting, and those answers are sent first.
+                self._group.close_queue.put(partial(self._answer_close, payload[:2]))
         if self._parser.violation is not None and self._receiver is not None:
             self._fail(self._receiver, self._parser.violation)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
-        self._drop_gathered()
+        self._drop_batch()
         self._group.remove(self)
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            # Thousands may be lost in one moment.
-            self._group.goodbyes.put(receiver.left)
+            # Thousands of sockets may be lost in one moment.
+            self._group.close_queue.put(receiver.on_close)
 
     def close(self, reason: CloseReason) -> None:
         super().close(reason)
@@ -98,23 +101,23 @@ class WebSocketProtocol(WebSocketTransport, asyncio.Protocol):
             self._half_close()
 
     def _answer_close(self, code: bytes) -> None:
-        """Echoes the code; without one there is nothing to echo."""
+        """Echoes the close code of the client, if it sent one."""
         if self._receiver is not None:
-            self._say_goodbye(websocket_frame(CLOSE, code))
+            self._write_close(websocket_frame(CLOSE, code))
             self._finish()
-            self._receiver.left()
+            self._receiver.on_close()
 
     def _fail(self, receiver: SocketReceiver, violation: CloseReason) -> None:
         if violation is CLOSE_FLOOD:
-            self.hold()
+            self.pause_reading()
         if self._closed:
-            # It was told to go before, and does not any more what would be an answer.
+            # We have sent a close frame already, and the client does not answer it any more.
             self._half_close()
         else:
-            receiver.violated(violation)
+            receiver.on_violation(violation)
 
     def _half_close(self) -> None:
-        """A close with unread bytes would reset the connection, and the reason with it. So the client goes first."""
+        """Lets the client close the socket first: closing it with unread bytes would reset it, and lose the reason."""
         if self._transport.is_closing():
             return
         if self._transport.can_write_eof():

@@ -1,4 +1,4 @@
-"""The WebSockets of one engine: the limits that they share, and what is done once for all of them."""
+"""The WebSockets of one engine: their limits, and the timers and queues that they share."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ _CLOSE_WAIT_S = 2.0
 
 class GroupedSocket(Protocol):
     def flush(self) -> None:
-        """Writes what was sent in this turn of the loop."""
+        """Writes the frames of this turn of the loop."""
 
     def abort(self) -> None: ...
 
 
 class SocketGroup:
-    """Flushes sockets once in a turn of the loop, cuts off those that do not finish closing, and waits for the last."""
+    """Flushes sockets once in a turn of the loop, and aborts those that do not finish closing.
+
+    `close_queue` runs what follows when clients close sockets: thousands may do so in one moment.
+    """
 
     def __init__(self, *, max_message_bytes: int, max_unread_bytes: int, max_frames_per_s: int) -> None:
         self.max_message_bytes = max_message_bytes
         self.max_unread_bytes = max_unread_bytes
         self.max_frames_per_s = max_frames_per_s
         self.loop = asyncio.get_running_loop()
-        self.goodbyes = TurnQueue()
+        self.close_queue = TurnQueue()
         self._open: set[GroupedSocket] = set()
         self._none_open = asyncio.Event()
         self._unflushed: list[GroupedSocket] = []
@@ -37,7 +40,7 @@ class SocketGroup:
         self._none_open.clear()
 
     def remove(self, socket: GroupedSocket) -> None:
-        """The socket is gone; nothing waits for it any more."""
+        """The socket is closed."""
         self._open.discard(socket)
         self._closing.discard(socket)
         if not self._open:
@@ -48,18 +51,18 @@ class SocketGroup:
             self.loop.call_soon(self._flush)
         self._unflushed.append(socket)
 
-    def expect_end(self, socket: GroupedSocket) -> None:
-        """Aborts the socket if it is not gone soon."""
+    def limit_close(self, socket: GroupedSocket) -> None:
+        """Aborts the socket if it is not closed soon."""
         self._closing.put(socket)
 
     async def wait_closed(self, timeout_s: float) -> None:
-        """Returns when no socket is open, or the time is over."""
+        """Returns when no socket is open, or after the timeout."""
         if self._open:
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._none_open.wait()
             except TimeoutError:
-                pass  # the caller aborts what is left
+                pass  # the caller aborts the rest
 
     def abort_all(self) -> None:
         for socket in tuple(self._open):

@@ -1,4 +1,4 @@
-"""The WebSocket transport's writing half: frames that leave together, a bound on what is unread, and the goodbye."""
+"""The writing half of the WebSocket transport: batches of frames, a bound on unread bytes, the close frame."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ _NORMAL_CLOSURE = 1000
 
 
 class WebSocketTransport:
-    """Writes to an upgraded socket. Frames of one loop tick leave in one write, and what answers a read leaves with it.
+    """Writes to an upgraded socket. Frames of one turn of the loop are sent in one write; answers to a read are sent at
+    its end.
 
-    Nothing is queued here beyond the tick: what the client has not read stands in the transport's own buffer, and that
-    may hold the group's `max_unread_bytes`, beyond what `listen` lets the kernel hold. While it `_gathers`, whoever
-    made it do so will flush it.
+    Nothing is queued here beyond the turn: what the client has not read stands in the asyncio transport's buffer, which
+    may hold the group's `max_unread_bytes`, beyond what `listen` lets the kernel hold. While `_is_batching`, the caller
+    that set it flushes.
     """
 
-    __slots__ = ("_closed", "_first", "_gathers", "_group", "_more", "_more_bytes", "_on_stalled", "_transport")
+    __slots__ = ("_closed", "_first", "_group", "_is_batching", "_more", "_more_bytes", "_on_stalled", "_transport")
 
     name: Literal["websocket"] = "websocket"
 
@@ -30,11 +31,11 @@ class WebSocketTransport:
         self._transport = transport
         self._group = group
         self._on_stalled: Callable[[], None] | None = None
-        # Nearly always one frame leaves alone: it costs no list.
+        # Nearly always a batch is one frame: it costs no list.
         self._first: bytes | None = None
         self._more: list[bytes] | None = None
         self._more_bytes = 0
-        self._gathers = False
+        self._is_batching = False
         self._closed = False
         group.add(self)
 
@@ -42,24 +43,24 @@ class WebSocketTransport:
     def unread_bytes(self) -> int:
         return len(self._first or b"") + self._more_bytes + self._transport.get_write_buffer_size()
 
-    def watch(self, on_stalled: Callable[[], None]) -> None:
-        self._on_stalled = on_stalled
+    def call_when_stalled(self, action: Callable[[], None]) -> None:
+        self._on_stalled = action
 
     def write(self, packet: Outgoing) -> None:
         if self._closed:
             return
         if self._first is None:
             self._first = packet.frame
-            if not self._gathers:
+            if not self._is_batching:
                 self._group.flush_soon(self)
         else:
-            self._gather(packet.frame)
+            self._add_to_batch(packet.frame)
 
     def write_frame(self, frame: bytes) -> None:
-        """Writes what is no Engine.IO packet."""
+        """Writes a frame that is no Engine.IO packet."""
         self.write(Outgoing(b"", frame))
 
-    def _gather(self, frame: bytes) -> None:
+    def _add_to_batch(self, frame: bytes) -> None:
         if self._more is None:
             self._more = []
         self._more.append(frame)
@@ -68,37 +69,36 @@ class WebSocketTransport:
             self.flush()
 
     def close(self, reason: CloseReason) -> None:
-        """Sends the close frame; a client that does not answer it is cut off soon after."""
+        """Sends the close frame; a socket whose client does not answer it is aborted soon after."""
         if not self._closed:
-            self._say_goodbye(close_frame(reason.code, reason.reason))
-            self._group.expect_end(self)
+            self._write_close(close_frame(reason.code, reason.reason))
+            self._group.limit_close(self)
 
-    def release(self) -> None:
-        self._say_goodbye(close_frame(_NORMAL_CLOSURE))
+    def finish_close(self) -> None:
+        self._write_close(close_frame(_NORMAL_CLOSURE))
         self._finish()
 
     def abort(self) -> None:
         self._closed = True
-        self._drop_gathered()
+        self._drop_batch()
         self._transport.abort()
 
-    def hold(self) -> None:
-        """Reads nothing of the client until `go_on`."""
+    def pause_reading(self) -> None:
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
     def flush(self) -> None:
-        """Writes what there is to write."""
+        """Writes the batch."""
         data = self._first
         if data is None:
             return
         if self._more is not None:
             data = b"".join((data, *self._more))
-        self._drop_gathered()
+        self._drop_batch()
         transport = self._transport
         if transport.is_closing():
             return
@@ -110,19 +110,19 @@ class WebSocketTransport:
         else:
             transport.write(data)
 
-    def _say_goodbye(self, frame: bytes) -> None:
+    def _write_close(self, frame: bytes) -> None:
         if not self._closed:
             self.write_frame(frame)
             self.flush()
             self._closed = True
 
     def _finish(self) -> None:
-        """The socket is closed once the client has read what there is for it, or does not read on."""
+        """Closes the socket when the client has read everything; aborts it if that takes too long."""
         self._transport.close()
         if self._transport.get_write_buffer_size():
-            self._group.expect_end(self)
+            self._group.limit_close(self)
 
-    def _drop_gathered(self) -> None:
+    def _drop_batch(self) -> None:
         self._first = None
         if self._more is not None:
             self._more = None

@@ -1,4 +1,4 @@
-"""Takes an upgraded socket out of aiohttp's hands, with nothing of aiohttp left behind it."""
+"""Upgrades a request's socket to a WebSocket and detaches it from aiohttp, which keeps nothing of it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _KEY_BYTES = 16
 
 
 class UpgradedResponse(web.StreamResponse):
-    """What a handler returns whose request was answered by us: aiohttp writes nothing and keeps nothing.
+    """The response of a handler that has answered its request itself: aiohttp writes nothing and keeps nothing.
 
-    One serves for any number of requests.
+    One instance serves any number of requests.
     """
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -30,7 +30,7 @@ class UpgradedResponse(web.StreamResponse):
 
 
 def refuse_upgrade(request: web.Request) -> web.Response | None:
-    """The answer to an opening handshake that is not RFC 6455's; None for a good one."""
+    """The answer to an opening handshake that does not conform to RFC 6455; None for one that does."""
     is_upgrade = _is_upgrade(request)
     if is_upgrade and request.headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ()) != [_VERSION]:
         headers = {hdrs.UPGRADE: "websocket", hdrs.SEC_WEBSOCKET_VERSION: _VERSION}
@@ -40,16 +40,16 @@ def refuse_upgrade(request: web.Request) -> web.Response | None:
     return None
 
 
-def take_over(request: web.Request, group: SocketGroup) -> WebSocketProtocol | None:
-    """Answers 101 and makes the socket ours; None when the client is gone already.
+def accept_upgrade(request: web.Request, group: SocketGroup) -> WebSocketProtocol | None:
+    """Answers 101 and takes the socket from aiohttp; None when the client is gone already.
 
-    The answer leaves when the socket gets its receiver. The handler has to return a `UpgradedResponse` without another
-    `await`: aiohttp may cancel it.
+    The answer is sent when the socket gets its receiver. The handler has to return an `UpgradedResponse` and must
+    not await before that: aiohttp may cancel it.
     """
     aiohttp_protocol, transport = request.protocol, request.transport
     if transport is None or transport.is_closing():
         return None
-    # aiohttp has stopped reading at the end of the request; it keeps what has come since.
+    # aiohttp has stopped reading at the end of the request; it keeps the bytes that were read with it.
     protocol = WebSocketProtocol(transport, group, aiohttp_protocol._message_tail)
     transport.set_protocol(protocol)
     aiohttp_protocol.transport = None
@@ -73,7 +73,7 @@ def _is_upgrade(request: web.Request) -> bool:
 
 
 def _values(request: web.Request, name: str) -> str:
-    """A list of tokens, however many lines it came in; their case means nothing."""
+    """The tokens of a header, which may stand in several lines, in lower case: case is not significant."""
     return ",".join(request.headers.getall(name, ())).lower()
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from handlers.accounts.identifiers import Email, Phone, Username, normal_login
+from handlers.accounts.identifiers import Email, Phone, Username, normalized_login
 
 USERNAME, EMAIL, PHONE = TypeAdapter[str](Username), TypeAdapter[str](Email), TypeAdapter[str](Phone)
 
@@ -71,4 +71,4 @@ def test_what_is_no_phone_number(typed: str) -> None:
     ],
 )
 def test_every_spelling_of_a_login_is_looked_up_and_counted_as_one(typed: str, looked_up: str) -> None:
-    assert normal_login(typed) == looked_up
+    assert normalized_login(typed) == looked_up

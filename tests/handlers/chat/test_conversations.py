@@ -2,7 +2,7 @@ import asyncio
 from typing import Any
 
 from tests.handlers.chat.talk import CHAT, hear_everywhere, open_conversation, refusal, send, value
-from tests.kit.server import RunningServer
+from tests.kit.server import Person, RunningServer
 
 UNKNOWN_ID = "1"
 
@@ -89,7 +89,24 @@ async def test_a_block_leaves_both_the_conversation_that_they_have(server: Runni
     for person, other in ((ada, bea), (bea, ada)):
         assert await open_conversation(person, other) == conversation_id
         listed = await person.do(CHAT, "message:list", {"conversation_id": conversation_id})
-        assert listed == {"items": [message]}
+        assert [item["text"] for item in listed["items"]] == ["Goodbye"]
+    assert listed["items"][0] == {**message, "sender": {"id": ada.id, "username": "keep_ada"}}
+
+
+async def test_whom_a_person_blocks_reads_only_their_id_and_username(server: RunningServer) -> None:
+    """Wherever the two can still see each other: among the members of their conversation, and beside its messages."""
+    ada, bea = await server.people("card_ada", "card_bea")
+    conversation_id = await open_conversation(ada, bea)
+    for sender in (bea, ada):
+        await send(sender, conversation_id, "Hello")
+    before = {person.id: await cards_seen_by(person, conversation_id) for person in (ada, bea)}
+    await ada.do("/users", "user:block", {"user_id": bea.id})
+    cut = {"id": ada.id, "username": "card_ada"}
+    whole = {"id": bea.id, "username": "card_bea", "display_name": "card_bea"}
+    assert await cards_seen_by(bea, conversation_id) == {ada.id: [cut] * 8, bea.id: [whole] * 6}
+    assert await cards_seen_by(ada, conversation_id) == before[ada.id]
+    await ada.do("/users", "user:unblock", {"user_id": bea.id})
+    assert await cards_seen_by(bea, conversation_id) == before[bea.id]
 
 
 async def test_a_conversation_is_hidden_from_others(server: RunningServer) -> None:
@@ -141,3 +158,25 @@ async def test_rest_answers_what_the_socket_answers(server: RunningServer) -> No
         (f"/conversations/{conversation_id}", "conversation:get", {"conversation_id": conversation_id}),
     ):
         assert await ada.rest("GET", path) == (200, await ada.call(CHAT, name, payload))
+
+
+async def cards_seen_by(person: Person, conversation_id: str) -> dict[str, list[dict[str, Any]]]:
+    """How two people look to one of them in every read that shows them, by person."""
+    named = {"conversation_id": conversation_id}
+    one = (await person.do(CHAT, "conversation:get", named))["conversation"]
+    (listed,) = (await person.do(CHAT, "conversation:list"))["items"]
+    (synced,) = (await person.do(CHAT, "chat:sync", {"positions": {conversation_id: 0}}))["conversations"]
+    messages = [
+        one["last_message"],
+        listed["last_message"],
+        *(await person.do(CHAT, "message:list", named))["items"],
+        *(await person.do(CHAT, "message:list", {**named, "after_seq": 0}))["items"],
+        *synced["messages"],
+        *(item["message"] for item in (await person.do(CHAT, "message:direct"))["items"]),
+    ]
+    cards = [message["sender"] for message in messages]
+    cards += [member["user"] for conversation in (one, listed) for member in conversation["members"]]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for card in cards:
+        found.setdefault(card["id"], []).append(card)
+    return found

@@ -1,15 +1,15 @@
 import datetime
 
-from handlers.chat.views import by_conversation, conversation_view, message_view, without_viewer
+from handlers.chat.views import conversation_view, group_by_conversation, message_view, pushed_conversation_view
 from sql.chat import ConversationMemberRow, MemberRow, MessageRow
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.people import UserCard
+from sql.people import CardRow
 
 MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=datetime.UTC)
 
 
-def card(number: int) -> UserCard:
-    return UserCard(UserId(number), f"user{number}", f"User {number}", "", None, 0, 0, 0, False)
+def card(number: int) -> CardRow:
+    return CardRow(UserId(number), f"user{number}", f"User {number}")
 
 
 MESSAGE = MessageRow(ConversationId(7), 3, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))
@@ -35,7 +35,7 @@ def rows(conversation_id: int, last_message: MessageRow | None) -> list[Conversa
 
 def test_a_message_is_shown_with_its_sender() -> None:
     shown = message_view(MESSAGE).model_dump(mode="json", exclude_none=True)
-    assert shown.pop("sender")["username"] == "user1"
+    assert shown.pop("sender") == {"id": "1", "username": "user1", "display_name": "User 1"}
     assert shown == {
         "id": "70",
         "conversation_id": "7",
@@ -66,12 +66,12 @@ def test_a_conversation_is_shown_from_the_rows_of_its_members() -> None:
     assert shown.last_message == message_view(MESSAGE)
     assert shown.viewer is not None
     assert (shown.viewer.unread_count, shown.viewer.muted) == (2, True)
-    assert without_viewer(shown).viewer is None
+    assert pushed_conversation_view(rows(7, MESSAGE)) == shown.model_copy(update={"viewer": None})
     assert conversation_view(rows(7, None)).last_message is None
 
 
 def test_rows_are_gathered_by_conversation() -> None:
-    gathered = list(by_conversation([*rows(7, None), *rows(8, None)]))
+    gathered = list(group_by_conversation([*rows(7, None), *rows(8, None)]))
     assert [[(row.id, row.member.user.id) for row in members] for members in gathered] == [
         [(7, 1), (7, 2)],
         [(8, 1), (8, 2)],

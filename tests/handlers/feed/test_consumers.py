@@ -81,7 +81,7 @@ async def small_town(database_url: str, redis_url: str) -> AsyncIterator[Running
         yield running
 
 
-async def test_a_broadcaster_reaches_the_followers_who_listen_and_nobody_else(small_town: RunningServer) -> None:
+async def test_a_broadcaster_reaches_the_subscribed_followers_and_nobody_else(small_town: RunningServer) -> None:
     names = ("star", "listening_fan", "absent_fan", "blocked_fan", "listening_stranger")
     star, fan, absent, blocked, stranger = await small_town.people(*names)
     early = (await star.do("/posts", "post:create", {"text": "before the fame"}))["post"]["id"]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sql.catalogue import load_queries
+from sql.database import Database, load_queries
 from sql.ids import UserId
 from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
@@ -116,8 +116,8 @@ class History:
         connection = await self._stack.enter_async_context(_connected(self.lab.database_url))
         transaction = connection.transaction()
         await transaction.start()
-        post = await self._queries.posts.insert_post(
-            connection,
+        db = Database(self._queries, connection)
+        post = await db.posts.insert_post(
             author_id=UserId(idle[0]),
             kind="text",
             text="slow",
@@ -127,7 +127,7 @@ class History:
         )
         assert post is not None
         payload = orjson.dumps({"post_id": post.id, "author_id": idle[0]}).decode()
-        await self._queries.facts.insert_facts(connection, facts=["post.created"], payloads=[payload])
+        await db.facts.insert_facts(facts=["post.created"], payloads=[payload])
         self._open.append((connection, transaction, idle[0]))
 
     async def _commit(self, which: int) -> None:

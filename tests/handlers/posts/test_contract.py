@@ -17,7 +17,7 @@ from handlers.posts.contract import CreatePost, UpdatePost
     ],
 )
 def test_the_kind_follows_from_the_content(payload: dict[str, Any], kind: str) -> None:
-    assert CreatePost.model_validate(payload).meant_kind == kind
+    assert CreatePost.model_validate(payload).implied_kind == kind
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from handlers.presence.notices import ROWS_PER_STATEMENT, PresenceNotices
 from realtime.presence.watches import PresenceChange, Watcher
-from sql.catalogue import load_queries
+from sql.database import load_queries
 from sql.ids import UserId
 from sql.pool import Pool, close_pool
 from sql.unit import Units
@@ -25,11 +25,11 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def world(pool: Pool) -> World:
-    return World(Units(pool, acquire_timeout_s=2), load_queries())
+    return World(Units(pool, load_queries(), acquire_timeout_s=2))
 
 
 def notices_of(world: World, clock: ManualClock) -> PresenceNotices:
-    return PresenceNotices(world.units, world.sql, clock)
+    return PresenceNotices(world.units, clock)
 
 
 async def test_who_comes_is_told_with_the_present_and_who_goes_with_the_time_they_were_here_last(world: World) -> None:
@@ -71,7 +71,7 @@ async def test_without_postgresql_nothing_is_told_or_noted(world: World, pool: P
     ann, bob = await world.people("ann", "bob")
     notices, socket = notices_of(world, ManualClock()), RecordingSession()
     async with world.units.read(), world.units.read():  # all connections there are
-        hurried = PresenceNotices(Units(pool, acquire_timeout_s=0.05), world.sql, ManualClock())
+        hurried = PresenceNotices(Units(pool, load_queries(), acquire_timeout_s=0.05), ManualClock())
         await hurried.store_last_seen({bob: 4_000_000_000_000})
         assert not await hurried.notify_watchers([PresenceChange(UserId(bob), True, [Watcher(socket, ann)])])
     assert socket.heard == []

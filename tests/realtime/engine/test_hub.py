@@ -8,7 +8,8 @@ from realtime.contract.errors import CloseReason
 from realtime.engine.hub import Hub
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.protocol.frames import Outgoing
-from realtime.engine.session.session import Connection, Session
+from realtime.engine.session.connection import Connection
+from realtime.engine.session.session import Session
 from realtime.engine.session.transport import TransportName
 from tests.kit.recording_session import RecordingSession
 
@@ -21,7 +22,7 @@ class RecordingTransport:
     written: list[Outgoing] = field(default_factory=list)
     unread_bytes: int = 0
 
-    def watch(self, on_stalled: Callable[[], None]) -> None:
+    def call_when_stalled(self, action: Callable[[], None]) -> None:
         """It never stalls."""
 
     def write(self, packet: Outgoing) -> None:
@@ -30,20 +31,20 @@ class RecordingTransport:
     def close(self, reason: CloseReason) -> None:
         """Nothing is behind it."""
 
-    def release(self) -> None:
+    def finish_close(self) -> None:
         """Nothing is behind it."""
 
     def abort(self) -> None:
         """Nothing is behind it."""
 
-    def hold(self) -> None:
+    def pause_reading(self) -> None:
         """Nothing is read from it."""
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         """Nothing is read from it."""
 
 
-async def test_joining_tells_the_first_member_of_a_name() -> None:
+async def test_joining_returns_whether_it_is_the_first_of_a_name() -> None:
     hub, one, other = Hub(), RecordingSession(), RecordingSession("/feed")
     assert [hub.join(one, "hall"), hub.join(other, "hall"), hub.join(other, "attic")] == [True, False, True]
 
@@ -55,7 +56,7 @@ async def test_joining_twice_is_joining_once() -> None:
     assert not hub.has_members("hall")
 
 
-async def test_leaving_tells_the_last_member_of_a_name_over_all_namespaces() -> None:
+async def test_leaving_returns_whether_it_is_the_last_of_a_name_in_all_namespaces() -> None:
     hub, one, other = Hub(), RecordingSession("/chat"), RecordingSession("/feed")
     hub.join(one, "hall")
     hub.join(other, "hall")
@@ -87,7 +88,7 @@ async def test_a_push_reaches_the_room_in_its_namespace_only() -> None:
     assert (inside.heard, elsewhere.heard, outside.heard) == ([("said", 1)], [], [])
 
 
-async def test_a_push_to_nobody_is_none() -> None:
+async def test_a_push_to_empty_rooms_is_delivered_to_none() -> None:
     assert Hub().push(EncodedPush("/chat", "said", b"1"), ("hall", "attic")) == 0
     assert Hub().push(EncodedPush("/chat", "said", b"1"), ()) == 0
 
@@ -104,7 +105,7 @@ async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
     """It is encoded and framed once, however many rooms and sockets there are."""
     hub, transports = Hub(), [RecordingTransport() for _ in range(3)]
     for number, transport in enumerate(transports):
-        connection = Connection(
+        connection: Connection[Session] = Connection(
             id=str(number),
             peer_address="",
             user_agent=None,
@@ -122,11 +123,11 @@ async def test_sockets_of_many_rooms_get_the_same_packet() -> None:
     assert all(packet is packets[0] for packet in packets)
 
 
-async def test_a_member_may_leave_while_it_hears_a_push() -> None:
+async def test_a_member_may_leave_while_a_push_is_delivered() -> None:
     hub = Hub()
 
     class Leaver(RecordingSession):
-        def take(self, push: EncodedPush) -> None:
+        def deliver(self, push: EncodedPush) -> None:
             hub.leave_all(self)
 
     for _ in range(3):

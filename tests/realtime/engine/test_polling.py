@@ -34,7 +34,7 @@ async def test_a_fetch_waits_for_a_packet() -> None:
 async def test_a_client_that_leaves_too_much_unread_is_stalled() -> None:
     transport = _transport(b"x" * 600)
     stalls: list[None] = []
-    transport.watch(lambda: stalls.append(None))
+    transport.call_when_stalled(lambda: stalls.append(None))
     transport.write(Outgoing(b"x" * 400))
     assert stalls == []
     transport.write(Outgoing(b"x"))
@@ -44,7 +44,7 @@ async def test_a_client_that_leaves_too_much_unread_is_stalled() -> None:
 async def test_what_was_fetched_is_not_unread_any_more() -> None:
     transport = _transport(b"x" * 600)
     stalls: list[None] = []
-    transport.watch(lambda: stalls.append(None))
+    transport.call_when_stalled(lambda: stalls.append(None))
     await transport.fetch()
     transport.write(Outgoing(b"x" * 600))
     assert stalls == []

@@ -14,7 +14,7 @@ async def _stop(server: EchoServer, deadline_s: float = 2) -> None:
     await server.engine.close(CLOSE_DRAINING, deadline_s=deadline_s)
 
 
-async def test_every_client_is_told_why() -> None:
+async def test_every_client_is_sent_the_reason() -> None:
     async with echo_server() as server, raw_socket(server) as one, raw_socket(server) as other:
         await one.connect()
         stopping = asyncio.create_task(_stop(server))
@@ -53,7 +53,7 @@ async def test_an_event_in_work_is_answered_first() -> None:
         await server.policy.arrived.wait()
         stopping = asyncio.create_task(_stop(server))
         await asyncio.sleep(0.01)
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await client.receive() == '43/chat,1["x"]'
         assert await client.closed() == (4012, "draining")
         await stopping
@@ -69,7 +69,7 @@ async def test_an_event_that_does_not_end_is_cancelled_at_the_deadline() -> None
         assert server.engine._connections.tasks() == set()
 
 
-async def test_a_client_that_does_not_answer_the_close_is_cut_off() -> None:
+async def test_a_client_that_does_not_answer_the_close_is_aborted() -> None:
     async with echo_server() as server, raw_socket(server) as client:
         await client.connect()
         await _stop(server, deadline_s=0.05)

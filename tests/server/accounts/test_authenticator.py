@@ -10,7 +10,6 @@ from server.accounts.authenticator import Authenticator
 from server.accounts.revocations import Revocations
 from server.accounts.secrets_file import SigningKey
 from server.accounts.tokens import Tokens
-from sql.catalogue import load_queries
 from sql.unit import Units
 from tests.kit.clock import ManualClock
 
@@ -22,9 +21,7 @@ class Lab:
         self.clock = ManualClock()
         self.tokens = Tokens((SigningKey("k", b"k" * 32),), self.clock, access_token_ttl_s=LIFE_S)
         self.revoked: list[int] = []
-        self.revocations = Revocations(
-            units, load_queries(), self.clock, access_token_ttl_s=LIFE_S, on_revoked=self.revoked.extend
-        )
+        self.revocations = Revocations(units, self.clock, access_token_ttl_s=LIFE_S, on_revoked=self.revoked.extend)
         self.authenticator = Authenticator(self.tokens, self.revocations, self.clock)
 
     def refusal(self, credentials: Identity | str) -> str:

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 
 from server.accounts.revocations import OVERLAP_S, Revocations
 from server.clock import SystemClock
-from sql.catalogue import load_queries
 from sql.unit import Units
 from tests.kit.clock import ManualClock
 from tests.kit.services import execute
@@ -33,12 +32,7 @@ async def running(
     units: Units, clock: ManualClock | None = None, *, on_revoked: Callable[[Sequence[int]], None] = _ignore
 ) -> AsyncIterator[Revocations]:
     revocations = Revocations(
-        units,
-        load_queries(),
-        clock or SystemClock(),
-        access_token_ttl_s=LIFE_S,
-        on_revoked=on_revoked,
-        poll_s=0.02,
+        units, clock or SystemClock(), access_token_ttl_s=LIFE_S, on_revoked=on_revoked, poll_s=0.02
     )
     await revocations.start()
     try:

@@ -4,7 +4,7 @@ import datetime
 import asyncpg
 
 from server.accounts.token_sweeper import TokenSweeper
-from sql.catalogue import load_queries
+from sql.database import load_queries
 from sql.pool import close_pool
 from sql.unit import Units
 from tests.kit.clock import ManualClock
@@ -17,18 +17,16 @@ async def test_tokens_that_have_run_out_are_forgotten_and_others_kept(database_u
     clock = ManualClock()
     pool = await opened_pool(database_url)
     watching = await asyncpg.connect(database_url)
-    queries = load_queries()
-    units = Units(pool, acquire_timeout_s=5)
-    sweeper = TokenSweeper(units, queries, clock, every_s=0.01)
+    units = Units(pool, load_queries(), acquire_timeout_s=5)
+    sweeper = TokenSweeper(units, clock, every_s=0.01)
     try:
-        async with units.write() as connection:
-            user_id = await queries.accounts.insert_user(
-                connection, username="eve", email="eve@example.org", phone=None, password_hash="!", display_name="Eve"
+        async with units.write() as db:
+            user_id = await db.accounts.insert_user(
+                username="eve", email="eve@example.org", phone=None, password_hash="!", display_name="Eve"
             )
-            session_id = await queries.accounts.insert_session(connection, user_id=user_id, user_agent="", address="")
+            session_id = await db.accounts.insert_session(user_id=user_id, user_agent="", address="")
             for token_hash, life_s in ((b"short", 60), (b"long", 3_600)):
-                await queries.accounts.insert_refresh_token(
-                    connection,
+                await db.accounts.insert_refresh_token(
                     token_hash=token_hash,
                     session_id=session_id,
                     issued_at=clock.now(),

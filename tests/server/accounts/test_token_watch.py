@@ -65,7 +65,7 @@ class RecordingSession:
     log: list[object]
     namespace: str
 
-    def send(self, event: str, data: bytes) -> None:
+    def push_volatile(self, event: str, data: bytes) -> None:
         self.log.append((self.namespace, event, json.loads(data)))
 
     def disconnect(self) -> None:

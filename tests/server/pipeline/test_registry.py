@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from handlers.context import Call, Context, Outcome, Reaction
-from handlers.feature import Consumer, Feature, bind_command, bind_without_sql, on
+from handlers.feature import Consumer, Feature, bind_command, bind_plain_command, on
 from realtime.contract.declarations import Fact, Push, Unit
 from realtime.contract.wire import NOTHING, Empty, Nothing
 from server.features import FEATURES
 from server.pipeline.registry import Registry
-from sql.catalogue import Queries
+from sql.database import Database
 from sql.ids import UserId
-from sql.unit import SqlConnection
 from tests.kit.odd_feature import HAPPENED, NAMESPACE, NOTED, TELL, Note, OddFeature
 from tests.server.echo_feature import ECHO
 
@@ -54,6 +53,12 @@ def test_namespaces_are_those_of_commands_and_of_pushes() -> None:
     assert registry.pushes == {NOTED.name: NOTED, push.name: push}
 
 
+def test_features_declare_what_long_polling_clients_get() -> None:
+    registry = Registry([*FEATURES, ECHO])
+    assert (registry.polled_topics("/feed"), registry.polled_topics("/chat")) == (("feed",), ())
+    assert registry.connection_pushes == {"token:expiring", "session:revoked"}
+
+
 def test_each_fact_has_the_consumers_that_must_confirm_it() -> None:
     unheard = Fact(name="odd.unheard", model=Note)
     registry = Registry([ODD, Feature(name="quiet", commands=(), facts=(unheard,))])
@@ -65,10 +70,10 @@ def test_each_fact_has_the_consumers_that_must_confirm_it() -> None:
 
 
 def test_entry_rooms_come_in_the_order_of_the_features() -> None:
-    async def first(connection: SqlConnection, sql: Queries, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
+    async def first(db: Database, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
         return {}
 
-    async def second(connection: SqlConnection, sql: Queries, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
+    async def second(db: Database, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
         return {}
 
     registry = Registry(
@@ -110,7 +115,7 @@ def test_entry_rooms_come_in_the_order_of_the_features() -> None:
             "other reacts to odd.happened, which no feature declares",
         ),
         (
-            [Feature(name="other", commands=(bind_without_sql(TELL, answer),))],
+            [Feature(name="other", commands=(bind_plain_command(TELL, answer),))],
             "odd:tell declares Unit.TRANSACTION and is bound otherwise",
         ),
         (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest_asyncio
 
 from handlers.context import Call, Context, Outcome, RaisedFact
-from handlers.feature import BoundCommand, Feature, bind_command, bind_without_sql
+from handlers.feature import BoundCommand, Feature, bind_command, bind_plain_command
 from realtime.contract.declarations import Command, Fact, Repeat, Unit
 from realtime.contract.errors import CONFLICT, CommandError
 from realtime.contract.rate_limit import RateLimit
@@ -44,8 +44,8 @@ def command(name: str, unit: Unit) -> Command[Empty, Nothing]:
 
 
 async def rename(ctx: Context) -> None:
-    await ctx.sql.people.update_profile(
-        ctx.connection, user_id=ctx.user_id, display_name="Renamed", bio=None, profile=None, settings=None
+    await ctx.db.people.update_profile(
+        user_id=ctx.user_id, display_name="Renamed", bio=None, profile=None, settings=None
     )
 
 
@@ -82,8 +82,8 @@ class Holding:
             bind_command(command("units:single", Unit.STATEMENTS), rename_and_fail),
             bind_command(command("units:tell", Unit.TRANSACTION), tell),
             bind_command(command("units:tell_singly", Unit.STATEMENTS), tell),
-            bind_without_sql(command("units:none", Unit.NONE), answer),
-            bind_without_sql(command("units:tell_alone", Unit.NONE), tell),
+            bind_plain_command(command("units:none", Unit.NONE), answer),
+            bind_plain_command(command("units:tell_alone", Unit.NONE), tell),
         )
 
 

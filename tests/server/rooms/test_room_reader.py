@@ -12,11 +12,11 @@ from handlers.feature import Feature
 from realtime.contract.declarations import Push
 from server.pipeline.registry import Registry
 from server.rooms.room_reader import USERS_PER_READ, RoomReader
-from sql.catalogue import Queries, load_queries
+from sql.database import Database, load_queries
 from sql.errors import Unavailable
 from sql.ids import UserId
 from sql.pool import close_pool
-from sql.unit import SqlConnection, Units
+from sql.unit import Units
 from tests.kit.log_watch import watched_log
 from tests.kit.odd_feature import Note
 from tests.kit.pool import opened_pool
@@ -31,9 +31,7 @@ class Belongings:
         self.failures: list[Exception] = []
         self.may_end = asyncio.Event()
 
-    async def read(
-        self, connection: SqlConnection, sql: Queries, user_ids: Sequence[UserId]
-    ) -> Mapping[UserId, Sequence[str]]:
+    async def read(self, db: Database, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[str]]:
         self.reads.append(set(user_ids))
         found = {user_id: list(self.rooms[user_id]) for user_id in user_ids if user_id in self.rooms}
         await self.may_end.wait()
@@ -57,7 +55,7 @@ async def room_reader(belongings: Belongings, database_url: str) -> AsyncIterato
     said = tuple(Push(name=f"said{name}", namespace=name, model=Note, audience="Nobody.") for name in ("/x", "/y"))
     feature = Feature(name="x", commands=(), pushes=said, entry_rooms={"/x": belongings.read})
     pool = await opened_pool(database_url)
-    room_reader = RoomReader(Registry([feature]), Units(pool, acquire_timeout_s=2), load_queries())
+    room_reader = RoomReader(Registry([feature]), Units(pool, load_queries(), acquire_timeout_s=2))
     yield room_reader
     await room_reader.stop()
     await close_pool(pool, timeout_s=1)

@@ -11,7 +11,7 @@ import pytest
 
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.pubsub.rooms import person_room
-from server.transports.long_polling import BEGINNINGS
+from server.transports.long_polling import FIRST_POLLS
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
 
 WAIT_S = 10.0
@@ -71,7 +71,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 
 def is_waiting(server: RunningServer, person: Person) -> bool:
     members = server.node.hub.members("/users", person_room(int(person.id)))
-    return any(not member.kept for member in members)
+    return any(not member.is_kept for member in members)
 
 
 def is_ended(server: RunningServer, person: Person) -> bool:
@@ -107,7 +107,7 @@ async def test_what_came_between_polls_is_answered_at_once(server: RunningServer
     assert texts(await client.hear(2)) == ["one", "two"]
 
 
-async def test_posts_and_conversations_that_come_to_be_meanwhile_are_heard(server: RunningServer) -> None:
+async def test_new_posts_and_conversations_are_polled(server: RunningServer) -> None:
     me, friend = await server.people("poll.pushes", "poll.pushes.friend")
     await me.rest("POST", f"/users/{friend.id}/follow")
     client = await poller(server, me)
@@ -162,7 +162,7 @@ async def test_a_cursor_is_good_on_every_node_and_with_every_login_of_its_person
             assert texts((await waiting)["events"]) == [f"awaited {number}"]
 
 
-async def test_a_poll_goes_on_where_its_stopped_node_left_it(database_url: str, redis_url: str) -> None:
+async def test_a_poll_continues_where_its_stopped_node_ended(database_url: str, redis_url: str) -> None:
     settings = settings_for_tests(database_url, redis_url)
     async with running_server(settings) as staying:
         me, friend = await staying.people("poll.handed", "poll.handed.friend")
@@ -238,7 +238,7 @@ async def test_much_is_told_over_several_polls(database_url: str, redis_url: str
         assert texts(heard) == said and polls > 2
 
 
-async def test_what_is_never_kept_is_heard_by_a_poll_that_waits(server: RunningServer) -> None:
+async def test_a_waiting_poll_gives_volatile_pushes(server: RunningServer) -> None:
     me = await server.person("poll.volatile")
     client = await poller(server, me)
     rooms = (person_room(int(me.id)),)
@@ -282,7 +282,7 @@ async def test_an_ended_login_session_hears_nothing_more(server: RunningServer, 
     assert (status, answer["error"]["code"]) == (401, "unauthenticated")
 
 
-async def test_sessions_that_nobody_polls_for_are_dropped(database_url: str, redis_url: str) -> None:
+async def test_sessions_without_polls_expire(database_url: str, redis_url: str) -> None:
     async with running_server(settings_for_tests(database_url, redis_url, recovery_window_s=0.1)) as server:
         me = await server.person("poll.idle")
         client = await poller(server, me)
@@ -310,7 +310,7 @@ async def test_a_server_that_stops_answers_the_polls_that_wait(database_url: str
 
 
 @pytest.mark.parametrize("token", [None, "garbage"])
-async def test_nobody_hears_anything_without_a_token(server: RunningServer, token: str | None) -> None:
+async def test_a_poll_without_a_valid_token_is_refused(server: RunningServer, token: str | None) -> None:
     status, answer = await server.rest("GET", "/events", token=token)
     assert (status, answer["error"]["code"]) == (401, "unauthenticated")
 
@@ -344,14 +344,14 @@ async def test_polls_that_begin_anew_are_limited_by_person(database_url: str, re
         me = await generous.person("poll.begin")
     async with running_server(settings_for_tests(database_url, redis_url, rate_limit_factor=1)) as server:
         client = Poller(server, me.access_token)
-        for _ in range(BEGINNINGS.count):
+        for _ in range(FIRST_POLLS.count):
             await client.poll("")
         status, answer = await client.get("")
         assert (status, answer["error"]["code"]) == (429, "rate_limited")
         assert "resync" not in await client.poll(timeout_s=0), "who goes on is not concerned"
 
 
-async def test_a_poller_hears_what_a_socket_of_the_same_person_hears(server: RunningServer) -> None:
+async def test_a_poll_gives_the_pushes_of_a_socket_of_the_same_user(server: RunningServer) -> None:
     me, friend = await server.people("poll.parity", "poll.parity.friend")
     await me.rest("POST", f"/users/{friend.id}/follow")
     conversation_id = await talk(me, friend)
@@ -403,4 +403,4 @@ async def test_a_poll_that_ends_while_it_begins_leaves_nothing(server: RunningSe
     async with asyncio.timeout(WAIT_S):
         while not is_ended(server, me):
             await asyncio.sleep(0.01)
-    assert all(session.state != int(me.id) for name in NAMESPACES for session in server.node.hub.sessions(name))
+    assert all(session.user_id != int(me.id) for name in NAMESPACES for session in server.node.hub.sessions(name))

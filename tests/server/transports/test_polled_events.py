@@ -10,30 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.contract.errors import CLOSE_DRAINING
-from realtime.engine.protocol import packets
 from realtime.engine.protocol.frames import Outgoing
+from realtime.engine.protocol.json_events import JsonEvents
 from realtime.engine.replay.push_ids import PushIds
-from server.transports.polled_events import Place, PolledEvents, read_cursor, write_cursor
+from server.transports.polled_events import PolledEvents, Position, read_cursor, write_cursor
 
 LONG_S = 30.0
+CODEC = JsonEvents(PushIds().make)
 
 names = st.text(st.sampled_from("abcXYZ019.-_"), min_size=1, max_size=30)
-places = st.lists(st.builds(Place, names, st.none() | names), min_size=1, max_size=6)
+positions = st.lists(st.builds(Position, names, st.none() | names), min_size=1, max_size=6)
 
 
-@given(places)
-def test_a_cursor_tells_its_places(written: list[Place]) -> None:
+@given(positions)
+def test_a_cursor_holds_its_positions(written: list[Position]) -> None:
     assert read_cursor(write_cursor(written), len(written)) == written
     assert read_cursor(write_cursor(written), len(written) + 1) is None
 
 
 async def test_events_stand_in_one_order_with_the_last_offset_of_each_namespace() -> None:
-    events = PolledEvents(PushIds())
-    events.write(packets.encode_connect("/chat", "sid", "pid"))
-    events.write(packets.encode_event("/chat", "said", b'{"text":"one, two"}', "a.1"))
-    events.write(packets.encode_event("/feed", "new", b"2", "b.1"))
-    events.write(packets.encode_event("/chat", "typing", b"3", None))
-    events.write(packets.encode_event("/chat", "said", b"4", "a.2"))
+    events = PolledEvents()
+    events.write(CODEC.encode_connect("/chat", "sid", "pid"))
+    events.write(CODEC.encode_event("/chat", "said", b'{"text":"one, two"}', "a.1"))
+    events.write(CODEC.encode_event("/feed", "new", b"2", "b.1"))
+    events.write(CODEC.encode_event("/chat", "typing", b"3", None))
+    events.write(CODEC.encode_event("/chat", "said", b"4", "a.2"))
     told = [orjson.loads(item) for item in events.items]
     assert [(event["namespace"], event["name"], event["data"]) for event in told] == [
         ("/chat", "said", {"text": "one, two"}),
@@ -45,25 +46,25 @@ async def test_events_stand_in_one_order_with_the_last_offset_of_each_namespace(
     assert events.offsets == {"/chat": "a.2", "/feed": "b.1"}
 
 
-async def test_an_answer_to_a_connect_and_what_concerns_tokens_wake_nobody() -> None:
-    events = PolledEvents(PushIds())
-    events.write(packets.encode_connect("/chat", "sid", "pid"))
-    events.write(packets.encode_event("/chat", "token:expiring", b"{}", None))
+async def test_an_answer_to_a_connect_and_pushes_that_are_left_out_end_no_poll() -> None:
+    events = PolledEvents(frozenset(("token:expiring",)))
+    events.write(CODEC.encode_connect("/chat", "sid", "pid"))
+    events.write(CODEC.encode_event("/chat", "token:expiring", b"{}", None))
     events.write(Outgoing(b"2"))
     await events.wait(0.001)
     assert events.items == []
 
 
 async def test_the_first_event_ends_a_wait_and_so_does_the_end() -> None:
-    said = packets.encode_event("/chat", "said", b"1", "a.1")
+    said = CODEC.encode_event("/chat", "said", b"1", "a.1")
     ends: list[Callable[[PolledEvents], None]] = [
         lambda events: events.write(said),
         lambda events: events.close(CLOSE_DRAINING),
         PolledEvents.abort,
-        PolledEvents.release,
+        PolledEvents.finish_close,
     ]
     for end in ends:
-        events = PolledEvents(PushIds())
+        events = PolledEvents()
         waiting = asyncio.create_task(events.wait(LONG_S))
         await asyncio.sleep(0)
         assert not waiting.done()
@@ -72,8 +73,8 @@ async def test_the_first_event_ends_a_wait_and_so_does_the_end() -> None:
 
 
 async def test_what_was_taken_back_is_not_told() -> None:
-    events = PolledEvents(PushIds())
-    events.write(packets.encode_event("/chat", "said", b"1", "a.1"))
+    events = PolledEvents()
+    events.write(CODEC.encode_event("/chat", "said", b"1", "a.1"))
     events.clear()
     await events.wait(0.001)
     assert (events.items, events.offsets) == ([], {})

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from realtime.contract.identity import Identity
 from realtime.engine.hub import Hub
-from realtime.engine.session.closed_connection import closed_connection
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.session import Session
 from realtime.presence.tracker import TOPIC as PRESENCE
 from realtime.presence.tracker import PresenceTracker
@@ -136,7 +136,7 @@ async def test_a_connection_belongs_to_one_login_session(server: RunningServer) 
         assert (await client.call("/users", "user:me"))["data"]["user"]["id"] == person.id
 
 
-async def test_anybody_may_join_auth_and_become_somebody_later(server: RunningServer) -> None:
+async def test_an_anonymous_client_of_auth_may_log_in_later(server: RunningServer) -> None:
     person = await server.person("sock.anonymous")
     async with wire(server) as client:
         assert (await client.connect("/auth"))[0] == "40"
@@ -177,7 +177,7 @@ async def test_handshakes_are_limited_by_address(database_url: str, redis_url: s
         assert refused.value.status == 429
 
 
-async def test_a_server_that_drains_takes_nobody_in_and_says_when_to_come_back(server: RunningServer) -> None:
+async def test_a_draining_server_refuses_clients_and_says_when_to_retry(server: RunningServer) -> None:
     person = await server.person("sock.drain")
     device = await person.device()
     async with draining(server):
@@ -287,12 +287,12 @@ async def test_a_connect_that_fails_unforeseen_leaves_nobody_online(
         await registry.stop()
 
 
-async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> None:
+async def test_a_call_that_outlives_its_session_starts_no_watch(redis: Redis) -> None:
     backplane, hub, registry = MemoryBackplane("node"), Hub(), TopicRegistry(redis, "node")
     membership = Membership(hub, backplane, registry)
     presence = PresenceTracker(registry, backplane, grace_s=1, save_last_seen=keep_nothing)
     watches = PresenceWatches(presence, backplane, notify=tell_nobody)
-    connection = closed_connection()
+    connection: Connection[Session] = Connection.closed()
     connection.identity = Identity(user_id=1, login_session_id=1, expires_at_s=0)
     session = Session(id="s", namespace="/chat", connection=connection)
     caller_session = SocketCallerSession(session, membership, TokenWatch(ManualClock(), access_token_ttl_s=60), watches)
@@ -300,12 +300,13 @@ async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> 
     await caller_session.watch([2, 3])
     assert watches.watched_by(session) == {2, 3}
     # The client is lost, and what it called before goes on.
-    session.kept = True
+    session.detach()
+    session.keep()
     watches.suspend(session)
     await caller_session.watch([4])
     assert watches.watched_by(session) == frozenset()
     watches.resume(session)
-    session.kept = False
+    session.resume(connection, [], complete=True)
     assert watches.watched_by(session) == {2, 3}
     watches.unwatch(session)
     membership.remove_session(session)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from realtime.redis.client import open_redis
 from realtime.redis.fact_streams import FactStreams
 from server.worker.relay import Relay
-from sql.catalogue import load_queries
+from sql.database import load_queries
 from sql.pool import close_pool
 from sql.unit import Units
 from tests.kit.pool import opened_pool
@@ -23,21 +23,20 @@ class _Relays:
 
     def __init__(self, units: Units, redis: Redis) -> None:
         self.units = units
-        self.queries = load_queries()
         self.redis = redis
         self.streams = FactStreams(redis)
         self._relays: list[Relay] = []
 
     def relay(self, *, resend_after_s: float = 30.0) -> Relay:
-        relay = Relay(self.units, self.queries, self.streams, resend_after_s=resend_after_s)
+        relay = Relay(self.units, self.streams, resend_after_s=resend_after_s)
         relay.start()
         self._relays.append(relay)
         return relay
 
     async def commit(self, count: int) -> None:
-        async with self.units.write() as connection:
-            await self.queries.facts.insert_facts(
-                connection, facts=["test.fact"] * count, payloads=[f'{{"n": {number}}}' for number in range(count)]
+        async with self.units.write() as db:
+            await db.facts.insert_facts(
+                facts=["test.fact"] * count, payloads=[f'{{"n": {number}}}' for number in range(count)]
             )
 
     async def read(self, count: int) -> list[int]:
@@ -60,7 +59,7 @@ async def relays(database_url: str, redis_url: str) -> AsyncIterator[_Relays]:
     await execute(database_url, "DELETE FROM outbox")
     pool = await opened_pool(database_url, max_size=4)
     redis = open_redis(redis_url, client_name="test-relay")
-    made = _Relays(Units(pool, acquire_timeout_s=5), redis)
+    made = _Relays(Units(pool, load_queries(), acquire_timeout_s=5), redis)
     yield made
     await made.stop()
     await redis.aclose()

@@ -1,4 +1,4 @@
-"""How what a client says on a WebSocket reaches the policy, and how its leaving does."""
+"""How the packets of a WebSocket client, and its close, reach the policy."""
 
 import asyncio
 
@@ -42,10 +42,10 @@ async def test_what_was_sent_right_before_the_socket_was_torn_is_handled() -> No
         await client.send('42/chat,["echo","second"]', '42/chat,["echo","third"]')
         client.websocket._writer.transport.close()
         (connection,) = server.hub.connections()
-        while not connection.gone:
+        while connection.is_writable:
             await asyncio.sleep(0.001)
         assert server.policy.seen == ["first"]
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await server.policy.until_gone() == [("/chat", "transport close")]
         assert server.policy.seen == ["first", "second", "third"]
 
@@ -56,27 +56,27 @@ async def test_a_close_is_answered_while_an_event_is_in_work() -> None:
         await client.websocket.close()
         assert client.websocket.close_code == 1000
         assert server.hub.connections() != () and server.policy.gone == []
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await server.policy.until_gone() == [("/chat", "transport close")]
 
 
-async def test_a_client_that_is_ahead_of_its_answers_is_not_read_on() -> None:
+async def test_a_client_that_is_far_ahead_of_its_answers_is_not_read() -> None:
     text = "x" * 1000
     async with echo_server() as server, raw_socket(server) as client:
         await _waits(server, client)
         (entry,) = server.engine._connections.all()
         sending = asyncio.create_task(client.send(*[f'42/chat,2["echo","{text}"]'] * 5_000))
-        while not entry.packet_handler.holding:
+        while not entry.packet_handler.is_paused:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)
         # What was read in one piece before the socket was paused.
         assert entry.packet_handler._waiting_bytes < 1024 * 1024
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await client.receive() == '43/chat,1["first"]'
         for _ in range(5_000):
             assert await client.receive() == f'43/chat,2["{text}"]'
         await sending
-        assert not entry.packet_handler.holding
+        assert not entry.packet_handler.is_paused
 
 
 async def test_an_idle_client_has_no_task_and_nothing_waiting() -> None:

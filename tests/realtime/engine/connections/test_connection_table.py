@@ -15,7 +15,7 @@ async def _forgotten(server: EchoServer) -> None:
         await asyncio.sleep(0.001)
 
 
-async def test_a_websocket_client_that_left_is_forgotten() -> None:
+async def test_a_closed_websocket_connection_is_removed() -> None:
     async with echo_server() as server:
         async with raw_socket(server) as client:
             await client.connect()
@@ -25,7 +25,7 @@ async def test_a_websocket_client_that_left_is_forgotten() -> None:
         assert (server.hub.sessions("/chat"), server.hub.has_members("hall")) == ((), False)
 
 
-async def test_a_polling_client_that_was_closed_is_forgotten_once_it_knows() -> None:
+async def test_a_closed_polling_connection_is_removed_when_its_client_was_told() -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
         server.policy.sessions[0].connection.close(CLOSE_FLOOD)
@@ -35,7 +35,7 @@ async def test_a_polling_client_that_was_closed_is_forgotten_once_it_knows() -> 
         await _forgotten(server)
 
 
-async def test_a_polling_client_that_never_comes_back_is_forgotten() -> None:
+async def test_a_closed_polling_connection_is_removed_after_a_while() -> None:
     async with echo_server(ping_interval_ms=10, ping_timeout_ms=10) as server, raw_polling(server):
         await _forgotten(server)
 

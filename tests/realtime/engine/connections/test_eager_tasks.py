@@ -31,24 +31,24 @@ async def steps() -> AsyncIterator[EagerTasks]:
 async def until_ready(steps: EagerTasks) -> None:
     async def nothing() -> None: ...
 
-    task = steps.take(nothing(), finish)
+    task = steps.start(nothing(), finish)
     if task is not None:
         await task
     await asyncio.sleep(0)
 
 
-async def test_what_does_not_wait_is_done_at_once_in_a_task_of_its_own(steps: EagerTasks) -> None:
+async def test_a_coroutine_that_does_not_wait_is_done_at_once_in_a_task_of_its_own(steps: EagerTasks) -> None:
     found: list[asyncio.Task[Any] | None] = []
 
     async def work() -> None:
         found.append(asyncio.current_task())
 
     caller = asyncio.current_task()
-    assert steps.take(work(), finish) is None
+    assert steps.start(work(), finish) is None
     assert found[0] not in (None, caller) and asyncio.current_task() is caller
 
 
-async def test_what_waits_goes_on_in_the_task_and_the_context_in_which_it_began(steps: EagerTasks) -> None:
+async def test_a_coroutine_that_waits_continues_in_its_first_task_and_context(steps: EagerTasks) -> None:
     found: list[object] = []
 
     async def work() -> None:
@@ -57,7 +57,7 @@ async def test_what_waits_goes_on_in_the_task_and_the_context_in_which_it_began(
             found.extend((asyncio.current_task(), NAME.get()))
             await asyncio.sleep(0)
 
-    task = steps.take(work(), finish)
+    task = steps.start(work(), finish)
     assert task is not None and found == [task, "it"] and NAME.get() == "nobody"
     await task
     assert found == [task, "it", task, "it"]
@@ -70,12 +70,12 @@ async def test_one_does_not_see_what_another_has_set(steps: EagerTasks) -> None:
         found.append(NAME.get())
         NAME.set("it")
 
-    assert steps.take(work(), finish) is None
-    assert steps.take(work(), finish) is None
+    assert steps.start(work(), finish) is None
+    assert steps.start(work(), finish) is None
     assert found == ["nobody", "nobody"]
 
 
-async def test_several_that_wait_in_one_turn_all_go_on(steps: EagerTasks) -> None:
+async def test_several_that_wait_in_one_turn_all_continue(steps: EagerTasks) -> None:
     authenticator = asyncio.Event()
     done: list[int] = []
 
@@ -83,7 +83,7 @@ async def test_several_that_wait_in_one_turn_all_go_on(steps: EagerTasks) -> Non
         await authenticator.wait()
         done.append(number)
 
-    tasks = [steps.take(work(number), finish) for number in range(3)]
+    tasks = [steps.start(work(number), finish) for number in range(3)]
     await asyncio.sleep(0)
     authenticator.set()
     await asyncio.gather(*(task for task in tasks if task is not None))
@@ -102,7 +102,7 @@ async def test_a_timeout_ends_the_wait_and_nothing_else(steps: EagerTasks) -> No
         await asyncio.sleep(0)
         said.append("went on")
 
-    task = steps.take(work(), finish)
+    task = steps.start(work(), finish)
     assert task is not None
     await task
     assert said == ["late", "went on"]
@@ -123,7 +123,7 @@ async def test_a_cancellation_comes_where_it_waits_also_before_its_task_has_begu
             said.extend((current, current.cancelling()))
             raise
 
-    task = steps.take(work(), finish)
+    task = steps.start(work(), finish)
     assert task is not None
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -133,14 +133,14 @@ async def test_a_cancellation_comes_where_it_waits_also_before_its_task_has_begu
     assert said == [task, 1]
 
 
-async def test_what_fails_before_it_waits_fails_at_the_caller_and_spoils_nothing(steps: EagerTasks) -> None:
+async def test_a_failure_before_the_first_wait_is_raised_at_the_caller(steps: EagerTasks) -> None:
     async def work() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        steps.take(work(), finish)
+        steps.start(work(), finish)
     await until_ready(steps)
-    await test_what_waits_goes_on_in_the_task_and_the_context_in_which_it_began(steps)
+    await test_a_coroutine_that_waits_continues_in_its_first_task_and_context(steps)
 
 
 async def test_a_first_step_that_cancels_its_own_task_is_cancelled_where_it_waits(steps: EagerTasks) -> None:
@@ -150,7 +150,7 @@ async def test_a_first_step_that_cancels_its_own_task_is_cancelled_where_it_wait
         current.cancel()
         await asyncio.Event().wait()
 
-    task = steps.take(work(), finish)
+    task = steps.start(work(), finish)
     assert task is not None
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -168,7 +168,7 @@ async def test_nothing_is_left_when_it_has_stopped() -> None:
     async def work() -> None:
         await asyncio.sleep(0)
 
-    task = steps.take(work(), finish)
+    task = steps.start(work(), finish)
     assert task is not None
     await task
     assert asyncio.all_tasks() == before

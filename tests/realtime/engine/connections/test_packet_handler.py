@@ -51,7 +51,7 @@ async def test_a_plain_answer_and_one_that_waits_keep_their_order() -> None:
         await client.connect()
         await client.send('42/chat,1["echo","a"]', '42/chat,2["wait","b"]', '42/chat,3["echo","c"]')
         await server.policy.arrived.wait()
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert [await client.receive() for _ in range(3)] == ['43/chat,1["a"]', '43/chat,2["b"]', '43/chat,3["c"]']
 
 
@@ -110,7 +110,7 @@ async def test_an_event_waits_for_those_before_it_in_any_namespace(namespace: st
         await server.policy.arrived.wait()
         await asyncio.sleep(0.02)
         assert server.policy.seen == ["slow"]
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert [await client.receive() for _ in range(2)] == ['43/chat,1["slow"]', f'43{namespace},2["fast"]']
 
 
@@ -122,7 +122,7 @@ async def test_clients_do_not_wait_for_each_other(dialect: Dialect) -> None:
         await slow.send('42/chat,1["wait","slow"]')
         await server.policy.arrived.wait()
         assert await fast.ask('42/chat,2["echo","fast"]') == '43/chat,2["fast"]'
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
 
 
 @BOTH
@@ -154,10 +154,10 @@ async def test_a_session_is_not_forgotten_while_its_event_is_in_work(dialect: Di
         await client.connect()
         await client.post('42/chat,1["wait","x"]')
         await server.policy.arrived.wait()
-        server.policy.sessions[0].connection.lost("ping timeout")
+        server.policy.sessions[0].connection.abort("ping timeout")
         await asyncio.sleep(0.02)
         assert server.policy.gone == []
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await server.policy.until_gone() == [("/chat", "ping timeout")]
 
 
@@ -167,9 +167,9 @@ async def test_a_connection_that_ends_during_connect_is_forgotten_once_accepted(
         await client.send('40/chat,{"wait":true}')
         await server.policy.arrived.wait()
         (connection,) = server.hub.connections()
-        connection.lost("transport close")
+        connection.abort("transport close")
         await asyncio.sleep(0.02)
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await server.policy.until_gone() == [("/chat", "transport close")]
         assert server.hub.sessions("/chat") == ()
 
@@ -181,6 +181,6 @@ async def test_a_close_waits_for_the_answer_that_is_being_made(dialect: Dialect)
         await client.send('42/chat,1["wait","x"]')
         await server.policy.arrived.wait()
         server.policy.sessions[0].connection.close(CLOSE_DRAINING)
-        server.policy.authenticator.set()
+        server.policy.may_continue.set()
         assert await client.receive() == '43/chat,1["x"]'
         assert await client.closed() == (4012, "draining")

@@ -20,7 +20,7 @@ async def _ended(websocket: ClientWebSocketResponse) -> None:
     assert (await websocket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
 
 
-async def test_a_probe_that_goes_no_further_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_probe_without_an_upgrade_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_TIMEOUT_S", 0.02)
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
@@ -32,7 +32,7 @@ async def test_a_probe_that_goes_no_further_is_given_up(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("message", ["5", "2", "2probe more", "40/chat,"])
-async def test_anything_but_a_probe_is_given_up(message: str) -> None:
+async def test_anything_but_a_probe_cancels_the_upgrade(message: str) -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
         async with client.http.ws_connect(client.websocket_url) as websocket:
@@ -41,7 +41,7 @@ async def test_anything_but_a_probe_is_given_up(message: str) -> None:
         await _still_polls(client)
 
 
-async def test_a_binary_probe_is_given_up() -> None:
+async def test_a_binary_probe_cancels_the_upgrade() -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
         async with client.http.ws_connect(client.websocket_url) as websocket:

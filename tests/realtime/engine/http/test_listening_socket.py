@@ -33,6 +33,6 @@ async def test_the_kernel_holds_little_for_a_client_and_looks_whether_it_is_ther
     assert is_watched
 
 
-async def test_a_port_has_one_who_listens() -> None:
+async def test_a_port_has_one_listener_only() -> None:
     with listen("127.0.0.1", 0) as listening, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", listening.getsockname()[1])

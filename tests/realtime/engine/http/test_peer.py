@@ -43,7 +43,7 @@ def _request(peer: object, *headers: tuple[str, str]) -> web.Request:
         ("fd00::1", "2001:db8::1", "2001:db8::1"),
     ],
 )
-def test_the_address_is_the_last_one_that_somebody_trusted_vouches_for(
+def test_the_address_is_the_last_one_that_a_trusted_proxy_vouches_for(
     peer: str, forwarded: str | None, address: str
 ) -> None:
     headers = [] if forwarded is None else [("X-Forwarded-For", forwarded)]

@@ -1,4 +1,4 @@
-"""A push is encoded once for each form that somebody needs."""
+"""A push is encoded once for each form that is needed."""
 
 import msgpack
 import pytest
@@ -23,7 +23,7 @@ def test_a_form_is_made_once(codec: Codec) -> None:
 
 
 @CODECS
-def test_a_push_without_an_id_has_no_offset_for_anybody(codec: Codec) -> None:
+def test_a_push_without_an_id_never_has_an_offset(codec: Codec) -> None:
     push = _push(None)
     assert push.packet(codec, with_offset=True) is push.packet(codec, with_offset=False)
 

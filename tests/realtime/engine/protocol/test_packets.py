@@ -78,7 +78,7 @@ def test_a_binary_event_may_announce_nothing() -> None:
     assert decode_packet(b'50-["a"]').attachments == 0
 
 
-def test_what_the_server_says_is_spliced_from_encoded_json() -> None:
+def test_server_packets_are_spliced_from_encoded_json() -> None:
     said = [
         encode_event("/chat", "a:b", b'{"x":1}'),
         encode_event("/", "a", b"1"),

@@ -1,96 +1,84 @@
-"""Which sessions are kept for clients that are away, and which are given up first."""
+"""Which sessions are kept for clients that are away, and which expire first."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
 
-from realtime.engine.recovery.kept_sessions import GIVEN_UP_TOGETHER, KeptSessions
-from realtime.engine.session.closed_connection import closed_connection
+from realtime.engine.recovery.kept_sessions import EXPIRED_PER_TURN, KeptSessions
+from realtime.engine.session.connection import Connection
 from realtime.engine.session.session import Session
 
 
 class Lab:
-    """`given_up` are the ids of sessions in the order in which they were."""
+    """`expired` are the ids of sessions in order."""
 
-    def __init__(self, *, window_s: float = 60.0, max_count: int = 1_000, max_of_one: int = 1_000) -> None:
-        self.given_up: list[str] = []
-        self._nobody = closed_connection()
+    def __init__(self, *, window_s: float = 60.0, max_count: int = 1_000, max_per_user: int = 1_000) -> None:
+        self.expired: list[str] = []
+        self._connection: Connection[Session] = Connection.closed()
         self.kept = KeptSessions(
             window_s=window_s,
             max_count=max_count,
-            max_of_one=max_of_one,
-            owner_of=_owner,
-            give_up=lambda session: self.given_up.append(session.id),
+            max_per_user=max_per_user,
+            on_expired=lambda session: self.expired.append(session.id),
         )
 
-    def session(self, id: str, owner: int | None = None) -> Session:
-        session = Session(id=id, namespace="/", connection=self._nobody)
-        session.state = owner
-        return session
-
-    def put(self, id: str, owner: int | None = None, left_s: float | None = None) -> Session:
-        session = self.session(id, owner)
-        self.kept.put(session, left_s)
+    def add(self, id: str, user_id: int | None = None, remaining_s: float | None = None) -> Session:
+        session = Session(id=id, namespace="/", connection=self._connection, user_id=user_id)
+        self.kept.add(session, remaining_s)
         return session
 
 
-def _owner(session: Session) -> Hashable:
-    assert session.state is None or isinstance(session.state, int)
-    return session.state
-
-
-async def test_of_too_many_the_first_to_be_lost_are_given_up() -> None:
+async def test_beyond_the_bound_the_first_to_be_lost_expire() -> None:
     lab = Lab(max_count=2)
     for id in "abc":
-        lab.put(id)
-    assert lab.given_up == ["a"] and len(lab.kept) == 2
+        lab.add(id)
+    assert lab.expired == ["a"] and len(lab.kept) == 2
     lab.kept.stop()
-    assert lab.given_up == ["a", "b", "c"] and len(lab.kept) == 0
+    assert lab.expired == ["a", "b", "c"] and len(lab.kept) == 0
 
 
-async def test_nobodys_clients_push_out_those_of_others() -> None:
-    lab = Lab(max_count=5, max_of_one=2)
-    lab.put("other", 1)
-    lab.put("unknown")
+async def test_the_sessions_of_one_user_do_not_displace_those_of_others() -> None:
+    lab = Lab(max_count=5, max_per_user=2)
+    lab.add("other", 1)
+    lab.add("unknown")
     for number in range(10):
-        lab.put(str(number), 2)
-    assert lab.given_up == [str(number) for number in range(8)]
+        lab.add(str(number), 2)
+    assert lab.expired == [str(number) for number in range(8)]
     assert len(lab.kept) == 4
     lab.kept.stop()
 
 
-async def test_one_that_is_taken_counts_no_more() -> None:
-    lab = Lab(max_of_one=2)
-    first, second = lab.put("first", 1), lab.put("second", 1)
-    assert lab.kept.take(first) and not lab.kept.take(first)
-    assert lab.kept.left_s(first) is None and (lab.kept.left_s(second) or 0) > 0
-    lab.put("third", 1)
-    assert lab.given_up == []
+async def test_a_removed_session_does_not_count() -> None:
+    lab = Lab(max_per_user=2)
+    first, second = lab.add("first", 1), lab.add("second", 1)
+    assert lab.kept.remove(first) and not lab.kept.remove(first)
+    assert lab.kept.remaining_s(first) is None and (lab.kept.remaining_s(second) or 0) > 0
+    lab.add("third", 1)
+    assert lab.expired == []
     lab.kept.expire(first)
-    assert lab.given_up == []
+    assert lab.expired == []
     lab.kept.stop()
 
 
-async def test_each_waits_for_what_is_left_of_its_window() -> None:
+async def test_each_waits_for_the_rest_of_its_window() -> None:
     lab = Lab(window_s=60.0)
-    lab.put("inherited", left_s=0.01)
-    lab.put("own")
+    lab.add("moved", remaining_s=0.01)
+    lab.add("own")
     async with asyncio.timeout(10):
-        while lab.given_up != ["inherited"]:
+        while lab.expired != ["moved"]:
             await asyncio.sleep(0.005)
     assert len(lab.kept) == 1
     lab.kept.stop()
 
 
-async def test_many_that_were_lost_together_do_not_hold_up_the_loop() -> None:
+async def test_sessions_that_expire_together_do_not_block_the_loop() -> None:
     lab = Lab(window_s=0.0)
-    most_in_a_turn, given_up = 0, 0
-    for number in range(5 * GIVEN_UP_TOGETHER):
-        lab.put(str(number))
+    most_in_a_turn, expired = 0, 0
+    for number in range(5 * EXPIRED_PER_TURN):
+        lab.add(str(number))
     async with asyncio.timeout(10):
         while len(lab.kept):
             await asyncio.sleep(0)
-            most_in_a_turn, given_up = max(most_in_a_turn, len(lab.given_up) - given_up), len(lab.given_up)
-    assert given_up == 5 * GIVEN_UP_TOGETHER and most_in_a_turn <= GIVEN_UP_TOGETHER
+            most_in_a_turn, expired = max(most_in_a_turn, len(lab.expired) - expired), len(lab.expired)
+    assert expired == 5 * EXPIRED_PER_TURN and most_in_a_turn <= EXPIRED_PER_TURN
     lab.kept.stop()

@@ -1,4 +1,4 @@
-"""Logs hold what was heard, within their bounds, and say where they are not whole."""
+"""Logs hold the pushes that were received, within their bounds, and mark gaps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Clock:
 
 def _logs(*, keep_s: float = 100, max_bytes: int = 10**6, clock: _Clock | None = None) -> ReplayLogs:
     logs = ReplayLogs(keep_s=keep_s, max_bytes=max_bytes, now_s=clock or _Clock())
-    logs.hold()
+    logs.add_reader()
     return logs
 
 
@@ -39,7 +39,7 @@ def test_entries_are_numbered_over_all_logs() -> None:
     assert (_ids(logs, "a:1"), _ids(logs, "b:1")) == (["2", "0"], ["1"])
 
 
-def test_what_was_heard_before_is_not_heard_again() -> None:
+def test_a_push_that_was_received_before_is_refused() -> None:
     logs = _logs()
     assert logs.append("a:1", _push("x"))
     assert not logs.append("a:1", _push("x"))
@@ -52,35 +52,35 @@ def test_what_is_never_replayed_is_not_kept() -> None:
     assert logs.entries() == ()
 
 
-def test_nothing_is_kept_for_nobody() -> None:
+def test_nothing_is_kept_without_a_reader() -> None:
     logs = _logs()
-    logs.let_go()
+    logs.remove_reader()
     assert logs.append("a:1", _push("x")) and logs.append("a:1", _push("x"))
     assert logs.size_bytes == 0
 
 
-def test_what_was_kept_goes_with_the_last_who_may_want_it() -> None:
+def test_all_entries_are_dropped_with_the_last_reader() -> None:
     logs = _logs()
-    logs.hold()
+    logs.add_reader()
     logs.append("a:1", _push("x"))
     logs.interrupt("b:1")
-    logs.let_go()
+    logs.remove_reader()
     assert _ids(logs, "a:1") == ["x"]
-    logs.let_go()
+    logs.remove_reader()
     assert (logs.size_bytes, logs.entries(), _ids(logs, "a:1"), logs.number_of("x")) == (0, (), [], None)
     assert logs.evicted == logs.last
-    logs.hold()
+    logs.add_reader()
     assert logs.append("a:1", _push("y")) and logs.number_of("y") == 3
 
 
-def test_the_number_of_what_was_heard_some_time_before_is_known() -> None:
+def test_the_number_of_an_entry_some_time_before_is_known() -> None:
     clock = _Clock()
     logs = _logs(clock=clock)
     assert logs.number_before(0, 10.0) == 0
     for at_s in (0, 4, 5, 5, 11, 30):
         clock.now_s = at_s
         logs.append("a:1", _push(str(logs.last)))
-    # Number 5 was heard at 11 s: 10 s before it, number 1 was over.
+    # Number 5 was received at 11 s: 10 s before it, number 1 was the last.
     assert [logs.number_before(number, 10.0) for number in (1, 4, 5, 6)] == [0, 0, 1, 5]
     assert logs.number_before(2, 0.0) == 1
     clock.now_s = 104.5
@@ -127,7 +127,7 @@ def test_a_gap_of_this_node_concerns_all_families() -> None:
     assert _ids(logs, "a:1") == ["y"]
 
 
-def test_a_copy_goes_on_where_it_was() -> None:
+def test_a_copy_continues_the_numbers() -> None:
     logs = _logs()
     for number in range(4):
         logs.append("a:1", _push(str(number)))
@@ -144,7 +144,7 @@ def test_a_copy_goes_on_where_it_was() -> None:
     assert (copy.number_of("3"), copy.number_of("1"), copy.evicted, copy.last) == (4, None, 3, 6)
 
 
-def test_a_copy_of_nothing_knows_that_it_holds_nothing() -> None:
+def test_a_copy_of_empty_logs_is_empty() -> None:
     logs = _logs()
     logs.append("a:1", _push("1"))
     copy = logs.restore(logs.export(0)[0])

@@ -4,17 +4,18 @@ import asyncio
 
 from realtime.contract.errors import CLOSE_FLOOD, CLOSE_TOKEN_EXPIRED
 from realtime.engine.polling import PollingTransport
-from realtime.engine.session.session import GRACE_S, Connection, Session
+from realtime.engine.session.connection import GRACE_S, Connection
+from realtime.engine.session.session import Session
 
 
 class Opened:
-    """A connection on a polling transport, and what its owner was told."""
+    """A connection on a polling transport; `told` records the ends of its sessions."""
 
     def __init__(self) -> None:
         self.transport = PollingTransport(max_unread_bytes=100)
         self.told: list[str] = []
         self.ended = asyncio.Event()
-        self.connection = Connection(
+        self.connection: Connection[Session] = Connection(
             id="c",
             peer_address="192.0.2.1",
             user_agent=None,
@@ -30,9 +31,9 @@ class Opened:
 async def test_pushes_before_the_session_is_open_follow_its_connect_answer() -> None:
     opened = Opened()
     session = opened.session()
-    session.send("early", b"1")
+    session.push_volatile("early", b"1")
     opened.connection.accept(session)
-    session.send("late", b"2")
+    session.push_volatile("late", b"2")
     assert await opened.transport.fetch() == b'40/chat,{"sid":"s"}\x1e42/chat,["early",1]\x1e42/chat,["late",2]'
 
 
@@ -40,8 +41,8 @@ async def test_a_push_to_an_ended_session_goes_nowhere() -> None:
     opened = Opened()
     session = opened.session()
     opened.connection.accept(session)
-    opened.connection.drop(session, "client namespace disconnect")
-    session.send("late", b"2")
+    opened.connection.end_session(session, "client namespace disconnect")
+    session.push_volatile("late", b"2")
     assert await opened.transport.fetch() == b'40/chat,{"sid":"s"}'
 
 
@@ -54,10 +55,10 @@ async def test_only_the_first_close_counts() -> None:
     assert opened.told == ["/chat token_expired"]
 
 
-async def test_the_owner_is_never_told_in_the_middle_of_a_call() -> None:
+async def test_callbacks_never_run_in_the_middle_of_a_call() -> None:
     opened = Opened()
     opened.connection.accept(opened.session())
-    opened.connection.lost("transport close")
+    opened.connection.abort("transport close")
     assert opened.told == []
     await opened.ended.wait()
     assert opened.told == ["/chat transport close"]
@@ -68,12 +69,12 @@ async def test_pushes_sent_before_a_close_leave_before_it() -> None:
     session = opened.session()
     opened.connection.accept(session)
     opened.connection.close(CLOSE_FLOOD)
-    session.send("last", b"1")
+    session.push_volatile("last", b"1")
     await opened.ended.wait()
     assert (await opened.transport.fetch()).endswith(b'42/chat,["last",1]\x1e1')
 
 
-async def test_a_close_does_not_wait_for_ever_for_work() -> None:
+async def test_a_close_waits_a_limited_time_for_work() -> None:
     opened = Opened()
     opened.connection.busy = True
     opened.connection.close(CLOSE_FLOOD)
@@ -89,7 +90,7 @@ async def test_a_client_that_reads_too_little_is_lost() -> None:
     session = opened.session()
     opened.connection.accept(session)
     for _ in range(20):
-        session.send("more", b'"0123456789"')
+        session.push_volatile("more", b'"0123456789"')
     await opened.ended.wait()
     assert opened.told == ["/chat slow_consumer"]
 

@@ -4,56 +4,56 @@ from realtime.engine.timing.heartbeat import Heartbeat
 
 
 class Client:
-    """Tells what happens to it."""
+    """Records what the heartbeat does to it."""
 
-    def __init__(self, *, excused: bool = False) -> None:
+    def __init__(self, *, unread: bool = False) -> None:
         self.happened: asyncio.Queue[str] = asyncio.Queue()
-        self.is_excused = excused
+        self.is_unread = unread
 
-    def ask(self) -> None:
-        self.happened.put_nowait("asked")
+    def ping(self) -> None:
+        self.happened.put_nowait("pinged")
 
     @property
-    def excused(self) -> bool:
-        if self.is_excused:
-            self.happened.put_nowait("excused")
-        return self.is_excused
+    def pong_may_be_unread(self) -> bool:
+        if self.is_unread:
+            self.happened.put_nowait("unread")
+        return self.is_unread
 
-    def fall_silent(self) -> None:
-        self.happened.put_nowait("silent")
+    def ping_timed_out(self) -> None:
+        self.happened.put_nowait("timed out")
 
 
 def _heartbeat() -> Heartbeat:
     return Heartbeat(interval_ms=10, timeout_ms=10)
 
 
-async def test_a_client_that_says_nothing_is_silent_after_the_question() -> None:
+async def test_a_client_that_does_not_answer_a_ping_times_out() -> None:
     client = Client()
-    _heartbeat().hear(client)
-    assert [await client.happened.get(), await client.happened.get()] == ["asked", "silent"]
+    _heartbeat().restart(client)
+    assert [await client.happened.get(), await client.happened.get()] == ["pinged", "timed out"]
 
 
-async def test_a_sign_of_life_puts_off_the_judgement() -> None:
+async def test_a_pong_starts_the_interval_anew() -> None:
     client, heartbeat = Client(), _heartbeat()
-    heartbeat.hear(client)
+    heartbeat.restart(client)
     for _ in range(5):
-        assert await client.happened.get() == "asked"
-        heartbeat.hear(client)
-    heartbeat.forget(client)
+        assert await client.happened.get() == "pinged"
+        heartbeat.restart(client)
+    heartbeat.remove(client)
 
 
-async def test_an_excused_client_gets_another_wait() -> None:
-    client = Client(excused=True)
-    _heartbeat().hear(client)
+async def test_a_client_whose_pong_may_be_unread_gets_more_time() -> None:
+    client = Client(unread=True)
+    _heartbeat().restart(client)
     heard = [await client.happened.get() for _ in range(3)]
-    client.is_excused = False
-    assert [*heard, await client.happened.get()] == ["asked", "excused", "excused", "silent"]
+    client.is_unread = False
+    assert [*heard, await client.happened.get()] == ["pinged", "unread", "unread", "timed out"]
 
 
-async def test_after_a_client_was_forgotten_nothing_happens_to_it() -> None:
+async def test_a_removed_client_is_not_pinged() -> None:
     client, other, heartbeat = Client(), Client(), _heartbeat()
-    heartbeat.hear(client)
-    heartbeat.hear(other)
-    heartbeat.forget(client)
-    assert [await other.happened.get(), await other.happened.get()] == ["asked", "silent"]
+    heartbeat.restart(client)
+    heartbeat.restart(other)
+    heartbeat.remove(client)
+    assert [await other.happened.get(), await other.happened.get()] == ["pinged", "timed out"]
     assert client.happened.empty()

@@ -50,7 +50,7 @@ async def test_an_action_may_put_another() -> None:
     assert ran == ["first", "second"]
 
 
-async def test_an_action_that_fails_does_not_hold_up_the_others() -> None:
+async def test_an_action_that_fails_does_not_stop_the_others() -> None:
     loop, queue, ran, complaints = asyncio.get_running_loop(), TurnQueue(), list[str](), list[object]()
     handler = loop.get_exception_handler()
     loop.set_exception_handler(lambda _, complaint: complaints.append(complaint["exception"]))

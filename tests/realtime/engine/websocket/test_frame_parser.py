@@ -82,7 +82,7 @@ def test_frames_are_counted_by_the_second() -> None:
 
 
 @pytest.mark.parametrize("size_bytes", [1, 119, 120, 125, 126, 127, 200, 255, 256, 65_535])
-def test_a_lone_text_is_what_feeding_it_says(size_bytes: int) -> None:
+def test_a_lone_text_is_read_as_by_feed(size_bytes: int) -> None:
     data = frame(FIN | TEXT, b"x" * size_bytes)
     assert _parser().lone_text(data, 0) == b"x" * size_bytes
     assert _parser().feed(data, 0) == [(TEXT, b"x" * size_bytes)]
@@ -105,7 +105,7 @@ def test_a_lone_text_is_what_feeding_it_says(size_bytes: int) -> None:
         b"\x81\xfe\x00\x05" + b"\x00" * 4 + b"hello",
     ],
 )
-def test_whatever_else_comes_is_left_to_be_fed(data: bytes) -> None:
+def test_anything_else_is_left_to_be_fed(data: bytes) -> None:
     assert _parser().lone_text(data, 0) == b""
 
 

@@ -43,7 +43,7 @@ async def test_a_broken_frame_ends_the_session_with_its_reason() -> None:
         assert await server.policy.until_gone() == [("/chat", "broken_frame")]
 
 
-async def test_a_client_that_lets_go_after_a_close_is_let_go_at_once() -> None:
+async def test_a_client_that_closes_after_a_close_is_gone_at_once() -> None:
     async with echo_server() as server, connected(server.port) as client:
         await _open(client)
         server.policy.sessions[0].connection.close(CLOSE_DRAINING)
@@ -55,7 +55,7 @@ async def test_a_client_that_lets_go_after_a_close_is_let_go_at_once() -> None:
         await _no_sockets(server)
 
 
-async def test_a_client_that_does_not_let_go_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_close_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_group, "_CLOSE_WAIT_S", 0.02)
     async with echo_server() as server, connected(server.port) as client:
         await _open(client)
@@ -63,7 +63,7 @@ async def test_a_client_that_does_not_let_go_is_cut_off(monkeypatch: pytest.Monk
         await _no_sockets(server)
 
 
-async def test_a_client_that_pings_and_reads_nothing_is_cut_off() -> None:
+async def test_a_client_that_pings_and_reads_nothing_is_disconnected() -> None:
     async with echo_server(max_frames_per_s=10_000_000) as server, connected(server.port) as client:
         await _open(client)
         pings = frame(FIN | PING, b"x" * 125) * 1000
@@ -80,7 +80,7 @@ async def test_a_half_closed_socket_is_a_client_that_left() -> None:
         assert await server.policy.until_gone() == [("/chat", "transport close")]
 
 
-async def test_pongs_of_the_websocket_are_no_sign_of_life() -> None:
+async def test_pongs_of_the_websocket_are_no_pongs_of_the_engine() -> None:
     async with echo_server(ping_interval_ms=20, ping_timeout_ms=20) as server, connected(server.port) as client:
         await _open(client)
         while not server.policy.gone:

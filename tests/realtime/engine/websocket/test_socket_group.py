@@ -61,12 +61,12 @@ async def test_the_wait_ends_with_its_time() -> None:
     await group.wait_closed(60)
 
 
-async def test_a_socket_that_does_not_finish_closing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_socket_that_does_not_finish_closing_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_group, "_CLOSE_WAIT_S", 0.01)
     group = _group()
     slow, quick, other = Socket(group), Socket(group), Socket(group)
-    group.expect_end(slow)
-    group.expect_end(quick)
+    group.limit_close(slow)
+    group.limit_close(quick)
     group.remove(quick)
     while not slow.happened:
         await asyncio.sleep(0.001)

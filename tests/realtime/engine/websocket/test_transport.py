@@ -1,4 +1,4 @@
-"""A client that does not read is cut off; one that reads slowly is not."""
+"""A client that does not read is disconnected; one that reads slowly is not."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ def _frame(text: str) -> bytes:
     return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text.encode()
 
 
-async def test_a_client_that_stops_reading_is_cut_off_with_its_reason() -> None:
+async def test_a_client_that_stops_reading_is_disconnected_with_its_reason() -> None:
     async with echo_server() as server:
         _, writer = await _handshake(server.port)
         writer.write(_frame("40/chat,"))
@@ -35,7 +35,7 @@ async def test_a_client_that_stops_reading_is_cut_off_with_its_reason() -> None:
         (session,) = server.policy.sessions
         sent = 0
         while not server.policy.gone:
-            session.send("pushed", b'"' + b"x" * 65_536 + b'"')
+            session.push_volatile("pushed", b'"' + b"x" * 65_536 + b'"')
             sent += 1
             await asyncio.sleep(0)
         assert server.policy.gone == [("/chat", "slow_consumer")]

@@ -1,4 +1,4 @@
-"""What the handover needs of aiohttp's private names, and that nothing of aiohttp stays behind it."""
+"""The private names of aiohttp that an upgrade needs, and that nothing of aiohttp is kept after it."""
 
 import asyncio
 import gc
@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from realtime.engine.websocket.upgrade import UpgradedResponse, take_over
-from tests.kit.protocol_server import SocketListenerEcho, WebSocketLayer
+from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade
+from tests.kit.protocol_server import WebSocketEcho, WebSocketLayer
 from tests.protocol.websocket_peer import FIN, REQUEST, TEXT, Peer, connected, frame
 
 
@@ -27,9 +27,9 @@ class _Slow(WebSocketLayer):
         self.protocol = request.protocol
         self.asked.set()
         await self.go.wait()
-        socket = take_over(request, self.group)
+        socket = accept_upgrade(request, self.group)
         if socket is not None:
-            socket.listen(SocketListenerEcho(socket))
+            socket.set_receiver(WebSocketEcho(socket))
         return UpgradedResponse()
 
 
@@ -99,7 +99,7 @@ async def test_bytes_that_came_before_the_answer_are_read_first_and_reading_goes
         await sending
 
 
-async def test_a_socket_is_taken_over_where_aiohttp_cancels_handlers() -> None:
+async def test_an_upgrade_is_accepted_where_aiohttp_cancels_handlers() -> None:
     async with _slow(handler_cancellation=True) as (layer, client):
         layer.go.set()
         await client.head()
@@ -107,7 +107,7 @@ async def test_a_socket_is_taken_over_where_aiohttp_cancels_handlers() -> None:
         assert await client.receive() == (TEXT, b"still there?")
 
 
-async def test_a_client_that_is_gone_by_then_is_not_taken_over(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_upgrade_of_a_client_that_is_gone_is_not_accepted(caplog: pytest.LogCaptureFixture) -> None:
     async with _slow() as (layer, client):
         client.writer.transport.abort()
         assert layer.protocol is not None

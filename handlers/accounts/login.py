@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from handlers.accounts.contract import Credentials, Login, Register
-from handlers.accounts.credentials import begin_login_session
-from handlers.accounts.identifiers import normal_login
+from handlers.accounts.credentials import start_login_session
+from handlers.accounts.identifiers import normalized_login
 from handlers.accounts.login_limits import count_attempt
 from handlers.context import Context, Outcome, PrepareContext
 from realtime.contract.errors import CONFLICT, UNAUTHENTICATED, CommandError
@@ -23,10 +23,10 @@ _FIELD_OF_CONSTRAINT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """Who has shown their password, and the stored hash that it was checked against.
+class VerifiedLogin:
+    """A user whose password was right, with the stored hash that it was checked against.
 
-    `upgraded_hash` is set where the stored hash is to be replaced by a stronger one.
+    `upgraded_hash` is set where a stronger hash is to replace the stored one.
     """
 
     user_id: UserId
@@ -40,8 +40,7 @@ async def hash_new_password(ctx: PrepareContext, cmd: Register) -> str:
 
 async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[Credentials]:
     try:
-        user_id = await ctx.sql.accounts.insert_user(
-            ctx.connection,
+        user_id = await ctx.db.accounts.insert_user(
             username=cmd.username,
             email=cmd.email,
             phone=cmd.phone,
@@ -52,32 +51,30 @@ async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[C
         field = _FIELD_OF_CONSTRAINT[error.constraint]
         raise CommandError(CONFLICT, f"This {field} is taken.", fields={field: "is taken"}) from None
     if cmd.profile is not None:
-        await ctx.sql.people.update_profile(
-            ctx.connection, user_id=user_id, display_name=None, bio=None, profile=cmd.profile, settings=None
+        await ctx.db.people.update_profile(
+            user_id=user_id, display_name=None, bio=None, profile=cmd.profile, settings=None
         )
-    return Outcome(await begin_login_session(ctx, user_id))
+    return Outcome(await start_login_session(ctx, user_id))
 
 
-async def prove_password(ctx: PrepareContext, cmd: Login) -> Proof:
-    """Checks the password. Existing account or not, exactly one password is verified, so that time tells nothing."""
-    name = normal_login(cmd.login)
+async def verify_password(ctx: PrepareContext, cmd: Login) -> VerifiedLogin:
+    """Checks the password. One password is verified also for an unknown account, so that both take the same time."""
+    name = normalized_login(cmd.login)
     await count_attempt(ctx, name)
-    async with ctx.read() as connection:
-        account = await ctx.sql.accounts.read_credentials(connection, login=name)
+    async with ctx.read() as db:
+        account = await db.accounts.read_credentials(login=name)
     stored_hash = account.password_hash if account is not None else None
     verdict = await ctx.services.passwords.verify(stored_hash, cmd.password)
     if account is None or not verdict.correct:
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
-    return Proof(account.user_id, account.password_hash, verdict.upgraded_hash)
+    return VerifiedLogin(account.user_id, account.password_hash, verdict.upgraded_hash)
 
 
-async def login(ctx: Context, cmd: Login, proof: Proof) -> Outcome[Credentials]:
-    current = await ctx.sql.accounts.lock_password_hash(ctx.connection, user_id=proof.user_id)
-    if current != proof.password_hash:  # changed while it was being checked: that change has ended all other sessions
+async def login(ctx: Context, cmd: Login, verified: VerifiedLogin) -> Outcome[Credentials]:
+    current = await ctx.db.accounts.lock_password_hash(user_id=verified.user_id)
+    if current != verified.password_hash:  # the password was changed during the check, which ended all other sessions
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
-    if proof.upgraded_hash is not None:
-        await ctx.sql.accounts.set_password_hash(
-            ctx.connection, user_id=proof.user_id, password_hash=proof.upgraded_hash
-        )
-    await ctx.sql.people.mark_active(ctx.connection, user_ids=[proof.user_id])
-    return Outcome(await begin_login_session(ctx, proof.user_id))
+    if verified.upgraded_hash is not None:
+        await ctx.db.accounts.set_password_hash(user_id=verified.user_id, password_hash=verified.upgraded_hash)
+    await ctx.db.people.mark_active(user_ids=[verified.user_id])
+    return Outcome(await start_login_session(ctx, verified.user_id))

@@ -3,7 +3,6 @@
 import datetime
 import re
 from collections.abc import AsyncIterator
-from dataclasses import fields
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -12,8 +11,9 @@ import pytest
 import pytest_asyncio
 from aiosql.types import SQLOperationType
 
-from sql.binding import Query, columns_of, is_row, item_type, methods_of, read_queries, returned_type
-from sql.catalogue import Queries, load_queries
+from sql.binding import Query, column_names, columns_of, is_row, item_type, methods_of, read_queries, returned_type
+from sql.database import Database, aggregates, load_queries
+from sql.ids import UserId
 from sql.ledger import LedgerQueries
 
 TYPES: dict[str, type] = {
@@ -28,7 +28,7 @@ TYPES: dict[str, type] = {
     "jsonb": dict,
 }
 
-AGGREGATES = {field.name: get_type_hints(Queries)[field.name] for field in fields(Queries)} | {"ledger": LedgerQueries}
+AGGREGATES = aggregates() | {"ledger": LedgerQueries}
 
 CASES = [
     pytest.param(query, methods_of(protocol)[name], id=f"{aggregate}.{name}")
@@ -63,16 +63,24 @@ def of_database(kind: Any) -> Any:
 
 
 def test_every_query_has_a_method_and_every_method_a_query() -> None:
-    assert isinstance(load_queries(), Queries)
+    assert load_queries().bindings.keys() == aggregates().keys()
     for aggregate, protocol in AGGREGATES.items():
         assert read_queries(aggregate).keys() == methods_of(protocol).keys(), aggregate
+
+
+async def test_an_aggregate_is_made_at_its_first_use_and_kept(connection: Any) -> None:
+    db = Database(load_queries(), connection)
+    assert db.people is db.people
+    assert await db.people.list_users(user_ids=[UserId(1)]) == []
+    with pytest.raises(AttributeError, match="weather"):
+        getattr(db, "weather")  # noqa: B009
 
 
 @pytest.mark.parametrize(("query", "method"), CASES)
 async def test_parameters_are_as_the_method_says(connection: Any, query: Query, method: Any) -> None:
     statement = await connection.prepare(query.sql)
     hints = get_type_hints(method)
-    declared = {name: plain(hint) for name, hint in hints.items() if name not in ("connection", "return")}
+    declared = {name: plain(hint) for name, hint in hints.items() if name != "return"}
     actual = [of_database(kind) for kind in statement.get_parameters()]
     assert declared == dict(zip(query.parameters, actual, strict=True))
 
@@ -86,7 +94,9 @@ async def test_columns_are_as_the_method_says(connection: Any, query: Query, met
         assert annotation is NoneType
         assert actual == []
     elif is_row(item_type(annotation)):
-        assert actual == [(name, plain(kind)) for name, kind in columns_of(item_type(annotation))]
+        declared = list(columns_of(item_type(annotation)))
+        assert [kind for _, kind in actual] == [plain(kind) for _, kind in declared]
+        assert all(name in column_names(path) for (name, _), (path, _) in zip(actual, declared, strict=True))
     else:
         assert [kind for _, kind in actual] == [plain(item_type(annotation))]
 

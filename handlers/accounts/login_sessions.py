@@ -1,4 +1,4 @@
-"""What people do about their own logins: see them, end them, change the password."""
+"""Listing and revoking one's own login sessions, and changing the password."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from handlers.accounts.contract import ChangePassword, ListSessions, LoginSession, RevokeSession
 from handlers.accounts.login_limits import count_attempt
-from handlers.accounts.views import login_session_of
+from handlers.accounts.views import login_session_view
 from handlers.context import Context, Outcome, PrepareContext
 from handlers.paging import cut_page, rows_wanted
 from realtime.contract.emissions import RevokeLoginSessions
@@ -19,16 +19,15 @@ WRONG_PASSWORD = "The old password is wrong."
 
 
 @dataclass(frozen=True, slots=True)
-class NewHash:
-    """The hash that the old password was checked against, and the one to take its place."""
+class PasswordChange:
+    """The stored hash that the old password was checked against, and the hash of the new password."""
 
-    replaces: str
-    password_hash: str
+    old_hash: str
+    new_hash: str
 
 
 async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSession]]:
-    rows = await ctx.sql.accounts.list_sessions(
-        ctx.connection,
+    rows = await ctx.db.accounts.list_sessions(
         user_id=ctx.user_id,
         used_since=ctx.now() - datetime.timedelta(seconds=ctx.services.policy.refresh_token_ttl_s),
         before=LoginSessionId(MAX_ID if cmd.before is None else cmd.before),
@@ -36,44 +35,38 @@ async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSe
     )
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
     current_id = _current_session(ctx)
-    return Outcome(Page(items=[login_session_of(row, current_id) for row in shown], next_cursor=next_cursor))
+    return Outcome(Page(items=[login_session_view(row, current_id) for row in shown], next_cursor=next_cursor))
 
 
 async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
-    ended = await ctx.sql.accounts.revoke_session(
-        ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
-    )
+    ended = await ctx.db.accounts.revoke_session(user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id))
     if ended is not None:
         return Outcome(NOTHING, signals=(RevokeLoginSessions([ended]),))
-    if not await ctx.sql.accounts.owns_session(
-        ctx.connection, user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)
-    ):
+    if not await ctx.db.accounts.owns_session(user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)):
         raise CommandError(NOT_FOUND)
     return Outcome(NOTHING)
 
 
-async def hash_changed_password(ctx: PrepareContext, cmd: ChangePassword) -> NewHash:
+async def prepare_password_change(ctx: PrepareContext, cmd: ChangePassword) -> PasswordChange:
     """Checks the old password and hashes the new one."""
     await count_attempt(ctx, f"id:{ctx.user_id}")
-    async with ctx.read() as connection:
-        stored_hash = await ctx.sql.accounts.read_password_hash(connection, user_id=ctx.user_id)
+    async with ctx.read() as db:
+        stored_hash = await db.accounts.read_password_hash(user_id=ctx.user_id)
     verdict = await ctx.services.passwords.verify(stored_hash, cmd.old)
     if stored_hash is None or not verdict.correct:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
-    return NewHash(stored_hash, await ctx.services.passwords.hash(cmd.new))
+    return PasswordChange(stored_hash, await ctx.services.passwords.hash(cmd.new))
 
 
-async def change_password(ctx: Context, cmd: ChangePassword, new: NewHash) -> Outcome[Nothing]:
-    if await ctx.sql.accounts.lock_password_hash(ctx.connection, user_id=ctx.user_id) != new.replaces:
+async def change_password(ctx: Context, cmd: ChangePassword, change: PasswordChange) -> Outcome[Nothing]:
+    if await ctx.db.accounts.lock_password_hash(user_id=ctx.user_id) != change.old_hash:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
-    await ctx.sql.accounts.set_password_hash(ctx.connection, user_id=ctx.user_id, password_hash=new.password_hash)
-    ended = await ctx.sql.accounts.revoke_sessions(
-        ctx.connection, user_id=ctx.user_id, except_session_id=_current_session(ctx)
-    )
+    await ctx.db.accounts.set_password_hash(user_id=ctx.user_id, password_hash=change.new_hash)
+    ended = await ctx.db.accounts.revoke_sessions(user_id=ctx.user_id, except_session_id=_current_session(ctx))
     return Outcome(NOTHING, signals=(RevokeLoginSessions(ended),))
 
 
 def _current_session(ctx: Context) -> LoginSessionId:
     if ctx.caller.identity is None:
-        raise RuntimeError("a command for people was called anonymously")
+        raise RuntimeError("a command for users was called anonymously")
     return LoginSessionId(ctx.caller.identity.login_session_id)

@@ -1,0 +1,63 @@
+"""Every query of the product, by aggregate, on the connection of one unit of work."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from sql.accounts import AccountQueries
+from sql.binding import bind_queries
+from sql.chat import ChatQueries
+from sql.comments import CommentQueries
+from sql.facts import FactQueries
+from sql.feed import FeedQueries
+from sql.graph import GraphQueries
+from sql.network import NetworkQueries
+from sql.people import PeopleQueries
+from sql.pool import SqlConnection
+from sql.posts import PostQueries
+
+
+class Database:
+    """Runs the queries of a unit of work: `await db.<aggregate>.<query>(name=value, ...)`.
+
+    Every query can raise the errors of `sql.errors`; in a transaction, an error ends that transaction.
+    """
+
+    accounts: AccountQueries
+    chat: ChatQueries
+    comments: CommentQueries
+    facts: FactQueries
+    feed: FeedQueries
+    graph: GraphQueries
+    network: NetworkQueries
+    people: PeopleQueries
+    posts: PostQueries
+
+    def __init__(self, queries: "Queries", connection: SqlConnection) -> None:
+        self._queries = queries
+        self.connection = connection
+
+    def __getattr__(self, aggregate: str) -> object:
+        # Runs at the first use of an aggregate only: most units use one or two.
+        bind = self._queries.bindings.get(aggregate)
+        if bind is None:
+            raise AttributeError(aggregate)
+        bound = bind(self.connection)
+        setattr(self, aggregate, bound)
+        return bound
+
+
+class Queries:
+    """The queries of all files, by aggregate; a process loads them once."""
+
+    def __init__(self, bindings: Mapping[str, Callable[[SqlConnection], Any]]) -> None:
+        self.bindings = bindings
+
+
+def aggregates() -> dict[str, type]:
+    """The Protocol of each aggregate, by the name that it has in `Database` and among the query files."""
+    return get_type_hints(Database)
+
+
+def load_queries() -> Queries:
+    """Reads all query files. Raises LookupError when a file and its Protocol do not name the same queries."""
+    return Queries({name: bind_queries(protocol, name) for name, protocol in aggregates().items()})

@@ -1,0 +1,215 @@
+-- The columns of users, posts, comments, conversations and messages that queries return, each list written once
+-- depends: 0004_posts 0006_chat
+
+-- migrate: apply
+
+-- Each function is one SELECT, not STRICT and not VOLATILE: so the planner inlines it, and a field of a whole row that
+-- is passed to it becomes the plain column. The columns are the fields of the row types in sql/*.py, in the same order.
+
+CREATE FUNCTION user_row(person users)
+    RETURNS TABLE (
+        id bigint,
+        username text,
+        display_name text,
+        bio text,
+        follower_count integer,
+        following_count integer,
+        post_count integer,
+        is_private boolean
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        person.id,
+        person.username,
+        person.display_name,
+        person.bio,
+        person.follower_count,
+        person.following_count,
+        person.post_count,
+        person.is_private
+$$;
+
+-- The columns that only the user themselves may see.
+CREATE FUNCTION own_user_row(person users)
+    RETURNS TABLE (
+        email text,
+        phone text,
+        profile jsonb,
+        settings jsonb,
+        role text,
+        created_at timestamptz
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT person.email, person.phone, person.profile, person.settings, person.role, person.created_at
+$$;
+
+-- A user inside of another object, the same for every reader.
+CREATE FUNCTION card(user_id bigint)
+    RETURNS TABLE (id bigint, username text, display_name text)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT u.id, u.username, u.display_name
+    FROM users u
+    WHERE u.id = user_id
+$$;
+
+-- The card as one viewer gets it: only id and username of a user who blocks the viewer.
+CREATE FUNCTION card_for(viewer_id bigint, user_id bigint)
+    RETURNS TABLE (id bigint, username text, display_name text)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        u.id,
+        u.username,
+        CASE
+            WHEN u.id = viewer_id THEN u.display_name
+            WHEN NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id OFFSET 0)
+                THEN u.display_name
+        END
+    FROM users u
+    WHERE u.id = user_id
+$$;
+
+CREATE FUNCTION post_row(post posts)
+    RETURNS TABLE (
+        id bigint,
+        kind text,
+        text text,
+        link text,
+        visibility text,
+        like_count integer,
+        comment_count integer,
+        share_count integer,
+        client_id text,
+        created_at timestamptz,
+        edited_at timestamptz
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        post.id,
+        post.kind,
+        post.text,
+        post.link,
+        post.visibility,
+        post.like_count,
+        post.comment_count,
+        post.share_count,
+        post.client_id,
+        post.created_at,
+        post.edited_at
+$$;
+
+-- What a viewer has done with a post.
+CREATE FUNCTION post_viewer(viewer_id bigint, post_id bigint)
+    RETURNS TABLE (viewer_liked boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        EXISTS (
+            SELECT FROM post_likes l WHERE l.post_id = post_viewer.post_id AND l.user_id = viewer_id OFFSET 0
+        )
+$$;
+
+CREATE FUNCTION comment_row(comment comments)
+    RETURNS TABLE (
+        id bigint,
+        post_id bigint,
+        parent_id bigint,
+        text text,
+        like_count integer,
+        reply_count integer,
+        client_id text,
+        created_at timestamptz,
+        is_deleted boolean
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        comment.id,
+        comment.post_id,
+        comment.parent_id,
+        comment.text,
+        comment.like_count,
+        comment.reply_count,
+        comment.client_id,
+        comment.created_at,
+        comment.deleted_at IS NOT NULL
+$$;
+
+-- A conversation as the member `mine` has it.
+CREATE FUNCTION conversation_row(conversation conversations, mine conversation_members)
+    RETURNS TABLE (
+        id bigint,
+        kind text,
+        title text,
+        last_seq bigint,
+        last_activity_id bigint,
+        viewer_read_seq bigint,
+        viewer_muted boolean,
+        unread_count bigint
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        conversation.id,
+        conversation.kind,
+        conversation.title,
+        conversation.last_seq,
+        conversation.last_activity_id,
+        mine.read_seq,
+        mine.muted,
+        conversation.last_seq - mine.read_seq
+$$;
+
+CREATE FUNCTION member_row(member conversation_members)
+    RETURNS TABLE (role text, delivered_seq bigint, read_seq bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT member.role, member.delivered_seq, member.read_seq
+$$;
+
+CREATE FUNCTION message_row(message messages)
+    RETURNS TABLE (
+        conversation_id bigint,
+        seq bigint,
+        id bigint,
+        text text,
+        reply_to_seq bigint,
+        client_id text,
+        created_at timestamptz,
+        edited_at timestamptz,
+        is_deleted boolean
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        message.conversation_id,
+        message.seq,
+        message.id,
+        message.text,
+        message.reply_to_seq,
+        message.client_id,
+        message.created_at,
+        message.edited_at,
+        message.deleted_at IS NOT NULL
+$$;
+
+-- The messages of a conversation for one of its members; none for other users.
+CREATE FUNCTION messages_for(viewer_id bigint, conversation_id bigint) RETURNS SETOF messages
+    LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT m.*
+    FROM messages m
+    WHERE
+        m.conversation_id = messages_for.conversation_id
+        AND EXISTS (
+            SELECT
+            FROM conversation_members mine
+            WHERE mine.conversation_id = messages_for.conversation_id AND mine.user_id = viewer_id
+        )
+$$;
+
+-- migrate: rollback
