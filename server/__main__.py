@@ -101,6 +101,20 @@ def parked(
 
 
 @cli.command()
+def new_feature(
+    name: Annotated[str, typer.Argument(help="Its name, in the plural: `polls`.")],
+    noun: Annotated[str | None, typer.Option(help="One of them: `poll`; by default the name without its s.")] = None,
+    namespace: Annotated[str, typer.Option(help="The Socket.IO namespace of its commands.")] = "/users",
+) -> None:
+    """Write the skeleton of a new feature, with its tests."""
+    from server.commands.new_feature import new_feature
+    from server.config import CHECKOUT
+
+    for path in new_feature(name, noun=noun, namespace=namespace):
+        print(path.relative_to(CHECKOUT))
+
+
+@cli.command()
 def doctor(port: Port = None, host: Host = None) -> None:
     """Look for what would keep Rookery from starting."""
     from server.commands.doctor import examine

@@ -15,4 +15,13 @@ from realtime.contract.connection_pushes import RESYNC, SERVER_DRAINING
 CONNECTIONS = Feature(name="connections", commands=(), pushes=(RESYNC, SERVER_DRAINING))
 """Pushes that the server itself sends on a connection; no operation returns them."""
 
-FEATURES: tuple[Feature, ...] = (CONNECTIONS, ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)
+FEATURES: tuple[Feature, ...] = (
+    CONNECTIONS,
+    ACCOUNTS,
+    PEOPLE,
+    POSTS,
+    COMMENTS,
+    FEED,
+    CHAT,
+    PRESENCE,
+)

@@ -16,6 +16,7 @@ from realtime.engine.options import EngineOptions
 from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.server import SocketEngine
 from realtime.engine.session.policy import SessionPolicy
+from realtime.engine.site import EngineSite
 from realtime.process.garbage_collection import spare_full_collections
 
 PING_INTERVAL_MS: Final = 600_000
@@ -41,7 +42,7 @@ async def host(
     engine.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
-    await web.SockSite(runner, listen("127.0.0.1", port, backlog=BACKLOG), backlog=BACKLOG).start()
+    await EngineSite(runner, listen("127.0.0.1", port, backlog=BACKLOG), [engine], backlog=BACKLOG).start()
     await serve_until_signal(**details)
     await engine.close(CLOSE_DRAINING, deadline_s=_DEADLINE_S)
     await runner.cleanup()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from realtime.contract.errors import CloseReason
 from realtime.engine.connections.connection_entry import ConnectionEntry
@@ -17,6 +18,7 @@ from realtime.engine.connections.upgrade_probe import RejectedUpgrade, UpgradePr
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http import responses
 from realtime.engine.http.peer import origin_allowed, peer_address
+from realtime.engine.http.request_head import RequestHead
 from realtime.engine.http.responses import BadRequest
 from realtime.engine.options import EngineOptions
 from realtime.engine.polling import PollingTransport
@@ -24,8 +26,15 @@ from realtime.engine.protocol.frames import OPEN, Outgoing
 from realtime.engine.session.connection import TRANSPORT_CLOSE
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.transport import TransportName
+from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
-from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade, refuse_upgrade
+from realtime.engine.websocket.upgrade import (
+    UpgradedResponse,
+    accept_handshake,
+    accept_upgrade,
+    is_opening_handshake,
+    refuse_upgrade,
+)
 
 __all__ = ["EngineOptions", "SocketEngine"]
 
@@ -100,6 +109,61 @@ class SocketEngine:
             self._connections.remove(entry)
         self._connections.stop()
 
+    @property
+    def path(self) -> str:
+        return self._options.path
+
+    def begins_connection(self, head: RequestHead) -> bool:
+        """Whether a request for the engine's path opens a new connection on a WebSocket, and nothing speaks against it.
+
+        The policy has not been asked yet.
+        """
+        query = head.query
+        return (
+            not self._drain_state.is_draining
+            and query.get("EIO") == "4"
+            and query.get("transport") == "websocket"
+            and "sid" not in query
+            and is_opening_handshake(head.headers)
+            and origin_allowed(head, self._options.allowed_origins, self._options.trusted_proxies)
+        )
+
+    def open_connection(
+        self, head: RequestHead, transport: asyncio.Transport, early: bytes, *, on_refused: Callable[[], None]
+    ) -> None:
+        """Opens a connection for a request that begins one; `early` are the bytes that its client sent after it.
+
+        `on_refused` is called where the policy does not admit it: the request is still to be answered.
+        """
+        task = self._connections.start_request(self._open_if_admitted(head, transport, early, on_refused))
+        if task is not None:
+            transport.pause_reading()
+
+    async def _open_if_admitted(
+        self, head: RequestHead, transport: asyncio.Transport, early: bytes, on_refused: Callable[[], None]
+    ) -> None:
+        peer = peer_address(head, self._options.trusted_proxies)
+        user_agent = head.headers.get(hdrs.USER_AGENT)
+        refusal: HandshakeRefusal | None = _DRAINING
+        try:
+            refusal = await self._policy.admit(
+                HandshakeRequest(peer, "websocket", user_agent, head.headers.get(hdrs.ORIGIN))
+            )
+        except asyncio.CancelledError:
+            transport.abort()
+            raise
+        except Exception:
+            # Asked again for the same request, the policy fails again: aiohttp logs that and answers 500.
+            pass
+        if transport.is_closing():
+            return
+        if not transport.is_reading():
+            transport.resume_reading()
+        if refusal is not None or self._drain_state.is_draining:
+            on_refused()
+        else:
+            self._open_on_socket(accept_handshake(head.headers, transport, self._sockets, early), peer, user_agent)
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not origin_allowed(request, self._options.allowed_origins, self._options.trusted_proxies):
             return responses.bad_request(BadRequest.FORBIDDEN)
@@ -172,10 +236,13 @@ class SocketEngine:
     def _open_websocket(self, request: web.Request, peer: str, user_agent: str | None) -> web.StreamResponse:
         socket = accept_upgrade(request, self._sockets)
         if socket is not None:
-            entry = self._connections.open(peer_address=peer, user_agent=user_agent, transport=socket, polling=None)
-            entry.connection.write(Outgoing(self._open_packet(entry, upgrades=[])))
-            socket.set_receiver(entry)
+            self._open_on_socket(socket, peer, user_agent)
         return self._upgraded
+
+    def _open_on_socket(self, socket: WebSocketProtocol, peer: str, user_agent: str | None) -> None:
+        entry = self._connections.open(peer_address=peer, user_agent=user_agent, transport=socket, polling=None)
+        entry.connection.write(Outgoing(self._open_packet(entry, upgrades=[])))
+        socket.set_receiver(entry)
 
     def _upgrade(self, request: web.Request, entry: ConnectionEntry, polling: PollingTransport) -> web.StreamResponse:
         if not entry.connection.is_readable:

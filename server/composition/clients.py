@@ -122,8 +122,8 @@ def build_clients(
         body_timeout_s=settings.body_timeout_s,
     )
     http_server = HttpServer(
+        engines,
         [
-            *(engine.attach for engine in engines),
             Health(checks, node.metrics, VERSION).attach,
             attach_page,
             long_polling.attach,

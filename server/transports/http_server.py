@@ -10,6 +10,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from realtime.engine.http.listening_socket import listen
+from realtime.engine.server import SocketEngine
+from realtime.engine.site import EngineSite
 
 BACKLOG = 1024
 ACCEPTING_S = 0.02
@@ -21,7 +23,7 @@ LINGERING_S = 2.0
 class OpenPort:
     """The port on which an HttpServer accepts connections; `number` is the real one."""
 
-    def __init__(self, number: int, site: web.SockSite, listening: socket) -> None:
+    def __init__(self, number: int, site: EngineSite, listening: socket) -> None:
         self.number = number
         self._site = site
         self._listening = listening
@@ -38,10 +40,11 @@ class OpenPort:
 
 
 class HttpServer:
-    """`routes` add theirs to the application, in this order."""
+    """Serves the engines, and what `routes` add to the application, in this order."""
 
     def __init__(
         self,
+        engines: Sequence[SocketEngine],
         routes: Sequence[Callable[[web.Application], None]],
         middlewares: Sequence[Middleware],
         *,
@@ -52,8 +55,9 @@ class HttpServer:
         shutdown_timeout_s: float,
     ) -> None:
         app = web.Application(client_max_size=max_body_bytes, middlewares=middlewares)
-        for attach in routes:
+        for attach in (*(engine.attach for engine in engines), *routes):
             attach(app)
+        self._engines = engines
         self._host = host
         self._port = port
         self._runner = web.AppRunner(
@@ -73,7 +77,7 @@ class HttpServer:
     async def listen(self) -> OpenPort:
         """Accepts connections from now on."""
         listening = listen(self._host, self._port, backlog=BACKLOG)
-        site = web.SockSite(self._runner, listening, backlog=BACKLOG)
+        site = EngineSite(self._runner, listening, self._engines, backlog=BACKLOG)
         await site.start()
         return OpenPort(int(self._runner.addresses[0][1]), site, listening)
 

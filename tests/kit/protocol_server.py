@@ -23,6 +23,7 @@ from realtime.engine.protocol.packets import Packet
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Session
+from realtime.engine.site import EngineSite
 from realtime.engine.websocket.frame_parser import BINARY, TEXT
 from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
@@ -170,11 +171,12 @@ async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) ->
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
     try:
-        await web.SockSite(runner, listen("127.0.0.1", port)).start()
+        engines = [server] if isinstance(server, SocketEngine) else []
+        await EngineSite(runner, listen("127.0.0.1", port), engines).start()
         real_port = runner.addresses[0][1]
         if on_ipv6_too:
             with suppress(OSError):  # a machine may have no IPv6
-                await web.SockSite(runner, listen("::1", real_port)).start()
+                await EngineSite(runner, listen("::1", real_port), engines).start()
         yield real_port
     finally:
         await server.close(CLOSE_DRAINING, deadline_s=1)

@@ -24,6 +24,7 @@ from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session.policy import ConnectRefused, HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Session
+from realtime.engine.site import EngineSite
 from tests.protocol.dialect import MSGPACK
 
 OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
@@ -153,7 +154,7 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
         engine.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
-    await web.SockSite(runner, listen("127.0.0.1", 0)).start()
+    await EngineSite(runner, listen("127.0.0.1", 0), engines).start()
     try:
         yield EchoServer(runner.addresses[0][1], hub, policy, engines[0])
     finally:

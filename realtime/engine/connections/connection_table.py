@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from realtime.contract.errors import CLOSE_PROTOCOL_ERROR
 from realtime.engine.connections.connect_handler import ConnectHandler
 from realtime.engine.connections.connection_entry import ConnectionEntry
-from realtime.engine.connections.eager_tasks import EagerTasks
+from realtime.engine.connections.eager_tasks import EagerTasks, Work
 from realtime.engine.connections.packet_handler import PacketHandler
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.options import EngineOptions
@@ -90,6 +91,14 @@ class ConnectionTable:
         self._without_session.put(entry)
         return entry
 
+    def start_request(self, work: Work) -> asyncio.Task[None] | None:
+        """Runs the coroutine of a request. None: it is done; else its task, one of `tasks` until its end."""
+        task = self._eager_tasks.start(work, _finish)
+        if task is not None:
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
+        return task
+
     def add_request(self, task: asyncio.Task[None]) -> None:
         """Counts the task of an HTTP request among `tasks`, until `remove_request`."""
         self._requests.add(task)
@@ -127,3 +136,7 @@ class ConnectionTable:
             self.remove(entry)
         else:
             self._lingering.put(entry)
+
+
+async def _finish(started: Awaitable[None]) -> None:
+    await started

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from multidict import MultiMapping
 
 Network = IPv4Network | IPv6Network
 
 ANY_ORIGIN = "*"
 
 
-def peer_address(request: web.BaseRequest, trusted_proxies: Sequence[Network]) -> str:
+class AnyRequest(Protocol):
+    """A request of aiohttp, or the head of one. `remote` is the address of the socket's peer."""
+
+    @property
+    def headers(self) -> MultiMapping[str]: ...
+
+    @property
+    def remote(self) -> str | None: ...
+
+
+def peer_address(request: AnyRequest, trusted_proxies: Sequence[Network]) -> str:
     """The address of the client: the socket's peer, or the last one that a trusted proxy vouches for.
 
     Forwarding headers of any other peer are ignored. "" on a Unix socket.
@@ -31,9 +42,7 @@ def peer_address(request: web.BaseRequest, trusted_proxies: Sequence[Network]) -
     return peer
 
 
-def origin_allowed(
-    request: web.BaseRequest, allowed_origins: Collection[str], trusted_proxies: Sequence[Network]
-) -> bool:
+def origin_allowed(request: AnyRequest, allowed_origins: Collection[str], trusted_proxies: Sequence[Network]) -> bool:
     """Whether the page that sends the request may use this server: it is on the list, or is of the same host.
 
     Requests without an Origin are not from a page. "*" allows all.
@@ -48,7 +57,7 @@ def origin_allowed(
     return bool(host) and urlsplit(origin).netloc == host
 
 
-def _socket_peer(request: web.BaseRequest) -> str:
+def _socket_peer(request: AnyRequest) -> str:
     host = request.remote or ""
     if ":" not in host:
         return host

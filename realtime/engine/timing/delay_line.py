@@ -41,6 +41,10 @@ class DelayLine(Generic[T]):
             self._timer.cancel()
             self._timer = None
 
+    def waiting(self) -> tuple[T, ...]:
+        """A snapshot of the items that wait, the next one to be due first."""
+        return tuple(self._due_at)
+
     def _wake(self) -> None:
         until = self._loop.time() + 2 * self._early_s
         due: list[T] = []

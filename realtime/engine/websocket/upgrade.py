@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 import hashlib
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
+from multidict import MultiMapping
 
 from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
@@ -29,13 +31,24 @@ class UpgradedResponse(web.StreamResponse):
         return None
 
 
+def is_opening_handshake(headers: MultiMapping[str]) -> bool:
+    """Whether a GET request with these headers opens a WebSocket as RFC 6455 says."""
+    return _asks_for_upgrade(headers) and _has_version(headers) and _has_key(headers)
+
+
 def refuse_upgrade(request: web.Request) -> web.Response | None:
     """The answer to an opening handshake that does not conform to RFC 6455; None for one that does."""
-    is_upgrade = _is_upgrade(request)
-    if is_upgrade and request.headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ()) != [_VERSION]:
+    is_upgrade = (
+        request.method == hdrs.METH_GET
+        and request.version >= HttpVersion11
+        and _asks_for_upgrade(request.headers)
+        # Bytes after a body would have been read as the next request.
+        and not request.body_exists
+    )
+    if is_upgrade and not _has_version(request.headers):
         headers = {hdrs.UPGRADE: "websocket", hdrs.SEC_WEBSOCKET_VERSION: _VERSION}
         return web.Response(status=426, text="WebSocket version 13 is spoken here", headers=headers)
-    if not is_upgrade or not _has_key(request):
+    if not is_upgrade or not _has_key(request.headers):
         return web.Response(status=400, text="Not an opening handshake of RFC 6455")
     return None
 
@@ -50,44 +63,55 @@ def accept_upgrade(request: web.Request, group: SocketGroup) -> WebSocketProtoco
     if transport is None or transport.is_closing():
         return None
     # aiohttp has stopped reading at the end of the request; it keeps the bytes that were read with it.
-    protocol = WebSocketProtocol(transport, group, aiohttp_protocol._message_tail)
-    transport.set_protocol(protocol)
+    protocol = accept_handshake(request.headers, transport, group, aiohttp_protocol._message_tail)
     aiohttp_protocol.transport = None
     aiohttp_protocol.connection_lost(None)
     if not transport.is_reading():
         transport.resume_reading()
-    protocol.write_frame(_switching_protocols(request))
     return protocol
 
 
-def _is_upgrade(request: web.Request) -> bool:
+def accept_handshake(
+    headers: MultiMapping[str], transport: asyncio.Transport, group: SocketGroup, early: bytes
+) -> WebSocketProtocol:
+    """Answers 101 on a socket whose client has sent an opening handshake with these headers, and `early` after it.
+
+    The answer is sent when the socket gets its receiver.
+    """
+    protocol = WebSocketProtocol(transport, group, early)
+    transport.set_protocol(protocol)
+    protocol.write_frame(_switching_protocols(headers[hdrs.SEC_WEBSOCKET_KEY]))
+    return protocol
+
+
+def _asks_for_upgrade(headers: MultiMapping[str]) -> bool:
     return (
-        request.method == hdrs.METH_GET
-        and request.version >= HttpVersion11
-        and bool(request.headers.get(hdrs.HOST))
-        and _values(request, hdrs.UPGRADE) == "websocket"
-        and "upgrade" in map(str.strip, _values(request, hdrs.CONNECTION).split(","))
-        # Bytes after a body would have been read as the next request.
-        and not request.body_exists
+        bool(headers.get(hdrs.HOST))
+        and _tokens(headers, hdrs.UPGRADE) == "websocket"
+        and "upgrade" in map(str.strip, _tokens(headers, hdrs.CONNECTION).split(","))
     )
 
 
-def _values(request: web.Request, name: str) -> str:
+def _tokens(headers: MultiMapping[str], name: str) -> str:
     """The tokens of a header, which may stand in several lines, in lower case: case is not significant."""
-    return ",".join(request.headers.getall(name, ())).lower()
+    return ",".join(headers.getall(name, ())).lower()
 
 
-def _has_key(request: web.Request) -> bool:
-    keys = request.headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())
+def _has_version(headers: MultiMapping[str]) -> bool:
+    return headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ()) == [_VERSION]
+
+
+def _has_key(headers: MultiMapping[str]) -> bool:
+    keys = headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())
     try:
         return len(keys) == 1 and len(binascii.a2b_base64(keys[0], strict_mode=True)) == _KEY_BYTES
     except ValueError:
         return False
 
 
-def _switching_protocols(request: web.Request) -> bytes:
-    key = request.headers[hdrs.SEC_WEBSOCKET_KEY].encode()
-    accept = binascii.b2a_base64(hashlib.sha1(key + _GUID, usedforsecurity=False).digest(), newline=False)
+def _switching_protocols(key: str) -> bytes:
+    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    accept = binascii.b2a_base64(digest, newline=False)
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
