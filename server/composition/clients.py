@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from realtime.engine.connections.session_manager import SessionManager
-from realtime.engine.drain_state import DrainState
 from realtime.engine.http.peer import peer_address
 from realtime.engine.options import EngineOptions
 from realtime.engine.protocol import msgpack_packets
@@ -19,18 +18,18 @@ from realtime.engine.server import SocketEngine
 from realtime.handoff.session_directory import SessionDirectory
 from realtime.handoff.session_migration import SessionMigration
 from server.composition.accounts import Accounts
+from server.composition.context import NodeContext
 from server.composition.messaging import Messaging
 from server.composition.pipeline import Pipeline
 from server.composition.storage import Storage
-from server.config import Settings
-from server.monitoring.health import Health
-from server.pipeline.registry import Registry
+from server.monitoring.health import Health, readiness
 from server.transports.cors import share_api_with_pages
 from server.transports.http_server import HttpServer
 from server.transports.long_polling import LongPolling
 from server.transports.page import attach_page
 from server.transports.rest import Rest
 from server.transports.sockets import Sockets
+from server.version import VERSION
 
 MSGPACK_PATH = "/socket.io-msgpack/"
 MISSED_PER_UNREAD = 4
@@ -47,17 +46,14 @@ class Clients:
 
 
 def build_clients(
-    settings: Settings,
-    node_id: str,
-    registry: Registry,
+    node: NodeContext,
     storage: Storage,
     accounts: Accounts,
     messaging: Messaging,
     pipeline: Pipeline,
-    health: Health,
-    drain_state: DrainState,
     stack: AsyncExitStack,
 ) -> Clients:
+    settings = node.settings
     stalled_clients = StalledClients()
     sockets = Sockets(
         dispatcher=pipeline.dispatcher,
@@ -75,12 +71,12 @@ def build_clients(
         hub=messaging.hub,
         logs=messaging.logs,
         policy=sockets,
-        node_id=node_id,
+        node_id=node.node_id,
         window_s=settings.recovery_window_s,
         max_missed_bytes=settings.max_unread_bytes * MISSED_PER_UNREAD,
         max_kept=settings.recovery_sessions_max,
     )
-    directory = SessionDirectory(storage.redis, node_id)
+    directory = SessionDirectory(storage.redis, node.node_id)
     stack.push_async_callback(directory.stop)
     migration = SessionMigration(
         recoverable=recoverable,
@@ -101,14 +97,14 @@ def build_clients(
     )
     sessions = SessionManager(policy=sockets, hub=messaging.hub, recovery=recovery)
     engines = [
-        SocketEngine(sessions=sessions, options=options, drain_state=drain_state)
-        for options in _engine_options(settings, registry, node_id)
+        SocketEngine(sessions=sessions, options=options, drain_state=node.drain_state)
+        for options in _engine_options(node)
     ]
     address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
     long_polling = LongPolling(
-        registry=registry,
+        registry=node.registry,
         sockets=sockets,
-        drain_state=drain_state,
+        drain_state=node.drain_state,
         sessions=sessions,
         authenticator=accounts.authenticator,
         membership=messaging.membership,
@@ -116,8 +112,9 @@ def build_clients(
         peer_address=address_of,
         rate_limit_factor=settings.rate_limit_factor,
     )
+    checks = readiness(storage.reserved_units, messaging.backplane, node.drain_state)
     rest = Rest(
-        registry=registry,
+        registry=node.registry,
         dispatcher=pipeline.dispatcher,
         authenticator=accounts.authenticator,
         peer_address=address_of,
@@ -127,7 +124,7 @@ def build_clients(
     http_server = HttpServer(
         engines,
         [
-            health.attach,
+            Health(checks, node.metrics, VERSION).attach,
             attach_page,
             long_polling.attach,
             rest.attach,  # last: it answers every other path below its prefixes with an error
@@ -142,8 +139,9 @@ def build_clients(
     return Clients(recovery, migration, engines, long_polling, http_server)
 
 
-def _engine_options(settings: Settings, registry: Registry, node_id: str) -> Sequence[EngineOptions]:
+def _engine_options(node: NodeContext) -> Sequence[EngineOptions]:
     """One engine for JSON and one for msgpack, with the same limits."""
+    settings = node.settings
     json_options = EngineOptions(
         ping_interval_ms=settings.ping_interval_ms,
         ping_timeout_ms=settings.ping_timeout_ms,
@@ -153,7 +151,7 @@ def _engine_options(settings: Settings, registry: Registry, node_id: str) -> Seq
         max_frames_per_s=settings.max_frames_per_s,
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
-        namespaces=registry.namespaces,
-        sid_prefix=f"{node_id}.",
+        namespaces=node.registry.namespaces,
+        sid_prefix=f"{node.node_id}.",
     )
     return json_options, replace(json_options, path=MSGPACK_PATH, codec=msgpack_packets)

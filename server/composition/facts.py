@@ -5,14 +5,11 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from handlers.ports import Clock
 from realtime.redis.fact_streams import FactStreams
 from server.accounts.token_sweeper import TokenSweeper
+from server.composition.context import NodeContext
 from server.composition.storage import Storage
-from server.config import Settings
-from server.monitoring.metrics import Metrics
 from server.pipeline.dispatch import Dispatcher
-from server.pipeline.registry import Registry
 from server.worker.relay import Relay
 from server.worker.worker import Worker
 
@@ -39,23 +36,16 @@ def build_fact_relay(storage: Storage, stack: AsyncExitStack) -> FactRelay:
 
 
 def build_background_work(
-    settings: Settings,
-    clock: Clock,
-    registry: Registry,
-    storage: Storage,
-    streams: FactStreams,
-    dispatcher: Dispatcher,
-    metrics: Metrics,
-    worker_id: str,
+    node: NodeContext, storage: Storage, streams: FactStreams, dispatcher: Dispatcher
 ) -> BackgroundWork:
     worker = Worker(
         dispatcher=dispatcher,
-        registry=registry,
+        registry=node.registry,
         streams=streams,
         units=storage.units,
-        metrics=metrics,
-        worker_id=worker_id,
-        concurrency=max(1, settings.pool_max // 2),
-        reclaim_idle_ms=settings.reclaim_idle_ms,
+        metrics=node.metrics,
+        worker_id=node.node_id,
+        concurrency=max(1, node.settings.pool_max // 2),
+        reclaim_idle_ms=node.settings.reclaim_idle_ms,
     )
-    return BackgroundWork(worker, TokenSweeper(storage.units, clock))
+    return BackgroundWork(worker, TokenSweeper(storage.units, node.clock))

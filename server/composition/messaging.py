@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from handlers.ports import Clock
 from handlers.presence.notices import PresenceNotices
 from realtime.engine.hub import Hub
 from realtime.engine.replay.replay_log import ReplayLogs
@@ -19,9 +18,8 @@ from realtime.pubsub.membership import Membership
 from realtime.pubsub.redis_backplane import RedisBackplane
 from realtime.pubsub.resync_notifier import ResyncNotifier
 from realtime.pubsub.topic_registry import TopicRegistry
+from server.composition.context import NodeContext
 from server.composition.storage import Storage
-from server.config import Settings
-from server.pipeline.registry import Registry
 from server.rooms.room_reader import RoomReader
 from server.rooms.room_resync import RoomResync
 from server.rooms.room_resync_queue import RoomResyncQueue
@@ -42,24 +40,16 @@ class Messaging:
 
 
 def build_messaging(
-    settings: Settings,
-    clock: Clock,
-    registry: Registry,
-    storage: Storage,
-    node_id: str,
-    stack: AsyncExitStack,
-    *,
-    on_revoked: Callable[[Sequence[int]], None],
-    on_delivered: Callable[[int], None],
+    node: NodeContext, storage: Storage, stack: AsyncExitStack, *, on_revoked: Callable[[Sequence[int]], None]
 ) -> Messaging:
-    hub = Hub()
-    backplane = RedisBackplane(storage.redis, node_id)
-    topic_registry = TopicRegistry(storage.redis, node_id)
+    settings, registry, hub = node.settings, node.registry, Hub()
+    backplane = RedisBackplane(storage.redis, node.node_id)
+    topic_registry = TopicRegistry(storage.redis, node.node_id)
     membership = Membership(hub, backplane, topic_registry)
 
     # A lost client is noticed this much later at most.
     unnoticed_s = (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000
-    notices = PresenceNotices(storage.units, clock)
+    notices = PresenceNotices(storage.units, node.clock)
     presence = PresenceTracker(
         topic_registry, backplane, grace_s=settings.presence_grace_s, save_last_seen=notices.store_last_seen
     )
@@ -84,7 +74,7 @@ def build_messaging(
         logs,
         on_revoked=on_revoked,
         on_joins_missed=room_resync_queue.add_sessions_of,
-        on_delivered=on_delivered,
+        on_delivered=node.metrics.delivered,
         channel_handlers={PRESENCE_CHANNEL: watches},
         positions_every_s=settings.positions_every_s,
     )

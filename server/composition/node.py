@@ -16,18 +16,17 @@ from realtime.engine.hub import Hub
 from server.clock import SystemClock
 from server.composition.accounts import Accounts, build_accounts
 from server.composition.clients import build_clients
-from server.composition.facts import BackgroundWork, build_background_work, build_fact_relay
+from server.composition.context import NodeContext
+from server.composition.facts import build_background_work, build_fact_relay
 from server.composition.messaging import Messaging, build_messaging
 from server.composition.pipeline import Pipeline, build_pipeline
 from server.composition.storage import Storage, open_storage
 from server.config import Settings
 from server.features import FEATURES
-from server.monitoring.health import Health, readiness
 from server.monitoring.metrics import Metrics
 from server.pipeline.dispatch import Dispatcher
 from server.pipeline.registry import Registry
 from server.transports.drain import drain
-from server.version import VERSION
 
 CANCELLED_TASKS_END_WITHIN_S = 0.1
 """A task that was cancelled last needs some turns of the loop."""
@@ -46,16 +45,30 @@ class Node:
     dispatcher: Dispatcher
 
     def __init__(self, settings: Settings, *, serve: bool, work: bool, features: Sequence[Feature] = FEATURES) -> None:
-        self._settings = settings
         self._serve = serve
         self._work = work
         self._stack = AsyncExitStack()
-        self._clock = SystemClock()
-        self._metrics = Metrics()
-        self.node_id = _new_node_id(settings.node_name)
+        self._context = NodeContext(
+            settings=settings,
+            node_id=_new_node_id(settings.node_name),
+            registry=Registry(features),
+            clock=SystemClock(),
+            metrics=Metrics(),
+            drain_state=DrainState(),
+        )
         self.port = settings.port
-        self.registry = Registry(features)
-        self.drain_state = DrainState()
+
+    @property
+    def node_id(self) -> str:
+        return self._context.node_id
+
+    @property
+    def registry(self) -> Registry:
+        return self._context.registry
+
+    @property
+    def drain_state(self) -> DrainState:
+        return self._context.drain_state
 
     async def start(self) -> None:
         try:
@@ -70,31 +83,14 @@ class Node:
         await self._stack.aclose()
 
     async def _start(self) -> None:
-        settings, clock, stack = self._settings, self._clock, self._stack
-        storage = await open_storage(settings, self.node_id, stack)
-        accounts = build_accounts(settings, clock, storage.reserved_units, stack)
-        messaging = build_messaging(
-            settings,
-            clock,
-            self.registry,
-            storage,
-            self.node_id,
-            stack,
-            on_revoked=accounts.revocations.add,
-            on_delivered=self._metrics.delivered,
-        )
+        context, stack = self._context, self._stack
+        # Builders start nothing. They give the stack connections and threads, which are closed after all parts that
+        # are started below have stopped.
+        storage = await open_storage(context.settings, context.node_id, stack)
+        accounts = build_accounts(context.settings, context.clock, storage.reserved_units, stack)
+        messaging = build_messaging(context, storage, stack, on_revoked=accounts.revocations.add)
         facts = build_fact_relay(storage, stack)
-        pipeline = build_pipeline(
-            settings,
-            clock,
-            self.registry,
-            storage,
-            accounts,
-            messaging,
-            self._metrics,
-            stack,
-            wake_relay=facts.relay.wake,
-        )
+        pipeline = build_pipeline(context, storage, accounts, messaging, stack, wake_relay=facts.relay.wake)
         self.hub, self.dispatcher = messaging.hub, pipeline.dispatcher
 
         await messaging.fanout.start()
@@ -106,26 +102,13 @@ class Node:
         facts.relay.start()
         stack.push_async_callback(facts.relay.stop)
         if self._work:
-            self._start_background_work(
-                build_background_work(
-                    settings,
-                    clock,
-                    self.registry,
-                    storage,
-                    facts.streams,
-                    pipeline.dispatcher,
-                    self._metrics,
-                    worker_id=self.node_id,
-                )
-            )
+            work = build_background_work(context, storage, facts.streams, pipeline.dispatcher)
+            work.worker.start()
+            stack.push_async_callback(work.worker.stop)
+            work.token_sweeper.start()
+            stack.push_async_callback(work.token_sweeper.stop)
         if self._serve:
             await self._start_serving(storage, accounts, messaging, pipeline)
-
-    def _start_background_work(self, work: BackgroundWork) -> None:
-        work.worker.start()
-        self._stack.push_async_callback(work.worker.stop)
-        work.token_sweeper.start()
-        self._stack.push_async_callback(work.token_sweeper.stop)
 
     async def _start_serving(
         self, storage: Storage, accounts: Accounts, messaging: Messaging, pipeline: Pipeline
@@ -135,24 +118,12 @@ class Node:
         stack.push_async_callback(messaging.presence.stop)
         messaging.watches.start()
         stack.push_async_callback(messaging.watches.stop)
-        checks = readiness(storage.reserved_units, messaging.backplane, self.drain_state)
-        clients = build_clients(
-            self._settings,
-            self.node_id,
-            self.registry,
-            storage,
-            accounts,
-            messaging,
-            pipeline,
-            Health(checks, self._metrics, VERSION),
-            self.drain_state,
-            stack,
-        )
+        clients = build_clients(self._context, storage, accounts, messaging, pipeline, stack)
         stack.callback(clients.recovery.stop)
         await clients.migration.start()
         stack.push_async_callback(clients.migration.stop)
-        # At the stop: sockets are closed with a reason to reconnect, then the port, then waiting polls are answered,
-        # and at last the answers of running requests are awaited.
+        # At the stop connections are closed with a reason to reconnect, then the port; then waiting polls are answered,
+        # and last the answers of running requests are awaited.
         await clients.http_server.open()
         stack.push_async_callback(clients.http_server.close)
         stack.callback(clients.long_polling.stop)
@@ -166,7 +137,7 @@ class Node:
             migration=clients.migration,
             recovery=clients.recovery,
             engines=clients.engines,
-            deadline_s=self._settings.drain_timeout_s,
+            deadline_s=self._context.settings.drain_timeout_s,
         )
 
 

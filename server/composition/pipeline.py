@@ -7,20 +7,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from handlers.ports import Clock
 from realtime.feeds.packed_lists import PackedLists
 from realtime.limits.fallback_limiter import FallbackLimiter
 from realtime.limits.limiter import Limiter
 from realtime.limits.memory_limiter import MemoryLimiter
 from realtime.limits.redis_limiter import RedisLimiter
 from server.composition.accounts import Accounts
+from server.composition.context import NodeContext
 from server.composition.messaging import Messaging
 from server.composition.storage import Storage
-from server.config import Settings
-from server.monitoring.metrics import Metrics
 from server.pipeline.command_table import CommandTable
 from server.pipeline.dispatch import Dispatcher
-from server.pipeline.registry import Registry
 from server.pipeline.services import make_services
 from server.pipeline.unit_runner import UnitRunner
 
@@ -32,17 +29,15 @@ class Pipeline:
 
 
 def build_pipeline(
-    settings: Settings,
-    clock: Clock,
-    registry: Registry,
+    node: NodeContext,
     storage: Storage,
     accounts: Accounts,
     messaging: Messaging,
-    metrics: Metrics,
     stack: AsyncExitStack,
     *,
     wake_relay: Callable[[], None],
 ) -> Pipeline:
+    settings, metrics = node.settings, node.metrics
     shared_limiter = RedisLimiter(storage.redis)
     stack.push_async_callback(shared_limiter.stop)
     limiter = FallbackLimiter(
@@ -57,7 +52,7 @@ def build_pipeline(
     stack.push_async_callback(feeds.stop)
     services = make_services(
         settings,
-        clock=clock,
+        clock=node.clock,
         tokens=accounts.tokens,
         passwords=accounts.passwords,
         feeds=feeds,
@@ -67,7 +62,7 @@ def build_pipeline(
         metrics=metrics,
     )
     dispatcher = Dispatcher(
-        commands=CommandTable(registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
+        commands=CommandTable(node.registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
         unit_runner=UnitRunner(storage.units, services),
         limiter=limiter,
         authenticator=accounts.authenticator,

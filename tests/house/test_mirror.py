@@ -43,6 +43,7 @@ TESTED_ELSEWHERE = {
     "server/commands/up.py": "tests/server/test_main.py",
     "server/composition/accounts.py": "tests/server/composition/test_node.py",
     "server/composition/clients.py": "tests/server/composition/test_node.py",
+    "server/composition/context.py": "tests/server/composition/test_node.py",
     "server/composition/facts.py": "tests/server/composition/test_node.py",
     "server/composition/messaging.py": "tests/server/composition/test_node.py",
     "server/composition/pipeline.py": "tests/server/composition/test_node.py",
