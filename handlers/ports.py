@@ -1,6 +1,6 @@
 """What operations need from outside SQL: Protocols, and `Services`, the bundle of their implementations.
 
-`server/composition/node.py` makes the bundle.
+`server/composition/pipeline.py` makes the bundle.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Meter(Protocol):
 class CallerSession(Protocol):
     """The caller's own session: an operation may change its subscriptions and its expiry.
 
-    When `listen` returns, every later push of the topic reaches the caller; so read after it, not before.
+    When `subscribe` returns, every later push of the topic reaches the caller; so read after it, not before.
     """
 
     @property
@@ -138,9 +138,9 @@ class CallerSession(Protocol):
         """False for REST: such a caller gets no pushes."""
         ...
 
-    async def listen(self, topic: str) -> None: ...
+    async def subscribe(self, topic: str) -> None: ...
 
-    async def unlisten(self, topic: str) -> None: ...
+    async def unsubscribe(self, topic: str) -> None: ...
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
         """Subscribes the caller to the presence of these users; returns those of them who are online.
@@ -179,7 +179,7 @@ class Services:
     tokens: TokenIssuer
     passwords: PasswordHasher
     feeds: FeedStore
-    attendance: Subscribers
+    subscribers: Subscribers
     presence: PresenceReader
     limiter: Limiter
     meter: Meter

@@ -1,4 +1,4 @@
-"""The command line: `python -m server VERB`, or `./run VERB`."""
+"""The command line: `python -m server COMMAND`, or `./run COMMAND`."""
 
 import errno
 import os
@@ -119,8 +119,8 @@ def _settings(*, port: int | None = None, host: str | None = None) -> Settings:
 
 
 def main() -> int:
-    """Runs the verb; what went wrong is told in one line, and by the exit code."""
-    # before the server has its own handlers, and after: whoever ends this process ends the embedded servers too
+    """Runs the command; a failure is one line on standard error, and the exit code."""
+    # outside of the time in which the server has its own handlers, the embedded servers must be stopped too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     try:
@@ -129,17 +129,17 @@ def main() -> int:
         return 130
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            return _give_up("the disk is full: free some space, then start again")
+            return _fail("the disk is full: free some space, then start again")
         raise
     except Exception as error:
-        if isinstance(error, _told()):
-            return _give_up(str(error).splitlines()[0])
+        if isinstance(error, _one_line_errors()):
+            return _fail(str(error).splitlines()[0])
         raise
     return 0
 
 
-def _told() -> tuple[type[Exception], ...]:
-    """The errors whose message is written for the person at the terminal."""
+def _one_line_errors() -> tuple[type[Exception], ...]:
+    """The errors whose message is one line for the user at the terminal."""
     from server.accounts.secrets_file import SecretsError
     from sql.errors import Unavailable
     from sql.migrate import MigrationFailed
@@ -147,7 +147,7 @@ def _told() -> tuple[type[Exception], ...]:
     return (CommandFailed, EmbeddedError, SettingsError, SecretsError, MigrationFailed, Unavailable)
 
 
-def _give_up(line: str) -> int:
+def _fail(line: str) -> int:
     print(f"rookery: {line}", file=sys.stderr, flush=True)
     return 1
 

@@ -1,4 +1,4 @@
-"""The real time."""
+"""The clock of the operating system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class SystemClock:
-    """The operating system's time."""
+    """Implements `handlers.context.Clock`."""
 
     def now(self) -> datetime.datetime:
         return datetime.datetime.now(datetime.UTC)

@@ -1,5 +1,5 @@
-"""How a verb of the command line gives up."""
+"""The error with which a command of the command line ends."""
 
 
 class CommandFailed(Exception):
-    """The verb cannot do its work; the message is one line that says what to do."""
+    """The command cannot be carried out; the message is one line that says what to do."""

@@ -1,4 +1,4 @@
-"""All features of Rookery, in one list. What is not listed here does not exist on any transport."""
+"""All features of Rookery, in one list. A feature that is not listed here does not exist on any transport."""
 
 from __future__ import annotations
 
@@ -10,5 +10,9 @@ from handlers.feed.feature import FEATURE as FEED
 from handlers.people.feature import FEATURE as PEOPLE
 from handlers.posts.feature import FEATURE as POSTS
 from handlers.presence.feature import FEATURE as PRESENCE
+from realtime.contract.connection_pushes import RESYNC, SERVER_DRAINING
 
-FEATURES: tuple[Feature, ...] = (ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)
+CONNECTIONS = Feature(name="connections", commands=(), pushes=(RESYNC, SERVER_DRAINING))
+"""Pushes that the server itself sends on a connection; no operation returns them."""
+
+FEATURES: tuple[Feature, ...] = (CONNECTIONS, ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)

@@ -1,3 +1,3 @@
-"""The version that the server tells its clients."""
+"""The version of Rookery."""
 
 VERSION = "0.1.0"

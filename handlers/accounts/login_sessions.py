@@ -10,7 +10,7 @@ from handlers.accounts.login_limits import count_attempt
 from handlers.accounts.views import login_session_view
 from handlers.context import Context, Outcome, PrepareContext
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import Revoke
+from realtime.contract.emissions import RevokeLoginSessions
 from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LoginSessionId
@@ -41,7 +41,7 @@ async def list_sessions(ctx: Context, cmd: ListSessions) -> Outcome[Page[LoginSe
 async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
     ended = await ctx.db.accounts.revoke_session(user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id))
     if ended is not None:
-        return Outcome(NOTHING, signals=(Revoke([ended]),))
+        return Outcome(NOTHING, signals=(RevokeLoginSessions([ended]),))
     if not await ctx.db.accounts.owns_session(user_id=ctx.user_id, session_id=LoginSessionId(cmd.session_id)):
         raise CommandError(NOT_FOUND)
     return Outcome(NOTHING)
@@ -63,7 +63,7 @@ async def change_password(ctx: Context, cmd: ChangePassword, change: PasswordCha
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
     await ctx.db.accounts.set_password_hash(user_id=ctx.user_id, password_hash=change.new_hash)
     ended = await ctx.db.accounts.revoke_sessions(user_id=ctx.user_id, except_session_id=_current_session(ctx))
-    return Outcome(NOTHING, signals=(Revoke(ended),))
+    return Outcome(NOTHING, signals=(RevokeLoginSessions(ended),))
 
 
 def _current_session(ctx: Context) -> LoginSessionId:

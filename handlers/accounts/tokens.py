@@ -7,7 +7,7 @@ import datetime
 from handlers.accounts.contract import Credentials, Logout, Refresh, Renew, Renewed
 from handlers.accounts.credentials import make_credentials, refresh_expiry, user_agent_of
 from handlers.context import Call, Context, Outcome, Refusal
-from realtime.contract.emissions import Revoke
+from realtime.contract.emissions import RevokeLoginSessions
 from realtime.contract.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
 from realtime.contract.wire import NOTHING, Nothing
 from sql.accounts import RefreshTokenRow
@@ -54,7 +54,7 @@ async def logout(ctx: Context, cmd: Logout) -> Outcome[Nothing]:
         ended = await ctx.db.accounts.revoke_sessions(user_id=row.user_id, except_session_id=None)
     else:
         await ctx.db.accounts.revoke_session(user_id=row.user_id, session_id=row.session_id)
-    return Outcome(NOTHING, signals=(Revoke(ended),))
+    return Outcome(NOTHING, signals=(RevokeLoginSessions(ended),))
 
 
 async def renew(call: Call, cmd: Renew) -> Outcome[Renewed]:
@@ -85,4 +85,4 @@ async def _unused_successor(ctx: Context, refresh_token: str, row: RefreshTokenR
 async def _revoke_stolen_session(ctx: Context, row: RefreshTokenRow) -> Refusal:
     await ctx.db.accounts.revoke_session(user_id=row.user_id, session_id=row.session_id)
     ctx.services.meter.count("refresh_token_reuse", 1)
-    return Refusal(CommandError(UNAUTHENTICATED, WRONG_TOKEN), signals=(Revoke([row.session_id]),))
+    return Refusal(CommandError(UNAUTHENTICATED, WRONG_TOKEN), signals=(RevokeLoginSessions([row.session_id]),))

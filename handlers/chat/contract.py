@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from handlers.chat.models import Conversation, Message
 from handlers.limits import MESSAGE_CHARS
-from realtime.contract.declarations import Command, LastPosition, Push, Repeat, Route, Unit
+from realtime.contract.declarations import Command, PositionAnnouncement, Push, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
@@ -267,10 +267,10 @@ MESSAGE_CREATED = Push(
     namespace=NAMESPACE,
     model=MessageAck,
     audience="All devices of the members of the conversation, the sender's too.",
-    then=LastPosition(
+    position=PositionAnnouncement(
         push=CONVERSATION_POSITION,
-        of=lambda ack: LastSeq(conversation_id=ack.message.conversation_id, last_seq=ack.message.seq),
-        number=lambda ack: ack.message.seq,
+        data_of=lambda ack: LastSeq(conversation_id=ack.message.conversation_id, last_seq=ack.message.seq),
+        number_of=lambda ack: ack.message.seq,
     ),
 )
 

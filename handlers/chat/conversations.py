@@ -18,7 +18,7 @@ from handlers.chat.rooms import conversation_room
 from handlers.chat.views import conversation_view, group_by_conversation, pushed_conversation_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import Emission, Enter, ToRoom, emission
+from realtime.contract.emissions import Emission, JoinRoom, ToRoom, emission
 from realtime.contract.errors import NOT_FOUND, CommandError
 from realtime.contract.wire import Page
 from realtime.pubsub.rooms import person_room
@@ -33,7 +33,9 @@ async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[Conv
     if not opened.created:
         return Outcome(ack)
     both = (ctx.user_id, UserId(cmd.user_id))
-    return Outcome(ack, pushes=pushes_of_opening(rows), signals=(Enter(NAMESPACE, conversation_room(opened.id), both),))
+    return Outcome(
+        ack, pushes=pushes_of_opening(rows), signals=(JoinRoom(NAMESPACE, conversation_room(opened.id), both),)
+    )
 
 
 async def open_direct(ctx: Context, other_id: UserId) -> OpenedRow:

@@ -19,7 +19,7 @@ from handlers.chat.rooms import conversation_room
 from handlers.chat.views import message_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import Enter, ToRoom, emission
+from realtime.contract.emissions import JoinRoom, ToRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
 from realtime.contract.wire import Page
 from sql.chat import DirectRow, MessageRow
@@ -62,7 +62,7 @@ async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
         position = LastSeq(conversation_id=conversation_id, last_seq=conversation.last_seq)
         push = emission(CONVERSATION_POSITION, position, ToRoom(room))
     # The node that opened the conversation may have died before the sessions joined the room.
-    signals = (Enter(NAMESPACE, room, (ctx.user_id, conversation.other_id)),) if message.seq == 1 else ()
+    signals = (JoinRoom(NAMESPACE, room, (ctx.user_id, conversation.other_id)),) if message.seq == 1 else ()
     return Outcome(ack, pushes=(push,), signals=signals)
 
 

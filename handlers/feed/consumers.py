@@ -50,7 +50,7 @@ async def _add_to_lists(ctx: Context, author_id: UserId, post_id: PostId) -> lis
 
 async def _subscribed_followers(ctx: Context, author_id: UserId) -> list[UserId]:
     """Reads the subscribed users, then which of them follow: the cost grows with the subscribers, not the followers."""
-    subscribed = [UserId(user_id) for user_id in await ctx.services.attendance.listening(TOPIC)]
+    subscribed = [UserId(user_id) for user_id in await ctx.services.subscribers.listening(TOPIC)]
     followers: list[UserId] = []
     for start in range(0, len(subscribed), BATCH_SIZE):
         followers += await ctx.db.feed.followers_among(

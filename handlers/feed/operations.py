@@ -39,7 +39,7 @@ async def start_subscription(ctx: PrepareContext, command: SubscribeFeed) -> Fee
     """In this order, every post after the position is pushed, or is in the list, or both."""
     _require_live_session(ctx)
     position = position_at(ctx.now())
-    await ctx.session.listen(TOPIC)
+    await ctx.session.subscribe(TOPIC)
     return FeedSubscription(position, await read_home_list(ctx))
 
 
@@ -50,7 +50,7 @@ async def subscribe(ctx: Context, command: SubscribeFeed, subscription: FeedSubs
 
 async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
     _require_live_session(call)
-    await call.session.unlisten(TOPIC)
+    await call.session.unsubscribe(TOPIC)
     return Outcome(NOTHING)
 
 

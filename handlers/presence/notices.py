@@ -1,4 +1,4 @@
-"""What presence keeps in SQL, when people were last here, and what it asks of it: who may see whom."""
+"""Stores when users were last active, and notifies their watchers when they come online or go offline."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ ROWS_PER_STATEMENT = 1_000
 log = structlog.get_logger(__name__)
 
 
-class PresenceRows:
-    """Writes once for everybody who has left within a second, and reads once for all that is to be told."""
+class PresenceNotices:
+    """One write for all users who left within a second, and one read for all changes that are to be sent."""
 
     def __init__(self, units: Units, clock: Clock) -> None:
         self._units = units
         self._clock = clock
-        self._notes = Outage(log, "last_seen_not_noted")
-        self._telling = Outage(log, "presence_not_told")
+        self._storing = Outage(log, "last_seen_not_noted")
+        self._notifying = Outage(log, "presence_not_told")
 
-    async def note_left(self, left_ms: Mapping[int, int]) -> None:
-        """Keeps when people were last seen; without PostgreSQL the older time stays."""
-        people = list(left_ms.items())
+    async def store_last_seen(self, seen_ms: Mapping[int, int]) -> None:
+        """Stores when users were last seen, in Unix milliseconds; while PostgreSQL is away their older time stays."""
+        people = list(seen_ms.items())
         try:
             for start in range(0, len(people), ROWS_PER_STATEMENT):
                 part = people[start : start + ROWS_PER_STATEMENT]
@@ -41,18 +41,21 @@ class PresenceRows:
                         user_ids=[UserId(user_id) for user_id, _ in part],
                         seen_at=[datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC) for _, at_ms in part],
                     )
-            self._notes.is_over()
+            self._storing.succeeded()
         except (Unavailable, Retry) as error:
-            self._notes.goes_on(error)
+            self._storing.failed(error)
 
-    async def tell(self, changes: Sequence[PresenceChange]) -> bool:
-        """Sends `presence:changed` to the watchers without a block between; False when that cannot be known now."""
+    async def notify_watchers(self, changes: Sequence[PresenceChange]) -> bool:
+        """Sends `presence:changed` to the watchers, except where a block is between watcher and user.
+
+        False: nothing was sent, since PostgreSQL cannot tell the blocks now.
+        """
         try:
             last_seen_ms = await self._visible(changes)
         except (Unavailable, Retry) as error:
-            self._telling.goes_on(error)
+            self._notifying.failed(error)
             return False
-        self._telling.is_over()
+        self._notifying.succeeded()
         now_ms = unix_ms(self._clock.now())
         for change in changes:
             data: bytes | None = None
@@ -65,11 +68,11 @@ class PresenceRows:
                     data = encode_model(
                         PresenceChanged(user_id=change.user_id, online=change.is_online, last_active_ms=at_ms)
                     )
-                watcher.member.send(PRESENCE_CHANGED.name, data)
+                watcher.session.send(PRESENCE_CHANGED.name, data)
         return True
 
     async def _visible(self, changes: Sequence[PresenceChange]) -> dict[tuple[int, int], int]:
-        """When people were last here, by the pairs of watcher and person that may know of it."""
+        """When users were last active, in Unix milliseconds, by (watcher, user); pairs with a block are left out."""
         pairs = sorted({(watcher.user_id, change.user_id) for change in changes for watcher in change.watchers})
         found: dict[tuple[int, int], int] = {}
         for start in range(0, len(pairs), ROWS_PER_STATEMENT):

@@ -7,11 +7,12 @@ uses SQL, so PostgreSQL is not needed. All clients are devices of one person, wh
 from __future__ import annotations
 
 import secrets
+from contextlib import AsyncExitStack
 from typing import Final
 
 from handlers.context import Call, Outcome
 from handlers.feature import Feature, bind_plain_command
-from handlers.presence.notices import PresenceRows
+from handlers.presence.notices import PresenceNotices
 from loadtest.micro.engine_host import host
 from loadtest.micro.local_fanout import LocalFanout
 from loadtest.server_process import run, server_options
@@ -24,26 +25,18 @@ from realtime.limits.memory_limiter import MemoryLimiter
 from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceWatches
 from realtime.pubsub.rooms import person_room
-from realtime.redis.client import open_redis
-from server.accounts.authenticator import Authenticator
-from server.accounts.passwords import Passwords
-from server.accounts.revocations import Revocations
-from server.accounts.secrets_file import signing_keys
-from server.accounts.token_watch import TokenWatch
-from server.accounts.tokens import Tokens
 from server.clock import SystemClock
+from server.composition.accounts import build_accounts
+from server.composition.storage import open_storage
 from server.config import load_settings
 from server.monitoring.metrics import Metrics
+from server.pipeline.command_table import CommandTable
 from server.pipeline.dispatch import Dispatcher
-from server.pipeline.ready_commands import ReadyCommands
 from server.pipeline.registry import Registry
 from server.pipeline.services import make_services
 from server.pipeline.unit_runner import UnitRunner
 from server.rooms.room_reader import RoomReader
 from server.transports.sockets import Sockets
-from sql.database import load_queries
-from sql.pool import close_pool, open_pool
-from sql.unit import Units
 
 TOKEN_TTL_S: Final = 3_600
 PERSON_ID: Final = 1
@@ -103,65 +96,58 @@ async def serve(port: int) -> None:
     settings = load_settings(
         database_url=f"postgresql://{UNUSED_ADDRESS}/micro",
         redis_url=f"redis://{UNUSED_ADDRESS}",
+        pool_min=0,  # or the start would connect
+        pool_max=1,
         rate_limit_factor=NO_LIMIT,
+        access_token_ttl_s=TOKEN_TTL_S,
         token_secrets=f"micro:{secrets.token_hex()}",
     )
-    clock, metrics = SystemClock(), Metrics()
-    pool = await open_pool(
-        settings.database_url,
-        min_size=0,
-        max_size=1,
-        connect_timeout_s=settings.connect_timeout_s,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
-    )
-    units = Units(pool, load_queries(), acquire_timeout_s=settings.acquire_timeout_s)
-    keys = signing_keys(settings.token_secrets, settings.data_dir)
-    tokens = Tokens(keys, clock, access_token_ttl_s=TOKEN_TTL_S)
-    authenticator = Authenticator(tokens, Revocations(units, clock, access_token_ttl_s=TOKEN_TTL_S), clock)
-    limiter, registry = MemoryLimiter(), Registry([FEATURE])
-    local = LocalFanout(registry.namespaces)
-    passwords = Passwords(concurrency=1, waiting_max=0)
-    redis = open_redis(settings.redis_url, client_name="micro")
-    rows = PresenceRows(units, clock)
-    presence = PresenceTracker(
-        local.topic_registry, local.backplane, grace_s=settings.presence_grace_s, note_left=rows.note_left
-    )
-    services = make_services(
-        settings,
-        clock=clock,
-        tokens=tokens,
-        passwords=passwords,
-        feeds=PackedLists(redis, prefix="feed"),
-        topic_registry=local.topic_registry,
-        presence=presence,
-        limiter=limiter,
-        metrics=metrics,
-    )
-    dispatcher = Dispatcher(
-        commands=ReadyCommands(registry, metrics.commands, rate_limit_factor=NO_LIMIT),
-        operations=UnitRunner(units, services),
-        limiter=limiter,
-        authenticator=authenticator,
-        fanout=local.fanout,
-        wake_relay=_no_facts,
-    )
-    policy = Sockets(
-        dispatcher=dispatcher,
-        room_reader=RoomReader(registry, units),
-        authenticator=authenticator,
-        membership=local.membership,
-        limiter=limiter,
-        token_watch=TokenWatch(clock, access_token_ttl_s=TOKEN_TTL_S),
-        presence=presence,
-        watches=PresenceWatches(presence, local.backplane, tell=rows.tell),
-        rate_limit_factor=NO_LIMIT,
-    )
-    await local.fanout.start()
-    await host(policy, local.hub, port, registry.namespaces, token=tokens.access_token(PERSON_ID, 1).token)
-    await local.fanout.stop()
-    passwords.close()
-    await close_pool(pool, timeout_s=1)
+    clock, metrics, registry, limiter = SystemClock(), Metrics(), Registry([FEATURE]), MemoryLimiter()
+    async with AsyncExitStack() as stack:
+        storage = await open_storage(settings, "micro", stack)
+        accounts = build_accounts(settings, clock, storage.reserved_units, stack)
+        local = LocalFanout(registry.namespaces)
+        notices = PresenceNotices(storage.units, clock)
+        presence = PresenceTracker(
+            local.topic_registry,
+            local.backplane,
+            grace_s=settings.presence_grace_s,
+            save_last_seen=notices.store_last_seen,
+        )
+        services = make_services(
+            settings,
+            clock=clock,
+            tokens=accounts.tokens,
+            passwords=accounts.passwords,
+            feeds=PackedLists(storage.redis, prefix="feed"),
+            topic_registry=local.topic_registry,
+            presence=presence,
+            limiter=limiter,
+            metrics=metrics,
+        )
+        dispatcher = Dispatcher(
+            commands=CommandTable(registry, metrics.commands, rate_limit_factor=NO_LIMIT),
+            unit_runner=UnitRunner(storage.units, services),
+            limiter=limiter,
+            authenticator=accounts.authenticator,
+            fanout=local.fanout,
+            wake_relay=_no_facts,
+        )
+        policy = Sockets(
+            dispatcher=dispatcher,
+            room_reader=RoomReader(registry, storage.units),
+            authenticator=accounts.authenticator,
+            membership=local.membership,
+            limiter=limiter,
+            token_watch=accounts.token_watch,
+            presence=presence,
+            watches=PresenceWatches(presence, local.backplane, notify=notices.notify_watchers),
+            rate_limit_factor=NO_LIMIT,
+        )
+        await local.fanout.start()
+        stack.push_async_callback(local.fanout.stop)
+        token = accounts.tokens.access_token(PERSON_ID, 1).token
+        await host(policy, local.hub, port, registry.namespaces, token=token)
 
 
 def _no_facts() -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from loadtest.server_process import serve_until_signal
 from realtime.contract.errors import CLOSE_DRAINING
+from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
@@ -33,7 +34,7 @@ async def host(
     """Serves clients until SIGTERM; `details` are printed for them when the server is ready."""
     spare_full_collections()
     options = EngineOptions(ping_interval_ms=PING_INTERVAL_MS, namespaces=namespaces)
-    engine = SocketEngine(policy=policy, hub=hub, options=options, recovery=recovery)
+    engine = SocketEngine(policy=policy, hub=hub, options=options, drain_state=DrainState(), recovery=recovery)
     app = web.Application()
     engine.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from pydantic import RootModel
 
 from loadtest.micro.engine_host import host
 from loadtest.micro.local_fanout import NODE, PUBLIC_ROOM, LocalFanout
 from loadtest.server_process import run, server_options
+from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.wire import encode_model
 from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Connection, Session
 from realtime.pubsub import rooms
-from realtime.pubsub.resync_notifier import RESYNC_EVENT
 
 
 class Anything(RootModel[Any]):
@@ -45,10 +45,10 @@ class OpenPolicy:
 
     async def connect(self, session: Session, auth: Mapping[str, object]) -> None:
         membership = self._fanning.membership
-        membership.admit(session)
+        membership.add_session(session)
         if session.namespace == MSG.namespace:
             own = [f"own:{session.id}:{number}" for number in range(1, self._room_count)]
-            await membership.enter(session, PUBLIC_ROOM, *own)
+            await membership.join(session, PUBLIC_ROOM, *own)
 
     def event(self, session: Session, name: str, args: Sequence[object], size_bytes: int) -> object:
         return self._publish(args) if name == "pub" else DONE
@@ -60,7 +60,7 @@ class OpenPolicy:
 
     def disconnected(self, session: Session, reason: str) -> None:
         if not session.kept:
-            self._fanning.membership.release(session)
+            self._fanning.membership.remove_session(session)
 
     def owner(self, session: Session) -> Hashable:
         return None
@@ -72,10 +72,10 @@ class OpenPolicy:
         return None  # all that is sent here is kept in logs
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        session.tell(RESYNC_EVENT, orjson.dumps({"scope": rooms.RESYNC_ALL}))
+        session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL)))
 
     def expired(self, session: Session) -> None:
-        self._fanning.membership.release(session)
+        self._fanning.membership.remove_session(session)
 
 
 async def serve(port: int, *, room_count: int, recovering: bool) -> None:

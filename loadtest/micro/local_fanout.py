@@ -39,9 +39,9 @@ class LocalFanout:
             ResyncNotifier(self.hub, self.membership, namespaces),
             self.logs,
             on_revoked=_ignore_revoked,
-            on_orders_missed=_ignore_missed_orders,
+            on_joins_missed=_ignore_missed_joins,
             on_delivered=_ignore_count,
-            hearers={},
+            channel_handlers={},
         )
 
 
@@ -49,7 +49,7 @@ def _ignore_revoked(_login_session_ids: Sequence[int]) -> None:
     return None
 
 
-def _ignore_missed_orders(_user_id: int) -> None:
+def _ignore_missed_joins(_user_id: int) -> None:
     return None
 
 

@@ -1,1 +1,1 @@
-"""What everybody may import: declarations, errors, the values of the wire, identities."""
+"""What every other package may import: declarations, errors, wire types, identities, packed ids."""

@@ -1,4 +1,4 @@
-"""The three nouns of everything that moves, as declarations: Command, Push, Fact.
+"""Declarations of the messages of a feature: Command, Push, Fact.
 
 A declaration is a frozen value in its feature's `contract.py`. The socket handler, the REST route, the documents and
 the registry-wide tests are derived from it; nothing about a command is written a second time elsewhere.
@@ -32,35 +32,35 @@ class Access(enum.Enum):
 
 
 class Repeat(enum.Enum):
-    """What a second call with the same payload does."""
+    """The effect of a second call with the same payload."""
 
     READ = "read"
-    """It changes nothing at all."""
+    """The command changes nothing at all."""
     SETS_STATE = "sets_state"
-    """It sets a state: a repeat finds it set and causes nothing."""
+    """The command sets a state: a repeat finds it set and has no effect."""
     CLIENT_ID = "client_id"
-    """It creates: a repeat with the same `client_id` is answered with what was created."""
+    """The command creates something: a repeat with the same `client_id` is answered with what was created."""
     ACTS = "acts"
-    """Each call acts anew (a login makes a new login session)."""
+    """Each call takes effect again (a login creates a new login session)."""
 
 
 class Unit(enum.Enum):
-    """What an operation gets of PostgreSQL."""
+    """The PostgreSQL connection that an operation gets."""
 
     TRANSACTION = "transaction"
-    """A connection in a transaction: all of it is committed, its Facts too, or nothing."""
+    """A connection in a transaction: everything is committed together with its Facts, or nothing."""
     STATEMENTS = "statements"
-    """A connection; each statement is committed by itself, so that at most one may write. It cannot tell Facts."""
+    """A connection; each statement is committed by itself, so at most one may write. No Facts are possible."""
     NONE = "none"
-    """No connection: it works with what this process holds. It cannot tell Facts."""
+    """No connection: the operation works with the memory of this process. No Facts are possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The REST twin of a command. `path` is below `/v1`; `{names}` in it are payload fields; `status` of success.
+    """The REST route of a command. `path` is below `/v1`; `{names}` in it are payload fields; `status` is of success.
 
-    `{caller_id}` is no field: it is the caller's own id, or `me`; anybody else's is `forbidden`. `renamed` maps what
-    old clients call a field to its name.
+    `{caller_id}` is no field: it takes the caller's own id, or `me`; any other id is `forbidden`. `renamed` maps the
+    names that old clients use for fields to the present ones.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -73,9 +73,9 @@ class Route:
 class Command(Generic[PayloadT, AckT]):
     """A request that is always answered: the answer says what was durably done, or why not.
 
-    `effect` is one sentence for the documents. `example` is a payload that fits; ids in it stand for real ones.
-    `errors` are the codes it may answer beside those that every command may. `works_on` is what its operation gets of
-    PostgreSQL; None: a transaction where it writes, single statements where it reads.
+    `effect` is one sentence for the documents. `example` is a valid payload; its ids are placeholders. `errors` are the
+    codes that it may answer beside those that every command may. `works_on` is the connection that its operation gets;
+    None: a transaction where the command writes, single statements where it reads.
     """
 
     name: str
@@ -91,38 +91,39 @@ class Command(Generic[PayloadT, AckT]):
     max_bytes: int = DEFAULT_MAX_BYTES
     routes: tuple[Route, ...] = ()
     any_namespace: bool = False
-    """True for the few commands that every namespace takes (`auth:renew`)."""
+    """True for the few commands that may be called in every namespace (`auth:renew`)."""
     works_on: Unit | None = None
 
     @property
     def writes(self) -> bool:
-        """True when it may change something."""
+        """True when the command may change something."""
         return self.repeat is not Repeat.READ
 
     @property
     def unit(self) -> Unit:
-        """What its operation gets of PostgreSQL."""
+        """The PostgreSQL connection that the command's operation gets."""
         return self.works_on or (Unit.TRANSACTION if self.writes else Unit.STATEMENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LastPosition(Generic[ModelT]):
-    """What is told again within 10 s after a numbered push to a room: how far its numbers go.
+class PositionAnnouncement(Generic[ModelT]):
+    """Follows a numbered push to a room within 10 s and repeats its number.
 
-    Whoever has missed the last push notices it by that. `push` is volatile; `of` makes its data, and `number` tells the
-    number, from the data of the numbered push.
+    A client that missed the room's last push finds out by it. `push` is volatile. `data_of` makes its data, and
+    `number_of` reads the number, from the data of the numbered push.
     """
 
     push: Push[Any]
-    of: Callable[[ModelT], BaseModel]
-    number: Callable[[ModelT], int]
+    data_of: Callable[[ModelT], BaseModel]
+    number_of: Callable[[ModelT], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Push(Generic[ModelT]):
-    """A hint from server to client, delivered at most once; the same bytes for everybody who gets it.
+    """A hint from server to client, delivered at most once; the same bytes for all recipients.
 
-    `audience` is one sentence for the documents: who hears it. A `volatile` push is never kept and never replayed.
+    `audience` is one sentence for the documents: who receives it. A `volatile` push is never kept and never replayed.
+    `position` is the announcement that follows a numbered push; None for a push without a number.
     """
 
     name: str
@@ -130,14 +131,15 @@ class Push(Generic[ModelT]):
     model: type[ModelT]
     audience: str
     volatile: bool = False
-    then: LastPosition[ModelT] | None = None
+    position: PositionAnnouncement[ModelT] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fact(Generic[ModelT]):
-    """Something that durably happened, told at least once to every consumer that reacts to it.
+    """Something that durably happened, delivered at least once to every consumer that reacts to it.
 
-    `model` holds ids only: a consumer reads the present state and sets its result; repeats and disorder are harmless.
+    `model` holds ids only: a consumer reads the present state and sets its result, so that neither repeats nor the
+    order of Facts matter.
     """
 
     name: str

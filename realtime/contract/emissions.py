@@ -1,4 +1,4 @@
-"""What an operation hands to the fan-out once its change is committed."""
+"""The pushes and signals that an operation returns, to be sent once its change is committed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from realtime.contract.declarations import Push
 
 
 class ToRoom(NamedTuple):
-    """Everybody in a room, on all nodes, in one order."""
+    """All members of a room on all nodes; they receive the room's pushes in one order."""
 
     room: str
 
 
 class ToTopic(NamedTuple):
-    """Those of these people who listen to a topic now, one message per node that holds any of them."""
+    """Those of these users who subscribe a topic now; one message for each node with any of them."""
 
     topic: str
     user_ids: Sequence[int]
 
 
 class Emission(NamedTuple):
-    """One push and who gets it."""
+    """One push with its data and its recipients."""
 
     push: Push[Any]
     data: BaseModel
@@ -33,10 +33,10 @@ class Emission(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Enter:
-    """Puts all sessions that these people have in a namespace into a room, on every node.
+class JoinRoom:
+    """Puts all sessions of these users in a namespace into a room, on every node.
 
-    Whoever was put in is told to `resync` the room afterwards: what was said before that is not lost.
+    Each session that was not in the room gets a `resync` of it: pushes from before it joined are read again.
     """
 
     namespace: str
@@ -45,17 +45,18 @@ class Enter:
 
 
 @dataclass(frozen=True, slots=True)
-class Revoke:
+class RevokeLoginSessions:
     """Ends login sessions at once: their sockets are closed on every node and their tokens are refused."""
 
     login_session_ids: Sequence[int]
 
 
-Signal = Enter | Revoke
+Signal = JoinRoom | RevokeLoginSessions
+"""An instruction to all nodes about their sessions. Clients do not receive it."""
 
 
 def emission(push: Push[Any], data: BaseModel, to: ToRoom | ToTopic) -> Emission:
-    """Checks that the data is of the push's model: a wrong shape fails here, in a test, not at a client."""
+    """Raises TypeError where the data is not of the push's model: a wrong shape fails in a test, not at a client."""
     if not isinstance(data, push.model):
         raise TypeError(f"{push.name} carries {push.model.__name__}, not {type(data).__name__}")
     return Emission(push, data, to)

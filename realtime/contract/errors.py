@@ -1,6 +1,6 @@
-"""The two tables of refusal: what a command may answer, and why a connection may be closed.
+"""Two tables: the error codes that a command may answer, and the reasons to close a connection.
 
-A code is a promise to clients and never changes its meaning. `docs` and the REST status are derived from these values.
+A code never changes its meaning: clients rely on it. The documents and the REST status are derived from these values.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """One way in which a command can be refused.
+    """One way in which a command can fail.
 
-    `status` is the HTTP status of the REST answer. `retryable` tells a client that the very same call may succeed
-    later without anybody mending it.
+    `status` is the HTTP status of the REST answer. `retryable`: the very same call may succeed later, without any
+    change by the client or its user.
     """
 
     code: str
@@ -48,7 +48,7 @@ COMMON_ERRORS: tuple[ErrorCode, ...] = (
     UNKNOWN_COMMAND,
     INTERNAL,
 )
-"""Codes that mean the same wherever they are answered."""
+"""Codes with the same meaning for all commands."""
 
 ALWAYS_POSSIBLE: tuple[ErrorCode, ...] = (
     INVALID_PAYLOAD,
@@ -57,13 +57,13 @@ ALWAYS_POSSIBLE: tuple[ErrorCode, ...] = (
     UNAVAILABLE,
     INTERNAL,
 )
-"""What every command may answer without declaring it: the pipeline itself gives these answers."""
+"""Codes that every command may answer without declaring them: the pipeline itself gives these answers."""
 
 
 class CommandError(Exception):
-    """Ends a command with a typed refusal; the unit of work is rolled back.
+    """Ends a command with an error answer; the unit of work is rolled back.
 
-    `fields` maps a payload path ("text", "limit") to what is bad with it. `retry_after_ms` is set where waiting heals.
+    `fields` maps a payload path ("text", "limit") to its fault. `retry_after_ms` is set where waiting helps.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CloseReason:
-    """Why the server closed a connection, as the WebSocket close code and reason tell it.
+    """Why the server closed a connection: the code and reason of the WebSocket close frame.
 
-    `reconnect` tells the client whether to come back by itself, `resumable` whether its session may be recovered then.
-    `reason` stays below 124 bytes, RFC 6455's limit for a close frame.
+    `reconnect`: the client should reconnect by itself. `resumable`: its session may be recovered then. `reason` stays
+    below 124 bytes, RFC 6455's limit for a close frame.
     """
 
     code: int
@@ -101,9 +101,9 @@ CLOSE_PROTOCOL_ERROR = CloseReason(4009, "protocol_error", False, False)
 CLOSE_DRAINING = CloseReason(4012, "draining", True, True)
 CLOSE_FLOOD = CloseReason(4029, "flood", True, False)
 CLOSE_SESSION_REVOKED = CloseReason(1000, "session_revoked", False, False)
-"""RFC 6455's normal end: the client was told by `session:revoked` and by a DISCONNECT packet in every namespace."""
+"""RFC 6455's normal closure: the client got `session:revoked` and a DISCONNECT packet in every namespace before."""
 CLOSE_UNAVAILABLE = CloseReason(1013, "unavailable", True, True)
-"""RFC 6455's "try again later": the session could not be set up now, and coming back heals it."""
+"""RFC 6455's "try again later": the session could not be set up now; a reconnect may succeed."""
 
 CLOSE_REASONS: tuple[CloseReason, ...] = (
     CLOSE_TOKEN_EXPIRED,

@@ -1,4 +1,4 @@
-"""Who is at the other end."""
+"""The authenticated user of a connection or a call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person in one login session, as their access token says. `expires_at_s` is the token's end in Unix seconds."""
+    """A user in one login session, from the access token. `expires_at_s` is the token's end in Unix seconds."""
 
     user_id: int
     login_session_id: int

@@ -1,4 +1,4 @@
-"""How often something may be done."""
+"""The declaration of a rate limit."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 class RateLimit:
     """`count` calls in `per_s` seconds, refilled evenly; at most `burst` of them (None: all `count`) at once.
 
-    Declared by a command it counts the calls of each caller: of the user, or of the address of an anonymous one.
-    Commands that are open to anonymous callers are counted by address, whoever calls.
+    A command's limit counts per user, and per address for anonymous callers. That of a command which is open to
+    anonymous callers counts per address for all callers.
     """
 
     count: int
     per_s: float
     burst: int | None = None
     interval_us: int = field(init=False)
-    """Microseconds in which one unit is refilled."""
+    """Microseconds until one unit is refilled."""
     tolerance_us: int = field(init=False)
     """How far ahead of an even pace a caller may run."""
 

@@ -1,4 +1,4 @@
-"""What stands in the place of a payload that was not read."""
+"""Stands for a payload that was not parsed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Unparseable:
-    """A payload that could not be parsed, or was refused before it was parsed; `reason` is told to its sender."""
+    """A payload that could not be parsed, or was refused before parsing; its sender gets `reason` in the answer."""
 
     reason: str

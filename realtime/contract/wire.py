@@ -1,4 +1,4 @@
-"""The values of the wire: strict payload models, ids as decimal strings, clean text, and the answer envelope."""
+"""Types of the wire: strict payload models, ids as decimal strings, clean text, pages, and the answer envelope."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ PAGE_OFFSET_MAX = 1_000
 
 
 class Payload(BaseModel):
-    """What a client sends: nothing is coerced, unknown keys are refused."""
+    """Base of what a client sends: values are not coerced, unknown keys are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Model(BaseModel):
-    """What the server sends. Optional fields that are None are left out of the wire."""
+    """Base of what the server sends. Fields that are None are left out on the wire."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,25 +72,25 @@ WireId = Annotated[int, PlainSerializer(str, return_type=str, when_used="always"
 
 
 def unix_ms(moment: datetime.datetime) -> int:
-    """A moment as the wire tells it: whole milliseconds since 1970-01-01 UTC."""
+    """A time as it stands on the wire: whole milliseconds since 1970-01-01 UTC."""
     return int(moment.timestamp() * 1000)
 
 
 _UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Unicode's categories Cc and Cs."""
 _UNCLEAN_IN_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_SEEN: Final = re.compile(
+_VISIBLE: Final = re.compile(
     "[^\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
-"""Any character that leaves a mark: not white space, nor what Unicode calls default-ignorable, nor a blank symbol."""
+"""Any visible character: no white space, nothing that Unicode calls default-ignorable, no blank symbol."""
 
 
 class TextRule:
     """Type of clean text, as `Annotated[str, TextRule(longest)]`: NFC, no control characters, no lone surrogates.
 
-    Lengths are counted in characters after normalisation; text in which nothing can be seen is empty. `lines` allows
-    newlines and tabs.
+    Lengths are counted in characters after normalisation; text without a visible character counts as empty. `lines`
+    allows newlines and tabs.
     """
 
     def __init__(self, longest: int, *, shortest: int = 1, lines: bool = False) -> None:
@@ -111,18 +111,18 @@ class TextRule:
         text = unicodedata.normalize("NFC", value)
         if len(text) > self.longest:
             raise ValueError(f"must have at most {self.longest} characters")
-        seen = len(text.strip()) if _SEEN.search(text) else 0
-        if seen < self.shortest:
+        visible_length = len(text.strip()) if _VISIBLE.search(text) else 0
+        if visible_length < self.shortest:
             raise ValueError(f"must have at least {self.shortest} characters")
         return text
 
 
 ClientId = Annotated[str, TextRule(64)]
-"""A client's own name for what it creates: a retry with the same one gets the created thing as it is now."""
+"""An id that the client chooses for what it creates: a retry with the same one is answered with it as it is now."""
 
 PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT_MAX)]
 PageOffset = Annotated[int, Field(ge=0, le=PAGE_OFFSET_MAX)]
-"""How many items to leave out, for clients that know no cursor: items that are added meanwhile come twice to them."""
+"""How many items to skip, for clients without cursors: items added between pages make others appear twice."""
 
 ItemT = TypeVar("ItemT")
 
@@ -135,17 +135,17 @@ class Page(Model, Generic[ItemT]):
 
 
 def encode_model(model: BaseModel) -> bytes:
-    """JSON of a model as it goes over the wire; fields that are None are left out."""
+    """JSON of a model as it stands on the wire; fields that are None are left out."""
     return model.__pydantic_serializer__.to_json(model, exclude_none=True)
 
 
 def answer_ok(data: bytes) -> bytes:
-    """The answer of a command that was done; `data` is encoded JSON."""
+    """The answer of a command that succeeded; `data` is encoded JSON."""
     return b'{"ok":true,"data":' + data + b"}"
 
 
 def answer_error(error: CommandError) -> bytes:
-    """The answer of a command that was refused."""
+    """The answer of a command that failed."""
     body: dict[str, object] = {
         "code": error.code.code,
         "message": error.message,

@@ -12,6 +12,7 @@ from realtime.engine.connections.connection_entry import ConnectionEntry
 from realtime.engine.connections.connection_table import ConnectionTable
 from realtime.engine.connections.packet_handler import PacketHandler
 from realtime.engine.connections.upgrade_probe import RejectedUpgrade, UpgradeProbe
+from realtime.engine.drain_state import DrainState
 from realtime.engine.http import responses as answers
 from realtime.engine.http.peer import origin_allowed, peer_address
 from realtime.engine.http.responses import BadRequest
@@ -51,6 +52,7 @@ class SocketEngine:
         policy: SessionPolicy,
         hub: Hub,
         options: EngineOptions,
+        drain_state: DrainState,
         recovery: Recovery | None = None,
         packet_handler: type[PacketHandler] = PacketHandler,
     ) -> None:
@@ -65,7 +67,7 @@ class SocketEngine:
             max_frames_per_s=options.max_frames_per_s,
         )
         self._upgraded = UpgradedResponse()
-        self._closing: CloseReason | None = None
+        self._drain_state = drain_state
 
     def attach(self, app: web.Application) -> None:
         """Answers on the options' path from now on."""
@@ -77,7 +79,7 @@ class SocketEngine:
         They are closed in batches, spread over a part of the time, so that clients do not all come back at once.
         Answers that are being made leave first. What has not ended after `deadline_s` is cut off and cancelled.
         """
-        self._closing = reason
+        self._drain_state.begin()
         give_up = asyncio.get_running_loop().time() + deadline_s
         table = self._connections.all()
         pause_s = deadline_s * _SPREAD_PART * _CLOSES_PER_TURN / max(1, len(table))
@@ -157,11 +159,11 @@ class SocketEngine:
         peer = peer_address(request, self._options.trusted_proxies)
         user_agent = request.headers.get("User-Agent")
         refusal: HandshakeRefusal | None = None
-        if not self._closing:
+        if not self._drain_state.is_draining:
             refusal = await self._policy.admit(
                 HandshakeRequest(peer, transport, user_agent, request.headers.get("Origin"))
             )
-        if self._closing:
+        if self._drain_state.is_draining:
             refusal = _DRAINING
         if refusal is not None:
             return answers.refused(refusal)

@@ -1,20 +1,20 @@
-"""Bounded lists of ids, one per owner, packed into 8 bytes an id."""
+"""Bounded lists of ids in Redis, one per owner, 8 bytes per id."""
 
 from __future__ import annotations
 
 import secrets
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from redis.asyncio import Redis
 
+from realtime.contract.packed_ids import pack_ids, unpack_ids
 from realtime.redis.lua_script import LuaScript
 from realtime.redis.pipelined_connection import PipelinedConnection
 
 BUCKETS = 16
-"""How many groups of owners there are. One call stays within one group, so that it works on a cluster."""
+"""Owners are divided into this many hash tags. One call stays within one, so that it works on a Redis Cluster."""
 OWNERS_PER_CALL = 1_000
 TRIM_SLACK = 100
 IDLE_TTL_S = 7 * 24 * 3600
@@ -25,88 +25,79 @@ _ANSWER_WITHIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PackedList:
-    """`ids`, largest first, without doubles: all above `floor` that were ever pushed, and maybe some below it."""
+    """`ids`, largest first, without duplicates: all above `floor` that were ever pushed, and maybe some below it."""
 
     ids: list[int]
     floor: int
 
 
 class PackedLists:
-    """Lists that take ids pushed in any order and any number of times, and never hide that something was cut off.
+    """Takes ids in any order and any number of times. Where a list is cut off, its `floor` rises above what is missing.
 
-    A list that nobody has read for `idle_ttl_s` is gone. All methods raise StoreUnavailable while Redis is away.
+    A list that is not read for `idle_ttl_s` expires. All methods raise StoreUnavailable while Redis is away.
     """
 
     def __init__(self, redis: Redis, *, prefix: str, max_length: int = 800, idle_ttl_s: int = IDLE_TTL_S) -> None:
         self._prefix = prefix
         self._max_length = max_length
         self._idle_ttl_s = idle_ttl_s
-        # apart, so that no reader waits behind a large fan-out
-        self._pushing = PipelinedConnection(redis, timeout_s=_PUSH_WITHIN_S)
-        self._asking = PipelinedConnection(redis, timeout_s=_ANSWER_WITHIN_S)
-        self._push = LuaScript("packed_trim", "packed_push")
-        self._read = LuaScript("packed_read")
-        self._begin = LuaScript("packed_begin")
-        self._finish = LuaScript("packed_trim", "packed_finish")
+        # two connections, so that no reader waits behind a large fan-out
+        self._push_connection = PipelinedConnection(redis, timeout_s=_PUSH_WITHIN_S)
+        self._read_connection = PipelinedConnection(redis, timeout_s=_ANSWER_WITHIN_S)
+        self._push_script = LuaScript("packed_trim", "packed_push")
+        self._read_script = LuaScript("packed_read")
+        self._begin_script = LuaScript("packed_begin")
+        self._finish_script = LuaScript("packed_trim", "packed_finish")
 
     async def stop(self) -> None:
-        await self._pushing.stop()
-        await self._asking.stop()
+        await self._push_connection.stop()
+        await self._read_connection.stop()
 
     async def push(self, owner_ids: Sequence[int], item_id: int) -> int:
-        """Puts an id into those of the owners' lists that exist; returns how many. A repeat does no harm."""
-        arguments = (_pack(item_id), self._max_length, TRIM_SLACK)
+        """Adds an id to those of the owners' lists that exist; returns how many exist. Repeats have no effect."""
+        arguments = (pack_ids([item_id]), self._max_length, TRIM_SLACK)
         calls = [(keys, arguments) for keys in self._keys_of(owner_ids)]
-        return sum(cast(list[int], await self._push.run_many(self._pushing, calls)))
+        return sum(cast(list[int], await self._push_script.run_many(self._push_connection, calls)))
 
     async def read(self, owner_id: int) -> PackedList | None:
-        """The owner's list; None where there is none, or it is being built."""
-        reply = await self._read.run(self._asking, [self._key(owner_id)], self._idle_ttl_s)
+        """The owner's list; None where there is none, or while it is being built."""
+        reply = await self._read_script.run(self._read_connection, [self._key(owner_id)], self._idle_ttl_s)
         if reply is None:
             return None
         floor, packed = cast(tuple[bytes, bytes], reply)
-        ids = set(struct.unpack(f">{len(packed) // 8}Q", packed))
-        return PackedList(sorted(ids, reverse=True), _unpack(floor))
+        (floor_id,) = unpack_ids(floor)
+        return PackedList(sorted(set(unpack_ids(packed)), reverse=True), floor_id)
 
     async def begin_rebuild(self, owner_id: int, lease_ms: int = LEASE_MS) -> bytes | None:
-        """Takes the lease to build a list: read the rows only now, for from here on pushes land in it.
+        """Takes the lease to build a list and returns its token. From now on the list takes pushes.
 
-        None while somebody else holds the lease, or where a complete list stands: `forget` it first.
+        So read the rows only after this. None while another caller holds the lease, or where there is a complete list:
+        `forget` it first.
         """
         token = secrets.token_bytes(8)
-        is_taken = await self._begin.run(self._asking, [self._key(owner_id)], token, lease_ms)
+        is_taken = await self._begin_script.run(self._read_connection, [self._key(owner_id)], token, lease_ms)
         return token if is_taken else None
 
     async def finish_rebuild(self, owner_id: int, token: bytes, ids: Sequence[int], floor: int) -> bool:
-        """Puts the rows in: all that there are above `floor`.
+        """Completes the list with the ids of its rows: all that there are above `floor`.
 
-        False when the list was forgotten or the lease taken over meanwhile: then nothing was written.
+        False, and nothing is written, where the list was forgotten or the lease taken over meanwhile.
         """
-        packed = struct.pack(f">{len(ids)}Q", *ids)
-        arguments = (token, packed, _pack(floor), self._idle_ttl_s, self._max_length, TRIM_SLACK)
-        return bool(await self._finish.run(self._asking, [self._key(owner_id)], *arguments))
+        arguments = (token, pack_ids(ids), pack_ids([floor]), self._idle_ttl_s, self._max_length, TRIM_SLACK)
+        return bool(await self._finish_script.run(self._read_connection, [self._key(owner_id)], *arguments))
 
     async def forget(self, owner_ids: Sequence[int]) -> None:
-        """Drops lists, complete ones and those under construction."""
-        await self._asking.send_many([("DEL", *keys) for keys in self._keys_of(owner_ids)])
+        """Deletes lists, complete ones and those being built."""
+        await self._read_connection.send_many([("DEL", *keys) for keys in self._keys_of(owner_ids)])
 
     def _key(self, owner_id: int) -> str:
         return f"{self._prefix}:{{b{owner_id % BUCKETS}}}:{owner_id}"
 
     def _keys_of(self, owner_ids: Iterable[int]) -> list[list[str]]:
-        """The keys in portions that one call may take."""
+        """The keys of the lists in groups that fit into one call."""
         buckets: list[list[str]] = [[] for _ in range(BUCKETS)]
         for owner_id in owner_ids:
             buckets[owner_id % BUCKETS].append(self._key(owner_id))
         return [
             keys[start : start + OWNERS_PER_CALL] for keys in buckets for start in range(0, len(keys), OWNERS_PER_CALL)
         ]
-
-
-def _pack(number: int) -> bytes:
-    return struct.pack(">Q", number)
-
-
-def _unpack(packed: bytes) -> int:
-    (number,) = struct.unpack(">Q", packed)
-    return cast(int, number)

@@ -14,7 +14,8 @@ from realtime.engine.replay.recovery_state import RecoveryState
 from realtime.engine.replay.replay_log import ReplayLogs
 from realtime.engine.session.closed_connection import closed_connection
 from realtime.engine.session.session import Session
-from realtime.presence.watches import Left, PresenceWatches
+from realtime.presence.watch_table import WatchSnapshot
+from realtime.presence.watches import PresenceWatches
 from realtime.pubsub import rooms as names
 from realtime.pubsub.fanout import Fanout
 from realtime.pubsub.membership import Membership
@@ -68,8 +69,8 @@ class SessionHandoff:
 
     def places(self, session: Session) -> list[Any]:
         """Where else a session has to be so that its client hears the same; see `settle`."""
-        left = self._watches.left_by(session)
-        watched = None if left is None else [left.watcher_id, list(left.known.items())]
+        snapshot = self._watches.snapshot(session)
+        watched = None if snapshot is None else [snapshot.watcher_id, list(snapshot.known.items())]
         return [self.rooms(session), list(self._membership.topics(session)), watched]
 
     async def settle(self, session: Session, places: Sequence[Any]) -> bool:
@@ -77,10 +78,10 @@ class SessionHandoff:
         rooms, topics, watched = places
         if watched is not None:
             watcher_id, known = watched
-            self._watches.leave(session, Left(watcher_id, dict(known)))
-        confirmed = await self._membership.enter(session, *rooms)
+            self._watches.suspend(session, WatchSnapshot(watcher_id, dict(known)))
+        confirmed = await self._membership.join(session, *rooms)
         for topic, user_id in topics:
-            confirmed = await self._membership.listen(session, topic, user_id) and confirmed
+            confirmed = await self._membership.subscribe(session, topic, user_id) and confirmed
         return confirmed
 
     def offer(self, sessions: Sequence[Session]) -> list[Any]:
@@ -102,7 +103,7 @@ class SessionHandoff:
                 session.state = state
                 session.shut()
                 session.recovery_state = RecoveryState(pid, namespace, self._recovery.logs)
-                self._membership.admit(session)
+                self._membership.add_session(session)
                 prepared[pid] = session
                 settling.append(self.settle(session, places))
             confirmed = all(await asyncio.gather(*settling)) and confirmed
@@ -170,7 +171,7 @@ class SessionHandoff:
         for room in rooms:
             if room not in session.rooms:
                 # It came to be after the offer.
-                self._membership.later(partial(self._fanout.bring_in, session, room))
+                self._membership.run_later(partial(self._fanout.join_with_resync, session, room))
 
     def _give_up(self, sender: str) -> None:
         self._timers.pop(sender).cancel()
@@ -182,4 +183,4 @@ class SessionHandoff:
             if session.recovery_state is not None:
                 session.recovery_state.end()
             self._watches.unwatch(session)
-            self._membership.release(session)
+            self._membership.remove_session(session)

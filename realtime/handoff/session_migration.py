@@ -63,12 +63,12 @@ class SessionMigration:
 
     async def start(self) -> None:
         """From now on other nodes may ask this one."""
-        await self._fanout.hear(self._channel, self._rpc)
+        await self._fanout.subscribe(self._channel, self._rpc)
         self._recovery.other_nodes = self
 
     async def stop(self) -> None:
         self._recovery.other_nodes = None
-        await self._fanout.ignore(self._channel)
+        await self._fanout.unsubscribe(self._channel)
         await self._rpc.stop()
         self._handoff.stop()
         for chore in tuple(self._chores):
@@ -89,7 +89,7 @@ class SessionMigration:
             holder = await self._directory.find(pid)
             if holder is None:
                 return None
-            claimed = await self._rpc.ask(holder, [_CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
+            claimed = await self._rpc.call(holder, [_CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, claimed):
                 case [str(sid), str() as claimed_namespace, state, [*places]] if claimed_namespace == namespace:
                     session = Session(id=sid, namespace=namespace, connection=connection)
@@ -120,11 +120,11 @@ class SessionMigration:
                     return False
                 target = secrets.choice(peers)
                 offer = [_OFFER, self._handoff.offer(sessions)]
-                if not await self._rpc.ask(target, offer, timeout_s=deadline_s):
+                if not await self._rpc.call(target, offer, timeout_s=deadline_s):
                     return False
                 # What this node had not heard when the target's answer came is heard by the target.
                 written, recovery_states = self._handoff.export_sessions(sessions)
-                if not await self._rpc.ask(target, [_IMPORT, [written, recovery_states]], timeout_s=deadline_s):
+                if not await self._rpc.call(target, [_IMPORT, [written, recovery_states]], timeout_s=deadline_s):
                     return False
                 await self._directory.moved(target, *(exported["pid"] for exported, _, _ in recovery_states))
         except (TimeoutError, StoreUnavailable) as error:
@@ -171,12 +171,12 @@ class SessionMigration:
         self, session: Session, holder: str, pid: str, offset: str | None, places: Sequence[Any]
     ) -> Session | None:
         recovery_state = session.recovery_state = RecoveryState(pid, session.namespace, self._recovery.logs)
-        self._membership.admit(session)
+        self._membership.add_session(session)
         done = False
         try:
             if not await self._handoff.settle(session, places):
                 return None
-            collected = await self._rpc.ask(holder, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
+            collected = await self._rpc.call(holder, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, collected):
                 case [[*missed], [*told], [*rooms_now]]:
                     recovery_state.came_with(CarriedPushes(offset, self._pushes(session.namespace, missed), told))
@@ -187,7 +187,7 @@ class SessionMigration:
                     return None
             for room in rooms_now:
                 # It came to be while the session was under way.
-                await self._fanout.bring_in(session, room)
+                await self._fanout.join_with_resync(session, room)
             await self._register_node(self._backplane.node_id, pid)
             self._recovery.keep(session)
             done = True

@@ -1,1 +1,1 @@
-"""RateLimit limits: over all nodes, in one process, and the fallback from the one to the other."""
+"""Rate limiters: over all nodes, in one process, and the fallback from the first to the second."""

@@ -1,4 +1,4 @@
-"""Limits that go on without Redis."""
+"""Rate limits that still hold, per node, while Redis is away."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from realtime.redis.client import StoreUnavailable
 
 
 class FallbackLimiter:
-    """Counts over all nodes, and on this node alone while that store is away; back again by itself.
+    """Asks `primary`, and `fallback` for each call that finds the store of `primary` away.
 
-    `on_fallback` is called for each decision that was made without the store.
+    `on_fallback` is called for each decision of `fallback`.
     """
 
     def __init__(self, primary: Limiter, fallback: Limiter, *, on_fallback: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""How often something may be done."""
+"""The interface of rate limiters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from realtime.contract.rate_limit import RateLimit
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of a call. `retry_after_ms` and `failed_key` tell of the key that has to wait longest."""
+    """Whether a call is allowed. If not, `failed_key` is the key with the longest wait, `retry_after_ms` that wait."""
 
     allowed: bool
     retry_after_ms: int = 0
@@ -21,14 +21,14 @@ class Decision:
 ALLOWED = Decision(allowed=True)
 
 Check = tuple[str, RateLimit, int]
-"""What is counted (a key), against which rate, and what the call costs in units (1 or more)."""
+"""The key of a counter, its limit, and the cost of the call in units (1 or more)."""
 
 
 class Limiter(Protocol):
-    """Counts by the generic cell rate algorithm: as exact as a sliding window with one number per key."""
+    """Counts by the generic cell rate algorithm (GCRA): as exact as a sliding window, with one number per key."""
 
     async def hit(self, checks: Sequence[Check]) -> Decision:
-        """Takes the cost from every key, or, where one of them has not enough, from none.
+        """Takes the cost from every key, or from none where one of them has too little left.
 
-        A cost above a rate's burst is never allowed. A key that occurs twice pays twice.
+        A cost above a limit's burst is never allowed. From a key that occurs twice the cost is taken twice.
         """

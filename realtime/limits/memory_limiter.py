@@ -1,4 +1,4 @@
-"""Limits that hold within one process."""
+"""Rate limits within one process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from realtime.limits.limiter import ALLOWED, Check, Decision
 
 
 class MemoryLimiter:
-    """Counts in this process, by a clock in seconds that never goes back.
+    """Counts in this process. `clock_s` gives seconds and never goes back.
 
-    Holds at most `max_keys` counters: full ones go first, then those that are the nearest to full.
+    Holds at most `max_keys` counters: above that the full ones are dropped, then those that are full again soonest.
     """
 
     def __init__(self, *, clock_s: Callable[[], float] = time.monotonic, max_keys: int = 100_000) -> None:
@@ -45,7 +45,7 @@ class MemoryLimiter:
         return len(self._full_at_us)
 
     def _evict(self, now_us: int) -> None:
-        # down to three quarters, so that the next eviction is far away
+        # down to three quarters, so that evictions are rare
         kept = sorted(((at_us, key) for key, at_us in self._full_at_us.items() if at_us > now_us), reverse=True)[
             : self._max_keys * 3 // 4
         ]

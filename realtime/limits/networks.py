@@ -1,4 +1,4 @@
-"""Whose an address is, as far as limits are concerned."""
+"""The network by which rate limits count an address."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ipaddress
 from typing import Final
 
 IPV6_NETWORK_BITS: Final = 64
-"""What one subscriber gets, at least: its addresses are countless, so they count as one."""
+"""The smallest network that a provider gives a customer; all addresses of one network count as one client."""
 
 
 def network_of(address: str) -> str:
-    """The address itself for IPv4, its network of 64 bits for IPv6; anything else (a Unix socket's "") as it is."""
+    """The address itself for IPv4, its /64 network for IPv6; anything else (a Unix socket's "") unchanged."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

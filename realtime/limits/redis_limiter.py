@@ -1,4 +1,4 @@
-"""Limits that hold over all nodes."""
+"""Rate limits over all nodes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from realtime.redis.pipelined_connection import PipelinedConnection
 class RedisLimiter:
     """Counts in Redis, by its clock, in one round trip. A counter expires when it is full again.
 
-    Raises StoreUnavailable at once while Redis is away. One call over several keys is one script: on a cluster they
-    would have to share a hash tag.
+    Raises StoreUnavailable at once while Redis is away. All keys of one call are passed to one script: on a Redis
+    Cluster they would have to share a hash tag.
     """
 
     def __init__(self, redis: Redis, *, prefix: str = "limit:") -> None:

@@ -1,1 +1,1 @@
-"""Who is online, and who watches whom."""
+"""Which users are online, and which sessions watch them."""

@@ -1,101 +1,81 @@
-"""Who on this node watches whose presence, and what they were told of it last."""
+"""Tells sessions when the users that they watch come online or go offline."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import structlog
 
 from realtime.contract.errors import TOO_LARGE, CommandError
 from realtime.engine.session.session import Session
-from realtime.presence.tracker import CHANNEL, TELL_EVERY_S, unpack_ids
+from realtime.presence.tracker import CHANNEL, PUBLISH_EVERY_S, unpack_changed
+from realtime.presence.watch_table import WatchSnapshot, WatchTable
 from realtime.process.background_tasks import end_task
 from realtime.pubsub.backplane import Backplane
 from realtime.redis.client import StoreUnavailable
 
 MAX_WATCHED = 1_000
 """By one session."""
-LOOK_EVERY_S = 10.0
-"""How often all that is watched is looked up: nobody says so when a node dies, or when a message is lost."""
-BELIEVED_GONE_AFTER_S = 5.0
-"""A registry that was flushed is whole again sooner: who is missing for a moment has not gone."""
-
+CHECK_ALL_EVERY_S = 10.0
+"""How often all watched users are looked up: no message tells of a node that dies, and messages may be lost."""
+OFFLINE_AFTER_S = 5.0
+"""How long a user must be missing from the registry to count as offline: a flushed registry is restored sooner."""
 UNNOTICED_S = 45.0
-"""How long a lost client may stay unnoticed: what it was told within this time before, it may not have heard."""
+"""How long the loss of a client may stay unnoticed."""
 
 log = structlog.get_logger(__name__)
 
 
-class Online(Protocol):
+class OnlineLookup(Protocol):
     async def online(self, user_ids: Sequence[int]) -> set[int]: ...
 
 
 class Watcher(NamedTuple):
-    member: Session
+    """A watching session, and its user."""
+
+    session: Session
     user_id: int
 
 
 class PresenceChange(NamedTuple):
-    """Somebody has come or gone, and who is to be told."""
+    """A user came online or went offline, and these watchers have to be told."""
 
     user_id: int
     is_online: bool
     watchers: Sequence[Watcher]
 
 
-TellWatchers = Callable[[Sequence[PresenceChange]], Awaitable[bool]]
-"""False when nobody could be told now: it is tried again a second later, with what is true then."""
-
-
-@dataclass(slots=True)
-class _Watched:
-    """`is_online` is what all watchers were told, at `told_at_s`; None until it was looked up for the first of them."""
-
-    watchers: dict[Session, int] = field(default_factory=dict)
-    is_online: bool | None = None
-    told_at_s: float = float("-inf")
-    missing_since_s: float | None = None
-
-
-class Left(NamedTuple):
-    """Whom a session watched when its client was lost, and what the client knew of each; None where that is unsure."""
-
-    watcher_id: int
-    known: dict[int, bool | None]
+NotifyWatchers = Callable[[Sequence[PresenceChange]], Awaitable[bool]]
+"""False when no watcher could be told now: it is called again a second later, with the state of that time."""
 
 
 class PresenceWatches:
-    """Watchers hear of a change at most once a second, and only of what differs from what they heard last.
+    """Watchers are told of a change at most once a second, and only of what differs from what they were told last.
 
-    Messages between nodes say who may have changed, the registry says what is true: neither their order nor a lost one
-    matters. The channel is heard only while anybody watches. `now_s` is a clock that never goes back.
+    Messages between nodes name users who may have changed, and the registry says who is online: neither the order of
+    messages nor a lost one matters. The channel is subscribed only while any session watches. `now_s` is a clock that
+    never goes back.
     """
 
     def __init__(
         self,
-        presence: Online,
+        presence: OnlineLookup,
         backplane: Backplane,
         *,
-        tell: TellWatchers,
+        notify: NotifyWatchers,
         unnoticed_s: float = UNNOTICED_S,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._unnoticed_s = unnoticed_s
         self._presence = presence
         self._backplane = backplane
-        self._tell = tell
+        self._notify = notify
         self._now_s = now_s
-        self._watched: dict[int, _Watched] = {}
-        self._by_member: dict[Session, set[int]] = {}
-        self._left: dict[Session, Left] = {}
-        self._back: dict[Session, Left] = {}
-        self._told_apart_s: dict[Session, float] = {}
+        self._table = WatchTable(unnoticed_s=unnoticed_s, now_s=now_s)
         self._due: set[int] = set()
-        self._look_at_all_at_s = now_s() + LOOK_EVERY_S
+        self._check_all_at_s = now_s() + CHECK_ALL_EVERY_S
         self._subscribed = False
         self._task: asyncio.Task[None] | None = None
 
@@ -106,20 +86,16 @@ class PresenceWatches:
         await end_task(self._task)
         self._task = None
 
-    async def watch(self, member: Session, watcher_id: int, user_ids: Collection[int]) -> set[int]:
-        """Lets a session hear of these people from now on; returns those of them who are online.
+    async def watch(self, session: Session, watcher_id: int, user_ids: Collection[int]) -> set[int]:
+        """Tells a session of changes of these users from now on; returns those of them who are online.
 
-        While Redis is away nobody is; the session hears of them when it is back. Raises CommandError `too_large` when
-        the session would watch more than MAX_WATCHED people.
+        While Redis is away it returns nobody; the session is told who is online when Redis is back. Raises CommandError
+        `too_large` when the session would watch more than MAX_WATCHED users.
         """
-        mine = self._by_member.get(member, set())
-        if len(mine | set(user_ids)) > MAX_WATCHED:
+        if len(self._table.watched_by(session).union(user_ids)) > MAX_WATCHED:
             raise CommandError(TOO_LARGE, f"A socket watches at most {MAX_WATCHED} people.")
-        if user_ids:
-            self._by_member[member] = mine | set(user_ids)
-        for user_id in user_ids:
-            self._watched.setdefault(user_id, _Watched()).watchers[member] = watcher_id
-        await self._listen()
+        self._table.add(session, watcher_id, user_ids)
+        await self._update_subscription()
         try:
             online = await self._presence.online(list(user_ids))
         except StoreUnavailable:
@@ -127,93 +103,53 @@ class PresenceWatches:
             self._due.update(user_ids)
         found: set[int] = set()
         for user_id in user_ids:
-            watched = self._watched.get(user_id)
-            if watched is None:
+            user = self._table.user(user_id)
+            if user is None:
                 continue
-            if watched.is_online is None:
-                watched.is_online = user_id in online
-            elif watched.is_online is not (user_id in online):
+            if user.is_online is None:
+                user.is_online = user_id in online
+            elif user.is_online is not (user_id in online):
                 self._due.add(user_id)
-            # What the others were told: whatever differs from it is told to all together.
-            if watched.is_online:
+            # The answer is what the other watchers were told: all are told together of what differs from it.
+            if user.is_online:
                 found.add(user_id)
         return found
 
-    def unwatch(self, member: Session, user_ids: Collection[int] | None = None) -> None:
-        """The session hears of these people no more; None: of nobody, also when its client comes back."""
-        if user_ids is None:
-            self._left.pop(member, None)
-            self._back.pop(member, None)
-            self._told_apart_s.pop(member, None)
-        mine = self._by_member.get(member)
-        if mine is None:
-            return
-        for user_id in tuple(mine) if user_ids is None else mine.intersection(user_ids):
-            mine.discard(user_id)
-            watched = self._watched[user_id]
-            del watched.watchers[member]
-            if not watched.watchers:
-                del self._watched[user_id]
-        if not mine:
-            del self._by_member[member]
+    def unwatch(self, session: Session, user_ids: Collection[int] | None = None) -> None:
+        """The session is no longer told of these users; None: of nobody, also after `resume`."""
+        self._table.remove(session, user_ids)
 
-    def watched_by(self, member: Session) -> frozenset[int]:
-        """The people whom a session watches."""
-        return frozenset(self._by_member.get(member, ()))
+    def watched_by(self, session: Session) -> frozenset[int]:
+        """The users that a session watches; none while its client is away."""
+        return self._table.watched_by(session)
 
-    def left_by(self, member: Session) -> Left | None:
-        """What a client knows that is away, or may be lost at any time; None for one that watches nobody."""
-        if member in self._left:
-            return self._left[member]
-        mine = self._by_member.get(member)
-        if not mine:
-            return None
-        sure_until_s = self._now_s() - self._unnoticed_s
-        sure = self._told_apart_s.get(member, sure_until_s) <= sure_until_s
-        known: dict[int, bool | None] = {}
-        for user_id in mine:
-            watched = self._watched[user_id]
-            watcher_id = watched.watchers[member]
-            known[user_id] = watched.is_online if sure and watched.told_at_s <= sure_until_s else None
-        if (back := self._back.get(member)) is not None:  # nothing was told since
-            known.update((user_id, back.known[user_id]) for user_id in mine.intersection(back.known))
-        return Left(watcher_id, known)
+    def snapshot(self, session: Session) -> WatchSnapshot | None:
+        """What the session's client knows for sure, be it away or not; None for a session that watches nobody."""
+        return self._table.snapshot(session)
 
-    def leave(self, member: Session, left: Left | None = None) -> None:
-        """The client is away: nothing is told to it until `come_back`. `left` is what another node kept of it."""
-        left = left or self.left_by(member)
-        self.unwatch(member)
-        if left is not None:
-            self._left[member] = left
+    def suspend(self, session: Session, snapshot: WatchSnapshot | None = None) -> None:
+        """The client is away: nothing is sent to it until `resume`. `snapshot` is what another node exported of it."""
+        self._table.suspend(session, snapshot)
 
-    def come_back(self, member: Session) -> None:
-        """The session watches again whom it watched, and is told soon what its client does not know of them."""
-        left = self._left.pop(member, None)
-        if left is None:
-            return
-        self._back[member] = left
-        self._by_member[member] = set(left.known)
-        for user_id, known in left.known.items():
-            watched = self._watched.setdefault(user_id, _Watched(is_online=known))
-            watched.watchers[member] = left.watcher_id
-        # What is true by now is told to all who watch, as ever.
-        self._due.update(left.known)
+    def resume(self, session: Session) -> None:
+        """The client is back: the session watches the same users, and the next check sends what the client lacks."""
+        self._due.update(self._table.resume(session))
 
-    def hear(self, body: bytes) -> None:
-        """A message of the channel."""
-        self._due.update(user_id for user_id in unpack_ids(body) if user_id in self._watched)
+    def on_message(self, body: bytes) -> None:
+        """Handles a message of CHANNEL."""
+        self._due.update(user_id for user_id in unpack_changed(body) if self._table.user(user_id) is not None)
 
-    def missed(self) -> None:
-        """Messages of the channel may have been lost."""
-        self._due.update(self._watched)
+    def on_missed(self) -> None:
+        """Messages of CHANNEL may have been lost."""
+        self._due.update(self._table.user_ids())
 
-    async def level(self) -> None:
-        """Tells watchers what differs from what they were told last."""
-        await self._listen()
-        if self._now_s() >= self._look_at_all_at_s:
-            self._look_at_all_at_s = self._now_s() + LOOK_EVERY_S
-            self.missed()
-        due, self._due = [user_id for user_id in self._due if user_id in self._watched], set()
+    async def check(self) -> None:
+        """Looks up the users who may have changed and tells watchers what differs from what they were told last."""
+        await self._update_subscription()
+        if self._now_s() >= self._check_all_at_s:
+            self._check_all_at_s = self._now_s() + CHECK_ALL_EVERY_S
+            self._due.update(self._table.user_ids())
+        due, self._due = [user_id for user_id in self._due if self._table.user(user_id) is not None], set()
         if not due:
             return
         try:
@@ -221,62 +157,65 @@ class PresenceWatches:
         except StoreUnavailable:
             self._due.update(due)
             return
-        back, self._back = self._back, {}
-        catching_up = [change for member, left in back.items() for change in self._unknown(member, left, online)]
-        for told in catching_up:
-            # Before it is told: a client that is lost meanwhile may have heard it or not.
-            self._told_apart_s[told.watchers[0].member] = self._now_s()
-        changes = [change for user_id in due if (change := self._change(user_id, user_id in online)) is not None]
-        if (catching_up or changes) and not await self._tell([*catching_up, *changes]):
+        catching_up = self._table.take_catching_up()
+        missed = [
+            change for session, snapshot in catching_up.items() for change in self._missed(session, snapshot, online)
+        ]
+        for change in missed:
+            # Before it is sent: a client that is lost meanwhile may have received it or not.
+            self._table.mark_caught_up(change.watchers[0].session)
+        found = (self._change(user_id, user_id in online) for user_id in due)
+        changes = [change for change in found if change is not None]
+        if (missed or changes) and not await self._notify([*missed, *changes]):
             self._due.update(due)
-            self._back = back | self._back
+            self._table.put_back(catching_up)
             return
         for change in changes:
-            if (watched := self._watched.get(change.user_id)) is not None:
-                watched.is_online, watched.told_at_s = change.is_online, self._now_s()
+            if (user := self._table.user(change.user_id)) is not None:
+                user.is_online, user.told_at_s = change.is_online, self._now_s()
 
-    async def _listen(self) -> None:
-        """Hears the channel while anybody watches."""
-        if self._watched and not self._subscribed:
+    async def _update_subscription(self) -> None:
+        """Subscribes the channel while any session watches."""
+        if not self._subscribed and not self._table.is_empty:
             self._subscribed = True
             await self._backplane.subscribe(CHANNEL)
-        elif self._subscribed and not self._watched:
+        elif self._subscribed and self._table.is_empty:
             self._subscribed = False
             await self._backplane.unsubscribe(CHANNEL)
 
-    def _unknown(self, member: Session, left: Left, online: Collection[int]) -> list[PresenceChange]:
-        """What all watchers of these people were told last, where a client that was away does not know it."""
-        unknown = []
-        for user_id, known in left.known.items():
-            watched = self._watched.get(user_id)
-            if watched is None or member not in watched.watchers:
+    def _missed(self, session: Session, snapshot: WatchSnapshot, online: Collection[int]) -> list[PresenceChange]:
+        """What the other watchers were told last and the client of this session, which was away, does not know."""
+        missed = []
+        for user_id, known in snapshot.known.items():
+            user = self._table.user(user_id)
+            if user is None or session not in user.watchers:
                 continue
-            if watched.is_online is None:
-                watched.is_online = user_id in online
-            if known is not watched.is_online:
-                unknown.append(PresenceChange(user_id, watched.is_online, [Watcher(member, left.watcher_id)]))
-        return unknown
+            if user.is_online is None:
+                user.is_online = user_id in online
+            if known is not user.is_online:
+                missed.append(PresenceChange(user_id, user.is_online, [Watcher(session, snapshot.watcher_id)]))
+        return missed
 
     def _change(self, user_id: int, is_online: bool) -> PresenceChange | None:
-        watched = self._watched.get(user_id)
-        if watched is None or watched.is_online is None:
+        user = self._table.user(user_id)
+        if user is None or user.is_online is None:
             return None
-        if watched.is_online is is_online:
-            watched.missing_since_s = None
+        if user.is_online is is_online:
+            user.missing_since_s = None
             return None
         if not is_online:
-            if watched.missing_since_s is None:
-                watched.missing_since_s = self._now_s()
-            if self._now_s() - watched.missing_since_s < BELIEVED_GONE_AFTER_S:
+            if user.missing_since_s is None:
+                user.missing_since_s = self._now_s()
+            if self._now_s() - user.missing_since_s < OFFLINE_AFTER_S:
                 self._due.add(user_id)
                 return None
-        watched.missing_since_s = None
-        return PresenceChange(user_id, is_online, [Watcher(*watcher) for watcher in watched.watchers.items()])
+        user.missing_since_s = None
+        return PresenceChange(user_id, is_online, [Watcher(*watcher) for watcher in user.watchers.items()])
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(TELL_EVERY_S)
+            await asyncio.sleep(PUBLISH_EVERY_S)
             try:
-                await self.level()
+                await self.check()
             except Exception:
-                log.exception("presence_not_levelled")
+                log.exception("presence_not_checked")

@@ -1,1 +1,1 @@
-"""What every process needs: background tasks, outages in the log, time limits, the garbage collector."""
+"""What every process needs: background tasks, outages in the log, timeouts, garbage collection."""

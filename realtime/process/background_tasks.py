@@ -1,4 +1,4 @@
-"""The end of a task that works in the background."""
+"""Ends tasks that work in the background."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 async def end_task(task: asyncio.Task[None] | None) -> None:
-    """Cancels the task and waits until it is over; None: there is none.
+    """Cancels the task and waits until it has ended; None: there is none.
 
     Raises what the task failed with. A caller that is cancelled itself waits no longer.
     """

@@ -1,4 +1,4 @@
-"""How a process that serves many sockets treats the garbage collector."""
+"""Settings of the garbage collector for a process that serves many sockets."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MIDDLE_PER_FULL: Final = 100
 
 
 def spare_full_collections() -> None:
-    """A full collection with some thousand sockets stops the loop for a tenth of a second; from now on it is rare.
+    """Makes full collections rare: with some thousand sockets each one blocks the event loop for a tenth of a second.
 
-    What was imported is never garbage, so it is not looked at again; the rest is looked at as a whole more seldom. What
-    has no cycle in it, nearly everything, is freed without the collector.
+    Imported modules are never garbage and are excluded for good. Objects outside of reference cycles, nearly all, are
+    freed without the collector.
     """
     gc.collect()
     gc.freeze()

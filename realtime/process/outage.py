@@ -1,4 +1,4 @@
-"""What the log is told of something that is away for a while: that it began, and that it is over."""
+"""Logs the beginning and the end of an outage."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from structlog.typing import FilteringBoundLogger
 
 
 class Outage:
-    """For a loop that tries again and again: two lines for an outage, however long it lasts.
+    """For a loop that tries again and again: writes two log lines per outage, however long it lasts.
 
-    `event` names the line at its beginning; the one at its end is called `<event>_over`. Both carry `fields`.
+    `event` is the line at its beginning, `<event>_over` the one at its end. Both carry `fields`.
     """
 
     def __init__(self, log: FilteringBoundLogger, event: str, **fields: object) -> None:
@@ -19,14 +19,14 @@ class Outage:
         self._fields = fields
         self._since_s: float | None = None
 
-    def goes_on(self, error: Exception) -> None:
-        """A try failed; only the first one since the last success is told."""
+    def failed(self, error: Exception) -> None:
+        """Logs a failed try, if it is the first one since the last success."""
         if self._since_s is None:
             self._since_s = time.monotonic()
             self._log.warning(self._event, error=str(error), **self._fields)
 
-    def is_over(self) -> None:
-        """A try succeeded; told only where one had failed before."""
+    def succeeded(self) -> None:
+        """Logs a successful try, if the one before it failed."""
         if self._since_s is not None:
             lasted_s = round(time.monotonic() - self._since_s, 1)
             self._since_s = None

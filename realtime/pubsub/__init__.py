@@ -1,1 +1,1 @@
-"""Rooms and topics over all nodes: backplane, membership, fan-out, resync."""
+"""Rooms and topics over all nodes: backplane, membership, topic registry, fan-out, resync."""

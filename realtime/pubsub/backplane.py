@@ -1,4 +1,4 @@
-"""How the nodes of one server reach each other."""
+"""Messages between the nodes of one server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 MAX_BODY_BYTES = 65_536
-"""One message larger than the broker's output limit would close every subscriber; far below it, publish ids instead."""
+"""A message above the broker's output limit would close the connection of every subscriber. Publish ids instead."""
 
 
 class BodyTooLarge(ValueError):
@@ -21,9 +21,9 @@ def check_bodies(messages: Sequence[tuple[str, bytes]]) -> None:
 
 
 class Backplane(Protocol):
-    """Channels between nodes: at most once, and all subscribers of a channel hear its messages in one order.
+    """Channels between nodes: at most once, and all subscribers of a channel receive its messages in one order.
 
-    Order between channels is not promised. Where messages may have been lost the node is told so (`on_missed`).
+    Order between channels is not promised. Where messages may have been lost, `on_missed` is called.
     """
 
     @property
@@ -31,10 +31,10 @@ class Backplane(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """False while this node is deaf: it has heard none of the last five probes that it sends itself each second."""
+        """False while this node has received none of the last five probes that it sends itself, one a second."""
 
     async def start(self, *, on_message: Callable[[str, bytes], None], on_missed: Callable[[str], None]) -> None:
-        """Begins to hear the node's own channel, `all`, and what is subscribed. Does not wait long for a lost broker.
+        """Subscribes the node's own channel and `all`. Does not wait long for a broker that is away.
 
         `on_message(channel, body)` is called in the channel's order, one at a time; what it raises is logged.
         `on_missed(channel)` says that messages of a subscribed channel may be missing; it comes before any later
@@ -42,24 +42,21 @@ class Backplane(Protocol):
         """
 
     async def stop(self) -> None:
-        """Hears nothing more; leaves no task."""
+        """Receives nothing more; leaves no task."""
 
     async def subscribe(self, *channels: str) -> bool:
         """Adds one reference to each channel, in one round trip; True: whatever is published from now on arrives.
 
-        False: the broker is away. The wishes stay, and when one is fulfilled a gap of its channel is reported first.
-        The references stand as soon as this is called, before anything is awaited, and also where it is cancelled.
+        False: the broker is away. It is subscribed as soon as the broker is back; `on_missed` is called for it first.
+        The references count from the call on, before anything is awaited, and also where the call is cancelled.
         """
 
     async def unsubscribe(self, channel: str) -> None:
-        """Takes one reference back; with the last one the node stops to hear the channel."""
+        """Drops one reference to the channel; without references the node no longer receives it."""
 
-    async def publish(self, channel: str, body: bytes) -> bool:
-        """Sends a message to all subscribers of a channel, to this node too if it is one. Raises BodyTooLarge.
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+        """Sends (channel, body) pairs in this order to all subscribers, this node included. Raises BodyTooLarge.
 
-        False, after 0.5 s at most: the broker is away. The message is lost, or was sent and not confirmed; subscribers
-        that may have missed it are told of a gap when the broker is back.
+        False, after 0.5 s at most: the broker is away, or refused a message. A message is lost, or was sent and not
+        confirmed; `on_missed` is called at the subscribers that may have missed it when the broker is back.
         """
-
-    async def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> bool:
-        """Like publish for several messages in one go, in their order; False if that of any one is unsure."""

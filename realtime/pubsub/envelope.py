@@ -1,19 +1,20 @@
-"""What nodes say to each other over the backplane: a msgpack array whose JSON parts are never decoded on the way.
+"""Messages between nodes on the backplane, as msgpack arrays.
 
-A push travels as the encoded JSON of its data; each node splices it into the frames that its own clients need.
+A push carries the encoded JSON of its data. No node decodes it: each splices it into the frames of its own clients.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgpack
 
+from realtime.contract.packed_ids import ID_BYTES, pack_ids, unpack_ids
+
 MAX_IDS_PER_ENVELOPE = 2_000
 
-_ROOM, _LISTENERS, _ENTER, _REVOKE = range(4)
+_ROOM_PUSH, _TOPIC_PUSH, _ROOM_JOIN, _LOGIN_REVOCATION = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,22 @@ class RoomPush:
 
 @dataclass(frozen=True, slots=True)
 class TopicPush:
-    """For the sessions of these people that listen to the topic on the node whose channel carries it."""
+    """For the sessions on the receiving node that subscribe the topic as one of these users.
+
+    The user ids stay packed (`packed_ids`) from here to the replay log.
+    """
 
     namespace: str
     event: str
     data: bytes
     topic: str
-    user_ids: Sequence[int]
+    packed_user_ids: bytes
     push_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class EnterOrder:
-    """Sessions of one person (whose room's channel carries it) in a namespace enter a room."""
+class RoomJoin:
+    """Puts a user's sessions of a namespace into a room; travels on the channel of the user's own room."""
 
     namespace: str
     room: str
@@ -48,23 +52,25 @@ class EnterOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class RevokeOrder:
+class LoginRevocation:
+    """Closes the connections of these login sessions."""
+
     login_session_ids: Sequence[int]
 
 
-Envelope = RoomPush | TopicPush | EnterOrder | RevokeOrder
+Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation
 
 
 def pack(envelope: Envelope) -> bytes:
     match envelope:
         case RoomPush(namespace, event, data, push_id):
-            parts: list[object] = [_ROOM, namespace, event, data, push_id]
-        case TopicPush(namespace, event, data, topic, user_ids, push_id):
-            parts = [_LISTENERS, namespace, event, data, topic, _pack_ids(user_ids), push_id]
-        case EnterOrder(namespace, room, user_id):
-            parts = [_ENTER, namespace, room, user_id]
-        case RevokeOrder(login_session_ids):
-            parts = [_REVOKE, _pack_ids(login_session_ids)]
+            parts: list[object] = [_ROOM_PUSH, namespace, event, data, push_id]
+        case TopicPush(namespace, event, data, topic, packed_user_ids, push_id):
+            parts = [_TOPIC_PUSH, namespace, event, data, topic, packed_user_ids, push_id]
+        case RoomJoin(namespace, room, user_id):
+            parts = [_ROOM_JOIN, namespace, room, user_id]
+        case LoginRevocation(login_session_ids):
+            parts = [_LOGIN_REVOCATION, pack_ids(login_session_ids)]
     return bytes(msgpack.packb(parts))
 
 
@@ -74,26 +80,18 @@ def unpack(body: bytes) -> Envelope:
     match parts:
         case [0, str(namespace), str(event), bytes(data), str() | None as push_id]:
             return RoomPush(namespace, event, data, push_id)
-        case [1, str(namespace), str(event), bytes(data), str(topic), bytes(ids), str() | None as push_id]:
-            return TopicPush(namespace, event, data, topic, _unpack_ids(ids), push_id)
+        case [1, str(namespace), str(event), bytes(data), str(topic), bytes(user_ids), str() | None as push_id] if (
+            len(user_ids) % ID_BYTES == 0
+        ):
+            return TopicPush(namespace, event, data, topic, user_ids, push_id)
         case [2, str(namespace), str(room), int(user_id)]:
-            return EnterOrder(namespace, room, user_id)
+            return RoomJoin(namespace, room, user_id)
         case [3, bytes(ids)]:
-            return RevokeOrder(_unpack_ids(ids))
+            return LoginRevocation(unpack_ids(ids))
     raise ValueError("unknown envelope")
 
 
 def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """The ids in pieces that keep an envelope below the backplane's cap on a message's size."""
+    """Slices of at most MAX_IDS_PER_ENVELOPE ids, so that no envelope exceeds the backplane's size limit."""
     for start in range(0, len(ids), MAX_IDS_PER_ENVELOPE):
         yield ids[start : start + MAX_IDS_PER_ENVELOPE]
-
-
-def _pack_ids(ids: Sequence[int]) -> bytes:
-    return struct.pack(f">{len(ids)}Q", *ids)
-
-
-def _unpack_ids(packed: bytes) -> tuple[int, ...]:
-    if len(packed) % 8:
-        raise ValueError("half an id")
-    return struct.unpack(f">{len(packed) // 8}Q", packed)

@@ -1,4 +1,4 @@
-"""Which sessions of this node are in which rooms and hear which topics, and that the other nodes know of it."""
+"""The rooms and topics of this node's sessions, kept in step with the channels and the topic registry in Redis."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ log = structlog.get_logger(__name__)
 
 
 class Membership:
-    """Rooms have a channel that this node subscribes while it has a member; topics are found through the registry of
-    topic_registry. A session that is gone is in no room, however its calls interleave.
+    """Puts sessions into rooms and subscribes them to topics.
+
+    A room has a channel that this node subscribes while the room has members here; a topic's subscribers stand in the
+    topic registry. A session that was removed is in no room, whatever calls for it are still under way.
     """
 
     def __init__(self, hub: Hub, backplane: Backplane, topic_registry: TopicRegistry) -> None:
@@ -30,111 +32,111 @@ class Membership:
         self._backplane = backplane
         self._topic_registry = topic_registry
         self._topics: dict[Session, frozenset[tuple[str, int]]] = {}
-        self._chores: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
-        self._chore_task: asyncio.Task[None] | None = None
-        self._outage = Outage(log, "listeners_known_here_only")
+        self._jobs: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
+        self._job_task: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "topic_registry_unavailable")
 
     def start(self) -> None:
-        self._chore_task = asyncio.create_task(self._do_chores(), name="membership-chores")
+        self._job_task = asyncio.create_task(self._run_jobs(), name="membership-jobs")
 
     async def stop(self) -> None:
-        await end_task(self._chore_task)
-        self._chore_task = None
+        await end_task(self._job_task)
+        self._job_task = None
 
-    def admit(self, member: Session) -> None:
-        """Makes a session known; only then may it enter rooms."""
-        self._topics[member] = frozenset()
+    def add_session(self, session: Session) -> None:
+        """Lets a session join rooms and subscribe topics from now on."""
+        self._topics[session] = frozenset()
 
-    def release(self, member: Session) -> None:
-        """Takes a session that is gone out of all its rooms; the channels are let go in the background."""
-        topics = self._topics.pop(member, None)
+    def remove_session(self, session: Session) -> None:
+        """Takes a session that has ended out of all rooms and topics; Redis is updated in the background."""
+        topics = self._topics.pop(session, None)
         if topics is None:
             return
-        shared = member.rooms - {rooms.topic_room(topic, user_id) for topic, user_id in topics}
-        self._hub.leave_all(member)
-        for room in shared:
-            self.later(partial(self._backplane.unsubscribe, rooms.room_channel(room)))
+        with_channel = session.rooms - {rooms.topic_room(topic, user_id) for topic, user_id in topics}
+        self._hub.leave_all(session)
+        for room in with_channel:
+            self.run_later(partial(self._backplane.unsubscribe, rooms.room_channel(room)))
         for topic, user_id in topics:
-            self.later(partial(self._stop_listening, topic, user_id))
+            self.run_later(partial(self._unregister, topic, user_id))
 
-    def __contains__(self, member: Session) -> bool:
-        return member in self._topics
+    def __contains__(self, session: Session) -> bool:
+        return session in self._topics
 
-    async def enter(self, member: Session, *entered: str) -> bool:
+    async def join(self, session: Session, *joined: str) -> bool:
         """Puts a session into rooms; when it returns True, whatever is published from then on arrives.
 
-        False: the backplane is away. Then the session hears its own node only, and a `resync` when the backplane is
-        back. False too for a session that is gone.
+        False: the backplane is away. Until it is back the session receives pushes of its own node only, and then a
+        `resync`. False too for a session that was removed.
         """
-        if member not in self._topics:
+        if session not in self._topics:
             return False
-        new = [room for room in dict.fromkeys(entered) if room not in member.rooms]
+        new = [room for room in dict.fromkeys(joined) if room not in session.rooms]
         for room in new:
-            self._hub.join(member, room)
+            self._hub.join(session, room)
         return await self._backplane.subscribe(*(rooms.room_channel(room) for room in new))
 
-    async def leave(self, member: Session, room: str) -> None:
-        if member not in self._topics or room not in member.rooms:
+    async def leave(self, session: Session, room: str) -> None:
+        if session not in self._topics or room not in session.rooms:
             return
-        self._hub.leave(member, room)
+        self._hub.leave(session, room)
         await self._backplane.unsubscribe(rooms.room_channel(room))
 
-    async def listen(self, member: Session, topic: str, user_id: int) -> bool:
-        """Lets a session hear a topic as this person; when it returns True, senders on all nodes know of it.
+    async def subscribe(self, session: Session, topic: str, user_id: int) -> bool:
+        """Subscribes a session to a topic as this user; when it returns True, publishers on all nodes know of it.
 
-        False: the registry is away and this node alone knows; it tells the others, and the session to `resync`,
-        afterwards. False too for a session that is gone.
+        False: the registry is away, and only this node knows. When the registry is back the other nodes learn of it,
+        and the session gets a `resync`. False too for a session that was removed.
         """
-        topics = self._topics.get(member)
+        topics = self._topics.get(session)
         if topics is None:
             return False
         if (topic, user_id) in topics:
             return True
-        self._topics[member] = topics | {(topic, user_id)}
-        self._hub.join(member, rooms.topic_room(topic, user_id))
+        self._topics[session] = topics | {(topic, user_id)}
+        self._hub.join(session, rooms.topic_room(topic, user_id))
         try:
-            await self._topic_registry.add(topic, user_id)
+            await self._topic_registry.add_subscribers(topic, user_id)
         except StoreUnavailable as error:
-            self._outage.goes_on(error)
+            self._outage.failed(error)
             return False
-        self._outage.is_over()
+        self._outage.succeeded()
         return True
 
-    def topics(self, member: Session) -> Collection[tuple[str, int]]:
-        """What a session hears, and as whom."""
-        return tuple(self._topics.get(member, ()))
-
-    async def unlisten(self, member: Session, topic: str, user_id: int) -> None:
-        topics = self._topics.get(member)
+    async def unsubscribe(self, session: Session, topic: str, user_id: int) -> None:
+        topics = self._topics.get(session)
         if topics is None or (topic, user_id) not in topics:
             return
-        self._topics[member] = topics - {(topic, user_id)}
-        self._hub.leave(member, rooms.topic_room(topic, user_id))
-        await self._stop_listening(topic, user_id)
+        self._topics[session] = topics - {(topic, user_id)}
+        self._hub.leave(session, rooms.topic_room(topic, user_id))
+        await self._unregister(topic, user_id)
 
-    def listening(self, topic: str | None = None) -> Collection[tuple[Session, str]]:
-        """Members with a topic that they hear; of one topic, or of all."""
+    def topics(self, session: Session) -> Collection[tuple[str, int]]:
+        """The (topic, user id) pairs that a session subscribes."""
+        return tuple(self._topics.get(session, ()))
+
+    def subscribers(self, topic: str | None = None) -> Collection[tuple[Session, str]]:
+        """(session, topic) for each session that subscribes the topic; None: for all topics."""
         return [
-            (member, name)
-            for member, topics in self._topics.items()
+            (session, name)
+            for session, topics in self._topics.items()
             for name in {name for name, _ in topics}
             if topic is None or name == topic
         ]
 
-    def later(self, chore: Callable[[], Awaitable[object]]) -> None:
-        """Does something in the background, one thing after the other."""
-        self._chores.put_nowait(chore)
+    def run_later(self, job: Callable[[], Awaitable[object]]) -> None:
+        """Runs a job in the background; jobs run one after the other, in the order of the calls."""
+        self._jobs.put_nowait(job)
 
-    async def _stop_listening(self, topic: str, user_id: int) -> None:
+    async def _unregister(self, topic: str, user_id: int) -> None:
         try:
-            await self._topic_registry.remove(topic, user_id)
+            await self._topic_registry.remove_subscribers(topic, user_id)
         except StoreUnavailable as error:
-            self._outage.goes_on(error)
+            self._outage.failed(error)
 
-    async def _do_chores(self) -> None:
+    async def _run_jobs(self) -> None:
         while True:
-            chore = await self._chores.get()
+            job = await self._jobs.get()
             try:
-                await chore()
+                await job()
             except Exception:
-                log.exception("membership_chore_failed")
+                log.exception("membership_job_failed")

@@ -29,7 +29,7 @@ class MemoryBroker:
             del self._nodes[channel]
 
     def publish(self, channel: str, body: bytes) -> None:
-        """Delivers soon, in the order of the calls, to those who are attached now."""
+        """Delivers in the loop's next turn, in the order of the calls, to the nodes that are attached now."""
         loop = asyncio.get_running_loop()
         for node in self._nodes.get(channel, ()):
             loop.call_soon(node.deliver, channel, body)
@@ -79,17 +79,14 @@ class MemoryBackplane:
             del self._references[channel]
             self._broker.detach(channel, self)
 
-    async def publish(self, channel: str, body: bytes) -> bool:
-        return await self.publish_many([(channel, body)])
-
-    async def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
         check_bodies(messages)
         for channel, body in messages:
             self._broker.publish(channel, body)
         return True
 
     def deliver(self, channel: str, body: bytes) -> None:
-        """Hands over a message that the broker carries, unless nobody here wants it any more."""
+        """Passes on a message from the broker, unless the channel was unsubscribed meanwhile."""
         if channel not in self._references:
             return
         try:

@@ -1,4 +1,4 @@
-"""Questions from node to node with answers of any size, over the channels of the backplane."""
+"""Calls from node to node over the channels of the backplane, with requests and answers of any size."""
 
 from __future__ import annotations
 
@@ -16,67 +16,68 @@ from realtime.pubsub.backplane import Backplane
 PART_BYTES = 48 * 1024
 PARTS_PER_WRITE = 16
 MAX_PARTS = 512
-MAX_UNFINISHED = 256
-"""NodeRpc of which parts are missing; the oldest are given up. A lost part is not asked for again."""
+MAX_INCOMPLETE = 256
+"""Messages of which parts are still to come; above it the oldest are dropped. A lost part is not requested again."""
 
-Reader = Callable[[str, object], Awaitable[object]]
+RequestHandler = Callable[[str, object], Awaitable[object]]
+"""Takes the id of the calling node and the request; the awaited value is the answer."""
 
 log = structlog.get_logger(__name__)
 
 
 class NodeRpc:
-    """Asks other nodes and answers what they ask. Values are what msgpack carries.
+    """Calls other nodes and answers their calls. Requests and answers are what msgpack carries.
 
-    A question reaches a node after everything that was published before it was asked on channels which that node
-    hears: the backplane keeps the order. `read(sender, question)` is called in that order, before anything later is
-    heard; the answer that it returns may take its time.
+    A request reaches a node after everything that was published before the call on channels that the node subscribes:
+    the backplane keeps the order. `handle(caller, request)` is called in that order, before any later message is
+    handled; the answer that it returns may take its time.
     """
 
-    def __init__(self, backplane: Backplane, channel_of: Callable[[str], str], read: Reader) -> None:
+    def __init__(self, backplane: Backplane, channel_of: Callable[[str], str], handle: RequestHandler) -> None:
         self._backplane = backplane
         self._channel_of = channel_of
-        self._read = read
+        self._handle = handle
         self._numbers = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[object]] = {}
-        self._unfinished: dict[tuple[str, bool, int], list[bytes]] = {}
+        self._pending: dict[int, asyncio.Future[object]] = {}
+        self._incomplete: dict[tuple[str, bool, int], list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
         for task in tuple(self._tasks):
             await end_task(task)
 
-    async def ask(self, node_id: str, question: object, *, timeout_s: float) -> object:
-        """What the node answers. Raises TimeoutError when it does not, for whatever reason."""
+    async def call(self, node_id: str, request: object, *, timeout_s: float) -> object:
+        """The node's answer. Raises TimeoutError where none arrives in time, for whatever reason."""
         number = next(self._numbers)
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        answer = self._pending[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send(node_id, False, number, question)
+                await self._send(node_id, False, number, request)
                 return await answer
         finally:
-            del self._asked[number]
+            del self._pending[number]
 
-    def missed(self) -> None:
-        """NodeRpc may have been lost: whoever waits for an answer gives up in time."""
+    def on_missed(self) -> None:
+        """Does nothing: a call whose request or answer was lost times out."""
 
-    def hear(self, body: bytes) -> None:
-        """Takes a message from this node's channel."""
+    def on_message(self, body: bytes) -> None:
+        """Handles one message of this node's channel."""
         sender, is_answer, number, index, is_last, part = msgpack.unpackb(body)
         key = (sender, is_answer, number)
-        parts = self._unfinished.pop(key, [])
+        parts = self._incomplete.pop(key, [])
         if index != len(parts) or index >= MAX_PARTS:
             return
         parts.append(part)
         if not is_last:
-            self._unfinished[key] = parts
-            if len(self._unfinished) > MAX_UNFINISHED:
-                del self._unfinished[next(iter(self._unfinished))]
+            self._incomplete[key] = parts
+            if len(self._incomplete) > MAX_INCOMPLETE:
+                del self._incomplete[next(iter(self._incomplete))]
             return
         content = msgpack.unpackb(b"".join(parts), strict_map_key=False)
         if not is_answer:
-            self._spawn(self._answer(sender, number, self._read(sender, content)))
-        elif (asked := self._asked.get(number)) is not None and not asked.done():
-            asked.set_result(content)
+            self._spawn(self._answer(sender, number, self._handle(sender, content)))
+        elif (pending := self._pending.get(number)) is not None and not pending.done():
+            pending.set_result(content)
 
     async def _answer(self, sender: str, number: int, answer: Awaitable[object]) -> None:
         await self._send(sender, True, number, await answer)
@@ -90,7 +91,7 @@ class NodeRpc:
             for index, part in enumerate(parts)
         ]
         for start in range(0, len(bodies), PARTS_PER_WRITE):
-            if not await self._backplane.publish_many(bodies[start : start + PARTS_PER_WRITE]):
+            if not await self._backplane.publish(bodies[start : start + PARTS_PER_WRITE]):
                 return
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -101,4 +102,4 @@ class NodeRpc:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("letter_not_answered", exc_info=error)
+            log.error("rpc_not_answered", exc_info=error)

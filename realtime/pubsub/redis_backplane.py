@@ -16,23 +16,24 @@ from realtime.pubsub.subscriptions import Subscriptions
 from realtime.redis.client import StoreUnavailable
 from realtime.redis.pipelined_connection import PipelinedConnection
 
-DEAF_AFTER_PROBES = 5
-GIVE_UP_AFTER_PROBES = 3
-"""After this many unheard probes the connection is taken for dead, though nobody has closed it."""
-MAX_UNSURE_CHANNELS = 10_000
+UNHEALTHY_AFTER_PROBES = 5
+RECONNECT_AFTER_PROBES = 3
+"""After this many probes that did not arrive the connection counts as dead, though nobody has closed it."""
+MAX_UNCONFIRMED_CHANNELS = 10_000
 
-# No envelope begins with a zero byte: these two are never taken for a message.
+# No envelope begins with a zero byte: neither of these is taken for a message.
 _PROBE = b"\x00probe"
-_MISSED = b"\x00gap"
+_MISSED = b"\x00missed"
 
 log = structlog.get_logger(__name__)
 
 
 class RedisBackplane:
-    """A channel per room and one per node on Redis pub/sub; a node that has nobody for a message never sees it.
+    """A channel per room and one per node on Redis pub/sub; a node without subscribers for a message never sees it.
 
-    A publish that failed leaves a debt: before this node publishes anything else, the subscribers of that channel, on
-    all nodes, are told of a gap, also those whose own connection never broke.
+    After a publish that was not confirmed, the subscribers of its channel on all nodes are notified that they may have
+    missed a message, also those whose own connection never broke. That notice goes out before this node publishes
+    anything else.
     """
 
     def __init__(self, redis: Redis, node_id: str, *, probe_every_s: float = 1.0) -> None:
@@ -41,10 +42,10 @@ class RedisBackplane:
         self._probe_every_s = probe_every_s
         self._subscriptions = Subscriptions(redis)
         self._publisher = PipelinedConnection(redis)
-        self._unsure: set[str] = set()
-        self._heard_at_s: float | None = None
-        self._first_heard = asyncio.Event()
-        self._probing: asyncio.Task[None] | None = None
+        self._unconfirmed_channels: set[str] = set()
+        self._probe_received_at_s: float | None = None
+        self._first_probe_received = asyncio.Event()
+        self._probe_task: asyncio.Task[None] | None = None
 
     @property
     def node_id(self) -> str:
@@ -52,24 +53,24 @@ class RedisBackplane:
 
     @property
     def healthy(self) -> bool:
-        return self._heard_at_s is not None and self._unheard_probes() < DEAF_AFTER_PROBES
+        return self._probe_received_at_s is not None and self._probes_missing() < UNHEALTHY_AFTER_PROBES
 
     async def start(self, *, on_message: Callable[[str, bytes], None], on_missed: Callable[[str], None]) -> None:
         self._on_message = on_message
         self._on_missed = on_missed
-        self._subscriptions.start(on_message=self._hear, on_missed=on_missed)
+        self._subscriptions.start(on_message=self._receive, on_missed=on_missed)
         confirmed = await self._subscriptions.subscribe(self._own_channel, EVERY_NODE_CHANNEL)
-        self._probing = asyncio.create_task(self._probe(), name="backplane-probe")
+        self._probe_task = asyncio.create_task(self._probe(), name="backplane-probe")
         if confirmed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._first_heard.wait(), 1.0)
+                await asyncio.wait_for(self._first_probe_received.wait(), 1.0)
 
     async def stop(self) -> None:
-        await end_task(self._probing)
-        self._probing = None
+        await end_task(self._probe_task)
+        self._probe_task = None
         await self._subscriptions.stop()
         await self._publisher.stop()
-        self._heard_at_s = None
+        self._probe_received_at_s = None
 
     async def subscribe(self, *channels: str) -> bool:
         return await self._subscriptions.subscribe(*channels)
@@ -77,53 +78,51 @@ class RedisBackplane:
     async def unsubscribe(self, channel: str) -> None:
         self._subscriptions.unsubscribe(channel)
 
-    async def publish(self, channel: str, body: bytes) -> bool:
-        return await self.publish_many([(channel, body)])
-
-    async def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
         check_bodies(messages)
         return await self._send(messages)
 
     async def _send(self, messages: Sequence[tuple[str, bytes]]) -> bool:
-        """Pays what is owed and sends the messages after it."""
+        """Sends the notices for unconfirmed channels and the messages after them."""
         if self._publisher.is_away:
-            self._owe_notices(messages)
+            self._note_unconfirmed(messages)
             return False
-        unsure, self._unsure = self._unsure, set()
-        sent = [*((channel, _MISSED) for channel in sorted(unsure)), *messages]
+        to_notify, self._unconfirmed_channels = self._unconfirmed_channels, set()
+        sent = [*((channel, _MISSED) for channel in sorted(to_notify)), *messages]
         try:
             replies = await self._publisher.send_many([("PUBLISH", channel, body) for channel, body in sent])
         except StoreUnavailable:
-            self._owe_notices(sent)
+            self._note_unconfirmed(sent)
             return False
         refused = [(message, reply) for message, reply in zip(sent, replies, strict=True) if not isinstance(reply, int)]
         for (channel, _), reply in refused:
             log.error("publish_refused", channel=channel, error=str(reply))
-        self._owe_notices([message for message, _ in refused])
+        self._note_unconfirmed([message for message, _ in refused])
         return not refused
 
-    def _owe_notices(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        self._unsure.update(channel for channel, body in messages if body is not _PROBE)
-        if len(self._unsure) > MAX_UNSURE_CHANNELS:
-            self._unsure = {EVERY_NODE_CHANNEL}
+    def _note_unconfirmed(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        self._unconfirmed_channels.update(channel for channel, body in messages if body is not _PROBE)
+        if len(self._unconfirmed_channels) > MAX_UNCONFIRMED_CHANNELS:
+            self._unconfirmed_channels = {EVERY_NODE_CHANNEL}
 
-    def _hear(self, channel: str, body: bytes) -> None:
+    def _receive(self, channel: str, body: bytes) -> None:
         if not body.startswith(b"\x00"):
             self._on_message(channel, body)
         elif body == _PROBE:
-            self._heard_at_s = asyncio.get_running_loop().time()
-            self._first_heard.set()
+            self._probe_received_at_s = asyncio.get_running_loop().time()
+            self._first_probe_received.set()
         elif body == _MISSED:
+            # On the channel of all nodes it stands for every channel.
             for missed in self._subscriptions.channels() if channel == EVERY_NODE_CHANNEL else [channel]:
                 self._on_missed(missed)
 
-    def _unheard_probes(self) -> float:
-        return (asyncio.get_running_loop().time() - (self._heard_at_s or 0.0)) / self._probe_every_s
+    def _probes_missing(self) -> float:
+        return (asyncio.get_running_loop().time() - (self._probe_received_at_s or 0.0)) / self._probe_every_s
 
     async def _probe(self) -> None:
-        """Asks itself each second whether it can be heard, and pays what is owed as soon as it can."""
+        """Publishes a probe to this node's own channel at each interval, and with it the notices that are due."""
         while True:
             await self._send([(self._own_channel, _PROBE)])
-            if self._heard_at_s is not None and self._unheard_probes() >= GIVE_UP_AFTER_PROBES:
+            if self._probe_received_at_s is not None and self._probes_missing() >= RECONNECT_AFTER_PROBES:
                 self._subscriptions.reconnect()
             await asyncio.sleep(self._probe_every_s)

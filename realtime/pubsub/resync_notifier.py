@@ -1,36 +1,35 @@
-"""Tells clients where they may have missed something, so that nobody is left in the dark after an outage."""
+"""Tells clients to read again what they may have missed."""
 
 from __future__ import annotations
 
 import asyncio
 from itertools import islice
 
-import orjson
-
+from realtime.contract.connection_pushes import RESYNC, Resync
+from realtime.contract.wire import encode_model
 from realtime.engine.hub import Hub
 from realtime.engine.session.session import Session
 from realtime.pubsub import rooms
 from realtime.pubsub.membership import Membership
 
-RESYNC_EVENT = "resync"
 GATHER_S = 0.05
-"""ResyncNotifier of one outage are gathered for this long: a client hears one `resync` for all, not one per room."""
-TOLD_TOGETHER = 100
-TELL_EVERY_S = 0.1
-"""So many hear of it at a time: whoever hears reads again, and after an outage everybody does."""
+"""The losses of one outage are gathered for this long: a client gets one `resync` for all of them, not one per room."""
+SESSIONS_PER_BATCH = 100
+BATCH_EVERY_S = 0.1
+"""Each client that gets a `resync` reads again, and after an outage all clients do: batches spread their reads."""
 
 
 class ResyncNotifier:
-    """Collects what sessions missed and sends each of them one `resync`: of a scope, or of `all` where several.
+    """Collects the scopes that each session missed and sends it one `resync`: of the scope, or of `all` if several.
 
-    At most a thousand a second are told; who waits still hears what is pushed.
+    At most a thousand sessions a second are told. Those that wait receive pushes meanwhile.
     """
 
     def __init__(self, hub: Hub, membership: Membership, namespaces: tuple[str, ...]) -> None:
         self._hub = hub
         self._membership = membership
         self._namespaces = namespaces
-        self._missed: dict[Session, set[str]] = {}
+        self._scopes: dict[Session, set[str]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
@@ -38,29 +37,29 @@ class ResyncNotifier:
             self._timer.cancel()
             self._timer = None
 
-    def room_missed(self, room: str) -> None:
-        """The room's channel was interrupted: its members here may have missed pushes."""
+    def resync_room(self, room: str) -> None:
+        """Tells the room's members on this node, which may have missed pushes of its channel."""
         for namespace in self._namespaces:
-            for member in self._hub.members(namespace, room):
-                self.missed(member, rooms.resync_scope(room))
+            for session in self._hub.members(namespace, room):
+                self.resync(session, rooms.resync_scope(room))
 
-    def topic_missed(self, topic: str | None) -> None:
-        """This node was not reachable for the senders of a topic; None stands for every topic."""
-        for member, name in self._membership.listening(topic):
-            self.missed(member, name)
+    def resync_topic(self, topic: str | None) -> None:
+        """Tells this node's subscribers of a topic, which publishers may not have reached; None: of every topic."""
+        for session, name in self._membership.subscribers(topic):
+            self.resync(session, name)
 
-    def missed(self, member: Session, scope: str) -> None:
-        """This one session may have missed pushes of this scope."""
-        self._missed.setdefault(member, set()).add(scope)
+    def resync(self, session: Session, scope: str) -> None:
+        """Tells one session, which may have missed pushes of this scope."""
+        self._scopes.setdefault(session, set()).add(scope)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._tell)
+            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._send_batch)
 
-    def _tell(self) -> None:
+    def _send_batch(self) -> None:
         self._timer = None
-        for member in list(islice(self._missed, TOLD_TOGETHER)):
-            scopes = self._missed.pop(member)
-            if member in self._membership:
+        for session in list(islice(self._scopes, SESSIONS_PER_BATCH)):
+            scopes = self._scopes.pop(session)
+            if session in self._membership:
                 scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
-                member.tell(RESYNC_EVENT, orjson.dumps({"scope": scope}))
-        if self._missed:
-            self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)
+                session.tell(RESYNC.name, encode_model(Resync(scope=scope)))
+        if self._scopes:
+            self._timer = asyncio.get_running_loop().call_later(BATCH_EVERY_S, self._send_batch)

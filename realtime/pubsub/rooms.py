@@ -1,14 +1,14 @@
 """Names of rooms and of the backplane channels that carry them.
 
-A room's name is also the scope of the `resync` that its members are told after a gap, so that a client knows what to
-read again; a person's own room stands for everything.
+A room's name is also the scope of the `resync` that its members get when they may have missed a push; the scope of a
+person's own room is `all`.
 """
 
 from __future__ import annotations
 
 EVERY_NODE_CHANNEL = "all"
-EVERY_TOPIC_CHANNEL = "topic_registry"
-"""Heard by all nodes: for topic_registry of whom nobody can say at this moment on which node they are."""
+EVERY_TOPIC_CHANNEL = "topics"
+"""Subscribed by all nodes: carries topic pushes while the publisher cannot find out which nodes have subscribers."""
 RESYNC_ALL = "all"
 
 _ROOM_PREFIX = "room:"
@@ -22,13 +22,13 @@ def person_room(user_id: int) -> str:
 
 
 def person_of_room(room: str) -> int | None:
-    """Whose own room it is; None for the rooms of many."""
+    """The user id of a person's own room; None for any other room."""
     kind, _, rest = room.partition(":")
     return int(rest) if kind == _PERSON else None
 
 
 def topic_room(topic: str, user_id: int) -> str:
-    """The room, of one node only, of a person's sessions that listen to a topic; reached through the node's channel."""
+    """The room of a user's sessions that subscribe a topic. It has no channel: the node's own channel reaches it."""
     return f"{topic}:{user_id}"
 
 
@@ -37,7 +37,7 @@ def room_channel(room: str) -> str:
 
 
 def room_of_channel(channel: str) -> str | None:
-    """The room that a channel carries; None for a channel of nodes."""
+    """The room that a channel carries; None for a channel that carries no room."""
     return channel.removeprefix(_ROOM_PREFIX) if channel.startswith(_ROOM_PREFIX) else None
 
 
@@ -46,12 +46,12 @@ def node_channel(node_id: str) -> str:
 
 
 def is_node_channel(channel: str) -> bool:
-    """Whether a channel is that of one node, be it this one or another."""
+    """Whether a channel belongs to one node, this one or another."""
     return channel.startswith(_NODE_PREFIX)
 
 
 def resync_scope(room: str) -> str:
-    """What a member of this room has to read again after a gap."""
+    """What a member of this room has to read again when it may have missed a push."""
     kind, _, rest = room.partition(":")
     if kind == _PERSON or not rest:
         return RESYNC_ALL

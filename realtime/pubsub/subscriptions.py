@@ -1,4 +1,4 @@
-"""Hears channels of Redis pub/sub, and says where something may have been missed."""
+"""Subscribes channels of Redis pub/sub and reports where messages may have been missed."""
 
 from __future__ import annotations
 
@@ -11,35 +11,45 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
 from realtime.process.background_tasks import end_task
-from realtime.redis.client import AWAY
-from realtime.redis.pipelined_connection import Reconnects, private_connection
+from realtime.redis.client import AWAY_ERRORS
+from realtime.redis.pipelined_connection import ReconnectBackoff, private_connection
 
 CHANNELS_PER_COMMAND = 500
 MESSAGES_PER_TURN = 256
-"""How many messages in a row are handed over before other tasks get their turn."""
+"""How many messages in a row are handled before other tasks get their turn."""
 
 log = structlog.get_logger(__name__)
 
 
 class _Channel:
-    """What is wished for one channel and what the server was last told about it."""
+    """A channel's references, and its state at the server.
 
-    __slots__ = ("confirmation", "encoded", "name", "owes_notice", "references", "told", "unanswered")
+    `requested` tells whether the last command sent for it was SUBSCRIBE; `unanswered` counts the commands that the
+    server has not answered yet.
+    """
+
+    __slots__ = ("confirmation", "encoded", "may_have_missed", "name", "references", "requested", "unanswered")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.encoded = name.encode()
         self.references = 0
-        self.told = False
+        self.requested = False
         self.unanswered = 0
-        self.owes_notice = False
+        self.may_have_missed = False
         self.confirmation: asyncio.Future[None] | None = None
 
     @property
-    def confirmed(self) -> bool:
-        return self.told and not self.unanswered
+    def is_subscribed(self) -> bool:
+        """True once the server has confirmed the subscription."""
+        return self.requested and not self.unanswered
 
-    def settle(self) -> None:
+    @property
+    def is_unused(self) -> bool:
+        return not self.references and not self.requested and not self.unanswered
+
+    def end_waiting(self) -> None:
+        """Wakes the callers that wait for a confirmation, whether there is one or not."""
         if self.confirmation is not None:
             if not self.confirmation.done():
                 self.confirmation.set_result(None)
@@ -47,10 +57,10 @@ class _Channel:
 
 
 class Subscriptions:
-    """One connection that hears every channel with a reference, reconnects by itself, and reports resync_notifier.
+    """One connection that receives every channel with a reference, reconnects by itself, and reports losses.
 
-    Wishes are kept apart from what the server was told, and one task levels the difference: however subscribing and
-    unsubscribing of a channel overlap, the last wish is what ends up true.
+    References are counted apart from what was requested from the server, and one task sends the difference: however
+    calls for one channel overlap, the server ends up with what the last one asked for.
     """
 
     def __init__(self, redis: Redis, *, confirm_within_s: float = 1.0) -> None:
@@ -61,7 +71,7 @@ class Subscriptions:
         self._has_changed = asyncio.Event()
         self._connection: AbstractConnection | None = None
         self._away = False
-        self._is_given_up = False
+        self._must_reconnect = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self, *, on_message: Callable[[str, bytes], None], on_missed: Callable[[str], None]) -> None:
@@ -73,41 +83,43 @@ class Subscriptions:
         await end_task(self._task)
         self._task = None
         for channel in self._channels.values():
-            channel.settle()
+            channel.end_waiting()
 
     async def subscribe(self, *names: str) -> bool:
         """Adds a reference to each; True when the server has confirmed that it sends what is published from now on.
 
-        The references stand from the call on, until `unsubscribe`, also where the caller does not wait for the end.
+        The references count from the call on until `unsubscribe`, also where the call is cancelled.
         """
         channels = [self._channels.setdefault(name.encode(), _Channel(name)) for name in names]
         for channel in channels:
             channel.references += 1
-        unconfirmed = [channel for channel in channels if not channel.confirmed]
+        unconfirmed = [channel for channel in channels if not channel.is_subscribed]
         for channel in unconfirmed:
-            self._note(channel)
+            self._mark_changed(channel)
         if unconfirmed and not self._away:
             confirmations = [self._confirmation(channel) for channel in unconfirmed]
             await asyncio.wait(confirmations, timeout=self._confirm_within_s)
         for channel in unconfirmed:
-            if not channel.confirmed:
-                channel.owes_notice = True
-        return all(channel.confirmed for channel in channels)
+            if not channel.is_subscribed:
+                channel.may_have_missed = True
+        return all(channel.is_subscribed for channel in channels)
 
     def unsubscribe(self, name: str) -> None:
-        """Takes a reference back; the server is told when the last one is gone."""
+        """Drops a reference; without references the server is sent UNSUBSCRIBE."""
         channel = self._channels.get(name.encode())
         if channel is not None and channel.references:
-            self._release(channel)
+            channel.references -= 1
+            if not channel.references:
+                self._mark_changed(channel)
 
     def channels(self) -> list[str]:
-        """The channels that are wished at this moment."""
+        """The channels that have a reference now."""
         return [channel.name for channel in self._channels.values() if channel.references]
 
     def reconnect(self) -> None:
-        """Gives up a connection that seems dead though nobody has closed it; then all is as after any other loss."""
+        """Drops a connection that seems dead though nobody has closed it; the rest is as after any other loss."""
         if self._connection is not None:
-            self._is_given_up = True
+            self._must_reconnect = True
             self._has_changed.set()
 
     @staticmethod
@@ -116,17 +128,12 @@ class Subscriptions:
             channel.confirmation = asyncio.get_running_loop().create_future()
         return channel.confirmation
 
-    def _release(self, channel: _Channel) -> None:
-        channel.references -= 1
-        if not channel.references:
-            self._note(channel)
-
-    def _note(self, channel: _Channel) -> None:
+    def _mark_changed(self, channel: _Channel) -> None:
         self._changed[channel.encoded] = channel
         self._has_changed.set()
 
     async def _run(self) -> None:
-        reconnects = Reconnects()
+        backoff = ReconnectBackoff()
         while True:
             connection = private_connection(self._redis)
             try:
@@ -134,63 +141,63 @@ class Subscriptions:
                     await connection.connect_check_health(retry_socket_connect=False)
                 self._away = False
                 self._connection = connection
-                reconnects.succeeded()
+                backoff.reset()
                 await self._serve(connection)
             except Exception as error:
-                if not isinstance(error, AWAY):
+                if not isinstance(error, AWAY_ERRORS):
                     log.exception("subscriptions_failed")
-                # the first loss of a connection is not yet an outage: those who wait for it may still be confirmed
+                # the first loss of a connection is not yet an outage: waiting callers may still get a confirmation
                 self._away = self._connection is None
             finally:
                 self._connection = None
-                self._is_given_up = False
+                self._must_reconnect = False
                 await connection.disconnect(nowait=True)
-                self._forget_what_was_told()
-            await reconnects.pause()
+                self._on_connection_lost()
+            await backoff.wait()
 
-    def _forget_what_was_told(self) -> None:
+    def _on_connection_lost(self) -> None:
         self._changed.clear()
         for key, channel in list(self._channels.items()):
-            channel.owes_notice = channel.owes_notice or channel.confirmed
-            channel.told = False
+            channel.may_have_missed = channel.may_have_missed or channel.is_subscribed
+            channel.requested = False
             channel.unanswered = 0
             if not channel.references:
                 del self._channels[key]
             else:
-                self._note(channel)
+                self._mark_changed(channel)
             if self._away:
-                channel.settle()
+                channel.end_waiting()
 
     async def _serve(self, connection: AbstractConnection) -> None:
         """Runs until the connection fails, which it raises."""
-        telling = asyncio.create_task(self._tell(connection), name="redis-subscriptions-tell")
-        hearing = asyncio.create_task(self._hear(connection), name="redis-subscriptions-hear")
+        sending = asyncio.create_task(self._send_changes(connection), name="redis-subscriptions-send")
+        receiving = asyncio.create_task(self._receive(connection), name="redis-subscriptions-receive")
         try:
-            await asyncio.wait([telling, hearing], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([sending, receiving], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            telling.cancel()
-            hearing.cancel()
-            outcomes = await asyncio.gather(telling, hearing, return_exceptions=True)
+            sending.cancel()
+            receiving.cancel()
+            outcomes = await asyncio.gather(sending, receiving, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def _tell(self, connection: AbstractConnection) -> None:
-        """Levels what the server was told with what is wished."""
+    async def _send_changes(self, connection: AbstractConnection) -> None:
+        """Sends SUBSCRIBE and UNSUBSCRIBE wherever references and what was requested last differ."""
         while True:
             await self._has_changed.wait()
             self._has_changed.clear()
-            if self._is_given_up:
+            if self._must_reconnect:
                 raise ConnectionResetError("given up")
             changed, self._changed = self._changed, {}
-            wanted = [key for key, channel in changed.items() if channel.references and not channel.told]
-            unwanted = [key for key, channel in changed.items() if not channel.references and channel.told]
+            wanted = [key for key, channel in changed.items() if channel.references and not channel.requested]
+            unwanted = [key for key, channel in changed.items() if not channel.references and channel.requested]
             for key in (*wanted, *unwanted):
                 channel = changed[key]
-                channel.told = not channel.told
+                channel.requested = not channel.requested
                 channel.unanswered += 1
             for key, channel in changed.items():
-                if not channel.references and not channel.told and not channel.unanswered:
+                if channel.is_unused:
                     self._channels.pop(key, None)
             commands = [
                 (verb, *keys[start : start + CHANNELS_PER_COMMAND])
@@ -200,7 +207,7 @@ class Subscriptions:
             if commands:
                 await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
 
-    async def _hear(self, connection: AbstractConnection) -> None:
+    async def _receive(self, connection: AbstractConnection) -> None:
         channels = self._channels
         while True:
             for _ in range(MESSAGES_PER_TURN):
@@ -209,7 +216,7 @@ class Subscriptions:
                 if channel is None:
                     continue
                 if kind != b"message":
-                    self._answered(channel, is_subscribed=kind == b"subscribe")
+                    self._on_answer(channel, subscribed=kind == b"subscribe")
                 elif channel.references:
                     try:
                         self._on_message(channel.name, body)
@@ -217,15 +224,16 @@ class Subscriptions:
                         log.exception("message_not_handled", channel=channel.name)
             await asyncio.sleep(0)
 
-    def _answered(self, channel: _Channel, *, is_subscribed: bool) -> None:
+    def _on_answer(self, channel: _Channel, *, subscribed: bool) -> None:
+        """The server has answered a SUBSCRIBE or an UNSUBSCRIBE of this channel."""
         channel.unanswered -= 1
-        if is_subscribed and channel.owes_notice and channel.references:
-            channel.owes_notice = False
+        if subscribed and channel.may_have_missed and channel.references:
+            channel.may_have_missed = False
             try:
                 self._on_missed(channel.name)
             except Exception:
-                log.exception("gap_not_handled", channel=channel.name)
-        if channel.confirmed:
-            channel.settle()
-        elif not channel.references and not channel.told and not channel.unanswered:
+                log.exception("loss_not_handled", channel=channel.name)
+        if channel.is_subscribed:
+            channel.end_waiting()
+        elif channel.is_unused:
             self._channels.pop(channel.encoded, None)

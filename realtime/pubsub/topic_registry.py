@@ -1,4 +1,4 @@
-"""Who listens to a topic on which node, so that one message per node reaches them all."""
+"""Registers in Redis which users subscribe a topic on which node, so that one message per node reaches them all."""
 
 from __future__ import annotations
 
@@ -17,77 +17,78 @@ from realtime.redis.lua_script import LuaScript
 from realtime.redis.pipelined_connection import Argument, PipelinedConnection
 
 TTL_S = 60
-"""How long a node that died is still taken for alive."""
+"""How long the entries of a node that died remain."""
 CHECK_EVERY_S = 1.0
 IDS_PER_CALL = 1_000
 
-# Stands in each node's set. Where it is missing the set was lost, even if later additions have made it anew.
+# A member of each node's set. A set without it was lost, even if later additions have created it again.
 _MARK = b"here"
 
 log = structlog.get_logger(__name__)
 
 
 class _Topic:
-    __slots__ = ("is_registered", "name", "owes_notice", "registrations", "users")
+    __slots__ = ("is_registered", "must_report_loss", "name", "registrations", "users")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.users: Counter[int] = Counter()
         self.is_registered = False
-        self.owes_notice = False
+        self.must_report_loss = False
         self.registrations = 0
 
-    def missed(self) -> None:
-        """Redis does not know what is known here; somebody may go without a message until it does."""
+    def mark_lost(self) -> None:
+        """Redis lacks subscribers of this node, which may miss pushes until they are registered again."""
         self.is_registered = False
-        self.owes_notice = True
+        self.must_report_loss = True
 
 
 class TopicRegistry:
-    """This node's topic_registry, told to the others through Redis, and what the others have told.
+    """Writes the subscribers of this node to Redis and reads those of all nodes.
 
-    What Redis forgets is written again within about a second; then `on_lost(topic)` says that messages may have been
-    missed. A process that only asks needs no `start`. Everything else raises StoreUnavailable while Redis is away.
+    What Redis loses is written again within about a second; then `on_lost(topic)` says that messages may have been
+    missed. A process that only reads needs no `start`. Apart from `start`, `stop` and `abandon` all methods raise
+    StoreUnavailable while Redis is away.
     """
 
     def __init__(self, redis: Redis, node_id: str) -> None:
         self._node_id = node_id
         self._connection = PipelinedConnection(redis)
-        self._among = LuaScript("listeners_among")
-        self._all = LuaScript("listeners_all")
+        self._among_script = LuaScript("topic_subscribers_among")
+        self._all_script = LuaScript("topic_subscribers_all")
         self._topics: dict[str, _Topic] = {}
         self._on_lost: Callable[[str], None] | None = None
-        self._checking: asyncio.Task[None] | None = None
+        self._check_task: asyncio.Task[None] | None = None
 
     async def start(self, *, on_lost: Callable[[str], None]) -> None:
-        """Begins to keep this node's entries alive."""
+        """Keeps this node's entries from expiring from now on."""
         self._on_lost = on_lost
-        self._checking = asyncio.create_task(self._check(), name="topic_registry-check")
+        self._check_task = asyncio.create_task(self._check(), name="topic-registry-check")
 
     async def stop(self) -> None:
-        """Takes this node's entries out, as far as Redis can be reached, and closes the connection."""
-        await end_task(self._checking)
-        self._checking = None
+        """Deletes this node's entries, as far as Redis can be reached, and closes the connection."""
+        await end_task(self._check_task)
+        self._check_task = None
         if self._topics:
-            farewell: list[tuple[Argument, ...]] = []
+            deletions: list[tuple[Argument, ...]] = []
             for name in self._topics:
-                farewell += [("DEL", self._own_key(name)), ("SREM", _nodes_key(name), self._node_id)]
+                deletions += [("DEL", self._own_key(name)), ("SREM", _nodes_key(name), self._node_id)]
             with contextlib.suppress(StoreUnavailable):  # the entries expire
-                await self._connection.send_many(farewell)
+                await self._connection.send_many(deletions)
         self._topics.clear()
         await self._connection.stop()
 
-    async def add(self, topic: str, *user_ids: int) -> None:
-        """Adds one reference for each; when it returns, senders on all nodes know of the topic_registry.
+    async def add_subscribers(self, topic: str, *user_ids: int) -> None:
+        """Adds one reference for each user; when it returns, publishers on all nodes know of these subscribers.
 
-        After StoreUnavailable the references stand, and are told as soon as Redis is back.
+        After StoreUnavailable the references count, and are written as soon as Redis is back.
         """
         entry = self._topics.setdefault(topic, _Topic(topic))
         entry.users.update(user_ids)
-        await self._tell(entry, "SADD", user_ids)
+        await self._write(entry, "SADD", user_ids)
 
-    async def remove(self, topic: str, *user_ids: int) -> None:
-        """Takes one reference of each back; with the last one the person listens no more on this node."""
+    async def remove_subscribers(self, topic: str, *user_ids: int) -> None:
+        """Drops one reference of each user; one without references no longer subscribes the topic on this node."""
         entry = self._topics.get(topic)
         if entry is None:
             return
@@ -96,36 +97,37 @@ class TopicRegistry:
         gone = [user_id for user_id in known if not entry.users[user_id]]
         for user_id in gone:
             del entry.users[user_id]
-        await self._tell(entry, "SREM", gone)
+        await self._write(entry, "SREM", gone)
 
-    async def leave_behind(self, topic: str, for_s: float) -> None:
-        """Forgets a topic here; the others take its people for listening for so long still, if Redis can be reached."""
+    async def abandon(self, topic: str, *, expire_after_s: float) -> None:
+        """Forgets a topic here; in Redis its entries remain for `expire_after_s`, or TTL_S while Redis is away."""
         if self._topics.pop(topic, None) is not None:
             with contextlib.suppress(StoreUnavailable):  # then the entries expire by themselves
-                await self._connection.send("PEXPIRE", self._own_key(topic), max(1, round(for_s * 1000)))
+                expire_after_ms = max(1, round(expire_after_s * 1000))
+                await self._connection.send("PEXPIRE", self._own_key(topic), expire_after_ms)
 
-    async def on_nodes(self, topic: str, user_ids: Sequence[int]) -> dict[str, list[int]]:
-        """Those of these people who listen now, by node; nodes without any are absent."""
+    async def subscribers_by_node(self, topic: str, user_ids: Sequence[int]) -> dict[str, list[int]]:
+        """Those of these users who subscribe the topic now, by node id; nodes without any are absent."""
         calls = [
             ([_nodes_key(topic)], [" ".join(map(str, user_ids[start : start + IDS_PER_CALL]))])
             for start in range(0, len(user_ids), IDS_PER_CALL)
         ]
         found: dict[str, list[int]] = {}
-        for reply in await self._among.run_many(self._connection, calls):
+        for reply in await self._among_script.run_many(self._connection, calls):
             for node_id, members in _by_node(reply):
                 found.setdefault(node_id, []).extend(map(int, members.split()))
         return found
 
-    async def all_on_nodes(self, topic: str) -> dict[str, set[int]]:
-        """Everybody who listens now, by node; nodes without any are absent."""
-        reply = await self._all.run(self._connection, [_nodes_key(topic)])
-        everybody = {
+    async def all_subscribers_by_node(self, topic: str) -> dict[str, set[int]]:
+        """All users who subscribe the topic now, by node id; nodes without any are absent."""
+        reply = await self._all_script.run(self._connection, [_nodes_key(topic)])
+        users = {
             node_id: {int(member) for member in members.split() if member != _MARK}
             for node_id, members in _by_node(reply)
         }
-        return {node_id: members for node_id, members in everybody.items() if members}
+        return {node_id: members for node_id, members in users.items() if members}
 
-    async def _tell(self, topic: _Topic, verb: str, user_ids: Sequence[int]) -> None:
+    async def _write(self, topic: _Topic, verb: str, user_ids: Sequence[int]) -> None:
         """Changes this node's set. One connection carries all changes: they take effect in the order of the calls."""
         if not user_ids:
             return
@@ -140,14 +142,14 @@ class TopicRegistry:
                 if is_marked:
                     return
                 if registrations == topic.registrations:
-                    topic.missed()
+                    topic.mark_lost()
             await self._register(topic)
         except StoreUnavailable:
-            topic.missed()
+            topic.mark_lost()
             raise
 
     async def _register(self, topic: _Topic) -> None:
-        """Writes all that is known here of a topic in the place of whatever stood there."""
+        """Replaces this node's set in Redis by all subscribers known here."""
         topic.is_registered = True
         topic.registrations += 1
         key = self._own_key(topic.name)
@@ -163,21 +165,21 @@ class TopicRegistry:
                 ("EXEC",),
             ]
         )
-        if topic.owes_notice and self._on_lost is not None:
-            topic.owes_notice = False
+        if topic.must_report_loss and self._on_lost is not None:
+            topic.must_report_loss = False
             self._on_lost(topic.name)
 
     async def _check(self) -> None:
-        """Keeps the entries alive, and writes them again where Redis has lost them."""
+        """Keeps the entries from expiring, and writes them again where Redis has lost them."""
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             for topic in list(self._topics.values()):
                 try:
                     await self._renew(topic)
                 except StoreUnavailable:
-                    topic.missed()
+                    topic.mark_lost()
                 except Exception:
-                    log.exception("listeners_not_renewed", topic=topic.name)
+                    log.exception("topic_not_renewed", topic=topic.name)
 
     async def _renew(self, topic: _Topic) -> None:
         registrations = topic.registrations
@@ -185,7 +187,7 @@ class TopicRegistry:
         if topic.is_registered:
             is_marked, _ = await self._connection.send_many([("SISMEMBER", key, _MARK), ("EXPIRE", key, TTL_S)])
             if not is_marked and registrations == topic.registrations:
-                topic.missed()
+                topic.mark_lost()
         if not topic.is_registered:
             await self._register(topic)
 

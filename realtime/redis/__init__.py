@@ -1,1 +1,1 @@
-"""Connections to Redis, Lua scripts, streams."""
+"""Connections to Redis, Lua scripts, streams of Facts."""

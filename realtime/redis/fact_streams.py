@@ -1,4 +1,4 @@
-"""The fast way of Facts to their consumers. The outbox is the slow and sure one."""
+"""Carries Facts to their consumers over Redis Streams: fast, but not durable. The outbox is the durable way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime.redis.lua_script import Call, LuaScript
 from realtime.redis.pipelined_connection import PipelinedConnection
 
 MAX_ENTRIES_PER_STREAM = 100_000
-"""About how many entries a stream keeps; what is cut off unread comes again from the outbox."""
+"""About how many entries a stream keeps; entries dropped before they were read come again from the outbox."""
 ANSWER_WITHIN_S = 2.0
 
 _ID = b"i"
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One Fact as it lies in a stream. `deliveries` counts how often it was handed out, this time included."""
+    """One Fact in a stream. `deliveries` counts how often it was delivered, this time included."""
 
     stream: str
     entry_id: str
@@ -39,7 +39,7 @@ class Entry:
 class FactStreams:
     """One stream per kind of Fact, one consumer group per consumer. Raises StoreUnavailable while Redis is away.
 
-    Streams and groups are made when they are missing, also after a FLUSHALL; a new group reads what is there already.
+    Missing streams and groups are created, also after a FLUSHALL; a new group begins with the oldest entry.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -55,7 +55,7 @@ class FactStreams:
         await self._redis.aclose()
 
     async def publish(self, entries: Sequence[tuple[str, int, bytes]]) -> None:
-        """Appends (stream, Fact id, body) in this order, in one round trip. After an error some may stand there."""
+        """Appends (stream, Fact id, body) in this order, in one round trip. After an error some may be there."""
         replies = await self._publisher.send_many(
             [
                 ("XADD", _key(stream), "MAXLEN", "~", MAX_ENTRIES_PER_STREAM, "*", _ID, fact_id, _BODY, body)
@@ -67,7 +67,7 @@ class FactStreams:
                 raise reply
 
     async def ensure_groups(self, group: str, streams: Sequence[str]) -> None:
-        """Makes what is missing of the streams and of the group on them."""
+        """Creates the streams that are missing, and the group on them where it is missing."""
         for stream in streams:
             try:
                 await self._within(self._redis.xgroup_create(_key(stream), group, id="0", mkstream=True))
@@ -78,9 +78,9 @@ class FactStreams:
     async def read(
         self, group: str, consumer_name: str, streams: Sequence[str], *, count: int, block_ms: int
     ) -> list[Entry]:
-        """Up to `count` new entries of each stream; waits up to `block_ms` for the first, then answers none.
+        """Up to `count` new entries of each stream; waits up to `block_ms` for the first, then returns none.
 
-        An entry is handed to one consumer of the group; it is its to `ack`.
+        An entry is delivered to one consumer of the group, which has to `ack` it.
         """
         names = {_key(stream): stream for stream in streams}
 
@@ -101,7 +101,7 @@ class FactStreams:
     async def reclaim(
         self, group: str, consumer_name: str, streams: Sequence[str], *, min_idle_ms: int, count: int
     ) -> list[Entry]:
-        """Takes over up to `count` entries of each stream that some consumer got `min_idle_ms` ago and never acked."""
+        """Takes over up to `count` entries of each stream that were delivered `min_idle_ms` ago and never acked."""
 
         async def reclaim() -> list[Entry]:
             claimed: list[Entry] = []
@@ -124,22 +124,22 @@ class FactStreams:
         return await self._healed(group, streams, reclaim)
 
     async def ack(self, group: str, entries: Sequence[Entry]) -> None:
-        """Says that the group is done with these entries. One that is not acked comes again by `reclaim`."""
+        """Marks entries as done by the group. One that is not acked can be taken over by `reclaim`."""
         by_stream: dict[str, list[str]] = {}
         for entry in entries:
             by_stream.setdefault(entry.stream, []).append(entry.entry_id)
         await self._publisher.send_many([("XACK", _key(stream), group, *ids) for stream, ids in by_stream.items()])
 
     async def retire(self, group: str, streams: Sequence[str], *, min_idle_ms: int) -> int:
-        """Forgets the consumers that asked for nothing for so long and hold nothing, and answers how many there were.
+        """Deletes consumers that were idle for `min_idle_ms` and have no unacked entries; returns how many.
 
-        One that lives after all is known again when it next reads.
+        A deleted consumer that is still alive is created again by its next read.
         """
         calls: list[Call] = [([_key(stream)], [group, min_idle_ms]) for stream in streams]
         return sum(cast(list[int], await self._retire.run_many(self._publisher, calls)))
 
     async def lag(self, group: str, streams: Sequence[str]) -> int:
-        """How many entries the group has not acked: not yet read ones, and those under way."""
+        """How many entries the group has not acked: those not yet delivered and those delivered."""
         total = 0
         for stream in streams:
             key = _key(stream)
@@ -151,7 +151,7 @@ class FactStreams:
                 continue
             own = next((row for row in rows if row["name"] == group.encode()), None)
             unread: int | None = own["lag"] if own else None
-            if unread is None:  # there is no such group yet, or the server cannot tell: the bound from above
+            if unread is None:  # no such group yet, or the server does not know: an upper bound
                 total += await self._within(self._redis.xlen(key))
             else:
                 total += unread
@@ -159,7 +159,7 @@ class FactStreams:
         return total
 
     async def _healed(self, group: str, streams: Sequence[str], work: Callable[[], Awaitable[T]]) -> T:
-        """Does something, and again whenever the streams or the group had to be made first."""
+        """Calls `work`, and again after the streams or the group had to be created."""
         while True:
             try:
                 return await work()

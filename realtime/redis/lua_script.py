@@ -1,4 +1,4 @@
-"""Lua scripts that run inside Redis."""
+"""Runs Lua scripts inside Redis."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Call = tuple[Sequence[Argument], Sequence[Argument]]
 
 
 class LuaScript:
-    """One script of the folder `lua`, called by its digest; a server that does not know it is given the text.
+    """One script of the folder `lua`, called by its digest; a server that does not know the digest gets the text.
 
-    The last name is the script's, those before it are of files with functions that it uses.
+    The last of `names` is the script; the files before it define functions that it uses.
     """
 
     def __init__(self, *names: str) -> None:
@@ -27,17 +27,17 @@ class LuaScript:
         self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, connection: PipelinedConnection, keys: Sequence[Argument], *arguments: Argument) -> object:
-        """The answer of one run. Raises StoreUnavailable, or the ResponseError that the script answered."""
+        """The answer of one run. Raises StoreUnavailable, or ResponseError where the script failed."""
         return (await self.run_many(connection, [(keys, arguments)]))[0]
 
     async def run_many(self, connection: PipelinedConnection, calls: Sequence[Call]) -> list[object]:
-        """The answers of several runs in one round trip, in their order."""
+        """The answers of several runs in one round trip, in the order of `calls`."""
         replies = await connection.send_many([self._command("EVALSHA", self._digest, call) for call in calls])
-        unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
-            again = await connection.send_many([self._command("EVAL", self._text, calls[place]) for place in unknown])
-            for place, reply in zip(unknown, again, strict=True):
-                replies[place] = reply
+            again = await connection.send_many([self._command("EVAL", self._text, calls[index]) for index in unknown])
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise reply

@@ -1,4 +1,4 @@
-"""Decides who calls: reads tokens, and refuses those of revoked login sessions and those that have run out."""
+"""Finds the identity of a caller: reads tokens, refuses expired ones and those of revoked login sessions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from realtime.contract.identity import Identity
 from server.accounts.revocations import Revocations
 
 Credentials = Identity | str | None
-"""An identity that a socket was bound to earlier, a bearer token of this very call, or nothing."""
+"""The identity of the caller's connection, a bearer token sent with the call, or None for an anonymous call."""
 
 
 class Authenticator:
-    """Checks credentials the same way for sockets and REST, at every call."""
+    """Checks the credentials of every call, the same way for sockets and REST."""
 
     def __init__(self, tokens: TokenIssuer, revocations: Revocations, clock: Clock) -> None:
         self._tokens = tokens
@@ -20,7 +20,7 @@ class Authenticator:
         self._clock = clock
 
     def identify(self, credentials: Credentials) -> Identity | None:
-        """Who calls; None for nobody. Raises CommandError `unauthenticated` or `token_expired`."""
+        """The caller's identity; None: anonymous. Raises CommandError `unauthenticated` or `token_expired`."""
         if credentials is None:
             return None
         identity = self._tokens.identify(credentials) if isinstance(credentials, str) else credentials

@@ -1,4 +1,4 @@
-"""Hashes and checks passwords in a few threads, so that neither the event loop nor the memory suffers from logins."""
+"""Hashes and verifies passwords in a few threads, which bounds the memory in use and keeps the event loop free."""
 
 from __future__ import annotations
 
@@ -20,57 +20,57 @@ TIME_COST: Final = 2
 MEMORY_COST_KIB: Final = 19 * 1_024
 PARALLELISM: Final = 1
 HASH_MS: Final = 30
-"""What one hash takes about, to tell a refused caller when to come back."""
+"""About the time of one hash, from which `retry_after_ms` is computed."""
 
 _ARGON2_PREFIX: Final = "$argon2"
 _BCRYPT_PREFIXES: Final = ("$2a$", "$2b$", "$2y$")
 _BCRYPT_READS_BYTES: Final = 72
-"""bcrypt ignores the rest; today's library refuses longer input where those that made the hashes cut it off."""
+"""bcrypt ignores the rest. Older libraries cut longer input off, today's raises an error instead."""
 
 ResultT = TypeVar("ResultT")
 
 
 class Passwords:
-    """argon2id. At most `concurrency` passwords at a time and `waiting_max` in line; beyond that, `unavailable`."""
+    """argon2id. Hashes `concurrency` passwords at a time and queues `waiting_max`; refuses more as `unavailable`."""
 
     def __init__(self, *, concurrency: int, waiting_max: int) -> None:
         self._hasher = argon2.PasswordHasher(
             time_cost=TIME_COST, memory_cost=MEMORY_COST_KIB, parallelism=PARALLELISM, type=argon2.Type.ID
         )
-        self._places = threading.BoundedSemaphore(concurrency + waiting_max)
+        self._slots = threading.BoundedSemaphore(concurrency + waiting_max)
         self._retry_after_ms = HASH_MS * (1 + waiting_max // concurrency)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="passwords")
-        self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
+        self._dummy_hash = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        """Raises CommandError: `unavailable` when too many wait, `invalid_payload` over 1,024 bytes."""
+        """Raises CommandError: `unavailable` when the queue is full, `invalid_payload` over 1,024 bytes."""
         secret = _encoded(password)
         return await self._run(lambda: self._hasher.hash(secret))
 
     async def verify(self, stored_hash: str | None, password: str) -> PasswordVerdict:
-        """Takes as long for None, the hash of nobody, as for a real one. Raises CommandError as `hash` does."""
+        """Takes as long for None (no such account) as for a real hash. Raises CommandError as `hash` does."""
         secret = _encoded(password)
         return await self._run(lambda: self._verdict(stored_hash, secret))
 
     def close(self) -> None:
-        """Waits for the passwords that are being hashed, not for those in line."""
+        """Waits for the passwords that are being hashed; drops the queued ones."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def _run(self, work: Callable[[], ResultT]) -> ResultT:
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             raise CommandError(UNAVAILABLE, retry_after_ms=self._retry_after_ms)
         future = self._threads.submit(work)
-        # The thread's end frees the place, not the caller's: who gives up leaves the work behind.
-        future.add_done_callback(lambda done: self._places.release())
+        # Freed by the thread, not by the caller: the work goes on when the caller is cancelled.
+        future.add_done_callback(lambda done: self._slots.release())
         return await asyncio.wrap_future(future)
 
     def _verdict(self, stored_hash: str | None, secret: bytes) -> PasswordVerdict:
         if stored_hash is not None and stored_hash.startswith(_BCRYPT_PREFIXES):
             return self._bcrypt_verdict(stored_hash, secret)
         if stored_hash is not None and not stored_hash.startswith(_ARGON2_PREFIX):
-            stored_hash = None  # an account that cannot be logged into
+            stored_hash = None  # an account without a password
         try:
-            self._hasher.verify(stored_hash or self._nobodys_hash, secret)
+            self._hasher.verify(stored_hash or self._dummy_hash, secret)
         except argon2.exceptions.VerifyMismatchError:
             return PasswordVerdict(correct=False)
         if stored_hash is None:
@@ -79,7 +79,7 @@ class Passwords:
         return PasswordVerdict(correct=True, upgraded_hash=self._hasher.hash(secret) if outdated else None)
 
     def _bcrypt_verdict(self, stored_hash: str, secret: bytes) -> PasswordVerdict:
-        # It takes its own time, so until their first login here such accounts can be told from those of nobody.
+        # bcrypt's time differs from argon2's: until the first login here, it reveals that such an account exists.
         if not bcrypt.checkpw(secret[:_BCRYPT_READS_BYTES], stored_hash.encode()):
             return PasswordVerdict(correct=False)
         return PasswordVerdict(correct=True, upgraded_hash=self._hasher.hash(secret))

@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: from the settings, or made once and kept in a file that only its owner may read."""
+"""The keys that sign access tokens: from the settings, or generated once into a file that only its owner may read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 SECRET_BYTES: Final = 32
-"""As many as SHA-256 has: RFC 7518 asks for no less with HS256."""
+"""The size of a SHA-256 hash, the least that RFC 7518 allows for HS256."""
 FILE_NAME: Final = "token_secrets"
 
 
@@ -29,22 +29,23 @@ class SigningKey:
 
 
 def signing_keys(configured: Sequence[tuple[str, str]], data_dir: Path) -> tuple[SigningKey, ...]:
-    """The keys of this deployment, the one that signs first: those that are configured, else those kept in `data_dir`.
+    """The keys of this deployment, the signing one first: the configured ones, else those of the file in `data_dir`.
 
-    Makes the file (mode 0600) when there is none; processes that start at once get the same keys. Raises SecretsError.
+    Creates the file (mode 0600) when there is none; processes that start at the same time get the same keys. Raises
+    SecretsError.
     """
     if configured:
         return _checked(configured, "TOKEN_SECRETS")
     path = data_dir / FILE_NAME
     try:
         if not path.exists():
-            _make(path)
+            _create(path)
         return _read(path)
     except OSError as error:
         raise SecretsError(f"{path} cannot be used: {error.strerror}; set TOKEN_SECRETS or mend the file") from None
 
 
-def _make(path: Path) -> None:
+def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # mode 0600
     try:
@@ -53,9 +54,9 @@ def _make(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(name, path)  # whole or not at all, and the first one wins
+            os.link(name, path)  # atomic: the file appears whole, and only one process succeeds
         except FileExistsError:
-            pass  # another process was first: its keys are read
+            pass  # another process was first; its keys are used
     finally:
         os.unlink(name)
 

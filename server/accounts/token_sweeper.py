@@ -1,4 +1,4 @@
-"""Forgets refresh tokens that have run out, so that their table does not grow for ever."""
+"""Deletes expired refresh tokens, so that their table does not grow for ever."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class TokenSweeper:
-    """Any number of processes may sweep; each leaves to the others what they have in hand."""
+    """Any number of processes may sweep at the same time: rows that another one has locked are skipped."""
 
     def __init__(self, units: Units, clock: Clock, *, every_s: float = SWEEP_EVERY_S) -> None:
         self._units = units
@@ -40,9 +40,9 @@ class TokenSweeper:
             try:
                 while await self._sweep() == BATCH:
                     pass
-                outage.is_over()
+                outage.succeeded()
             except (Unavailable, Retry) as error:
-                outage.goes_on(error)
+                outage.failed(error)
             except Exception:
                 log.exception("token_sweep_failed")
             await asyncio.sleep(self._every_s)

@@ -1,19 +1,16 @@
-"""Ends connections whose access token runs out or whose login session is revoked, and warns those that can renew."""
+"""Closes connections whose access token expires or whose login session is revoked, and warns them before the expiry."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-from handlers.accounts.contract import SESSION_REVOKED, TOKEN_EXPIRING, SessionRevoked, TokenExpiring
+from handlers.accounts.connection_notices import ConnectionNotice, session_revoked, token_expiring, warn_before_s
 from handlers.ports import Clock
 from realtime.contract.errors import CLOSE_SESSION_REVOKED, CLOSE_TOKEN_EXPIRED, CloseReason
 from realtime.contract.identity import Identity
-from realtime.contract.wire import encode_model
-
-WARN_BEFORE_S: Final = 60.0
 
 
 class Timer(Protocol):
@@ -53,23 +50,22 @@ class _Watched:
 
 
 class TokenWatch:
-    """One timer for each connection with a person; no task.
+    """One timer for each authenticated connection; no task.
 
-    The warning comes 60 s before the end, or after half of the life of tokens that live shorter than two minutes.
-    `call_later` takes seconds and an action; None: the running loop's.
+    `call_later` takes seconds and a callback; None: that of the running loop.
     """
 
     def __init__(self, clock: Clock, *, access_token_ttl_s: float, call_later: CallLater | None = None) -> None:
         self._clock = clock
-        self._warn_before_s = min(WARN_BEFORE_S, access_token_ttl_s / 2)
+        self._warn_before_s = warn_before_s(access_token_ttl_s)
         self._call_later = call_later
         self._watched: dict[str, _Watched] = {}
         self._by_login_session: dict[int, set[str]] = {}
 
-    def arm(self, connection: WatchedConnection) -> None:
-        """Watches the token that `connection.identity` tells of, in place of the one that was watched before.
+    def watch(self, connection: WatchedConnection) -> None:
+        """Watches the token of `connection.identity` instead of the one that was watched before.
 
-        Nothing happens where it is watched already.
+        Does nothing when that token is watched already. Raises TypeError for an anonymous connection.
         """
         identity = connection.identity
         if not isinstance(identity, Identity):
@@ -77,13 +73,13 @@ class TokenWatch:
         watched = self._watched.get(connection.id)
         if watched is not None and watched.identity == identity:
             return
-        self.disarm(connection)
+        self.unwatch(connection)
         timer = self._schedule(connection.id, identity.expires_at_s - self._warn_before_s)
         self._watched[connection.id] = _Watched(connection, identity, warned=False, timer=timer)
         self._by_login_session.setdefault(identity.login_session_id, set()).add(connection.id)
 
-    def disarm(self, connection: WatchedConnection) -> None:
-        """Forgets a connection that has ended; harmless for one that is not watched."""
+    def unwatch(self, connection: WatchedConnection) -> None:
+        """Forgets a connection that has ended; does nothing for one that is not watched."""
         watched = self._watched.pop(connection.id, None)
         if watched is None:
             return
@@ -94,38 +90,38 @@ class TokenWatch:
         if not of_login:
             del self._by_login_session[login_session_id]
 
-    def revoke(self, login_session_ids: Sequence[int]) -> None:
-        """Tells every connection of these login sessions that it is over, and closes it."""
-        body = encode_model(SessionRevoked())
+    def close_revoked(self, login_session_ids: Sequence[int]) -> None:
+        """Notifies every connection of these login sessions, and closes it."""
+        notice = session_revoked()
         for login_session_id in login_session_ids:
             for connection_id in tuple(self._by_login_session.get(login_session_id, ())):
                 connection = self._watched[connection_id].connection
-                self.disarm(connection)
+                self.unwatch(connection)
                 for session in tuple(connection.sessions.values()):
-                    session.send(SESSION_REVOKED.name, body)
+                    session.send(notice.event, notice.data)
                     session.disconnect()
                 connection.close(CLOSE_SESSION_REVOKED)
 
     def _schedule(self, connection_id: str, at_s: float) -> Timer:
         call_later = self._call_later or asyncio.get_running_loop().call_later
-        return call_later(max(0.0, at_s - self._now_s()), lambda: self._wake(connection_id))
+        return call_later(max(0.0, at_s - self._clock.now_s()), lambda: self._check(connection_id))
 
-    def _wake(self, connection_id: str) -> None:
+    def _check(self, connection_id: str) -> None:
         watched = self._watched[connection_id]
         expires_at_s = watched.identity.expires_at_s
-        # Timers run by another clock than tokens: what is early is put off.
-        left_s = expires_at_s - self._now_s()
-        if left_s <= 0:
-            self.disarm(watched.connection)
+        remaining_s = expires_at_s - self._clock.now_s()
+        if remaining_s <= 0:
+            self.unwatch(watched.connection)
             watched.connection.close(CLOSE_TOKEN_EXPIRED)
             return
-        if not watched.warned and left_s <= self._warn_before_s:
+        # Timers follow the loop's clock, tokens the time of day: a timer that fires early is scheduled again.
+        if not watched.warned and remaining_s <= self._warn_before_s:
             watched.warned = True
-            body = encode_model(TokenExpiring(expires_in_s=round(left_s)))
-            for session in tuple(watched.connection.sessions.values()):
-                session.send(TOKEN_EXPIRING.name, body)
+            _send(watched.connection, token_expiring(remaining_s))
         due_s = expires_at_s if watched.warned else expires_at_s - self._warn_before_s
         watched.timer = self._schedule(connection_id, due_s)
 
-    def _now_s(self) -> float:
-        return self._clock.now_s()
+
+def _send(connection: WatchedConnection, notice: ConnectionNotice) -> None:
+    for session in tuple(connection.sessions.values()):
+        session.send(notice.event, notice.data)

@@ -29,11 +29,11 @@ _SUCCESSOR_PURPOSE: Final = b"refresh token successor\0"
 
 
 class BadToken(Exception):
-    """Nobody who knows one of the keys signed this text as a token."""
+    """The text is not a token that was signed with one of the keys."""
 
 
 class _Claims(BaseModel):
-    """What an access token says: a person, their login session, from when until when (Unix seconds)."""
+    """An access token's user, login session, and times of issue and expiry (Unix seconds)."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -45,9 +45,9 @@ class _Claims(BaseModel):
 
 
 def check_signature(token: str, keys: Mapping[str, bytes]) -> bytes:
-    """The bytes that were signed, in compact serialisation with HS256 under the key that `kid` in the header names.
+    """The payload of a JWS in compact serialisation, signed with HS256 and the key that `kid` in its header names.
 
-    Raises BadToken for everything else: other algorithms and `none`, unknown keys, anything that is not well-formed.
+    Raises BadToken for everything else: other algorithms and `none`, unknown keys, malformed text.
     """
     if len(token) > LONGEST_TOKEN:
         raise BadToken("too long")
@@ -62,7 +62,7 @@ def check_signature(token: str, keys: Mapping[str, bytes]) -> bytes:
 
 
 class Tokens:
-    """Makes and reads tokens. The first key signs and all verify: keys are replaced without logging anybody out."""
+    """Issues and reads tokens. The first key signs, all verify: keys can be replaced without logging users out."""
 
     def __init__(self, keys: Sequence[SigningKey], clock: Clock, *, access_token_ttl_s: int) -> None:
         self._signing = keys[0]
@@ -85,7 +85,7 @@ class Tokens:
         return IssuedToken(token, self._access_token_ttl_s)
 
     def identify(self, access_token: str) -> Identity:
-        """Who holds this token. Raises CommandError: `token_expired`, or `unauthenticated` for anything else wrong."""
+        """The holder of this token. Raises CommandError: `token_expired`, or `unauthenticated` for any other fault."""
         try:
             claims = _Claims.model_validate_json(check_signature(access_token, self._keys))
         except (BadToken, ValidationError):
@@ -99,14 +99,14 @@ class Tokens:
         return secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
 
     def successors(self, refresh_token: str) -> Sequence[str]:
-        """The token that follows this one, as this node would give it out, then as nodes with another first key would.
+        """The token that replaces this one: first that of this node, then those of nodes with another first key.
 
-        Only who knows a key can tell it: whoever holds an old token cannot compute the newer ones.
+        It is derived with a signing key, so that the holder of an old token cannot compute newer ones.
         """
         return [_successor(secret, refresh_token) for secret in self._keys.values()]
 
     def fingerprint(self, refresh_token: str) -> bytes:
-        """What is stored of a refresh token. It has 256 random bits, so a plain hash cannot be searched through."""
+        """The hash that is stored of a refresh token; without salt, since nobody can search through 256 random bits."""
         return hashlib.sha256(refresh_token.encode()).digest()
 
 

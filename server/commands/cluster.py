@@ -1,4 +1,4 @@
-"""Several nodes behind a load balancer on one machine, to see what happens when one of them goes."""
+"""Several nodes behind a load balancer on one machine, to see what happens when one of them dies."""
 
 import asyncio
 import os
@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from server.commands.dependencies import dependencies, refuse_busy_port, tell
-from server.commands.kinship import end_with_parent
+from server.commands.dependencies import dependencies, refuse_busy_port, report
+from server.commands.parent_death import terminate_with_parent
 from server.commands.up import box, prepare
 from server.config import CHECKOUT, Settings
 from server.dev.nginx import nginx_binary, nginx_config
@@ -24,18 +24,18 @@ from server.failure import CommandFailed
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0
-"""A node takes up to five seconds to drain."""
+"""Longer than a node takes to drain (5 s at most)."""
 LOOK_EVERY_S = 0.2
 LOCAL = "127.0.0.1"
 
 
 def cluster(settings: Settings, *, nodes: int, workers: int) -> None:
-    """Nodes and workers run behind nginx, with one PostgreSQL and one Redis, until Ctrl-C."""
+    """Runs nodes behind nginx, and workers, with one PostgreSQL and one Redis, until Ctrl-C."""
     nginx = nginx_binary()
     refuse_busy_port(settings)
     with dependencies(settings) as reached, _processes(settings.data_dir / "cluster") as processes:
         login = asyncio.run(prepare(reached))
-        tell(f"starting {nodes} nodes")
+        report(f"starting {nodes} nodes")
         ports = _free_ports(settings.port, nodes + 1)
         node_ports = {f"n{number}": port for number, port in enumerate(ports[1:], 1)}
         for name, port in node_ports.items():
@@ -45,14 +45,14 @@ def cluster(settings: Settings, *, nodes: int, workers: int) -> None:
         for name, port in node_ports.items():
             processes.wait_until_ready(name, port)
         processes.start_nginx(nginx, settings.host, ports[0], node_ports)
-        print(box(_told(settings, ports[0], node_ports, processes, login)), flush=True)
+        print(box(_summary(settings, ports[0], node_ports, processes, login)), flush=True)
         processes.watch()
-        tell("stopping")
-    tell("stopped")
+        report("stopping")
+    report("stopped")
 
 
 class _Processes:
-    """The processes of a cluster, each with a log file in `folder`."""
+    """The processes of the cluster, each with a log file in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -89,21 +89,21 @@ class _Processes:
         raise CommandFailed(f"{name} does not start: {self._folder / name}.log says why")
 
     def watch(self) -> None:
-        """Comes back at Ctrl-C, or when nobody is left to serve."""
+        """Returns at Ctrl-C, or when no node is left. Raises CommandFailed when nginx has ended."""
         try:
             while any(name.startswith("n") and name != "nginx" for name in self._running):
                 time.sleep(LOOK_EVERY_S)
                 for name, process in list(self._running.items()):
                     if process.poll() is not None:
                         del self._running[name]
-                        tell(f"{name} (pid {process.pid}) has ended, the others go on")
+                        report(f"{name} (pid {process.pid}) has ended, the others go on")
                         if name == "nginx":
                             raise CommandFailed(f"nginx has ended: {self._folder / name}.log says why")
         except KeyboardInterrupt:
             return
 
     def stop(self) -> None:
-        """All at once; nginx last, since clients are told over it that the nodes leave."""
+        """Stops nodes and workers at once, then nginx: nodes tell their clients through it that they stop."""
         nodes = {name: process for name, process in self._running.items() if name != "nginx"}
         nginx = {name: process for name, process in self._running.items() if name == "nginx"}
         for group in (nodes, nginx):
@@ -127,8 +127,8 @@ class _Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the one who started them, who stops them in order
-                preexec_fn=end_with_parent(),
+                start_new_session=True,  # Ctrl-C must reach the parent only, which stops them in order
+                preexec_fn=terminate_with_parent(),
             )
 
 
@@ -144,7 +144,7 @@ def _processes(folder: Path) -> Iterator[_Processes]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """What all parts share."""
+    """The environment that all nodes and workers share."""
     return {
         **os.environ,
         "HOST": LOCAL,
@@ -157,7 +157,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _free_ports(first: int, count: int) -> list[int]:
-    """`first` and free ones after it, as near as may be; any free ones for 0."""
+    """Free ports from `first` upwards, or any free ports for 0."""
     found: list[int] = []
     port = first
     while len(found) < count:
@@ -172,7 +172,7 @@ def _free_ports(first: int, count: int) -> list[int]:
     return found
 
 
-def _told(
+def _summary(
     settings: Settings, port: int, node_ports: Mapping[str, int], processes: _Processes, login: DemoLogin | None
 ) -> list[str]:
     shown = "localhost" if settings.host in ("0.0.0.0", "::", LOCAL, "::1") else settings.host

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for a command: the given ones, else the embedded ones."""
+"""PostgreSQL and Redis for a command: those of the settings, else the embedded ones."""
 
 import asyncio
 import re
@@ -15,19 +15,19 @@ from server.failure import CommandFailed
 _PASSWORD_FIELD = re.compile(r"([?&]password=)[^&#]*")
 
 
-def tell(text: str) -> None:
-    """Progress, for whoever waits at the terminal."""
+def report(text: str) -> None:
+    """Prints a line of progress to standard error."""
     print(f"rookery: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def dependencies(settings: Settings, *, redis: bool = True) -> Iterator[Settings]:
-    """Inside the block PostgreSQL, and Redis where it is needed, can be reached at the addresses in the answer.
+    """Yields settings with the addresses of PostgreSQL and Redis, which answer inside the block.
 
     Raises CommandFailed or EmbeddedError.
     """
     with embedded_servers(
-        settings.data_dir, postgres=not settings.database_url, valkey=redis and not settings.redis_url, tell=tell
+        settings.data_dir, postgres=not settings.database_url, valkey=redis and not settings.redis_url, report=report
     ) as urls:
         reached = settings.model_copy(
             update={
@@ -43,7 +43,7 @@ def dependencies(settings: Settings, *, redis: bool = True) -> Iterator[Settings
 
 
 def refuse_busy_port(settings: Settings) -> None:
-    """Raises CommandFailed when nobody could listen there."""
+    """Raises CommandFailed when the server could not listen on its host and port."""
     try:
         with socket.create_server((settings.host, settings.port)):
             pass
@@ -59,7 +59,7 @@ def refuse_busy_port(settings: Settings) -> None:
 
 
 def without_password(url: str) -> str:
-    """An address as it may be shown, wherever in it the password stands."""
+    """The address without its password, which may stand in front of the host or in the query."""
     parts = urlsplit(url)
     shown = url.replace(f":{parts.password}@", ":…@") if parts.password else url
     return _PASSWORD_FIELD.sub(r"\1…", shown)

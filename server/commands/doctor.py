@@ -19,14 +19,14 @@ FREE_SPACE_FLOOR_BYTES = 500_000_000
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     good: bool
     text: str
 
 
 def examine(settings: Settings) -> bool:
-    """Prints a line for each finding; whether all is well. Leaves nothing running that was not."""
+    """Prints a line for each check; returns whether all passed. Stops every server that it starts."""
     all_well = True
     for finding in findings(settings):
         print(f"{'ok ' if finding.good else 'BAD'}  {finding.text}", flush=True)
@@ -35,7 +35,7 @@ def examine(settings: Settings) -> bool:
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """What was found, cheapest first."""
+    """Runs the checks, the cheapest first."""
     yield Finding(True, f"Python {'.'.join(map(str, sys.version_info[:3]))}")
     yield _data_folder(settings.data_dir)
     yield _free_space(settings.data_dir)
@@ -85,5 +85,5 @@ async def _schema(database_url: str) -> Finding:
         missing = await pending(database_url)
     except (MigrationFailed, Unavailable) as error:
         return Finding(False, str(error))
-    # a plain ./run brings it up to date by itself, so it does not keep Rookery from starting
+    # no obstacle: a plain ./run applies them
     return Finding(True, f"{len(missing)} migrations are missing" if missing else "the database is up to date")

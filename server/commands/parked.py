@@ -1,8 +1,8 @@
-"""Facts that a consumer has given up on: shown with their errors, and given to it once more."""
+"""Shows the Facts that a consumer failed on too often, and lets the consumers try them again."""
 
 import asyncio
 
-from server.commands.dependencies import dependencies, tell
+from server.commands.dependencies import dependencies, report
 from server.config import Settings
 from sql.database import load_queries
 from sql.ids import MAX_ID, FactId
@@ -13,13 +13,13 @@ PAGE = 100
 
 
 def parked(settings: Settings, *, replay: bool) -> None:
-    """A line for each parked Fact on standard output, newest first; with `replay` they go to their consumers again."""
+    """Prints a line for each parked Fact, the newest first; with `replay` they go to their consumers again."""
     with dependencies(settings, redis=False) as reached:
-        count = asyncio.run(_go_through(reached, replay=replay))
-    tell(f"{count} parked facts{', sent again' if replay and count else ''}")
+        count = asyncio.run(_list(reached, replay=replay))
+    report(f"{count} parked facts{', sent again' if replay and count else ''}")
 
 
-async def _go_through(settings: Settings, *, replay: bool) -> int:
+async def _list(settings: Settings, *, replay: bool) -> int:
     pool = await open_pool(
         settings.database_url,
         min_size=1,
@@ -43,7 +43,7 @@ async def _go_through(settings: Settings, *, replay: bool) -> int:
                         await db.facts.replay(fact_id=row.fact_id, consumer=row.consumer)
             if not fresh:
                 return len(seen)
-            # Several consumers may have parked the fact that a page ended with.
+            # The last fact of the page is read again: several consumers may have parked it.
             before = FactId(rows[-1].fact_id + 1)
     finally:
         await close_pool(pool, timeout_s=settings.connect_timeout_s)

@@ -1,4 +1,4 @@
-"""Runs the product itself: as server, as worker, or as both in one process."""
+"""Runs Rookery: a server, a worker, or both in one process."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from collections.abc import Callable
 import uvloop
 
 from realtime.process.garbage_collection import spare_full_collections
-from server.commands.dependencies import dependencies, refuse_busy_port, tell
+from server.commands.dependencies import dependencies, refuse_busy_port, report
 from server.config import Settings
 from server.failure import CommandFailed
 
 
 def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[int], None] | None = None) -> None:
-    """Works until SIGTERM or Ctrl-C, then drains and comes back. `on_ready` gets the port that it listens on."""
+    """Runs until SIGTERM or Ctrl-C, then drains and returns. `on_ready` gets the real port."""
     from server.composition.node import run
 
     spare_full_collections()
@@ -21,7 +21,7 @@ def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callab
 
 
 def run_part(settings: Settings, *, serve: bool, work: bool) -> None:
-    """One part of an installation whose schema is brought up to date apart, by `migrate`."""
+    """Runs one part of an installation. Raises CommandFailed while migrations are missing: `migrate` applies them."""
     from sql.migrate import pending
 
     if serve:
@@ -29,7 +29,7 @@ def run_part(settings: Settings, *, serve: bool, work: bool) -> None:
     with dependencies(settings) as reached:
         if missing := asyncio.run(pending(reached.database_url)):
             raise CommandFailed(f"{len(missing)} migrations are missing in the database: run ./run migrate first")
-        run_process(reached, serve=serve, work=work, on_ready=lambda port: tell(_ready(settings, port, serve)))
+        run_process(reached, serve=serve, work=work, on_ready=lambda port: report(_ready(settings, port, serve)))
 
 
 def _ready(settings: Settings, port: int, serve: bool) -> str:

@@ -1,17 +1,17 @@
-"""Fills a database with a network to look at, or to put under load."""
+"""Fills a database with a demo network, to look at or to load test."""
 
 import asyncio
 from pathlib import Path
 
-from server.commands.dependencies import dependencies, tell
+from server.commands.dependencies import dependencies, report
 from server.config import Settings
 
 
 def seed(settings: Settings, *, people: int, posts: int, graph: Path | None, tokens: Path | None) -> None:
-    """People who follow each other and have posted are there, with ready-made access tokens in `tokens`."""
+    """Brings the schema up to date, writes a network, and writes access tokens of its users to `tokens`."""
     from server.dev.seed import seed as write
     from sql.migrate import migrate
 
     with dependencies(settings, redis=False) as reached:
         asyncio.run(migrate(reached.database_url))
-        asyncio.run(write(reached, people=people, posts=posts, graph=graph, tokens=tokens, tell=tell))
+        asyncio.run(write(reached, people=people, posts=posts, graph=graph, tokens=tokens, report=report))

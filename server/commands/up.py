@@ -1,9 +1,9 @@
-"""Everything at once, for newcomers and for development."""
+"""Starts everything at once, for new users and for development."""
 
 import asyncio
 from collections.abc import Sequence
 
-from server.commands.dependencies import dependencies, refuse_busy_port, tell, without_password
+from server.commands.dependencies import dependencies, refuse_busy_port, report, without_password
 from server.commands.process import run_process
 from server.config import Settings
 from server.dev.seed import DemoLogin, seed_if_empty
@@ -11,27 +11,27 @@ from sql.migrate import migrate
 
 
 def up(settings: Settings) -> None:
-    """A whole Rookery runs until Ctrl-C: its database is migrated, and filled with a demo network when it was empty."""
+    """Prepares the database, then runs server and worker until Ctrl-C."""
     refuse_busy_port(settings)
     with dependencies(settings) as reached:
         login = asyncio.run(prepare(reached))
-        tell("starting the server")
+        report("starting the server")
         run_process(
-            reached, serve=True, work=True, on_ready=lambda port: print(box(_told(reached, port, login)), flush=True)
+            reached, serve=True, work=True, on_ready=lambda port: print(box(_summary(reached, port, login)), flush=True)
         )
-        tell("stopping")
-    tell("stopped")
+        report("stopping")
+    report("stopped")
 
 
 async def prepare(settings: Settings) -> DemoLogin | None:
-    """The database is migrated, and filled with a demo network when it was empty; who may log in to look around."""
+    """Brings the schema up to date and fills an empty database with a demo network; returns its demo account."""
     if applied := await migrate(settings.database_url):
-        tell(f"brought the database up to date ({applied} migrations)")
-    return await seed_if_empty(settings, tell=tell)
+        report(f"brought the database up to date ({applied} migrations)")
+    return await seed_if_empty(settings, report=report)
 
 
-def _told(settings: Settings, port: int, login: DemoLogin | None) -> list[str]:
-    """What a newcomer wants to know once it runs."""
+def _summary(settings: Settings, port: int, login: DemoLogin | None) -> list[str]:
+    """Where a new user finds the parts of the running server."""
     shown = "localhost" if settings.host in ("0.0.0.0", "::", "127.0.0.1", "::1") else settings.host
     lines = [
         "Rookery is running",
@@ -50,7 +50,7 @@ def _told(settings: Settings, port: int, login: DemoLogin | None) -> list[str]:
 
 
 def box(lines: Sequence[str]) -> str:
-    """Lines with a frame around them."""
+    """The lines in a frame."""
     width = max(map(len, lines))
     bar = "─" * (width + 2)
     return "\n".join([f"┌{bar}┐", *(f"│ {line.ljust(width)} │" for line in lines), f"└{bar}┘"])

@@ -1,6 +1,6 @@
-"""Makes up a believable network: people, who follows whom, what they post, like, answer and write to each other.
+"""Generates a believable network: users, follows, posts, likes, comments, conversations.
 
-Nothing here touches a database. The same numbers and the same `seed` give the same network but for its times.
+Nothing here touches a database. The same arguments with the same `seed` give the same network, except for its times.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Edge = tuple[int, int]
 
 @dataclass(slots=True)
 class DemoNetwork:
-    """Records of every kind, in an order in which they can be stored."""
+    """Records of all kinds, in an order in which they can be stored."""
 
     people: list[PersonRecord] = field(default_factory=list)
     follows: list[FollowRecord] = field(default_factory=list)
@@ -49,7 +49,7 @@ class DemoNetwork:
 
 
 def read_edges(path: Path) -> list[Edge]:
-    """The friendships of an edge list: two numbers a line, `#` begins a comment. Raises CommandFailed."""
+    """Reads an edge list: two numbers a line, `#` begins a comment. Raises CommandFailed."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -70,10 +70,10 @@ def read_edges(path: Path) -> list[Edge]:
 
 
 class NetworkMaker:
-    """Makes one network. `password_hash` is everybody's."""
+    """Generates one network. `password_hash` is that of all users."""
 
     def __init__(self, *, password_hash: str, now: datetime.datetime, seed: int, prefix: str) -> None:
-        from faker import Faker  # a fifth of a second, which a start that makes up nobody need not wait for
+        from faker import Faker  # here, since it takes 0.2 s, and most starts generate nothing
 
         self._random = random.Random(seed)
         self._faker = Faker()
@@ -86,7 +86,7 @@ class NetworkMaker:
         self._phrases = [self._faker.sentence(nb_words=self._random.randint(4, 14)) for _ in range(PHRASES)]
 
     def from_edges(self, edges: Sequence[Edge], *, posts: int) -> DemoNetwork:
-        """The people of a friendship graph, who follow each other in both directions."""
+        """The users of a friendship graph; each edge becomes a follow in both directions."""
         names = sorted({person for edge in edges for person in edge})
         places = {name: place for place, name in enumerate(names)}
         self._add_people(len(names), demo=False)
@@ -95,8 +95,8 @@ class NetworkMaker:
         )
         return self._fill(posts)
 
-    def made_up(self, people: int, *, posts: int, demo: bool) -> DemoNetwork:
-        """People some of whom have many followers; `demo`: the first one is the account for newcomers."""
+    def generated(self, people: int, *, posts: int, demo: bool) -> DemoNetwork:
+        """A network in which some users have many followers; with `demo`, the first user is the demo account."""
         self._add_people(people, demo=demo)
         self._add_follows(self._choose_follows(people))
         return self._fill(posts)
@@ -110,7 +110,7 @@ class NetworkMaker:
     def _moment(self, days_ago: float) -> tuple[datetime.datetime, int]:
         moment = self._now - datetime.timedelta(days=days_ago)
         floor = id_floor_ms(int(moment.timestamp() * 1000))
-        # Random low bits keep an id apart from what a server makes in that millisecond.
+        # Random low bits: the id must differ from those that a server generates in the same millisecond.
         while (made := floor | self._random.getrandbits(22)) in self._taken:
             pass
         self._taken.add(made)
@@ -136,7 +136,7 @@ class NetworkMaker:
             )
 
     def _choose_follows(self, count: int) -> Iterable[tuple[int, int]]:
-        """Everybody follows some, and rather those whom many follow."""
+        """Pairs of follower and followed user; a user with many followers is chosen more often."""
         popular = list(range(count))
         for follower in range(count):
             for _ in range(min(count - 1, self._random.randint(1, 2 * FOLLOWS_EACH))):

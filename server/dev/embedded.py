@@ -1,4 +1,4 @@
-"""Runs the embedded servers for as long as any command of this checkout needs them."""
+"""Runs the embedded servers while any command of this checkout needs them."""
 
 import fcntl
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 from server.dev.embedded_binaries import EmbeddedError
 from server.dev.embedded_postgres import EmbeddedPostgres
 from server.dev.embedded_valkey import EmbeddedValkey
-from server.dev.embedded_watch import EmbeddedServer, revived
+from server.dev.embedded_watch import EmbeddedServer, restarted_when_dead
 
 __all__ = ["EmbeddedError", "EmbeddedUrls", "embedded_servers", "in_use"]
 
 
 @dataclass(frozen=True)
 class EmbeddedUrls:
-    """Where the embedded servers listen; None for one that was not asked for."""
+    """The addresses of the embedded servers; None for one that was not requested."""
 
     database_url: str | None
     redis_url: str | None
@@ -31,26 +31,25 @@ def embedded_servers(
     postgres: bool = True,
     valkey: bool = True,
     durable: bool = True,
-    tell: Callable[[str], None] = lambda text: None,
+    report: Callable[[str], None] = lambda text: None,
 ) -> Iterator[EmbeddedUrls]:
-    """Servers with their data in `folder` are up inside the block.
+    """Servers with their data in `folder` run inside the block; one that dies is started again.
 
-    Commands share them: who comes first starts them, who leaves last stops them. A command that was killed counts as
-    gone, so its servers are found by the next one. One that dies is started again. `tell` is called before each thing
-    that takes time, and when a server dies, then from another thread.
-    Raises EmbeddedError with one line that says what to do.
+    Commands share them: the first one starts them, the last one stops them. A command that was killed no longer counts,
+    and its servers are used by the next command. `report` gets a line before each slow step, and, from another thread,
+    when a server dies. Raises EmbeddedError with one line that says what to do.
     """
     database = EmbeddedPostgres(folder, durable=durable) if postgres else None
     cache = EmbeddedValkey(folder) if valkey else None
-    with _turn(folder):
+    with _exclusive(folder):
         users = _open(folder / "embedded.users")
         fcntl.flock(users, fcntl.LOCK_SH)
         try:
             if database is not None and not database.running():
-                tell("starting PostgreSQL")
+                report("starting PostgreSQL")
                 database.start()
             if cache is not None and not cache.running():
-                tell("starting Valkey")
+                report("starting Valkey")
                 cache.start()
         except BaseException:
             _leave(folder, users, database, cache)
@@ -61,18 +60,18 @@ def embedded_servers(
     if cache is not None:
         watched["Valkey"] = cache
     try:
-        with revived(watched, turn=partial(_turn, folder), tell=tell):
+        with restarted_when_dead(watched, lock=partial(_exclusive, folder), report=report):
             yield EmbeddedUrls(database.url if database else None, cache.url if cache else None)
     finally:
-        with _turn(folder):
+        with _exclusive(folder):
             _leave(folder, users, database, cache)
 
 
 def in_use(folder: Path) -> bool:
-    """Whether some living command uses the embedded servers of `folder`."""
+    """Whether a running command uses the embedded servers of `folder`."""
     if not (folder / "embedded.users").exists():
         return False
-    with _turn(folder):
+    with _exclusive(folder):
         users = _open(folder / "embedded.users")
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,16 +83,16 @@ def in_use(folder: Path) -> bool:
 
 
 def _leave(folder: Path, users: int, database: EmbeddedPostgres | None, cache: EmbeddedValkey | None) -> None:
-    """Called in turn. The kernel keeps the count of users: a lock dies with its process, however that ends."""
+    """Called inside `_exclusive`. The users are counted by the kernel: a file lock ends with its process."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        # somebody else still works with them and will stop them
+        # another command still uses the servers and will stop them
         for server in (cache, database):
             if server is not None:
-                server.let_go()
+                server.detach()
     else:
-        # another command may have started the one that this one did not ask for
+        # stops both: another command may have started the one that this command does not use
         (cache or EmbeddedValkey(folder)).stop()
         (database or EmbeddedPostgres(folder)).stop()
     finally:
@@ -101,8 +100,8 @@ def _leave(folder: Path, users: int, database: EmbeddedPostgres | None, cache: E
 
 
 @contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """One command at a time starts or stops servers."""
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Only one command at a time starts or stops servers."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _open(folder / "embedded.turn")

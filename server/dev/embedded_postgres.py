@@ -1,4 +1,4 @@
-"""Runs a private PostgreSQL in a folder, for people who have none."""
+"""Runs a private PostgreSQL in a folder, for users without one of their own."""
 
 import hashlib
 import os
@@ -21,12 +21,12 @@ _SOCKET_NAME = ".s.PGSQL.5432"
 
 
 class EmbeddedPostgres:
-    """PostgreSQL with its data in `folder`/postgres, reached only over a socket that other users cannot open.
+    """PostgreSQL with its data in `folder`/postgres, reachable only over a socket that other users cannot open.
 
-    It runs in a session of its own and survives the process that started it, also when that is killed: `start` finds
-    a running one and uses it. Callers take turns (see `embedded.py`). `durable=False` trades safety of the data
-    against a power cut for speed. Where user namespaces are blocked, root's data lies in a folder of /var/lib that
-    belongs to `nobody`, with a link to it in its usual place.
+    It survives the process that started it, also when that is killed; `start` uses one that runs already. Callers must
+    exclude each other (see `embedded.py`). `durable=False` is faster, and loses data in a power cut. For root, where
+    user namespaces are blocked, the data lies in a folder below /var/lib that belongs to `nobody`, with a symbolic link
+    in its usual place.
     """
 
     def __init__(self, folder: Path, *, durable: bool = True, user_namespaces: bool = True) -> None:
@@ -39,18 +39,18 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Where it listens, as asyncpg and libpq read it."""
+        """Its address, as asyncpg and libpq read it."""
         return f"postgresql://{USER}@/{DATABASE}?host={quote(str(self._socket_folder()))}"
 
     def running(self) -> bool:
         return self._status() == "ready"
 
     def died(self) -> bool:
-        """Whether there is no server process; one that starts, stops or recovers lives."""
+        """Whether there is no server process; a server that starts, stops or recovers has not died."""
         return self._status() == ""
 
     def start(self) -> None:
-        """Leave it running and ready, made anew when there is none yet. Raises EmbeddedError."""
+        """Returns when it is ready; creates the database when there is none. Raises EmbeddedError."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if self.running():
@@ -66,10 +66,10 @@ class EmbeddedPostgres:
             self._launch(binaries, identity)
             self._make_database(binaries, identity)
         except OSError as error:
-            raise _told(f"cannot keep a database in {self._folder}", error.strerror or str(error)) from error
+            raise _failure(f"cannot keep a database in {self._folder}", error.strerror or str(error)) from error
 
     def stop(self) -> None:
-        """Leave it stopped with everything on disk; open connections are closed. Harmless when it is not running."""
+        """Closes open connections and returns when it has stopped. Does nothing when it is not running."""
         pid = self._pid()
         if pid is None or not _works_in(pid, self.data.resolve()):
             return
@@ -86,14 +86,14 @@ class EmbeddedPostgres:
         while _works_in(pid, self.data.resolve()) and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def let_go(self) -> None:
-        """Leave it running, for somebody else to stop."""
+    def detach(self) -> None:
+        """Leaves it running, for another command to stop."""
         if self._process is not None:
-            self._process.returncode = 0  # or Popen warns, once nobody minds the process, that it still runs
+            self._process.returncode = 0  # otherwise Popen warns that the process still runs
             self._process = None
 
     def _identity(self) -> SystemUser:
-        # what was made for `nobody` stays with `nobody`, also after user namespaces became available
+        # data that belongs to `nobody` stays so, also when user namespaces become available
         return ordinary_user(user_namespaces=self._user_namespaces and not self.data.is_symlink())
 
     def _socket_folder(self) -> Path:
@@ -105,7 +105,7 @@ class EmbeddedPostgres:
         return Path(tempfile.gettempdir()) / f"rookery-{_short_name(self._folder)}"
 
     def _status(self) -> str:
-        """The server's own word in its pid file: `starting`, `ready`, `stopping`; empty when there is no server."""
+        """The status in the server's pid file: `starting`, `ready`, `stopping`; empty when there is no server."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             pid = int(lines[0])
@@ -122,7 +122,7 @@ class EmbeddedPostgres:
             return None
 
     def _share_with(self, uid: int, binaries: Path) -> Path:
-        """Put data and programs where `uid` can reach them, even from a checkout below a closed home folder."""
+        """Puts data and programs where `uid` can read them, also when the checkout is in a private home folder."""
         place = Path("/var/lib") / f"rookery-{_short_name(self._folder)}"
         place.mkdir(mode=0o755, exist_ok=True)
         if not self.data.is_symlink():
@@ -149,18 +149,18 @@ class EmbeddedPostgres:
             raise self._damaged("it holds files but no database")
         unfinished = target.with_name(
             "postgres.new"
-        )  # renamed when done: an interrupted start leaves nothing half made
+        )  # renamed at the end: an interrupted start leaves no incomplete database
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if identity.uid is not None:
             os.chown(unfinished, identity.uid, identity.uid)
         command = [str(binaries / "initdb"), "-D", str(unfinished), "-U", USER, "--auth=trust", "--encoding=UTF8"]
-        # sorts by code point, which indexes can use for prefixes and which no system update changes
+        # sorts by code point: indexes can serve prefixes, and no system update changes the order
         command += ["--locale=C.UTF-8", "--lc-collate=C", *([] if self._durable else ["--no-sync"])]
         done = identity.run(command, cwd=target.parent)
         if done.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise _told(f"cannot make a database in {self._folder}", _reason(done.stdout))
+            raise _failure(f"cannot make a database in {self._folder}", _reason(done.stdout))
         if target.exists():
             target.rmdir()
         unfinished.rename(target)
@@ -177,16 +177,16 @@ class EmbeddedPostgres:
             )
 
     def _clear_stale_pid(self) -> None:
-        """Take away the marks of a server that was killed: its number may belong to another program by now."""
+        """Removes the pid files of a server that was killed: its pid may belong to another program now."""
         if self._process is not None:
             self._process.poll()
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while _anyone_works_in(self.data.resolve()):  # children of a killed server end by themselves
+        while _is_used(self.data.resolve()):  # the children of a killed server end by themselves
             if time.monotonic() > deadline:
                 raise EmbeddedError(f"another PostgreSQL still uses {self.data}: stop it, then start again")
             time.sleep(0.02)
-        for mark in (self.data / "postmaster.pid", self._socket_folder() / f"{_SOCKET_NAME}.lock"):
-            mark.unlink(missing_ok=True)
+        for path in (self.data / "postmaster.pid", self._socket_folder() / f"{_SOCKET_NAME}.lock"):
+            path.unlink(missing_ok=True)
 
     def _launch(self, binaries: Path, identity: SystemUser) -> None:
         sockets = self._socket_folder()
@@ -218,7 +218,7 @@ class EmbeddedPostgres:
             time.sleep(0.01)
 
     def _make_database(self, binaries: Path, identity: SystemUser) -> None:
-        """A login proves more than a server that says it is ready: the files of a database are opened only then."""
+        """Creates the database, or connects to it: PostgreSQL opens the files of a database only at a connection."""
         where = ["-h", str(self._socket_folder()), "-U", USER]
         made = self.data / "rookery-database-made"
         if made.exists():
@@ -231,14 +231,14 @@ class EmbeddedPostgres:
         made.touch()
 
     def _damaged(self, reason: str) -> EmbeddedError:
-        return _told(
+        return _failure(
             f"the database in {self.data} does not start",
             reason,
             f": restore it from a backup, or start anew with ./run reset; its log is {self._log_path}",
         )
 
 
-def _told(what: str, reason: str, way_out: str = "") -> EmbeddedError:
+def _failure(what: str, reason: str, way_out: str = "") -> EmbeddedError:
     if "No space left on device" in reason:
         return EmbeddedError("the disk is full: free some space (100 MB at least), then start again")
     return EmbeddedError(f"{what} ({reason}){way_out}")
@@ -249,7 +249,7 @@ def _short_name(folder: Path) -> str:
 
 
 def _reason(output: str) -> str:
-    """The line of a PostgreSQL log or program that tells most."""
+    """The most telling line of the output of a PostgreSQL program."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     for word in ("No space left on device", "PANIC:", "FATAL:", "error:"):
         for line in lines:
@@ -259,7 +259,7 @@ def _reason(output: str) -> str:
 
 
 def _works_in(pid: int, folder: Path) -> bool:
-    """Whether this process is alive and is the PostgreSQL of that folder (each makes its data its working folder)."""
+    """Whether this process is alive and is the PostgreSQL of that folder (its working folder is its data folder)."""
     try:
         return os.readlink(f"/proc/{pid}/cwd") == str(folder)
     except PermissionError:
@@ -271,12 +271,12 @@ def _works_in(pid: int, folder: Path) -> bool:
         return False
 
 
-def _anyone_works_in(folder: Path) -> bool:
+def _is_used(folder: Path) -> bool:
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
                 if os.readlink(f"/proc/{entry.name}/cwd") == str(folder):
                     return True
             except OSError:
-                continue  # it ended meanwhile, or is another user's
+                continue  # the process has ended, or belongs to another user
     return False

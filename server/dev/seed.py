@@ -43,54 +43,55 @@ DEMO_POSTS = 2_000
 DEMO_SEED = 1
 SEEDING_TIMEOUT_MS = 600_000
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class DemoLogin:
-    """With what a newcomer can log in to the demo network."""
+    """An account of the demo network, shown to new users."""
 
     username: str
     password: str
 
 
-async def seed_if_empty(settings: Settings, *, tell: Tell) -> DemoLogin | None:
-    """A database without people gets a demo network; None when its people are not those of the demo."""
+async def seed_if_empty(settings: Settings, *, report: Report) -> DemoLogin | None:
+    """Fills a database without users with a demo network. Returns None when the users are not those of the demo."""
     async with _Seeding(settings) as seeding:
         if not await seeding.has_people():
-            tell("making a demo network")
+            report("making a demo network")
             maker = await seeding.maker(seed=DEMO_SEED, prefix="")
-            await seeding.store(maker.made_up(DEMO_PEOPLE, posts=DEMO_POSTS, demo=True), tell)
+            await seeding.store(maker.generated(DEMO_PEOPLE, posts=DEMO_POSTS, demo=True), report)
         has_demo = await seeding.has_demo()
     return DemoLogin(DEMO_USERNAME, DEMO_PASSWORD) if has_demo else None
 
 
 async def seed(
-    settings: Settings, *, people: int, posts: int, graph: Path | None, tokens: Path | None, tell: Tell
+    settings: Settings, *, people: int, posts: int, graph: Path | None, tokens: Path | None, report: Report
 ) -> None:
-    """Writes people who follow each other and have posted; `graph` is an edge list whose people come instead.
+    """Writes users who follow each other and have posted; `graph` is an edge list that replaces `people`.
 
-    `tokens` gets a line of JSON for each of them, in the graph's order: `user_id`, `username`, `access_token`,
-    `refresh_token`. All have the demo's password. The network is stored as a whole or not at all. Raises CommandFailed.
+    Writes a line of JSON for each user to `tokens`, in the order of the graph: `user_id`, `username`, `access_token`,
+    `refresh_token`. All users have the password of the demo. The network is stored as a whole or not at all. Raises
+    CommandFailed.
     """
     edges = read_edges(graph) if graph is not None else None
     if tokens is not None:
-        _make_private(tokens)
+        _create_private(tokens)
     async with _Seeding(settings) as seeding:
         maker = await seeding.maker(seed=secrets.randbits(32), prefix=f"s{secrets.token_hex(2)}.")
-        tell("making up the network")
+        report("making up the network")
         if edges is not None:
             network = maker.from_edges(edges, posts=posts)
         else:
-            network = maker.made_up(people, posts=posts, demo=not await seeding.has_people())
-        await seeding.store(network, tell)
+            network = maker.generated(people, posts=posts, demo=not await seeding.has_people())
+        await seeding.store(network, report)
         if tokens is not None:
             await seeding.write_tokens(network.people, tokens)
-            tell(f"wrote {len(network.people):,} logins to {tokens}")
+            report(f"wrote {len(network.people):,} logins to {tokens}")
 
 
 class _Seeding:
-    """One connection to the database for as long as its block lasts."""
+    """A connection to the database inside its block."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -126,8 +127,8 @@ class _Seeding:
             passwords.close()
         return NetworkMaker(password_hash=password_hash, now=SystemClock().now(), seed=seed, prefix=prefix)
 
-    async def store(self, network: DemoNetwork, tell: Tell) -> None:
-        """All or nothing, with a line of progress for each kind."""
+    async def store(self, network: DemoNetwork, report: Report) -> None:
+        """Stores all records in one transaction, and reports each kind."""
         started_s = time.monotonic()
         parts: Sequence[tuple[str, type[Record], Sequence[Record]]] = (
             ("people", PersonRecord, network.people),
@@ -142,11 +143,11 @@ class _Seeding:
         async with self._units.write() as db:
             for name, kind, records in parts:
                 await copy_records(db, kind, records)
-                tell(f"wrote {len(records):,} {name}")
+                report(f"wrote {len(records):,} {name}")
             await self._recount(db, network)
         async with self._units.read() as db:
             await db.network.analyze_tables()
-        tell(f"the network stands after {time.monotonic() - started_s:.1f} s")
+        report(f"the network is complete after {time.monotonic() - started_s:.1f} s")
 
     async def _recount(self, db: Database, network: DemoNetwork) -> None:
         await db.network.recount_people(
@@ -180,8 +181,8 @@ class _Seeding:
         path.write_bytes(b"".join(lines))
 
 
-def _make_private(path: Path) -> None:
-    """Makes a file that nobody else may read, before the work whose end is written into it."""
+def _create_private(path: Path) -> None:
+    """Creates a file that only its owner may read, before the long work whose result goes into it."""
     try:
         path.touch(mode=0o600)
     except OSError as error:

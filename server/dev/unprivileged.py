@@ -13,13 +13,13 @@ _NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY
 
 @dataclass(frozen=True)
 class SystemUser:
-    """As whom a program runs. `uid` is None where it keeps the uid of this process, as seen from outside."""
+    """The user that a program runs as. `uid` is None where it keeps the uid of this process, seen from outside."""
 
     prefix: tuple[str, ...] = ()
     uid: int | None = None
 
     def run(self, command: Sequence[str], *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end; its whole output is in `stdout`."""
+        """Runs a program to its end; standard output and standard error are both in `stdout`."""
         return subprocess.run(
             [*self.prefix, *command],
             cwd=cwd,
@@ -34,7 +34,7 @@ class SystemUser:
         )
 
     def spawn(self, command: Sequence[str], *, cwd: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        """Start a server in a session of its own: Ctrl-C at the terminal does not reach it."""
+        """Starts a server in a process session of its own, so that Ctrl-C does not reach it."""
         return subprocess.Popen(
             [*self.prefix, *command],
             cwd=cwd,
@@ -49,7 +49,7 @@ class SystemUser:
 
 
 def ordinary_user(*, user_namespaces: bool = True) -> SystemUser:
-    """This user where that is not root; else root behind a user namespace; else, where those are blocked, `nobody`."""
+    """The present user unless that is root; for root a user namespace, or `nobody` where namespaces are blocked."""
     if os.geteuid() != 0:
         return SystemUser()
     if user_namespaces:
@@ -57,5 +57,5 @@ def ordinary_user(*, user_namespaces: bool = True) -> SystemUser:
             if subprocess.run([*_NAMESPACE, "true"], capture_output=True, timeout=10).returncode == 0:
                 return SystemUser(prefix=_NAMESPACE)
         except (OSError, subprocess.TimeoutExpired):
-            pass  # no such program, or a kernel that hangs on it: the same as blocked
+            pass  # there is no such program, or the kernel hangs: treated as blocked
     return SystemUser(uid=NOBODY)

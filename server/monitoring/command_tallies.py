@@ -1,6 +1,6 @@
 """How often each command was answered with what, and how long it took, as Prometheus reads it.
 
-Counted in plain integers that are put into Prometheus' form when somebody asks: its own counters take locks.
+Counted in plain integers, which become Prometheus metrics at each scrape: Prometheus' own counters take locks.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class CommandTally:
         self._buckets = [0] * (len(BUCKETS_S) + 1)
         self._seconds = 0.0
 
-    def note(self, result: str, seconds: float) -> None:
+    def count(self, result: str, seconds: float) -> None:
         """Counts an answer; `result` is "ok" or the error's code."""
         self._results[result] = self._results.get(result, 0) + 1
         self._buckets[bisect_left(BUCKETS_S, seconds)] += 1
         self._seconds += seconds
 
-    def show(self, name: str, answers: CounterMetricFamily, times: HistogramMetricFamily) -> None:
+    def add_to(self, name: str, answers: CounterMetricFamily, times: HistogramMetricFamily) -> None:
         for result, count in self._results.items():
             answers.add_metric([name, result], count)
         if self._results:
@@ -42,13 +42,13 @@ class CommandTally:
 
 
 class CommandTallies(Collector):
-    """The tallies of a process by command name."""
+    """The tallies of this process, by command name."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, CommandTally] = {}
 
     def of(self, name: str) -> CommandTally:
-        """The one tally of this name."""
+        """The tally of a command; the same object at every call."""
         return self._tallies.setdefault(name, CommandTally())
 
     def collect(self) -> Iterator[Metric]:
@@ -57,6 +57,6 @@ class CommandTallies(Collector):
             "rookery_command_seconds", "Time from a command's arrival to its answer.", labels=["command"]
         )
         for name, tally in self._tallies.items():
-            tally.show(name, answers, times)
+            tally.add_to(name, answers, times)
         yield answers
         yield times

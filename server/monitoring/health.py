@@ -1,4 +1,4 @@
-"""What operators and load balancers ask: is it alive, may it get traffic, what does it count."""
+"""The endpoints of operators and load balancers: `/health`, `/ready`, `/metrics`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from realtime.engine.drain_state import DrainState
 from realtime.pubsub.backplane import Backplane
 from server.monitoring.metrics import Metrics
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
 Check = Callable[[], Awaitable[str | None]]
-"""None when all is well, else one sentence about what is not."""
+"""Returns None when all is well, else one sentence about the problem."""
 
 
 class Health:
-    """`/health` answers while the process lives; `/ready` is 503 while a dependency is deaf or the server drains."""
+    """`/health` answers while the process lives; `/ready` is 503 while one of the checks finds a problem."""
 
     def __init__(self, checks: Mapping[str, Check], metrics: Metrics, version: str) -> None:
         self._checks = checks
@@ -43,8 +44,8 @@ class Health:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
 
-def readiness(units: Units, backplane: Backplane, *, is_draining: Callable[[], bool]) -> Mapping[str, Check]:
-    """What a node needs for being given clients."""
+def readiness(units: Units, backplane: Backplane, drain_state: DrainState) -> Mapping[str, Check]:
+    """The checks of `/ready`: PostgreSQL answers, the node receives its own messages over Redis, it does not drain."""
 
     async def database() -> str | None:
         try:
@@ -54,10 +55,10 @@ def readiness(units: Units, backplane: Backplane, *, is_draining: Callable[[], b
             return f"PostgreSQL: {error}"
         return None
 
-    async def backplane_heard() -> str | None:
+    async def backplane_check() -> str | None:
         return None if backplane.healthy else "this node does not hear itself over Redis"
 
     async def traffic() -> str | None:
-        return "draining" if is_draining() else None
+        return "draining" if drain_state.is_draining else None
 
-    return {"database": database, "backplane": backplane_heard, "traffic": traffic}
+    return {"database": database, "backplane": backplane_check, "traffic": traffic}

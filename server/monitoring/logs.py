@@ -1,4 +1,4 @@
-"""What a process tells about itself in its log: one JSON object a line for machines, coloured lines for people."""
+"""The log of a process: one JSON object a line for machines, coloured lines for people."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ LogFormat = Literal["auto", "console", "json"]
 
 
 def set_up_logging(*, log_format: LogFormat, level: str) -> None:
-    """From here on everything that is logged, by structlog or by the standard library, goes to standard error alike."""
+    """Sends all log lines, those of structlog and of the standard library, to standard error in one format."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
@@ -22,7 +22,7 @@ def set_up_logging(*, log_format: LogFormat, level: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console, key="time"),
     ]
-    # plain tracebacks: those that show local variables would show passwords and tokens
+    # plain tracebacks: local variables hold passwords and tokens
     rendering: list[Processor] = (
         [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)]
         if console
@@ -45,12 +45,12 @@ def set_up_logging(*, log_format: LogFormat, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(threshold)
     logging.captureWarnings(True)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # a line per request says less than the metrics
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # the metrics say more than a line per request
     logging.getLogger("aiohttp.server").addFilter(_lower_malformed_requests)
 
 
 def _lower_malformed_requests(record: logging.LogRecord) -> bool:
-    """What is no HTTP is the client's fault and answered with 400: as an error anybody could fill the log with it."""
+    """Malformed HTTP is answered with 400; if it were logged as an error, any client could fill the log."""
     if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
     return record.levelno >= logging.getLogger().level
@@ -60,5 +60,5 @@ def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
     event = {"time": event.pop("time", None), "level": event.pop("level", None), "event": event.pop("event"), **event}
     try:
         return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # lone surrogates and numbers past 64 bits come from clients, and must not keep a line away
+    except TypeError:  # values of clients may hold lone surrogates and numbers past 64 bits
         return json.dumps(event, default=str)

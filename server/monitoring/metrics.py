@@ -1,4 +1,4 @@
-"""What this process counts, as Prometheus reads it at `/metrics`. One registry per process, made at start."""
+"""The metrics of this process, which Prometheus reads at `/metrics`. One registry per process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from server.monitoring.command_tallies import CommandTallies
 
 
 class Metrics:
-    """The process's counters; `commands` are those of its commands."""
+    """`commands` counts answers and times of commands."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -29,17 +29,17 @@ class Metrics:
         self._deliveries.inc(count)
 
     def reaction(self, consumer: str, result: str) -> None:
-        """Counts a Fact that a consumer dealt with; `result` is "done", "repeat", "failed" or "parked"."""
+        """Counts a run of a consumer; `result` is "done", "repeat", "waits", "failed" or "parked"."""
         self._reactions.labels(consumer, result).inc()
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Counts something that has no metric of its own, such as the feed lists that one post was written into."""
+        """Counts something that has no metric of its own, such as the feed lists that a post was written into."""
         self._counts.labels(name).inc(amount)
 
     def settable_gauge(self, name: str, description: str, label: str) -> Gauge:
-        """A gauge with one label, for values that a loop measures from time to time."""
+        """A gauge with one label, which its owner sets."""
         return Gauge(name, description, [label], registry=self._registry)
 
     def render(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)

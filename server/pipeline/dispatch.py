@@ -1,6 +1,6 @@
-"""The one pipeline of every command and every reaction, whichever transport or stream brought it:
+"""The one pipeline of all commands and all consumers of Facts, whichever transport or stream they come from.
 
-find, count, authenticate, check the size, validate, do, store the facts, commit, then publish and answer.
+For a command: find, count, authenticate, check the size, validate, run, store the Facts, commit, publish, answer.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from realtime.limits.limiter import Check, Limiter
 from realtime.limits.networks import network_of
 from realtime.pubsub.fanout import Fanout
 from server.accounts.authenticator import Authenticator, Credentials
-from server.pipeline.payload_faults import faults_of
-from server.pipeline.ready_commands import Admission, ReadyCommand, ReadyCommands
+from server.pipeline.command_table import CommandEntry, CommandTable, KnownCommand
+from server.pipeline.field_errors import field_errors
 from server.pipeline.unit_runner import UnitRunner
 from sql.errors import Unavailable
 
@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class Request(NamedTuple):
-    """One call as a transport hands it over. `payload` is decoded JSON, or the reason why it could not be decoded."""
+    """A call as a transport received it. `payload` is decoded JSON, or the reason why it could not be decoded."""
 
     namespace: str
     name: str
@@ -58,90 +58,90 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`body` is the encoded answer for any transport; `error` is None when the command was done."""
+    """`body` is the encoded answer for any transport; `error` is None when the command succeeded."""
 
     body: bytes
     error: CommandError | None
 
 
 class Dispatcher:
-    """Carries out commands and reactions. Never raises for a command: whatever happens is an answer."""
+    """Runs commands and consumers. A command never raises: every failure becomes an answer."""
 
     def __init__(
         self,
         *,
-        commands: ReadyCommands,
-        operations: UnitRunner,
+        commands: CommandTable,
+        unit_runner: UnitRunner,
         limiter: Limiter,
         authenticator: Authenticator,
         fanout: Fanout,
         wake_relay: Callable[[], None],
     ) -> None:
         self._commands = commands
-        self._operations = operations
+        self._unit_runner = unit_runner
         self._limiter = limiter
         self._authenticator = authenticator
         self._fanout = fanout
         self._wake_relay = wake_relay
 
     async def call(self, request: Request) -> Answer:
-        """Does what is asked, or says why not. Answered ok, the change is committed and its pushes are on their way."""
+        """Runs a command. When the answer is `ok`, the change is committed and its pushes are published."""
         started_s = time.perf_counter()
         command = self._commands.find(request.namespace, request.name)
         try:
-            answer = Answer(answer_ok(await self._carry_out(command, request)), None)
+            answer = Answer(answer_ok(await self._run(command, request)), None)
         except CommandError as error:
-            _report_undeclared(command, error)
+            _log_undeclared(command, error)
             answer = Answer(answer_error(error), error)
         except Unavailable as failure:
             log.warning("unavailable", command=request.name, error=str(failure))
             answer = _unavailable()
         except Exception:
             answer = _internal(request.name)
-        command.tally.note(answer.error.code.code if answer.error else "ok", time.perf_counter() - started_s)
+        command.tally.count(answer.error.code.code if answer.error else "ok", time.perf_counter() - started_s)
         return answer
 
     async def react(
-        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, may_be_untold: bool = False
+        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, may_be_unpublished: bool = False
     ) -> bool:
-        """Lets a consumer react to a Fact. False when it had reacted before: then nothing is done and nobody is told.
+        """Runs a consumer on a Fact. Returns False when it had done so before: nothing is stored then.
 
-        Raises what the consumer raises, then nothing is stored. `may_be_untold`: whoever reacted before may have died
-        before its pushes; they are made and sent again then.
+        Raises what the consumer raises; nothing is stored then. With `may_be_unpublished` the pushes of an earlier run
+        are computed and published again, since its process may have died between commit and publish.
         """
-        reacted = await self._operations.react(consumer, fact_id, fact_name, body, again=may_be_untold)
-        if reacted is None:
+        result = await self._unit_runner.react(consumer, fact_id, fact_name, body, repeat=may_be_unpublished)
+        if result is None:
             return False
-        await self._tell(reacted.reaction)
-        return reacted.is_new
+        await self._publish(result.reaction)
+        return result.is_new
 
-    async def _carry_out(self, command: Admission, request: Request) -> bytes:
+    async def _run(self, command: CommandEntry, request: Request) -> bytes:
         identity: Identity | None = None
-        refused: CommandError | None = None
+        auth_error: CommandError | None = None
         try:
             identity = self._authenticator.identify(request.credentials)
         except CommandError as error:
-            refused = error
-        decision = await self._limiter.hit((_counted(command, request.address, identity),))
+            auth_error = error
+        decision = await self._limiter.hit((_limit_of(command, request.address, identity),))
         if not decision.allowed:
             raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
-        if not isinstance(command, ReadyCommand):
+        if not isinstance(command, KnownCommand):
             raise CommandError(UNKNOWN_COMMAND)
         if identity is None and command.for_persons:
-            # Whoever renews a login sends the outdated token along: it does not matter where nobody needs one.
-            raise refused or CommandError(UNAUTHENTICATED)
+            # Only here: a client that refreshes its login sends the expired token along with an anonymous command.
+            raise auth_error or CommandError(UNAUTHENTICATED)
         if request.size_bytes > command.max_bytes:
             raise CommandError(TOO_LARGE, f"This command takes at most {command.max_bytes} bytes.")
         payload = _validated(command, request.payload)
         caller = Caller(identity, request.address, request.user_agent)
-        outcome = await self._operations.do(command.bound, payload, caller, request.session)
+        outcome = await self._unit_runner.run(command.bound, payload, caller, request.session)
         if outcome.pushes or outcome.facts or outcome.signals:
-            await self._tell(outcome)
+            await self._publish(outcome)
         if isinstance(outcome, Refusal):
             raise outcome.error
         return encode_model(outcome.data)
 
-    async def _tell(self, outcome: Outcome[Any] | Refusal | Reaction) -> None:
+    async def _publish(self, outcome: Outcome[Any] | Refusal | Reaction) -> None:
         pushes: Sequence[Emission] = outcome.pushes
         signals: Sequence[Signal] = outcome.signals
         if outcome.facts:
@@ -150,26 +150,26 @@ class Dispatcher:
             try:
                 await self._fanout.publish(pushes, signals)
             except Exception:
-                # The change is committed, and that is what the caller asked about.
+                # The caller still gets `ok`: the change is committed, and a push is only a hint.
                 log.exception("pushes_failed", pushes=[emission.push.name for emission in pushes])
 
 
-def _counted(command: Admission, address: str, identity: Identity | None) -> Check:
+def _limit_of(command: CommandEntry, address: str, identity: Identity | None) -> Check:
     subject = f"a{network_of(address)}" if identity is None or command.by_address else f"u{identity.user_id}"
     return f"{command.name}:{subject}", command.rate, 1
 
 
-def _validated(command: ReadyCommand, payload: object | Unparseable) -> Any:
+def _validated(command: KnownCommand, payload: object | Unparseable) -> Any:
     if isinstance(payload, Unparseable):
         raise CommandError(INVALID_PAYLOAD, fields={"": payload.reason})
     try:
         return command.validate(payload)
     except ValidationError as error:
-        raise CommandError(INVALID_PAYLOAD, fields=faults_of(error)) from None
+        raise CommandError(INVALID_PAYLOAD, fields=field_errors(error)) from None
 
 
-def _report_undeclared(command: Admission, error: CommandError) -> None:
-    if isinstance(command, ReadyCommand) and error.code not in command.errors:
+def _log_undeclared(command: CommandEntry, error: CommandError) -> None:
+    if isinstance(command, KnownCommand) and error.code not in command.errors:
         log.error("undeclared_error", command=command.name, code=error.code.code)
 
 

@@ -1,4 +1,4 @@
-"""Stands where there is no connection to push to: REST, and reactions to Facts."""
+"""The session of callers without a connection: REST calls, and consumers of Facts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from realtime.contract.identity import Identity
 class _NoSession:
     is_live = False
 
-    async def listen(self, topic: str) -> None:
+    async def subscribe(self, topic: str) -> None:
         raise RuntimeError("there is no live connection")
 
-    async def unlisten(self, topic: str) -> None:
+    async def unsubscribe(self, topic: str) -> None:
         raise RuntimeError("there is no live connection")
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:

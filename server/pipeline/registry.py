@@ -1,4 +1,4 @@
-"""All that the features declare, found by name. Built once at start; a contradiction between features fails there."""
+"""Everything that the features declare, by name. Built once at start; raises ValueError when features contradict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fills in what operations need from outside SQL."""
+"""The Services that operations use beside SQL."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from server.version import VERSION
 
 
 class TopicSubscribers:
-    """Who listens to a topic, over all nodes, as the registry of topic_registry knows it."""
+    """The subscribers of a topic on all nodes, from the topic registry."""
 
     def __init__(self, topic_registry: TopicRegistry) -> None:
         self._topic_registry = topic_registry
 
     async def listening(self, topic: str) -> Sequence[int]:
-        by_node = await self._topic_registry.all_on_nodes(topic)
+        by_node = await self._topic_registry.all_subscribers_by_node(topic)
         return sorted(set().union(*by_node.values()))
 
 
@@ -40,7 +40,7 @@ def make_services(
         tokens=tokens,
         passwords=passwords,
         feeds=feeds,
-        attendance=TopicSubscribers(topic_registry),
+        subscribers=TopicSubscribers(topic_registry),
         presence=presence,
         limiter=limiter,
         meter=metrics,

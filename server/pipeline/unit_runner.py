@@ -1,4 +1,4 @@
-"""Runs what features do on what it works on: a transaction, single statements, or no connection at all."""
+"""Runs operations and consumers with what they work on: a transaction, single statements, or no connection."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ from sql.errors import BadText, Retry, Unavailable
 from sql.unit import Units
 
 TRIES_AFTER_CONTENTION = 4
-_NOBODY_CALLS = Caller(None, "", None)
+_NO_CALLER = Caller(None, "", None)
 
 
-class Reacted(NamedTuple):
-    """What a consumer wants told. `is_new` is False when the effect was there already."""
+class ReactionResult(NamedTuple):
+    """What is to be published. `is_new` is False when the effect had been stored before."""
 
     reaction: Reaction
     is_new: bool
 
 
-class _DoneBefore(Exception):
-    """Rolls back what was done once before."""
+class _RollBack(Exception):
+    """Undoes a reaction whose effect had been stored before."""
 
 
 class UnitRunner:
-    """Opens the units of work. What they tell their pushes and signals to is the caller's business."""
+    """Opens a unit of work, runs the operation in it, and commits it. The caller publishes pushes and signals."""
 
     def __init__(self, units: Units, services: Services) -> None:
         self._units = units
         self._services = services
 
-    async def do(
+    async def run(
         self, bound: BoundCommand, payload: Any, caller: Caller, session: CallerSession
     ) -> Outcome[Any] | Refusal:
-        """Does what was asked for; when this returns, it is committed with its Facts.
+        """Runs the operation of a command; when it returns, the change and its Facts are committed.
 
-        Contention that PostgreSQL resolved against us is tried again.
+        Runs it again after a deadlock or a serialization failure, TRIES_AFTER_CONTENTION times in all.
         """
         operation, unit = bound.operation, bound.command.unit
         if isinstance(operation, UnitOperation):
-            return await self._do_with_sql(bound.command, operation, payload, caller, session)
+            return await self._run_in_unit(bound.command, operation, payload, caller, session)
         outcome = await operation.run(Call(caller, session, self._services), payload)
-        _demand_transaction(unit, outcome.facts)
+        _require_transaction(unit, outcome.facts)
         return outcome
 
     async def react(
-        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, again: bool = False
-    ) -> Reacted | None:
-        """Lets a consumer react to a Fact; None when it had done so before.
+        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, repeat: bool = False
+    ) -> ReactionResult | None:
+        """Runs a consumer on a Fact; None when it had confirmed the Fact before.
 
-        The effect and its confirmation are one transaction. Raises what the consumer raises, then nothing is stored.
-        With `again`, one that had reacted before says once more what is to be told, and stores nothing.
+        The effect and the confirmation are one transaction. Raises what the consumer raises; nothing is stored then.
+        With `repeat`, a consumer that had confirmed the Fact runs again for its pushes, and nothing is stored.
         """
         handler = next(handler for handler in consumer.handlers if handler.fact.name == fact_name)
         data = handler.fact.model.model_validate_json(body)
         reaction: Reaction | None = None
-        with suppress(_DoneBefore):
+        with suppress(_RollBack):
             async with self._units.write() as db:
                 is_new = await db.facts.confirm(fact_id=fact_id, consumer=consumer.name)
-                if not is_new and not again:
+                if not is_new and not repeat:
                     return None
-                reaction = await handler.react(self._context(_NOBODY_CALLS, NO_SESSION, db), data)
+                reaction = await handler.react(self._context(_NO_CALLER, NO_SESSION, db), data)
                 if not is_new:
-                    raise _DoneBefore
+                    raise _RollBack
                 await self._store(db, reaction.facts)
-            return Reacted(reaction, is_new=True)
+            return ReactionResult(reaction, is_new=True)
         assert reaction is not None
-        return Reacted(reaction, is_new=False)
+        return ReactionResult(reaction, is_new=False)
 
-    async def _do_with_sql(
+    async def _run_in_unit(
         self, command: Command[Any, Any], operation: UnitOperation, payload: Any, caller: Caller, session: CallerSession
     ) -> Outcome[Any] | Refusal:
         prepared: Any = None
@@ -90,7 +90,7 @@ class UnitRunner:
             try:
                 async with open_unit() as db:
                     outcome = await operation.run(self._context(caller, session, db), payload, prepared)
-                    _demand_transaction(command.unit, outcome.facts)
+                    _require_transaction(command.unit, outcome.facts)
                     await self._store(db, outcome.facts)
                 return outcome
             except BadText:
@@ -116,6 +116,6 @@ class UnitRunner:
             )
 
 
-def _demand_transaction(unit: Unit, facts: Sequence[RaisedFact]) -> None:
+def _require_transaction(unit: Unit, facts: Sequence[RaisedFact]) -> None:
     if facts and unit is not Unit.TRANSACTION:
-        raise RuntimeError("a Fact is stored with the change that it tells of, or not at all")
+        raise RuntimeError("an operation without a transaction raised a Fact")

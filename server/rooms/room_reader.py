@@ -1,4 +1,4 @@
-"""Reads the rooms that people belong to when their sessions come."""
+"""Reads from SQL which rooms a user's new session enters."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ from sql.errors import Retry, Unavailable
 from sql.ids import UserId
 from sql.unit import Units
 
-PEOPLE_PER_READ = 500
+USERS_PER_READ = 500
 
 log = structlog.get_logger(__name__)
 
 
 class RoomReader:
-    """One read at a time for each namespace, for all who wait: however many come at once, PostgreSQL is not flooded."""
+    """One read at a time per namespace, for all callers that wait: mass reconnects do not flood PostgreSQL."""
 
     def __init__(self, registry: Registry, units: Units) -> None:
         self._registry = registry
         self._units = units
-        self._lines = {name: _Line(self._reader(name)) for name in registry.namespaces if registry.entry_rooms(name)}
+        self._batches = {
+            name: _BatchedReads(self._reader(name)) for name in registry.namespaces if registry.entry_rooms(name)
+        }
 
     @property
     def namespaces(self) -> Sequence[str]:
-        """Those where anybody has to be let into rooms."""
-        return tuple(self._lines)
+        """The namespaces in which users have rooms."""
+        return tuple(self._batches)
 
     async def rooms_of(self, namespace: str, user_id: int) -> Sequence[str]:
-        """What this person belongs to, read after the call began. Raises Unavailable and Retry."""
-        line = self._lines.get(namespace)
-        return () if line is None else await line.wait_for(UserId(user_id))
+        """The user's rooms, read after the call began. Raises Unavailable and Retry."""
+        reads = self._batches.get(namespace)
+        return () if reads is None else await reads.rooms_of(UserId(user_id))
 
     async def stop(self) -> None:
-        """Whoever waits is cancelled."""
-        for line in self._lines.values():
-            await line.stop()
+        """Cancels all callers that wait."""
+        for reads in self._batches.values():
+            await reads.stop()
 
     def _reader(self, namespace: str) -> _Read:
         entry_rooms = self._registry.entry_rooms(namespace)
@@ -55,8 +57,8 @@ class RoomReader:
 _Read = Callable[[Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
 
 
-class _Line:
-    """Those who wait for the next read; devices of one person share an answer."""
+class _BatchedReads:
+    """Calls that arrive during a read share the next one; all devices of a user share one answer."""
 
     def __init__(self, read: _Read) -> None:
         self._read = read
@@ -64,13 +66,13 @@ class _Line:
         self._task: asyncio.Task[None] | None = None
         self._outage = Outage(log, "room_reader_waits")
 
-    async def wait_for(self, user_id: UserId) -> Sequence[str]:
+    async def rooms_of(self, user_id: UserId) -> Sequence[str]:
         answer = self._waiting.get(user_id)
         if answer is None:
             answer = self._waiting[user_id] = asyncio.get_running_loop().create_future()
         if self._task is None:
-            self._task = asyncio.create_task(self._serve(), name="room-reader")
-        return await asyncio.shield(answer)  # one device that is lost does not take the answer from the other
+            self._task = asyncio.create_task(self._run(), name="room-reader")
+        return await asyncio.shield(answer)  # a caller that is cancelled must not cancel the other callers' answer
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -79,23 +81,23 @@ class _Line:
         for answer in self._waiting.values():
             answer.cancel()
 
-    async def _serve(self) -> None:
+    async def _run(self) -> None:
         while self._waiting:
-            answers = {user_id: self._waiting.pop(user_id) for user_id in list(self._waiting)[:PEOPLE_PER_READ]}
+            answers = {user_id: self._waiting.pop(user_id) for user_id in list(self._waiting)[:USERS_PER_READ]}
             try:
                 found = await self._read(tuple(answers))
             except Exception as error:
                 if isinstance(error, Unavailable | Retry):
-                    self._outage.goes_on(error)
+                    self._outage.failed(error)
                 for answer in answers.values():
                     answer.set_exception(error)
-                    answer.exception()  # nobody may be left to hear it
+                    answer.exception()  # marked as retrieved: all its callers may have been cancelled
             except asyncio.CancelledError:
                 for answer in answers.values():
                     answer.cancel()
                 raise
             else:
-                self._outage.is_over()
+                self._outage.succeeded()
                 for user_id, answer in answers.items():
                     answer.set_result(found[user_id])
         self._task = None

@@ -1,4 +1,4 @@
-"""Puts sessions into the rooms that they were ordered into while this node could not hear the order."""
+"""Puts sessions into the rooms that they were ordered to enter while this node did not receive the order."""
 
 from __future__ import annotations
 
@@ -6,67 +6,54 @@ import asyncio
 
 import structlog
 
-from realtime.engine.hub import Hub
 from realtime.engine.session.session import Session
 from realtime.process.background_tasks import end_task
-from realtime.pubsub import rooms
 from realtime.pubsub.fanout import Fanout
 from server.rooms.room_reader import RoomReader
+from server.rooms.room_resync_queue import RoomResyncQueue
 from sql.errors import Retry, Unavailable
 
 PAUSE_AFTER_FAILURE_S = 0.5
-TOGETHER = 250
-"""So many sessions are brought in at a time: one read for all of them."""
+SESSIONS_PER_BATCH = 250
+"""The sessions of a batch share one read."""
 
 log = structlog.get_logger(__name__)
 
 
 class RoomResync:
-    """Reads again which rooms a person belongs to once that person's own room was interrupted."""
+    """Reads the rooms of the queued sessions again; a session that enters a room late gets a `resync` of its scope."""
 
-    def __init__(self, hub: Hub, room_reader: RoomReader) -> None:
-        self._hub = hub
+    def __init__(self, queue: RoomResyncQueue, room_reader: RoomReader, fanout: Fanout) -> None:
+        self._queue = queue
         self._room_reader = room_reader
-        self._waiting: dict[Session, None] = {}
-        self._arrived = asyncio.Event()
+        self._fanout = fanout
         self._task: asyncio.Task[None] | None = None
 
-    def missed(self, user_id: int) -> None:
-        """Orders to this person's sessions may have been missed until now; none are from here on."""
-        for namespace in self._room_reader.namespaces:
-            self._waiting.update(dict.fromkeys(self._hub.members(namespace, rooms.person_room(user_id))))
-        self._arrived.set()
-
-    def start(self, fanout: Fanout) -> None:
-        self._task = asyncio.create_task(self._run(fanout), name="room_resync")
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="room_resync")
 
     async def stop(self) -> None:
         await end_task(self._task)
         self._task = None
 
-    async def _run(self, fanout: Fanout) -> None:
+    async def _run(self) -> None:
         while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._waiting:
-                members = list(self._waiting)[:TOGETHER]
-                for member in members:
-                    del self._waiting[member]
-                done = await asyncio.gather(*(self._reenter(member, fanout) for member in members))
-                if not all(done):
-                    await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+            sessions = await self._queue.next_batch(SESSIONS_PER_BATCH)
+            done = await asyncio.gather(*(self._enter_rooms(session) for session in sessions))
+            if not all(done):
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
 
-    async def _reenter(self, member: Session, fanout: Fanout) -> bool:
-        """False when it has to be tried again."""
-        identity = member.connection.identity
-        if identity is None or not member.rooms:  # gone meanwhile
+    async def _enter_rooms(self, session: Session) -> bool:
+        """Returns False when the session was put back into the queue."""
+        identity = session.connection.identity
+        if identity is None or not session.rooms:  # it has ended in the meantime
             return True
         try:
-            for room in await self._room_reader.rooms_of(member.namespace, identity.user_id):
-                await fanout.bring_in(member, room)
-        except (Unavailable, Retry):  # the reader tells of it
-            self._waiting[member] = None
+            for room in await self._room_reader.rooms_of(session.namespace, identity.user_id):
+                await self._fanout.join_with_resync(session, room)
+        except (Unavailable, Retry):  # logged by the reader
+            self._queue.put_back(session)
             return False
         except Exception:
-            log.exception("reentry_failed", namespace=member.namespace)
+            log.exception("room_resync_failed", namespace=session.namespace)
         return True

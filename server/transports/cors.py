@@ -1,4 +1,4 @@
-"""Lets pages of other, allowed origins call `/v1` from a browser (the Fetch standard's CORS)."""
+"""Lets web pages of allowed origins call the REST API (the Fetch standard's CORS)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def share_api_with_pages(allowed_origins: Collection[str], trusted_proxies: Sequence[Network]) -> Middleware:
-    """Answers the browser's preflight requests, and marks what an allowed page may read.
+    """Answers preflight requests, and adds the CORS headers to answers for pages of allowed origins.
 
-    A page that is not allowed gets the same answers without the mark: its browser keeps them from it. Nothing can be
-    done in somebody's name that way, since callers show a token and no cookie.
+    Requests from other pages are answered too, without the headers: the browser withholds the answer from the page.
+    Such a page cannot act for a user, since callers authenticate by a token and not by a cookie.
     """
 
     @web.middleware

@@ -1,199 +1,82 @@
-"""The aiohttp application of a node: sockets, REST, long-polling, health, the page."""
+"""The HTTP server of a node: one aiohttp application on one port."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Sequence
 from socket import socket
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from realtime.engine.http.listening_socket import listen
-from realtime.engine.http.peer import peer_address
-from realtime.engine.hub import Hub
-from realtime.engine.options import EngineOptions
-from realtime.engine.protocol import msgpack_packets
-from realtime.engine.recovery.recovery import Recovery
-from realtime.engine.replay.replay_log import ReplayLogs
-from realtime.engine.server import SocketEngine
-from realtime.handoff.session_directory import SessionDirectory
-from realtime.handoff.session_migration import SessionMigration
-from realtime.limits.limiter import Limiter
-from realtime.presence.tracker import PresenceTracker
-from realtime.presence.watches import PresenceWatches
-from realtime.pubsub.backplane import Backplane
-from realtime.pubsub.fanout import Fanout
-from realtime.pubsub.membership import Membership
-from server.accounts.authenticator import Authenticator
-from server.accounts.token_watch import TokenWatch
-from server.config import Settings
-from server.monitoring.health import Health
-from server.pipeline.dispatch import Dispatcher
-from server.pipeline.registry import Registry
-from server.rooms.room_reader import RoomReader
-from server.transports.cors import share_api_with_pages
-from server.transports.drain import drain
-from server.transports.long_polling import LongPolling
-from server.transports.page import attach_page
-from server.transports.rest import Rest
-from server.transports.sockets import Sockets
 
-MSGPACK_PATH = "/socket.io-msgpack/"
 BACKLOG = 1024
-MISSED_PER_UNREAD = 4
-"""Who was cut off for not reading has missed more than it may leave unread, and can be told it bit by bit."""
 ACCEPTING_S = 0.02
-"""In which the loop makes a connection of a socket that it has accepted."""
+"""How long the loop takes to make a connection of a socket that it has accepted."""
 LINGERING_S = 2.0
 """How long the rest of a refused body is still read: a client that is cut off while it sends sees no answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpServer:
-    """Everything that answers clients, and what it needs of the node."""
+class OpenPort:
+    """The port on which an HttpServer accepts connections; `number` is the real one."""
 
-    settings: Settings
-    node_id: str
-    hub: Hub
-    logs: ReplayLogs
-    fanout: Fanout
-    backplane: Backplane
-    directory: SessionDirectory
-    registry: Registry
-    dispatcher: Dispatcher
-    room_reader: RoomReader
-    authenticator: Authenticator
-    membership: Membership
-    presence: PresenceTracker
-    watches: PresenceWatches
-    limiter: Limiter
-    token_watch: TokenWatch
-    health: Health
+    def __init__(self, number: int, site: web.SockSite, listening: socket) -> None:
+        self.number = number
+        self._site = site
+        self._listening = listening
 
-    async def open(self, stack: AsyncExitStack) -> int:
-        """Listens; returns the real port. What it opens is closed by the stack: first no handshakes, then the sockets
-        with a reason to come back, then the port, when running answers are sent.
+    async def close(self) -> None:
+        """Accepts no connection from now on; those accepted before are known to the server when it returns.
+
+        asyncio loses a connection that it accepted in the very turn in which its server is closed: nothing would close
+        that connection.
         """
-        settings = self.settings
-        address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
-        app = web.Application(
-            client_max_size=settings.max_packet_bytes,
-            middlewares=[share_api_with_pages(settings.allowed_origins, settings.trusted_proxies)],
-        )
-        sockets = Sockets(
-            dispatcher=self.dispatcher,
-            room_reader=self.room_reader,
-            authenticator=self.authenticator,
-            membership=self.membership,
-            limiter=self.limiter,
-            token_watch=self.token_watch,
-            presence=self.presence,
-            watches=self.watches,
-            rate_limit_factor=settings.rate_limit_factor,
-        )
-        recovery = Recovery(
-            hub=self.hub,
-            logs=self.logs,
-            policy=sockets,
-            node_id=self.node_id,
-            window_s=settings.recovery_window_s,
-            max_part_bytes=settings.max_unread_bytes // 2,
-            max_missed_bytes=settings.max_unread_bytes * MISSED_PER_UNREAD,
-            max_kept=settings.recovery_sessions_max,
-        )
-        stack.callback(recovery.stop)
-        exchange = SessionMigration(
-            recovery=recovery,
-            policy=sockets,
-            membership=self.membership,
-            fanout=self.fanout,
-            backplane=self.backplane,
-            watches=self.watches,
-            directory=self.directory,
-        )
-        engines = [
-            SocketEngine(policy=sockets, hub=self.hub, options=options, recovery=recovery)
-            for options in self._engine_options()
-        ]
-        for engine in engines:
-            engine.attach(app)
-        self.health.attach(app)
-        attach_page(app)
-        polling = LongPolling(
-            registry=self.registry,
-            sockets=sockets,
-            hub=self.hub,
-            recovery=recovery,
-            authenticator=self.authenticator,
-            membership=self.membership,
-            limiter=self.limiter,
-            peer_address=address_of,
-            rate_limit_factor=settings.rate_limit_factor,
-        )
-        polling.attach(app)
-        Rest(
-            registry=self.registry,
-            dispatcher=self.dispatcher,
-            authenticator=self.authenticator,
-            peer_address=address_of,
-            max_body_bytes=settings.max_packet_bytes,
-            body_timeout_s=settings.body_timeout_s,
-        ).attach(app)
-        await exchange.start()
-        stack.push_async_callback(exchange.stop)
-        runner = web.AppRunner(
+        asyncio.get_running_loop().remove_reader(self._listening)
+        await asyncio.sleep(ACCEPTING_S)
+        await self._site.stop()
+
+
+class HttpServer:
+    """`routes` add theirs to the application, in this order."""
+
+    def __init__(
+        self,
+        routes: Sequence[Callable[[web.Application], None]],
+        middlewares: Sequence[Middleware],
+        *,
+        host: str,
+        port: int,
+        max_body_bytes: int,
+        body_timeout_s: float,
+        shutdown_timeout_s: float,
+    ) -> None:
+        app = web.Application(client_max_size=max_body_bytes, middlewares=middlewares)
+        for attach in routes:
+            attach(app)
+        self._host = host
+        self._port = port
+        self._runner = web.AppRunner(
             app,
             access_log=None,
-            tcp_keepalive=False,  # inherited of the listening socket
-            shutdown_timeout=settings.drain_timeout_s,
-            # Bodies are bounded as they come; what they unpack to would have to be bounded apart.
+            tcp_keepalive=False,  # inherited from the listening socket
+            shutdown_timeout=shutdown_timeout_s,
+            # The size of a body is limited as it arrives; the size after decompression would need a limit of its own.
             auto_decompress=False,
-            lingering_time=min(LINGERING_S, settings.body_timeout_s),
+            lingering_time=min(LINGERING_S, body_timeout_s),
         )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        stack.callback(polling.stop)
-        listening = listen(settings.host, settings.port, backlog=BACKLOG)
-        site = web.SockSite(runner, listening, backlog=BACKLOG)
+
+    async def open(self) -> None:
+        """Prepares the application; it accepts nothing yet."""
+        await self._runner.setup()
+
+    async def listen(self) -> OpenPort:
+        """Accepts connections from now on."""
+        listening = listen(self._host, self._port, backlog=BACKLOG)
+        site = web.SockSite(self._runner, listening, backlog=BACKLOG)
         await site.start()
-        stack.push_async_callback(_stop_listening, site, listening)
-        stack.push_async_callback(
-            drain,
-            hub=self.hub,
-            namespaces=self.registry.namespaces,
-            exchange=exchange,
-            recovery=recovery,
-            engines=engines,
-            deadline_s=settings.drain_timeout_s,
-        )
-        stack.callback(setattr, sockets, "draining", True)
-        return int(runner.addresses[0][1])
+        return OpenPort(int(self._runner.addresses[0][1]), site, listening)
 
-    def _engine_options(self) -> list[EngineOptions]:
-        """Of each mount: the same rooms and rules for JSON and for msgpack."""
-        settings = self.settings
-        json_options = EngineOptions(
-            ping_interval_ms=settings.ping_interval_ms,
-            ping_timeout_ms=settings.ping_timeout_ms,
-            max_packet_bytes=settings.max_packet_bytes,
-            max_unread_bytes=settings.max_unread_bytes,
-            connect_timeout_ms=settings.socket_connect_timeout_ms,
-            max_frames_per_s=settings.max_frames_per_s,
-            allowed_origins=settings.allowed_origins,
-            trusted_proxies=settings.trusted_proxies,
-            namespaces=self.registry.namespaces,
-            sid_prefix=f"{self.node_id}.",
-        )
-        return [json_options, replace(json_options, path=MSGPACK_PATH, codec=msgpack_packets)]
-
-
-async def _stop_listening(site: web.SockSite, listening: socket) -> None:
-    """Accepts nobody any more, and gives whoever was accepted just now the time to become known to the runner.
-
-    asyncio loses a connection that it accepted in the very turn in which its server is closed: nobody would close it.
-    """
-    asyncio.get_running_loop().remove_reader(listening)
-    await asyncio.sleep(ACCEPTING_S)
-    await site.stop()
+    async def close(self) -> None:
+        """Waits for the answers of running requests, `shutdown_timeout_s` at most, and closes all connections."""
+        await self._runner.cleanup()

@@ -26,6 +26,7 @@ from realtime.contract.identity import Identity
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import answer_error, answer_ok
 from realtime.engine.connections.session_lifecycle import begin_session, end_session
+from realtime.engine.drain_state import DrainState
 from realtime.engine.hub import Hub
 from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.replay.push_ids import PushIds
@@ -57,6 +58,7 @@ class LongPolling:
         registry: Registry,
         sockets: Sockets,
         hub: Hub,
+        drain_state: DrainState,
         recovery: Recovery,
         authenticator: Authenticator,
         membership: Membership,
@@ -66,6 +68,7 @@ class LongPolling:
     ) -> None:
         self._sockets = sockets
         self._hub = hub
+        self._drain_state = drain_state
         self._recovery = recovery
         self._authenticator = authenticator
         self._membership = membership
@@ -97,7 +100,7 @@ class LongPolling:
         if identity is None:
             raise CommandError(UNAUTHENTICATED)
         await self._count("events", identity, self._polls)
-        if self._sockets.draining:
+        if self._drain_state.is_draining:
             raise _unavailable()
         unknown = [name for name in request.query if name not in ("cursor", "timeout_s")]
         if unknown or len(set(request.query)) != len(request.query):
@@ -171,7 +174,7 @@ class LongPolling:
             self._accept(connection, session)
             for topic in TOPICS:
                 if namespace == f"/{topic}":
-                    await self._membership.listen(session, topic, identity.user_id)
+                    await self._membership.subscribe(session, topic, identity.user_id)
             if connection.closing or session.recovery_state is None:
                 raise _unavailable()
             places.append(Place(session.recovery_state.pid, None))

@@ -1,4 +1,4 @@
-"""The plain page at `/`: log in, post, like and chat in a browser, without any build step."""
+"""The plain page at `/`: log in, post, like and chat in a browser, without a build step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADERS = {
 
 
 def attach_page(app: web.Application) -> None:
-    """Serves the page and its parts; scripts of other hosts are refused by the browser."""
+    """Serves the page and its files; the browser refuses scripts of other hosts."""
     parts = {path.name: path for path in FOLDER.iterdir()}
 
     async def index(request: web.Request) -> web.FileResponse:

@@ -1,6 +1,6 @@
-"""The REST side: each command's routes, made from its declaration.
+"""The REST API: the routes of each command, from its declaration.
 
-Same payload, same answer, same errors as the socket.
+Payload, answer and errors are those of the socket.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from server.pipeline.no_session import NO_SESSION
 from server.pipeline.registry import Registry
 
 API_PREFIXES = ("/v1", "/api/v1")
-"""The second is for older clients: the same routes."""
+"""The same routes twice; the second prefix is for older clients."""
 CALLER = "caller_id"
-ONESELF = "me"
+SELF = "me"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 PeerAddress = Callable[[web.Request], str]
@@ -35,9 +35,9 @@ _Reader = Callable[[str], object]
 
 
 class Rest:
-    """Hosts the routes of all commands below each of `API_PREFIXES`.
+    """Serves the routes of all commands below each of `API_PREFIXES`.
 
-    `max_body_bytes` bounds what is read of a request, `body_timeout_s` how long that may take.
+    A request body may have `max_body_bytes` and must arrive within `body_timeout_s`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Rest:
         self._body_timeout_s = body_timeout_s
 
     def attach(self, app: web.Application) -> None:
-        """Adds the routes; fixed paths come before those with a placeholder in the same place."""
+        """Adds the routes; a fixed path has precedence over one with a placeholder in the same place."""
         routed = [(route, bound) for bound in self._registry.commands() for route in bound.command.routes]
         for route, bound in sorted(routed, key=lambda pair: (pair[0].path.count("{"), pair[0].path)):
             handler = self._handler(route, bound)
@@ -94,9 +94,9 @@ class Rest:
         return handle
 
     def _is_caller(self, request: web.Request) -> bool:
-        """False where the path names somebody else as the one who acts; who is nobody is told so by the dispatch."""
-        named = request.match_info.get(CALLER, ONESELF)
-        if named == ONESELF:
+        """False if the path names another user than the caller. Bad credentials pass: the dispatcher refuses them."""
+        named = request.match_info.get(CALLER, SELF)
+        if named == SELF:
             return True
         try:
             identity = self._authenticator.identify(bearer_token(request))
@@ -107,7 +107,7 @@ class Rest:
     async def _payload(
         self, request: web.Request, route: Route, command: Command[Any, Any], readers: Mapping[str, _Reader]
     ) -> tuple[int, object | Unparseable]:
-        """Size in bytes and content: the path's fields with the body's, or with the query's where there is no body."""
+        """Size in bytes and content: the fields of path and body; for GET and DELETE, of path and query."""
         size_bytes = len(request.query_string) + len(request.path)
         given: object
         if route.method in ("GET", "DELETE"):
@@ -134,7 +134,7 @@ class Rest:
         return size_bytes, _merged(given, request, route, command)
 
     async def _body(self, request: web.Request) -> bytes:
-        """At most one byte more than may be, so that too much is known as such and never held in memory."""
+        """The body, cut off one byte after the limit: a body that is too large is recognised and not held in memory."""
         body = bytearray()
         while len(body) <= self._max_body_bytes:
             part = await request.content.read(self._max_body_bytes + 1 - len(body))
@@ -180,7 +180,7 @@ def _merged(given: object, request: web.Request, route: Route, command: Command[
 
 
 def _readers(command: Command[Any, Any]) -> Mapping[str, _Reader]:
-    """How the text of a query field becomes the JSON value that the payload model expects."""
+    """For each field that is not text, how its value is read from the query."""
     readers: dict[str, _Reader] = {}
     for name, schema in command.payload.model_json_schema().get("properties", {}).items():
         kinds = {option.get("type") for option in schema.get("anyOf", [schema])}
@@ -201,7 +201,7 @@ def _read_boolean(text: str) -> object:
 
 
 def bearer_token(request: web.Request) -> str | None:
-    """The token of the Authorization header; None where there is none, an empty one where it is of another scheme."""
+    """The token of the Authorization header; None without the header, empty when it has another scheme than Bearer."""
     header = request.headers.get("Authorization")
     if header is None:
         return None
@@ -210,7 +210,7 @@ def bearer_token(request: web.Request) -> str | None:
 
 
 def response(answer: Answer, status: int) -> web.Response:
-    """An answer as HTTP: the error's status, `Retry-After` in whole seconds where waiting heals."""
+    """An answer as HTTP; `status` is that of success. `Retry-After` is in whole seconds, where a retry may succeed."""
     error = answer.error
     headers = {"Cache-Control": "no-store"}
     if error is not None and error.retry_after_ms is not None:

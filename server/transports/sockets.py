@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-import orjson
 import structlog
 
+from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import AUTH_NAMESPACE
 from realtime.contract.errors import (
     CLOSE_FLOOD,
@@ -21,6 +21,7 @@ from realtime.contract.errors import (
 from realtime.contract.identity import Identity
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.unparseable import Unparseable
+from realtime.contract.wire import encode_model
 from realtime.engine.session.policy import ConnectRefused, HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Connection, Session
 from realtime.limits.limiter import Limiter
@@ -30,7 +31,6 @@ from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceWatches
 from realtime.pubsub import rooms
 from realtime.pubsub.membership import Membership
-from realtime.pubsub.resync_notifier import RESYNC_EVENT
 from server.accounts.authenticator import Authenticator
 from server.accounts.token_watch import TokenWatch
 from server.pipeline.dispatch import Dispatcher, Request
@@ -43,7 +43,6 @@ JOINS = RateLimit(count=120, per_s=60)
 """Per connection: each CONNECT reads what its person belongs to."""
 REFUSALS = RateLimit(count=300, per_s=60)
 """Per connection: calls over their limits that are still answered; whoever goes on after that is cut off."""
-RETRY_DRAINING_S = 1.0
 MAX_CUT_OFF = 10_000
 """So many slow clients are remembered until they come back and can be told."""
 
@@ -59,11 +58,11 @@ class SocketCallerSession(NamedTuple):
     watches: PresenceWatches
     is_live: bool = True
 
-    async def listen(self, topic: str) -> None:
-        await self.membership.listen(self.session, topic, self._user_id())
+    async def subscribe(self, topic: str) -> None:
+        await self.membership.subscribe(self.session, topic, self._user_id())
 
-    async def unlisten(self, topic: str) -> None:
-        await self.membership.unlisten(self.session, topic, self._user_id())
+    async def unsubscribe(self, topic: str) -> None:
+        await self.membership.unsubscribe(self.session, topic, self._user_id())
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
         if self.session.kept or self.session not in self.membership:
@@ -80,7 +79,7 @@ class SocketCallerSession(NamedTuple):
     def _user_id(self) -> int:
         identity = self.session.connection.identity
         if identity is None:
-            raise RuntimeError("an anonymous session cannot listen")
+            raise RuntimeError("an anonymous session cannot subscribe")
         return identity.user_id
 
 
@@ -113,11 +112,8 @@ class Sockets:
         self._joins, self._refusals = (rate.scaled(max(1.0, rate_limit_factor)) for rate in (JOINS, REFUSALS))
         self._patience = MemoryLimiter()
         self._cut_off: dict[tuple[int, str], None] = {}
-        self.draining = False
 
     async def admit(self, request: HandshakeRequest) -> HandshakeRefusal | None:
-        if self.draining:
-            return HandshakeRefusal(503, "draining", RETRY_DRAINING_S)
         decision = await self._limiter.hit([(f"handshake:{network_of(request.peer_address)}", self._handshakes, 1)])
         if not decision.allowed:
             return HandshakeRefusal(429, "rate_limited", decision.retry_after_ms / 1000)
@@ -130,19 +126,19 @@ class Sockets:
         try:
             identity = self._authenticate(session.connection, session.namespace, auth.get("token"))
             session.state = identity.user_id if identity is not None else None
-            self._membership.admit(session)
+            self._membership.add_session(session)
             if identity is not None:
                 bind_identity(session.connection, identity, self._token_watch)
-                self._presence.arrive(session.connection.id, identity.user_id)
+                self._presence.device_connected(session.connection.id, identity.user_id)
                 await self._enter_rooms(session, identity)
                 if self._cut_off.pop((identity.login_session_id, session.namespace), True) is None:
                     self.not_recovered(session, CLOSE_SLOW_CONSUMER.code)
         except (Unavailable, Retry):
             # A connect_error would keep official clients away for good; after a lost transport they come back.
-            self._membership.release(session)
+            self._membership.remove_session(session)
             session.connection.close(CLOSE_UNAVAILABLE)
         except BaseException:
-            self._membership.release(session)
+            self._membership.remove_session(session)
             self._leave_if_empty(session.connection)
             raise
 
@@ -167,7 +163,7 @@ class Sockets:
 
     def disconnected(self, session: Session, reason: str) -> None:
         if session.kept:
-            self._watches.leave(session)
+            self._watches.suspend(session)
         else:
             self._forget(session)
             if reason == CLOSE_SLOW_CONSUMER.reason:
@@ -184,18 +180,15 @@ class Sockets:
             return False
         if identity is not None:
             bind_identity(connection, identity, self._token_watch)
-            self._presence.arrive(connection.id, identity.user_id)
+            self._presence.device_connected(connection.id, identity.user_id)
         return True
 
     def resumed(self, session: Session) -> None:
-        self._watches.come_back(session)
+        self._watches.resume(session)
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         """Whatever the lost session was to hear has to be read again."""
-        told: dict[str, object] = {"scope": rooms.RESYNC_ALL}
-        if code is not None:
-            told["code"] = code
-        session.tell(RESYNC_EVENT, orjson.dumps(told))
+        session.tell(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL, code=code)))
 
     def expired(self, session: Session) -> None:
         self._forget(session)
@@ -203,8 +196,8 @@ class Sockets:
     def _leave_if_empty(self, connection: Connection) -> None:
         """A connection without a session is nobody's device, until it gets one."""
         if not connection.sessions:
-            self._presence.depart(connection.id)
-            self._token_watch.disarm(connection)
+            self._presence.device_disconnected(connection.id)
+            self._token_watch.unwatch(connection)
 
     def _note_cut_off(self, session: Session) -> None:
         """A client that did not ask for recovery is known again by its login only."""
@@ -216,7 +209,7 @@ class Sockets:
 
     def _forget(self, session: Session) -> None:
         self._watches.unwatch(session)
-        self._membership.release(session)
+        self._membership.remove_session(session)
 
     async def _is_flood(self, kind: str, connection: Connection, rate: RateLimit) -> bool:
         """Counts, and closes a connection that is over its limit."""
@@ -242,9 +235,9 @@ class Sockets:
 
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
         # The person's room first: a room that comes to be after the others were read is announced there.
-        await self._membership.enter(session, rooms.person_room(identity.user_id))
+        await self._membership.join(session, rooms.person_room(identity.user_id))
         found = await self._room_reader.rooms_of(session.namespace, identity.user_id)
-        await self._membership.enter(session, *found)
+        await self._membership.join(session, *found)
 
 
 def bind_identity(connection: Connection, identity: Identity, token_watch: TokenWatch) -> None:
@@ -252,7 +245,7 @@ def bind_identity(connection: Connection, identity: Identity, token_watch: Token
     known = connection.identity
     if known is None or known.expires_at_s < identity.expires_at_s:
         connection.identity = identity
-    token_watch.arm(connection)
+    token_watch.watch(connection)
 
 
 def _same_login(one: Identity, other: Identity) -> bool:

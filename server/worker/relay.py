@@ -1,4 +1,4 @@
-"""Carries Facts from the outbox to the streams. The outbox is the truth: what is not confirmed goes out again."""
+"""Sends Facts from the outbox to the streams, and sends those again that were not confirmed in time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sql.unit import Units
 
 BATCH = 500
 IDLE_POLL_S = 0.5
-"""How late a Fact may be whose committer died before it could wake the relay."""
+"""The longest delay of a Fact whose process died between its commit and `wake`."""
 PAUSE_AFTER_FAILURE_S = 0.5
 
 log = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Sends Facts in the order of their ids as far as they are committed; at least once, by any number of relays."""
+    """Sends committed Facts in the order of their ids, at least once each; any number of relays may run."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Relay:
         self._task = None
 
     def wake(self) -> None:
-        """Says that a transaction with Facts was committed here."""
+        """Looks for Facts at once: a transaction with Facts was committed in this process."""
         self._woken.set()
 
     async def _run(self) -> None:
@@ -54,11 +54,11 @@ class Relay:
         while True:
             self._woken.clear()
             try:
-                while await self._carry() == BATCH:
+                while await self._send_batch() == BATCH:
                     pass
-                outage.is_over()
+                outage.succeeded()
             except (Unavailable, Retry, StoreUnavailable) as error:
-                outage.goes_on(error)
+                outage.failed(error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue
             except Exception:
@@ -68,8 +68,8 @@ class Relay:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), IDLE_POLL_S)
 
-    async def _carry(self) -> int:
-        """Sends one batch. Sent and then not committed as sent (a crash in between) means sent twice, never lost."""
+    async def _send_batch(self) -> int:
+        """Sends one batch. After a crash between sending and committing, the batch is sent again, never lost."""
         async with self._units.write() as db:
             rows = await db.facts.take_unsent(resend_after_s=self._resend_after_s, batch_size=BATCH)
             if rows:

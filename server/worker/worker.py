@@ -1,4 +1,4 @@
-"""Lets the consumers react to Facts. One loop per consumer, so that a failing one delays nobody else."""
+"""Runs the consumers of Facts, each in a loop of its own, so that a failing consumer delays no other."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from sql.unit import Units
 BATCH = 32
 BLOCK_MS = 2_000
 RECLAIMS_WITHIN_IDLE = 2
-"""How often it looks for what others have left, within the time after which that is taken for left."""
+"""How often a consumer reclaims entries of dead workers, within the idle time after which an entry may be reclaimed."""
 RETIRED_AFTER_MS = 60_000
-"""A worker that has not asked for so long is gone for good: each start of a process brings a new name."""
+"""A worker that was idle for so long is removed from its group: a process that starts again has a new name."""
 SWEEP_EVERY_S = 5.0
 SWEEP_BATCH = 5_000
 TRIES_BEFORE_PARKING = 5
 PAUSE_AFTER_FAILURE_S = 0.5
 FINISH_WITHIN_S = 0.5
-"""How long a worker that stops waits for what it has begun."""
+"""How long a worker that stops waits for its running reactions."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +36,8 @@ log = structlog.get_logger(__name__)
 class Worker:
     """All consumers of this process. Any number of processes share the work: each Fact goes to one of them.
 
-    At most `concurrency` reactions are under way at a time, over all consumers: each holds a connection to PostgreSQL,
-    and those who serve clients in this process need some too.
+    At most `concurrency` reactions run at a time, over all consumers: each holds a connection to PostgreSQL, and the
+    commands of this process need connections too.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Worker:
         self._worker_id = worker_id
         self._reclaim_idle_ms = reclaim_idle_ms
         self._reclaim_every_s = reclaim_idle_ms / 1000 / RECLAIMS_WITHIN_IDLE
-        self._places = asyncio.Semaphore(concurrency)
+        self._slots = asyncio.Semaphore(concurrency)
         self._tasks: list[asyncio.Task[None]] = []
         self._batches: set[asyncio.Task[None]] = set()
         self._outages = {
@@ -76,8 +76,9 @@ class Worker:
         self._tasks.append(asyncio.create_task(self._sweep(), name="outbox-sweeper"))
 
     async def stop(self) -> None:
-        """Takes on nothing new and lets what is under way be done and told; what takes longer is rolled back as a whole
-        and delivered again.
+        """Reads nothing new, and lets running reactions commit and publish.
+
+        One that takes longer than FINISH_WITHIN_S is rolled back as a whole, and its Fact is delivered again.
         """
         for task in self._tasks:
             task.cancel()
@@ -104,44 +105,44 @@ class Worker:
                     await self._streams.retire(consumer.name, names, min_idle_ms=RETIRED_AFTER_MS)
                     self._lag.labels(consumer.name).set(await self._streams.lag(consumer.name, names))
                 else:
-                    left_ms = max(1, round((reclaim_at_s - loop.time()) * 1000))
+                    until_reclaim_ms = max(1, round((reclaim_at_s - loop.time()) * 1000))
                     entries = await self._streams.read(
-                        consumer.name, self._worker_id, names, count=BATCH, block_ms=min(BLOCK_MS, left_ms)
+                        consumer.name, self._worker_id, names, count=BATCH, block_ms=min(BLOCK_MS, until_reclaim_ms)
                     )
-                outage.is_over()
+                outage.succeeded()
                 batch = asyncio.create_task(self._settle(consumer, entries), name=f"batch-{consumer.name}")
                 self._batches.add(batch)
                 batch.add_done_callback(self._batches.discard)
-                # Between its commit and its pushes a reaction must not be cut off: nobody would repeat the pushes.
+                # A reaction must not be cancelled between its commit and its pushes, which would then be lost.
                 await asyncio.shield(batch)
             except StoreUnavailable as error:
-                outage.goes_on(error)
+                outage.failed(error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
             except Exception:
                 log.exception("consumer_failed", consumer=consumer.name)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
 
     async def _settle(self, consumer: Consumer, entries: Sequence[Entry]) -> None:
-        done = await asyncio.gather(*(self._handle(consumer, entry) for entry in entries))
-        settled = [entry for entry, is_done in zip(entries, done, strict=True) if is_done]
+        results = await asyncio.gather(*(self._handle(consumer, entry) for entry in entries))
+        settled = [entry for entry, is_settled in zip(entries, results, strict=True) if is_settled]
         if settled:
             await self._streams.ack(consumer.name, settled)
 
     async def _handle(self, consumer: Consumer, entry: Entry) -> bool:
-        """Whether the entry is settled: done now, done before, or parked with its error for somebody to look at."""
+        """Returns whether the entry can be acknowledged: done now, done before, or parked with its error."""
         try:
-            async with self._places:
+            async with self._slots:
                 is_new = await self._dispatcher.react(
-                    consumer, entry.fact_id, entry.stream, entry.body, may_be_untold=entry.deliveries > 1
+                    consumer, entry.fact_id, entry.stream, entry.body, may_be_unpublished=entry.deliveries > 1
                 )
         except (Unavailable, Retry, StoreUnavailable) as error:
-            self._outages[consumer.name].goes_on(error)
+            self._outages[consumer.name].failed(error)
             self._metrics.reaction(consumer.name, "waits")
             await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
             return False
         except Exception as error:
             return await self._fail(consumer, entry, error)
-        self._outages[consumer.name].is_over()
+        self._outages[consumer.name].succeeded()
         self._metrics.reaction(consumer.name, "done" if is_new else "repeat")
         return True
 
@@ -150,11 +151,11 @@ class Worker:
         if entry.deliveries < TRIES_BEFORE_PARKING:
             self._metrics.reaction(consumer.name, "failed")
             return False
-        # PostgreSQL takes neither NUL nor lone surrogates, and an error may quote anything.
-        told = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode().replace("\0", "\\0")
+        # PostgreSQL stores neither NUL nor lone surrogates; an error message may quote both.
+        message = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode().replace("\0", "\\0")
         try:
-            async with self._places, self._units.write() as db:
-                await db.facts.park(fact_id=entry.fact_id, consumer=consumer.name, error=told)
+            async with self._slots, self._units.write() as db:
+                await db.facts.park(fact_id=entry.fact_id, consumer=consumer.name, error=message)
         except DatabaseError as unparked:
             log.warning("parking_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(unparked))
             return False
@@ -162,15 +163,15 @@ class Worker:
         return True
 
     async def _sweep(self) -> None:
-        """Removes the outbox rows that every registered consumer has confirmed."""
+        """Deletes the outbox rows that every registered consumer has confirmed."""
         outage = Outage(log, "sweep_waits")
         while True:
             try:
                 while await self._sweep_batch() == SWEEP_BATCH:
                     pass
-                outage.is_over()
+                outage.succeeded()
             except (Unavailable, Retry) as error:
-                outage.goes_on(error)
+                outage.failed(error)
             except Exception:
                 log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY_S)

@@ -11,6 +11,7 @@ import pytest
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, LINK_CHARS, MESSAGE_CHARS, POST_CHARS
 from realtime.contract.declarations import AUTH_NAMESPACE
 from realtime.contract.wire import encode_model
+from realtime.redis.client import open_redis
 from server.features import FEATURES
 from server.pipeline.registry import Registry
 from tests.contract.world import World, make_world
@@ -62,7 +63,21 @@ async def somebody_comes(server: RunningServer, world: World) -> None:
     await server.device(login["data"]["access_token"])
 
 
+async def redis_ends_the_subscriptions(server: RunningServer, world: World) -> None:
+    redis = open_redis(server.settings.redis_url, client_name="test")
+    try:
+        await redis.client_kill_filter(_type="pubsub")
+    finally:
+        await redis.aclose()
+
+
+async def the_server_stops(server: RunningServer, world: World) -> None:
+    await server.node.stop()
+
+
 CAUSES: Mapping[str, Cause] = {
+    "resync": redis_ends_the_subscriptions,
+    "server:draining": the_server_stops,
     "token:expiring": time_passes,
     "session:revoked": the_login_is_ended,
     "feed:new": a_friend_posts,

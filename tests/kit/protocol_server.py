@@ -14,6 +14,7 @@ from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING, CloseReason
 from realtime.engine.connections.packet_handler import PacketHandler
+from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
 from realtime.engine.protocol.frames import Outgoing, binary_message, websocket_frame
@@ -156,6 +157,7 @@ def layer_server(layer: Layer) -> SocketEngine | WebSocketLayer:
             max_packet_bytes=1_000_000,
             namespaces=("/", "/custom"),
         ),
+        drain_state=DrainState(),
         packet_handler=EngineEcho if layer == "engineio" else SocketEcho,
     )
 

@@ -81,8 +81,9 @@ class Person:
 class RunningServer:
     """A node in this process. Everything opened through it is closed with it."""
 
-    def __init__(self, node: Node, http: aiohttp.ClientSession, stack: AsyncExitStack) -> None:
+    def __init__(self, node: Node, settings: Settings, http: aiohttp.ClientSession, stack: AsyncExitStack) -> None:
         self.node = node
+        self.settings = settings
         self.url = f"http://127.0.0.1:{node.port}"
         self.http = http
         self._stack = stack
@@ -142,6 +143,6 @@ async def running_server(
     try:
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(aiohttp.ClientSession())
-            yield RunningServer(node, http, stack)
+            yield RunningServer(node, settings, http, stack)
     finally:
         await node.stop()

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING, CLOSE_FLOOD
 from realtime.contract.unparseable import Unparseable
+from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
 from realtime.engine.protocol import msgpack_packets
@@ -141,7 +142,11 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
     policy = kind(hub)
     json_options = replace(OPTIONS, **options)  # type: ignore[arg-type]
     msgpack_options = replace(json_options, path=MSGPACK.path, codec=msgpack_packets)
-    engines = [SocketEngine(policy=policy, hub=hub, options=each) for each in (json_options, msgpack_options)]
+    drain_state = DrainState()
+    engines = [
+        SocketEngine(policy=policy, hub=hub, options=each, drain_state=drain_state)
+        for each in (json_options, msgpack_options)
+    ]
     app = web.Application()
     for engine in engines:
         engine.attach(app)

@@ -1,4 +1,4 @@
-"""Nodes that reach each other over a real Valkey, with sessions that write down what they hear."""
+"""Nodes that reach each other over a real Valkey, with sessions that record what they receive."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from redis.asyncio import Redis
 
+from realtime.contract.connection_pushes import RESYNC
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import Emission, ToRoom, ToTopic, emission
 from realtime.contract.wire import Model
@@ -17,12 +18,12 @@ from realtime.engine.replay.replay_log import ReplayLogs
 from realtime.pubsub.fanout import Fanout
 from realtime.pubsub.membership import Membership
 from realtime.pubsub.redis_backplane import RedisBackplane
-from realtime.pubsub.resync_notifier import RESYNC_EVENT, ResyncNotifier
+from realtime.pubsub.resync_notifier import ResyncNotifier
 from realtime.pubsub.topic_registry import TopicRegistry
 from realtime.redis.client import open_redis
 from tests.kit.recording_session import RecordingSession
 
-OWN_CHANNEL = "hearer"
+HANDLED_CHANNEL = "handled"
 NAMESPACES = ("/one", "/two")
 TOPIC = "news"
 
@@ -35,7 +36,7 @@ SAID = Push(name="said", namespace="/one", model=Said, audience="Whoever is ther
 
 
 class RecordingMember(RecordingSession):
-    """A session whose news can be waited for."""
+    """A session whose pushes can be waited for."""
 
     def __init__(self, namespace: str = "/one") -> None:
         super().__init__(namespace)
@@ -51,10 +52,10 @@ class RecordingMember(RecordingSession):
 
     @property
     def scopes(self) -> list[str]:
-        return [data["scope"] for event, data in self.heard if event == RESYNC_EVENT]
+        return [data["scope"] for event, data in self.heard if event == RESYNC.name]
 
     async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
-        """Waits for something to become true through what is heard."""
+        """Waits until a push makes the condition true."""
         async with asyncio.timeout(within_s):
             while not condition():
                 self._news.clear()
@@ -81,8 +82,9 @@ class LabNode:
         self.resync_notifier = ResyncNotifier(self.hub, self.membership, NAMESPACES)
         self.logs = ReplayLogs(keep_s=60, max_bytes=1_000_000, now_s=asyncio.get_running_loop().time)
         self.revoked: list[int] = []
-        self.unordered: list[int] = []
-        self.heard_apart: list[bytes | None] = []
+        self.joins_missed: list[int] = []
+        self.handled: list[bytes | None] = []
+        """Messages of HANDLED_CHANNEL; None: some may have been missed."""
         self.delivered = 0
         self.fanout = Fanout(
             self.hub,
@@ -92,46 +94,46 @@ class LabNode:
             self.resync_notifier,
             self.logs,
             on_revoked=self._note_revoked,
-            on_orders_missed=self.unordered.append,
+            on_joins_missed=self.joins_missed.append,
             on_delivered=self._count,
-            hearers={OWN_CHANNEL: self},
+            channel_handlers={HANDLED_CHANNEL: self},
         )
 
-    def hear(self, body: bytes) -> None:
-        self.heard_apart.append(body)
+    def on_message(self, body: bytes) -> None:
+        self.handled.append(body)
 
-    def missed(self) -> None:
-        self.heard_apart.append(None)
+    def on_missed(self) -> None:
+        self.handled.append(None)
 
     def _count(self, sessions: int) -> None:
         self.delivered += sessions
 
     def _note_revoked(self, login_session_ids: Sequence[int]) -> None:
-        """Each may be heard more than once: by the node that ends a login, and when the order comes back to it."""
+        """An id may come twice: at once on the publishing node, and when the message comes back to it."""
         known = set(self.revoked)
         self.revoked += [one for one in login_session_ids if one not in known]
 
-    async def session(self, *rooms: str, namespace: str = "/one", hears: Sequence[int] = ()) -> RecordingMember:
-        """A new one, in these rooms, that hears the topic as these people."""
+    async def session(self, *rooms: str, namespace: str = "/one", subscribes_as: Sequence[int] = ()) -> RecordingMember:
+        """A new session in these rooms that subscribes the topic as these users."""
         member = RecordingMember(namespace)
-        self.membership.admit(member)
+        self.membership.add_session(member)
         for room in rooms:
-            await self.membership.enter(member, room)
-        for user_id in hears:
-            await self.membership.listen(member, TOPIC, user_id)
+            await self.membership.join(member, room)
+        for user_id in subscribes_as:
+            await self.membership.subscribe(member, TOPIC, user_id)
         return member
 
     async def say(self, text: str, to: str | Sequence[int]) -> None:
-        """To a room, or to those of these people who hear the topic."""
+        """Publishes to a room, or to those of these users who subscribe the topic."""
         await self.fanout.publish([said(text, to)])
 
-    async def chores_are_done(self) -> None:
+    async def jobs_are_done(self) -> None:
         done = asyncio.Event()
 
-        async def tell() -> None:
+        async def set_done() -> None:
             done.set()
 
-        self.membership.later(tell)
+        self.membership.run_later(set_done)
         async with asyncio.timeout(10):
             await done.wait()
 

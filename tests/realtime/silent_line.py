@@ -1,4 +1,4 @@
-"""A line to Valkey that can die without anybody closing it, as a lost network does."""
+"""A proxy to Valkey whose connections can fall silent without being closed, as in a lost network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class SilentLine:
-    """Carries connections to a server; those that are open when it falls silent stay open and carry nothing more."""
+    """Forwards connections to a server; those that are open when it falls silent stay open and forward nothing more."""
 
     def __init__(self, server_path: str, path: Path) -> None:
         self.url = f"unix://{path}"
@@ -21,12 +21,12 @@ class SilentLine:
         self._carrying: set[asyncio.Task[None]] = set()
 
     def fall_silent(self, *, for_good: bool = False) -> None:
-        """`for_good`: connections that are opened later carry nothing either, until `speak`."""
+        """`for_good`: connections that are opened later forward nothing either, until `speak`."""
         self._silenced |= self._open
         self._is_silent = for_good
 
     def speak(self) -> None:
-        """Connections that are opened from now on carry again."""
+        """Connections that are opened from now on forward again."""
         self._is_silent = False
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

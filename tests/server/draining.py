@@ -24,7 +24,7 @@ async def draining(server: RunningServer) -> AsyncIterator[None]:
     # The server waits for the body as soon as it has said this.
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
     stopping = asyncio.create_task(server.node.stop())
-    while not server.node.draining:
+    while not server.node.drain_state.is_draining:
         await asyncio.sleep(0)
     try:
         yield

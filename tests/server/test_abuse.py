@@ -1,4 +1,4 @@
-"""Whoever floods the server is refused or closed with a code, and everybody else is served on."""
+"""A client that floods the server is refused or closed with a code, and other clients are served."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_flood_of_handshakes_is_counted_by_the_client_s_address_behind_a
         assert await handshake(server, transport, X_Forwarded_For="203.0.113.9") != 429
 
 
-async def test_whoever_is_no_configured_proxy_cannot_pretend_to_be_others(database_url: str, redis_url: str) -> None:
+async def test_a_client_that_is_no_trusted_proxy_cannot_forge_addresses(database_url: str, redis_url: str) -> None:
     settings = settings_for_tests(
         database_url, redis_url, rate_limit_factor=3 / HANDSHAKES.count, trusted_proxies="10.0.0.0/8"
     )
@@ -105,7 +105,7 @@ async def test_all_namespaces_may_be_joined_and_joined_again(database_url: str, 
                     await websocket.send_str(f"41{namespace},")
 
 
-async def test_whoever_does_not_stop_when_told_that_it_is_too_much_is_closed(database_url: str, redis_url: str) -> None:
+async def test_a_client_that_ignores_rate_limited_is_closed(database_url: str, redis_url: str) -> None:
     factor = 0.3
     settings = settings_for_tests(database_url, redis_url, rate_limit_factor=factor)
     async with running_server(settings) as server:

@@ -71,7 +71,7 @@ def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("RATE_LIMIT_FACTOR", "0"),
     ],
 )
-def test_a_bad_value_is_told_in_one_line_that_names_it_and_keeps_secrets(
+def test_a_bad_value_is_reported_in_one_line_that_names_it_and_keeps_secrets(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -68,7 +68,7 @@ def still_running(environment: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_up_serves_until_it_is_told_to_stop_and_leaves_nothing_running(
+def test_up_serves_until_it_is_stopped_and_leaves_nothing_running(
     environment: dict[str, str], ending: signal.Signals
 ) -> None:
     with running("up", environment=environment) as process:
@@ -95,7 +95,7 @@ def test_migrate_twice_changes_nothing_the_second_time(environment: dict[str, st
     assert not still_running(environment)
 
 
-def test_a_busy_port_is_told_before_anything_is_started(environment: dict[str, str]) -> None:
+def test_a_busy_port_is_reported_before_anything_is_started(environment: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = str(busy.getsockname()[1])
         for verb in ("up", "serve"):
@@ -109,22 +109,22 @@ def test_a_server_whose_schema_is_missing_says_how_to_get_it(environment: dict[s
 
 
 @pytest.mark.parametrize("verb", ["up", "migrate", "worker"])
-def test_a_database_that_cannot_be_reached_is_told(environment: dict[str, str], verb: str) -> None:
+def test_a_database_that_cannot_be_reached_is_reported(environment: dict[str, str], verb: str) -> None:
     for url in ("postgresql+asyncpg://me:secret@127.0.0.1:1/x", "postgresql://me@127.0.0.1:1/x?password=secret"):
         told = refusal(verb, environment=environment | {"DATABASE_URL": url})
         assert "cannot reach PostgreSQL" in told and "DATABASE_URL" in told and "secret" not in told
 
 
-def test_a_redis_that_cannot_be_reached_is_told(environment: dict[str, str]) -> None:
+def test_a_redis_that_cannot_be_reached_is_reported(environment: dict[str, str]) -> None:
     told = refusal("up", environment=environment | {"REDIS_URL": "redis://:secret@127.0.0.1:1"})
     assert "cannot reach Redis" in told and "REDIS_URL" in told and "secret" not in told
 
 
-def test_a_setting_that_cannot_be_used_is_told(environment: dict[str, str]) -> None:
+def test_an_invalid_setting_is_reported(environment: dict[str, str]) -> None:
     assert "POOL_MAX cannot be used" in refusal("migrate", environment=environment | {"POOL_MAX": "many"})
 
 
-def test_damaged_data_is_told_and_reset_makes_a_fresh_start(environment: dict[str, str]) -> None:
+def test_damaged_data_is_reported_and_reset_makes_a_fresh_start(environment: dict[str, str]) -> None:
     assert rookery("migrate", environment=environment).returncode == 0
     (Path(environment["DATA_DIR"]) / "postgres" / "global" / "pg_control").unlink()
     assert "./run reset" in refusal("migrate", environment=environment)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from realtime.contract.packed_ids import contains_id, pack_ids
 from realtime.engine.protocol.encoded_push import EncodedPush
-from realtime.engine.replay.replay_log import LogEntry, ReplayLogs, family_key, is_among, pack_people
+from realtime.engine.replay.replay_log import LogEntry, ReplayLogs, family_key
 
 NOTHING_WRITTEN = object()
 TOLD_BEFORE_S = 10.0
@@ -247,7 +248,7 @@ class RecoveryState:
             family, _, person = room.rpartition(":")
             if family and person.isdecimal() and len(person) < 20:
                 key = family_key(family)
-                yield from self._read(key, after, pack_people([int(person)]))
+                yield from self._read(key, after, pack_ids([int(person)]))
                 families[key] = min(after, families.get(key, after))
         for after in families.values():
             yield from self._read(family_key("*"), after, None)
@@ -258,6 +259,6 @@ class RecoveryState:
                 return
             if entry.push is None or (
                 entry.push.namespace == self.namespace
-                and (person is None or (entry.people is not None and is_among(entry.people, person)))
+                and (person is None or (entry.people is not None and contains_id(entry.people, person)))
             ):
                 yield entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -33,18 +32,6 @@ class LogEntry:
         self.people = people
         data_bytes = len(push.data) * FORMS_OF_DATA if push is not None else 0
         self.size_bytes = ENTRY_OVERHEAD_BYTES + data_bytes + len(people or b"")
-
-
-def pack_people(ids: Sequence[int]) -> bytes:
-    return struct.pack(f">{len(ids)}Q", *ids)
-
-
-def is_among(packed: bytes, person: bytes) -> bool:
-    """Whether an id, packed too, stands in packed ids."""
-    at = packed.find(person)
-    while at > 0 and at % 8:
-        at = packed.find(person, at + 1)
-    return at >= 0
 
 
 def family_key(family: str) -> str:

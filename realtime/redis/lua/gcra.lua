@@ -1,5 +1,5 @@
--- Takes the cost of a call from every key, or from none of them where one has not enough.
--- KEYS: what is counted. ARGV, for each key: microseconds in which one unit is refilled, tolerance in microseconds, cost.
+-- Takes the cost of a call from every key, or from none of them where one has too little left.
+-- KEYS: the counters. ARGV, for each key: microseconds in which one unit is refilled, tolerance in microseconds, cost.
 -- Answers {} when allowed, else {index of the key that has to wait longest, milliseconds to wait}.
 -- A key holds the microsecond (Redis TIME) at which all that was taken will be refilled.
 local time = redis.call('TIME')

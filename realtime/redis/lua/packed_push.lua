@@ -1,5 +1,6 @@
--- Puts one id at the head of every list that exists; answers how many did. Stands below packed_trim.
--- KEYS: the lists. ARGV: the id (8 bytes, big-endian), the length to trim to, by how much a list may be longer until then.
+-- Puts one id at the head of every list that exists; answers how many exist. Uses packed_trim.
+-- KEYS: the lists. ARGV: the id (8 bytes, big-endian), the length to trim to, by how much a list may exceed that
+-- before it is trimmed.
 local id, max_length, slack = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local pushed = 0
 for _, key in ipairs(KEYS) do

@@ -1,6 +1,6 @@
--- For the scripts that lengthen a list: cuts it down to max_length where it has become longer than that by more than slack.
--- The last element of a complete list is its floor ('f' and an id); a list under construction ends in a marker instead and
--- is not trimmed. Whatever is trimmed raises the floor, so that every pushed id above the floor is in the list.
+-- For the scripts that lengthen a list: cuts it down to max_length once it exceeds that by more than slack.
+-- The last element of a complete list is its floor ('f' and an id); a list being built ends in a marker instead and
+-- is not trimmed. Trimming raises the floor, so that every pushed id above the floor is in the list.
 local function trim(key, length, max_length, slack)
   if length <= max_length + slack + 1 then return end
   local tail = redis.call('LRANGE', key, max_length - length, -1)

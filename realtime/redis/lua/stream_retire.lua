@@ -1,6 +1,6 @@
--- Takes consumers out of a group that have neither asked for anything for a while nor hold anything: workers that are
--- gone for good. In one step: what was handed out to a consumer that is taken out could be claimed by nobody.
--- KEYS[1]: the stream. ARGV: the group, the milliseconds. Answers how many there were.
+-- Deletes the consumers of a group that were idle for some time and have no unacked entries: workers that are gone for
+-- good. In one step: nobody could claim an entry that is delivered to a consumer between the check and the deletion.
+-- KEYS[1]: the stream. ARGV: the group, the idle time in milliseconds. Answers how many were deleted.
 local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if consumers.err then
   return 0

@@ -1,4 +1,4 @@
-"""The two tables of refusal say of each case what a client may rely on."""
+"""The tables of error codes and close reasons are what clients rely on."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ CLOSES = {
 MAX_CLOSE_REASON_BYTES = 123
 
 
-def test_every_code_has_the_status_that_clients_were_told() -> None:
+def test_every_code_has_its_documented_status() -> None:
     assert {error.code: error.status for error in COMMON_ERRORS} == STATUS
     assert len(COMMON_ERRORS) == len(STATUS)
 
 
-def test_a_repeat_is_promised_to_help_only_where_nobody_has_to_mend_anything() -> None:
+def test_only_errors_that_pass_by_themselves_are_retryable() -> None:
     assert {error.code for error in COMMON_ERRORS if error.retryable} == {"rate_limited", "unavailable"}
 
 
-def test_what_every_command_may_answer_is_of_the_table() -> None:
+def test_codes_of_every_command_are_in_the_table() -> None:
     assert set(ALWAYS_POSSIBLE) <= set(COMMON_ERRORS)
 
 
-def test_every_close_tells_whether_to_come_back() -> None:
+def test_every_close_reason_says_whether_to_reconnect() -> None:
     assert {close.code: (close.reason, close.reconnect, close.resumable) for close in CLOSE_REASONS} == CLOSES
     assert all(len(close.reason.encode()) <= MAX_CLOSE_REASON_BYTES for close in CLOSE_REASONS)
 
 
 @pytest.mark.parametrize("message", [None, "This post is gone."])
-def test_an_error_says_what_it_is_about(message: str | None) -> None:
+def test_an_error_has_a_message(message: str | None) -> None:
     error = CommandError(NOT_FOUND, message)
     assert str(error) == error.message == (message or NOT_FOUND.message)

@@ -50,7 +50,7 @@ def text(value: str, longest: int = 10, *, shortest: int = 1, lines: bool = Fals
 
 
 @given(st.integers(0, MAX_ID))
-def test_an_id_is_what_the_server_sent(number: int) -> None:
+def test_an_id_is_read_as_the_server_sent_it(number: int) -> None:
     sent = json.loads(encode_model(Thing(id=number)))
     assert sent == {"id": str(number)}
     assert Named.model_validate({"thing_id": sent["id"]}).thing_id == number
@@ -86,7 +86,7 @@ def test_an_id_is_what_the_server_sent(number: int) -> None:
         b"1",
     ],
 )
-def test_what_is_no_id(value: object) -> None:
+def test_any_other_value_is_no_id(value: object) -> None:
     with pytest.raises(ValidationError, match="must be an id"):
         Named.model_validate({"thing_id": value})
 
@@ -121,14 +121,14 @@ INVISIBLE = ["\u200b", " \u200d\u2060 ", "\u3164", "\u2800\u00ad", "\ufe0f", "\U
 
 
 @pytest.mark.parametrize("value", ["", " ", "\u00a0\u2003", "\u3000 ", *INVISIBLE])
-def test_text_in_which_nothing_is_seen_is_empty(value: str) -> None:
+def test_text_without_a_visible_character_is_empty(value: str) -> None:
     with pytest.raises(ValidationError, match="at least 1"):
         text(value)
     assert text(value, shortest=0) == value
 
 
 @pytest.mark.parametrize("value", ["\u2764\ufe0f", "\U0001f468\u200d\U0001f469", "\u202ba\u202c", "\u0600", "."])
-def test_what_joins_and_turns_visible_characters_may_stand_among_them(value: str) -> None:
+def test_joiners_and_direction_marks_may_stand_among_visible_characters(value: str) -> None:
     assert text(value) == value
 
 
@@ -142,7 +142,7 @@ def test_length_is_counted_after_normalisation() -> None:
 
 
 @given(st.text(max_size=30))
-def test_text_that_is_taken_is_clean_and_taken_again(value: str) -> None:
+def test_accepted_text_is_clean_and_accepted_again(value: str) -> None:
     try:
         taken = text(value, 30, lines=True)
     except ValidationError:
@@ -170,7 +170,7 @@ def test_the_schema_tells_the_lengths() -> None:
         {"thing_id": "1", "limit": 101},
     ],
 )
-def test_a_payload_is_taken_as_it_is_or_not_at_all(payload: dict[str, object]) -> None:
+def test_a_payload_is_accepted_unchanged_or_refused(payload: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Named.model_validate(payload)
 
@@ -181,7 +181,7 @@ def test_a_payload_without_fields_takes_nothing() -> None:
         Empty.model_validate({"a": 1})
 
 
-def test_what_is_none_is_left_out_at_any_depth() -> None:
+def test_fields_that_are_none_are_left_out_at_any_depth() -> None:
     assert json.loads(encode_model(Thing(id=1, other=Thing(id=2)))) == {"id": "1", "other": {"id": "2"}}
     assert encode_model(NOTHING) == b"{}"
     assert json.loads(encode_model(Page[Thing](items=[Thing(id=1)]))) == {"items": [{"id": "1"}]}

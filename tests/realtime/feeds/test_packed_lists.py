@@ -29,7 +29,7 @@ async def build(lists: PackedLists, owner_id: int, ids: list[int], floor: int = 
     assert await lists.finish_rebuild(owner_id, token, ids, floor)
 
 
-async def test_a_list_is_read_from_the_largest_id_down_without_doubles(lists: PackedLists) -> None:
+async def test_a_list_is_read_from_the_largest_id_down_without_duplicates(lists: PackedLists) -> None:
     await build(lists, 1, [BIG + 3, BIG + 1, 7])
     for item_id in (BIG + 2, BIG + 3, 8):
         assert await lists.push([1], item_id) == 1
@@ -98,7 +98,7 @@ async def test_more_than_the_bound_may_be_pushed_during_a_rebuild(lists: PackedL
     assert await lists.read(1) == PackedList(list(range(newest, cut, -1)), floor=cut)
 
 
-async def test_of_many_who_would_build_one_may(lists: PackedLists) -> None:
+async def test_one_of_many_callers_gets_the_lease(lists: PackedLists) -> None:
     tokens = await asyncio.gather(*(lists.begin_rebuild(1) for _ in range(20)))
     assert len([token for token in tokens if token is not None]) == 1
 
@@ -109,7 +109,7 @@ async def test_a_complete_list_is_not_built_again(lists: PackedLists) -> None:
     assert await lists.read(1) == PackedList([5], floor=0)
 
 
-async def test_a_lease_that_ran_out_can_be_taken_over_and_its_holder_writes_nothing(lists: PackedLists) -> None:
+async def test_an_expired_lease_can_be_taken_over_and_the_first_builder_writes_nothing(lists: PackedLists) -> None:
     slow = await lists.begin_rebuild(1, lease_ms=50)
     assert slow is not None
     await lists.push([1], 5)
@@ -122,14 +122,14 @@ async def test_a_lease_that_ran_out_can_be_taken_over_and_its_holder_writes_noth
     assert await lists.read(1) == PackedList([7], floor=0)
 
 
-async def test_a_lease_that_ran_out_is_good_while_nobody_takes_it(lists: PackedLists) -> None:
+async def test_an_expired_lease_is_valid_until_it_is_taken_over(lists: PackedLists) -> None:
     token = await lists.begin_rebuild(1, lease_ms=50)
     assert token is not None
     await asyncio.sleep(0.06)
     assert await lists.finish_rebuild(1, token, [9], 0)
 
 
-async def test_an_abandoned_list_goes_by_itself(lists: PackedLists, redis: Redis) -> None:
+async def test_an_abandoned_list_expires(lists: PackedLists, redis: Redis) -> None:
     await lists.begin_rebuild(1, lease_ms=20)
     async with asyncio.timeout(10):
         while await redis.keys():
@@ -178,7 +178,7 @@ async def test_owners_of_one_bucket_share_a_cluster_slot(lists: PackedLists, red
     assert sorted(await redis.keys()) == [b"list:{b1}:1", b"list:{b1}:17", b"list:{b1}:33"]
 
 
-async def test_an_outage_is_told(lists: PackedLists, valkey: Valkey) -> None:
+async def test_an_outage_raises(lists: PackedLists, valkey: Valkey) -> None:
     await asyncio.to_thread(valkey.stop)
     with pytest.raises(StoreUnavailable):
         await lists.read(1)

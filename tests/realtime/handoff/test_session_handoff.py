@@ -25,7 +25,7 @@ class Lab:
         self.recovery = Recovery(
             hub=node.hub, logs=node.logs, policy=self, node_id=node.backplane.node_id, window_s=60.0
         )
-        self.watches = PresenceWatches(self, node.backplane, tell=self._tell)
+        self.watches = PresenceWatches(self, node.backplane, notify=self._tell)
         self.handoff = SessionHandoff(
             recovery=self.recovery,
             membership=node.membership,
@@ -37,8 +37,8 @@ class Lab:
     async def session(self) -> Session:
         session = Session(id="s", namespace="/one", connection=closed_connection())
         self.recovery.follow(session, {"recovery": True})
-        self.node.membership.admit(session)
-        await self.node.membership.enter(session, ROOM)
+        self.node.membership.add_session(session)
+        await self.node.membership.join(session, ROOM)
         await self.watches.watch(session, 1, [2])
         assert session.recovery_state is not None
         session.recovery_state.found_client()
@@ -66,7 +66,7 @@ class Lab:
 
     def expired(self, session: Session) -> None:
         self.watches.unwatch(session)
-        self.node.membership.release(session)
+        self.node.membership.remove_session(session)
 
 
 @pytest_asyncio.fixture
@@ -89,10 +89,10 @@ async def test_a_session_is_kept_by_its_heir_with_whom_it_watches(nodes: list[La
     target.handoff.import_sessions("old", old.handoff.export_sessions([session]))
     kept = target.recovery.find(session.recovery_state.pid)
     assert kept is not None and kept.kept and kept.rooms == {ROOM}
-    left, known = target.watches.left_by(kept), old.watches.left_by(session)
+    left, known = target.watches.snapshot(kept), old.watches.snapshot(session)
     assert left is not None and left == known
     target.recovery.stop()
-    assert target.members == () and target.watches.left_by(kept) is None
+    assert target.members == () and target.watches.snapshot(kept) is None
 
 
 async def test_it_is_kept_only_for_what_is_left_of_its_window(nodes: list[LabNode]) -> None:

@@ -37,7 +37,7 @@ async def test_a_refused_call_writes_nothing(redis: Redis) -> None:
     await limiter.stop()
 
 
-async def test_an_outage_is_told(redis: Redis, valkey: Valkey) -> None:
+async def test_an_outage_raises(redis: Redis, valkey: Valkey) -> None:
     limiter = RedisLimiter(redis)
     valkey.stop()
     for _ in range(3):

@@ -7,7 +7,7 @@ import pytest
 from realtime.process.background_tasks import end_task
 
 
-async def test_a_task_is_over_when_it_was_ended() -> None:
+async def test_a_task_has_ended_when_end_task_returns() -> None:
     steps = []
 
     async def work() -> None:
@@ -25,7 +25,7 @@ async def test_a_task_is_over_when_it_was_ended() -> None:
     await end_task(None)
 
 
-async def test_what_it_failed_with_is_told() -> None:
+async def test_the_error_of_a_task_is_raised() -> None:
     async def fail() -> None:
         raise ValueError("broken")
 
@@ -35,7 +35,7 @@ async def test_what_it_failed_with_is_told() -> None:
         await end_task(task)
 
 
-async def test_a_caller_that_is_cancelled_does_not_take_it_for_the_end_of_the_task() -> None:
+async def test_a_cancelled_caller_does_not_take_that_for_the_end_of_the_task() -> None:
     ending = asyncio.Event()
 
     async def linger() -> None:

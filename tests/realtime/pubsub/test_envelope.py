@@ -1,4 +1,4 @@
-"""What nodes say to each other arrives as it was said, and nothing else is taken for it."""
+"""Envelopes are unpacked as they were packed, and no other body is taken for one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.contract.packed_ids import pack_ids
 from realtime.pubsub.backplane import MAX_BODY_BYTES
 from realtime.pubsub.envelope import (
     MAX_IDS_PER_ENVELOPE,
-    EnterOrder,
     Envelope,
-    RevokeOrder,
+    LoginRevocation,
+    RoomJoin,
     RoomPush,
     TopicPush,
     chunks,
@@ -26,9 +27,9 @@ TEXT = st.text(max_size=30)
 DATA = st.binary(max_size=100)
 ENVELOPES = (
     st.builds(RoomPush, TEXT, TEXT, DATA)
-    | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS)
-    | st.builds(EnterOrder, TEXT, TEXT, IDS)
-    | st.builds(RevokeOrder, MANY_IDS)
+    | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS.map(pack_ids))
+    | st.builds(RoomJoin, TEXT, TEXT, IDS)
+    | st.builds(LoginRevocation, MANY_IDS)
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | TEXT | DATA,
@@ -37,17 +38,17 @@ VALUES = st.recursive(
 
 
 @given(ENVELOPES)
-def test_what_was_packed_is_unpacked(envelope: Envelope) -> None:
+def test_an_envelope_is_unpacked_as_it_was_packed(envelope: Envelope) -> None:
     assert unpack(pack(envelope)) == envelope
 
 
 @given(ENVELOPES)
-def test_no_envelope_looks_like_what_the_backplane_says_to_itself(envelope: Envelope) -> None:
+def test_no_envelope_looks_like_a_message_of_the_backplane_to_itself(envelope: Envelope) -> None:
     assert not pack(envelope).startswith(b"\x00")
 
 
 @given(DATA | VALUES.map(msgpack.packb) | st.lists(VALUES, min_size=1, max_size=6).map(msgpack.packb))
-def test_anything_else_is_refused_as_such(body: bytes) -> None:
+def test_any_other_body_is_unpacked_or_raises_value_error(body: bytes) -> None:
     try:
         unpack(body)
     except ValueError:
@@ -65,11 +66,11 @@ def test_anything_else_is_refused_as_such(body: bytes) -> None:
         msgpack.packb([0, "/chat", "said", "text"]),
         msgpack.packb([3, b"1234567"]),
         msgpack.packb([1, "/feed", "said", b"{}", "feed", b"123456789"]),
-        pack(RevokeOrder([1])) + b"\x00",
-        pack(RevokeOrder([1]))[:-1],
+        pack(LoginRevocation([1])) + b"\x00",
+        pack(LoginRevocation([1]))[:-1],
     ],
 )
-def test_what_is_no_envelope(body: bytes) -> None:
+def test_a_body_that_is_no_envelope_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError):
         unpack(body)
 
@@ -83,4 +84,4 @@ def test_chunks_are_all_ids_in_order(count: int) -> None:
 
 def test_a_full_chunk_leaves_most_of_a_message_to_the_push() -> None:
     ids = [2**63 - 1] * MAX_IDS_PER_ENVELOPE
-    assert len(pack(TopicPush("/feed", "feed:new", b"", "feed", ids))) < MAX_BODY_BYTES / 3
+    assert len(pack(TopicPush("/feed", "feed:new", b"", "feed", pack_ids(ids)))) < MAX_BODY_BYTES / 3

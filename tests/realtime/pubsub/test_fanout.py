@@ -1,4 +1,4 @@
-"""A push finds those who should hear it on every node, and nobody else, whatever Redis does meanwhile."""
+"""A push reaches its recipients on every node, and no other session, whatever Redis does meanwhile."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from realtime.contract.emissions import Enter, Revoke
+from realtime.contract.emissions import JoinRoom, RevokeLoginSessions
 from realtime.pubsub.envelope import MAX_IDS_PER_ENVELOPE
 from realtime.pubsub.rooms import person_room
 from realtime.redis.client import StoreUnavailable, open_redis
 from tests.kit.services import Valkey
-from tests.realtime.nodes import OWN_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said
+from tests.realtime.nodes import HANDLED_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said
 from tests.realtime.silent_line import silent_line
 
 Pair = list[LabNode]
@@ -29,25 +29,25 @@ async def pair(redis_url: str) -> AsyncIterator[Pair]:
 
 
 async def heals(node: LabNode, *others: RecordingMember) -> None:
-    """Until everybody has been told to resync."""
+    """Waits until every session got a resync and the node can publish again."""
     for member in others:
         await member.until_resync()
     async with asyncio.timeout(5):
-        while not await node.backplane.publish("nobody", b"1"):
+        while not await node.backplane.publish([("nobody", b"1")]):
             await asyncio.sleep(0.01)
 
 
 async def until_known(node: LabNode, user_id: int, *node_ids: str) -> None:
-    """Until senders know again that the person listens there; what is said before is made up for by a resync."""
+    """Waits until publishers know again on which nodes the user subscribes; pushes before that end in a resync."""
     async with asyncio.timeout(5):
         known: set[str] = set()
         while known != set(node_ids):
             await asyncio.sleep(0.01)
             with contextlib.suppress(StoreUnavailable):  # this connection may come back after the others
-                known = set(await node.topic_registry.on_nodes(TOPIC, [user_id]))
+                known = set(await node.topic_registry.subscribers_by_node(TOPIC, [user_id]))
 
 
-async def test_all_members_on_all_nodes_hear_one_order(pair: Pair) -> None:
+async def test_all_members_on_all_nodes_receive_one_order(pair: Pair) -> None:
     members = [await node.session("room:1") for node in pair for _ in range(3)]
     outsider = await pair[0].session("room:2")
 
@@ -76,54 +76,54 @@ async def test_a_room_is_of_one_namespace(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_a_push_to_listeners_reaches_exactly_those_who_listen(pair: Pair, seed: int) -> None:
+async def test_a_push_to_a_topic_reaches_exactly_its_subscribers_among_the_users(pair: Pair, seed: int) -> None:
     chance = random.Random(seed)
     everybody = range(1, 60)
     members: list[tuple[RecordingMember, set[int]]] = []
     for node in pair:
         for _ in range(40):
             hears = set(chance.sample(everybody, chance.randint(0, 2)))
-            members.append((await node.session(hears=sorted(hears)), hears))
+            members.append((await node.session(subscribes_as=sorted(hears)), hears))
     pushes = [chance.sample(everybody, chance.randint(1, len(everybody))) for _ in range(10)]
     for number, addressed in enumerate(pushes):
         await pair[number % 2].say(str(number), addressed)
-    # what one node is sent comes in order: after this, nothing of the above is still under way
+    # messages to one node keep their order: after these, all of the above have arrived
     for node in pair:
-        last = await node.session(hears=[999])
+        last = await node.session(subscribes_as=[999])
         for publisher in pair:
             await publisher.say(f"last of {publisher.backplane.node_id}", [999])
             await last.until_text(f"last of {publisher.backplane.node_id}")
     for member, hears in members:
-        # each push once, however many of the people that it hears as are addressed
+        # each push once, however many of the users whom the session subscribes as are addressed
         assert sorted(member.texts) == [str(number) for number, people in enumerate(pushes) if hears & set(people)]
 
 
-async def test_more_listeners_than_one_message_takes(pair: Pair) -> None:
+async def test_more_subscribers_than_one_message_takes(pair: Pair) -> None:
     people = range(1, MAX_IDS_PER_ENVELOPE + 2)
-    first = await pair[1].session(hears=[people[0]])
-    last = await pair[1].session(hears=[people[-1]])
-    everybody = await pair[1].session(hears=list(people))
+    first = await pair[1].session(subscribes_as=[people[0]])
+    last = await pair[1].session(subscribes_as=[people[-1]])
+    everybody = await pair[1].session(subscribes_as=list(people))
     await pair[0].say("hello", people)
     for member in (first, last, everybody):
         await member.until_text("hello")
     assert first.texts == last.texts == ["hello"]
 
 
-async def test_who_listens_no_more_hears_nothing(pair: Pair) -> None:
-    stays, goes, released = [await pair[1].session(hears=[1]) for _ in range(3)]
-    await pair[1].membership.unlisten(goes, "news", 1)
-    pair[1].membership.release(released)
+async def test_a_session_that_unsubscribed_receives_nothing(pair: Pair) -> None:
+    stays, goes, released = [await pair[1].session(subscribes_as=[1]) for _ in range(3)]
+    await pair[1].membership.unsubscribe(goes, "news", 1)
+    pair[1].membership.remove_session(released)
     await pair[0].say("hello", [1])
     await stays.until_text("hello")
     assert goes.heard == released.heard == []
 
 
-async def test_an_order_to_enter_is_carried_out_on_every_node_and_told_as_resync(pair: Pair) -> None:
+async def test_sessions_on_every_node_join_a_room_and_resync_it(pair: Pair) -> None:
     invited = [await node.session(person_room(1)) for node in pair]
     inside = await pair[1].session(person_room(1), "room:new")
     elsewhere = await pair[1].session(person_room(1), namespace="/two")
     stranger = await pair[1].session(person_room(2))
-    await pair[0].fanout.publish([], [Enter("/one", "room:new", [1])])
+    await pair[0].fanout.publish([], [JoinRoom("/one", "room:new", [1])])
     for member in invited:
         await member.until_resync()
         assert member.scopes == ["room:new"]
@@ -134,24 +134,24 @@ async def test_an_order_to_enter_is_carried_out_on_every_node_and_told_as_resync
     assert elsewhere.heard == stranger.heard == []
 
 
-async def test_who_leaves_before_the_order_arrives_enters_nothing(pair: Pair) -> None:
+async def test_a_session_that_ends_before_the_message_arrives_joins_nothing(pair: Pair) -> None:
     gone, stays = await pair[1].session(person_room(1)), await pair[1].session(person_room(1))
-    pair[1].membership.release(gone)
-    await pair[0].fanout.publish([], [Enter("/one", "room:new", [1])])
+    pair[1].membership.remove_session(gone)
+    await pair[0].fanout.publish([], [JoinRoom("/one", "room:new", [1])])
     await stays.until_resync()
     assert (gone.rooms, gone.heard) == (set(), [])
 
 
-async def test_ended_logins_are_told_to_every_node(pair: Pair) -> None:
+async def test_revoked_login_sessions_are_passed_on_at_every_node(pair: Pair) -> None:
     ended = list(range(1, 2 * MAX_IDS_PER_ENVELOPE + 2))
-    await pair[0].fanout.publish([], [Revoke(ended)])
+    await pair[0].fanout.publish([], [RevokeLoginSessions(ended)])
     async with asyncio.timeout(10):
         while not all(len(node.revoked) == len(ended) for node in pair):
             await asyncio.sleep(0.005)
     assert [node.revoked for node in pair] == [ended, ended]
 
 
-async def test_nothing_to_say_asks_nobody(pair: Pair, valkey: Valkey) -> None:
+async def test_an_empty_publish_does_not_touch_redis(pair: Pair, valkey: Valkey) -> None:
     await asyncio.to_thread(valkey.stop)
     async with asyncio.timeout(0.1):
         await pair[0].fanout.publish([])
@@ -162,35 +162,39 @@ async def test_without_redis_own_sessions_are_served_at_once_and_all_resync_afte
 ) -> None:
     a, b = pair
     near, far = await a.session("room:1"), await b.session("room:1")
-    near_listener, far_listener = await a.session(hears=[1]), await b.session(hears=[1])
+    near_subscriber, far_subscriber = await a.session(subscribes_as=[1]), await b.session(subscribes_as=[1])
     await asyncio.to_thread(valkey.stop)
-    await a.fanout.publish([said("lost", "room:1"), said("lost too", [1, 2])], [Revoke([7])])
-    assert (near.texts, near_listener.texts, a.revoked) == (["lost"], ["lost too"], [7])
-    assert far.heard == far_listener.heard == []
+    await a.fanout.publish([said("lost", "room:1"), said("lost too", [1, 2])], [RevokeLoginSessions([7])])
+    assert (near.texts, near_subscriber.texts, a.revoked) == (["lost"], ["lost too"], [7])
+    assert far.heard == far_subscriber.heard == []
     assert b.revoked == []
     await asyncio.to_thread(valkey.start)
-    await heals(a, near, far, near_listener, far_listener)
+    await heals(a, near, far, near_subscriber, far_subscriber)
     await until_known(a, 1, "a", "b")
     assert set(near.scopes + far.scopes) == {"room:1"}
-    assert set(near_listener.scopes + far_listener.scopes) == {"news"}
-    for publisher, text in itertools.product(pair, ("to room", "to listener")):
+    assert set(near_subscriber.scopes + far_subscriber.scopes) == {"news"}
+    for publisher, text in itertools.product(pair, ("to room", "to subscriber")):
         text = f"{text} of {publisher.backplane.node_id}"
-        await publisher.say(text, [1] if "listener" in text else "room:1")
-        for member in (near_listener, far_listener) if "listener" in text else (near, far):
+        await publisher.say(text, [1] if "subscriber" in text else "room:1")
+        for member in (near_subscriber, far_subscriber) if "subscriber" in text else (near, far):
             await member.until_text(text)
 
 
-async def test_listeners_of_other_nodes_are_not_forgotten_where_nobody_can_say_who_listens(
+async def test_subscribers_on_other_nodes_are_reached_while_the_registry_cannot_be_read(
     valkey: Valkey, tmp_path: Path
 ) -> None:
-    """Only the line that this node asks over is dead: no other node notices anything."""
+    """Only this node's connection to the registry is dead: no other node notices anything."""
     async with silent_line(valkey.url, tmp_path / "line.sock") as line, running_nodes(valkey.url, "b") as (b,):
         redis = open_redis(valkey.url, client_name="a")
         registry = open_redis(line.url, client_name="a")
         a = LabNode(redis, "a", registry=registry)
         await a.fanout.start()
         try:
-            near, far, other = await a.session(hears=[1]), await b.session(hears=[1]), await b.session(hears=[2])
+            near, far, other = (
+                await a.session(subscribes_as=[1]),
+                await b.session(subscribes_as=[1]),
+                await b.session(subscribes_as=[2]),
+            )
             line.fall_silent()
             await a.say("hello", [1])
             for member in (near, far):
@@ -203,15 +207,15 @@ async def test_listeners_of_other_nodes_are_not_forgotten_where_nobody_can_say_w
             await redis.aclose()
 
 
-async def test_who_listens_on_two_nodes_hears_once_what_could_not_be_published(valkey: Valkey, tmp_path: Path) -> None:
-    """Who listens where is known, but only the line that this node publishes over is dead."""
+async def test_a_push_that_cannot_be_published_reaches_own_subscribers_once(valkey: Valkey, tmp_path: Path) -> None:
+    """The registry can be read; only the connection that this node publishes over is dead."""
     async with silent_line(valkey.url, tmp_path / "line.sock") as line, running_nodes(valkey.url, "b") as (b,):
         redis = open_redis(line.url, client_name="a")
         registry = open_redis(valkey.url, client_name="a")
         a = LabNode(redis, "a", registry=registry)
         await a.fanout.start()
         try:
-            near, far = await a.session(hears=[1]), await b.session(hears=[1])
+            near, far = await a.session(subscribes_as=[1]), await b.session(subscribes_as=[1])
             line.fall_silent()
             await a.say("hello", [1])
             assert near.texts == ["hello"]
@@ -222,23 +226,23 @@ async def test_who_listens_on_two_nodes_hears_once_what_could_not_be_published(v
             await redis.aclose()
 
 
-async def test_who_may_have_missed_an_order_is_told_of(pair: Pair, valkey: Valkey) -> None:
+async def test_users_whose_sessions_may_have_missed_a_join_are_reported(pair: Pair, valkey: Valkey) -> None:
     member = await pair[0].session(person_room(7), "room:1")
     await asyncio.to_thread(valkey.stop)
     await asyncio.to_thread(valkey.start)
     await heals(pair[0], member)
-    assert (pair[0].unordered, pair[1].unordered) == ([7], [])
+    assert (pair[0].joins_missed, pair[1].joins_missed) == ([7], [])
 
 
-async def test_a_channel_with_a_hearer_of_its_own_is_handed_over_with_its_gaps(pair: Pair, valkey: Valkey) -> None:
+async def test_a_channel_with_a_handler_passes_on_its_messages_and_losses(pair: Pair, valkey: Valkey) -> None:
     a, b = pair
-    assert await b.backplane.subscribe(OWN_CHANNEL)
-    await a.backplane.publish(OWN_CHANNEL, b"no envelope")
+    assert await b.backplane.subscribe(HANDLED_CHANNEL)
+    await a.backplane.publish([(HANDLED_CHANNEL, b"no envelope")])
     async with asyncio.timeout(5):
-        while not b.heard_apart:
+        while not b.handled:
             await asyncio.sleep(0.01)
     await asyncio.to_thread(valkey.restart)
     async with asyncio.timeout(5):
-        while len(b.heard_apart) < 2:
+        while len(b.handled) < 2:
             await asyncio.sleep(0.01)
-    assert b.heard_apart == [b"no envelope", None] and a.heard_apart == []
+    assert b.handled == [b"no envelope", None] and a.handled == []

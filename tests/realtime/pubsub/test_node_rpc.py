@@ -1,4 +1,4 @@
-"""Questions between nodes, of any size."""
+"""Calls between nodes, with requests and answers of any size."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from realtime.pubsub.node_rpc import PART_BYTES, NodeRpc
 class _Node:
     def __init__(self, node_id: str, broker: MemoryBroker) -> None:
         self.backplane = MemoryBackplane(node_id, broker)
-        self.rpc = NodeRpc(self.backplane, lambda other: f"rpc:{other}", self._read)
-        self.asked: list[tuple[str, object]] = []
+        self.rpc = NodeRpc(self.backplane, lambda other: f"rpc:{other}", self._handle)
+        self.requests: list[tuple[str, object]] = []
         self.silent = False
 
-    def _read(self, sender: str, question: object) -> Awaitable[object]:
-        self.asked.append((sender, question))
-        return self._echo(question)
+    def _handle(self, caller: str, request: object) -> Awaitable[object]:
+        self.requests.append((caller, request))
+        return self._echo(request)
 
-    async def _echo(self, question: object) -> object:
+    async def _echo(self, request: object) -> object:
         if self.silent:
             await asyncio.Event().wait()
-        if question == "fail":
+        if request == "fail":
             raise RuntimeError("cannot read")
-        return [question, question]
+        return [request, request]
 
 
 @asynccontextmanager
@@ -37,7 +37,7 @@ async def _nodes() -> AsyncIterator[tuple[_Node, _Node]]:
     nodes = (_Node("one", broker), _Node("two", broker))
     for node in nodes:
         await node.backplane.start(
-            on_message=lambda _channel, body, node=node: node.rpc.hear(body),  # type: ignore[misc]
+            on_message=lambda _channel, body, node=node: node.rpc.on_message(body),  # type: ignore[misc]
             on_missed=lambda _channel: None,
         )
         await node.backplane.subscribe(f"rpc:{node.backplane.node_id}")
@@ -49,21 +49,21 @@ async def _nodes() -> AsyncIterator[tuple[_Node, _Node]]:
             await node.backplane.stop()
 
 
-async def test_a_question_is_answered_whatever_its_size() -> None:
+async def test_a_request_is_answered_whatever_its_size() -> None:
     async with _nodes() as (one, two):
-        for question in ("short", b"x" * (3 * PART_BYTES + 1), None, {"a": [1, b"2"]}):
-            assert await one.rpc.ask("two", question, timeout_s=5) == [question, question]
-        assert len(two.asked) == 4 and two.asked[0] == ("one", "short")
+        for request in ("short", b"x" * (3 * PART_BYTES + 1), None, {"a": [1, b"2"]}):
+            assert await one.rpc.call("two", request, timeout_s=5) == [request, request]
+        assert len(two.requests) == 4 and two.requests[0] == ("one", "short")
 
 
-async def test_many_questions_at_once_get_their_own_answers() -> None:
+async def test_simultaneous_calls_get_their_own_answers() -> None:
     async with _nodes() as (one, two):
         both = [(one, "two"), (two, "one")]
-        questions = [f"{number}" * 20_000 for number in range(8)]
+        requests = [f"{number}" * 20_000 for number in range(8)]
         answers = await asyncio.gather(
-            *(node.rpc.ask(other, question, timeout_s=5) for node, other in both for question in questions)
+            *(node.rpc.call(other, request, timeout_s=5) for node, other in both for request in requests)
         )
-        assert answers == [[question, question] for _ in both for question in questions]
+        assert answers == [[request, request] for _ in both for request in requests]
 
 
 async def test_no_answer_is_a_timeout() -> None:
@@ -71,11 +71,11 @@ async def test_no_answer_is_a_timeout() -> None:
         two.silent = True
         for other in ("two", "nobody"):
             with pytest.raises(TimeoutError):
-                await one.rpc.ask(other, "?", timeout_s=0.05)
+                await one.rpc.call(other, "?", timeout_s=0.05)
 
 
-async def test_a_question_that_cannot_be_answered_harms_nothing() -> None:
+async def test_a_failing_handler_does_not_affect_later_calls() -> None:
     async with _nodes() as (one, _):
         with pytest.raises(TimeoutError):
-            await one.rpc.ask("two", "fail", timeout_s=0.05)
-        assert await one.rpc.ask("two", "again", timeout_s=5) == ["again", "again"]
+            await one.rpc.call("two", "fail", timeout_s=0.05)
+        assert await one.rpc.call("two", "again", timeout_s=5) == ["again", "again"]

@@ -1,4 +1,4 @@
-"""What only the backplane over Redis meets: outages, lost messages, deafness. The rest stands in tests/conformance."""
+"""What only the Redis backplane has: outages, lost messages, probes. The rest is tested in tests/conformance."""
 
 from __future__ import annotations
 
@@ -9,127 +9,127 @@ from redis.asyncio import Redis
 
 from realtime.pubsub.redis_backplane import RedisBackplane
 from realtime.redis.client import open_redis
-from tests.conformance.listening import Listening, listening
+from tests.conformance.receiving_node import ReceivingNode, receiving_nodes
 from tests.kit.services import Valkey
 from tests.realtime.silent_line import silent_line
 
 
-async def heals(node: Listening, channel: str) -> None:
+async def heals(node: ReceivingNode, channel: str) -> None:
     """Publishes until it works again; at most three seconds."""
     async with asyncio.timeout(3):
-        while not await node.backplane.publish(channel, b"healed"):
+        while not await node.backplane.publish([(channel, b"healed")]):
             await asyncio.sleep(0.01)
 
 
-async def until_health_is(node: Listening, is_healthy: bool) -> None:
+async def until_health_is(node: ReceivingNode, is_healthy: bool) -> None:
     async with asyncio.timeout(3):
         while node.backplane.healthy != is_healthy:
             await asyncio.sleep(0.01)
 
 
-async def test_an_outage_is_answered_at_once_and_told_as_a_gap_before_anything_later(
+async def test_a_publish_fails_at_once_in_an_outage_and_is_reported_before_later_messages(
     redis: Redis, valkey: Valkey
 ) -> None:
-    async with listening(RedisBackplane(redis, "a"), RedisBackplane(redis, "b")) as (a, b):
+    async with receiving_nodes(RedisBackplane(redis, "a"), RedisBackplane(redis, "b")) as (a, b):
         for node in (a, b):
             assert await node.backplane.subscribe("room:1")
-        assert await a.backplane.publish("room:1", b"before")
+        assert await a.backplane.publish([("room:1", b"before")])
         await b.until_count(1)
         await asyncio.to_thread(valkey.stop)
-        assert not await a.backplane.publish("room:1", b"lost")
+        assert not await a.backplane.publish([("room:1", b"lost")])
         async with asyncio.timeout(1):  # known to be away: a thousand attempts to connect would take longer
             for _ in range(1_000):
-                assert not await a.backplane.publish("room:1", b"lost")
+                assert not await a.backplane.publish([("room:1", b"lost")])
         assert not await a.backplane.subscribe("room:2")
         await asyncio.to_thread(valkey.start)
         async with asyncio.timeout(2):
             for node in (a, b):
-                await node.until_gap("room:1")
+                await node.until_missed("room:1")
         await heals(a, "room:1")
         for node in (a, b):
             await node.until_last_of("room:1", b"healed")
-            of_room = [body for channel, body in node.heard if channel == "room:1"]
+            of_room = [body for channel, body in node.received if channel == "room:1"]
             assert (of_room[0], set(of_room[1:-1]), of_room[-1]) == (b"before", {None}, b"healed")
-        await a.until(
-            lambda: "room:2" in a.resync_notifier() and "node:a" in a.resync_notifier() and "all" in a.resync_notifier()
-        )
-        assert await a.backplane.publish("room:2", b"later")
-        await a.until(lambda: a.heard[-1] == ("room:2", b"later"))
+        await a.until(lambda: "room:2" in a.missed() and "node:a" in a.missed() and "all" in a.missed())
+        assert await a.backplane.publish([("room:2", b"later")])
+        await a.until(lambda: a.received[-1] == ("room:2", b"later"))
 
 
-async def test_killed_subscribers_heal_and_tell_of_the_gap(redis: Redis) -> None:
-    async with listening(RedisBackplane(redis, "a")) as (a,):
+async def test_killed_subscribers_reconnect_and_report_the_loss(redis: Redis) -> None:
+    async with receiving_nodes(RedisBackplane(redis, "a")) as (a,):
         await a.backplane.subscribe("room:1")
         await redis.client_kill_filter(_type="pubsub")
         async with asyncio.timeout(2):
-            await a.until(lambda: set(a.resync_notifier()) == {"room:1", "node:a", "all"})
-        assert await a.backplane.publish("room:1", b"1")
-        await a.until(lambda: a.heard[-1] == ("room:1", b"1"))
+            await a.until(lambda: set(a.missed()) == {"room:1", "node:a", "all"})
+        assert await a.backplane.publish([("room:1", b"1")])
+        await a.until(lambda: a.received[-1] == ("room:1", b"1"))
 
 
-async def test_a_lost_publish_is_told_to_subscribers_whose_connection_never_broke(redis: Redis) -> None:
+async def test_a_lost_publish_is_reported_to_subscribers_whose_connection_never_broke(redis: Redis) -> None:
     """The server is silent for longer than a publisher waits, but closes no connection."""
-    async with listening(RedisBackplane(redis, "a"), RedisBackplane(redis, "b")) as (a, b):
+    async with receiving_nodes(RedisBackplane(redis, "a"), RedisBackplane(redis, "b")) as (a, b):
         await b.backplane.subscribe("room:1")
         await redis.client_pause(900)
-        assert not await a.backplane.publish("room:1", b"unsure")
+        assert not await a.backplane.publish([("room:1", b"unsure")])
         await heals(a, "room:1")
         await b.until_last_of("room:1", b"healed")
-        assert [body for channel, body in b.heard if channel == "room:1"][-2:] == [None, b"healed"]
-        assert "node:b" not in b.resync_notifier()
+        assert [body for channel, body in b.received if channel == "room:1"][-2:] == [None, b"healed"]
+        assert "node:b" not in b.missed()
 
 
-async def test_a_lost_publish_is_told_though_nothing_is_published_afterwards(redis: Redis) -> None:
+async def test_a_lost_publish_is_reported_though_nothing_is_published_afterwards(redis: Redis) -> None:
     publisher = RedisBackplane(redis, "a", probe_every_s=0.05)
-    async with listening(publisher, RedisBackplane(redis, "b")) as (a, b):
+    async with receiving_nodes(publisher, RedisBackplane(redis, "b")) as (a, b):
         await b.backplane.subscribe("room:1")
         await redis.client_pause(900)
-        assert not await a.backplane.publish("room:1", b"unsure")
-        await b.until_gap("room:1")
+        assert not await a.backplane.publish([("room:1", b"unsure")])
+        await b.until_missed("room:1")
 
 
-async def test_too_many_lost_publishes_are_told_as_gaps_of_everything(redis: Redis) -> None:
+async def test_too_many_lost_publishes_are_reported_for_every_channel(redis: Redis) -> None:
     publisher = RedisBackplane(redis, "a", probe_every_s=0.05)
-    async with listening(publisher, RedisBackplane(redis, "b")) as (a, b):
+    async with receiving_nodes(publisher, RedisBackplane(redis, "b")) as (a, b):
         for room in ("room:1", "room:unrelated"):
             await b.backplane.subscribe(room)
         await redis.client_pause(900)
-        assert not await a.backplane.publish_many([(f"room:{number}", b"unsure") for number in range(10_001)])
-        await b.until(lambda: {"room:1", "room:unrelated"} <= set(b.resync_notifier()))
+        assert not await a.backplane.publish([(f"room:{number}", b"unsure") for number in range(10_001)])
+        await b.until(lambda: {"room:1", "room:unrelated"} <= set(b.missed()))
 
 
-async def test_a_node_that_starts_without_redis_is_deaf_until_it_comes(redis: Redis, valkey: Valkey) -> None:
+async def test_a_node_that_starts_without_redis_is_unhealthy_until_it_comes(redis: Redis, valkey: Valkey) -> None:
     await asyncio.to_thread(valkey.stop)
-    async with listening(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
+    async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
         assert not a.backplane.healthy
         await asyncio.to_thread(valkey.start)
-        await a.until(lambda: set(a.resync_notifier()) == {"node:a", "all"})
+        await a.until(lambda: set(a.missed()) == {"node:a", "all"})
         await until_health_is(a, True)
 
 
-async def test_a_probe_is_never_handed_over(redis: Redis) -> None:
-    async with listening(RedisBackplane(redis, "a", probe_every_s=0.01)) as (a,):
+async def test_a_probe_is_not_passed_on(redis: Redis) -> None:
+    async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.01)) as (a,):
         await asyncio.sleep(0.1)
-        assert await a.backplane.publish("node:a", b"1")
+        assert await a.backplane.publish([("node:a", b"1")])
         await a.until_count(1)
-        assert a.heard == [("node:a", b"1")]
+        assert a.received == [("node:a", b"1")]
 
 
-async def test_a_node_that_hears_nothing_is_deaf(redis: Redis) -> None:
-    async with listening(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
+async def test_a_node_that_receives_nothing_is_unhealthy(redis: Redis) -> None:
+    async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
         await until_health_is(a, True)
         await redis.client_pause(1_000)
         await until_health_is(a, False)
         await until_health_is(a, True)
 
 
-async def test_a_connection_that_died_in_silence_is_replaced_and_the_gap_told(valkey: Valkey, tmp_path: Path) -> None:
+async def test_a_connection_that_died_in_silence_is_replaced_and_the_loss_reported(
+    valkey: Valkey, tmp_path: Path
+) -> None:
     async with silent_line(valkey.url, tmp_path / "line.sock") as line:
         redis = open_redis(line.url, client_name="test")
-        async with listening(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
+        async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.05)) as (a,):
             await a.backplane.subscribe("room:1")
             line.fall_silent()
-            await a.until(lambda: "room:1" in a.resync_notifier())
+            await a.until(lambda: "room:1" in a.missed())
             await heals(a, "room:1")
             await a.until_last_of("room:1", b"healed")
         await redis.aclose()

@@ -1,4 +1,4 @@
-"""Names of rooms tell their channel and what to read again after a gap."""
+"""A room's name gives its channel and the scope of its resync."""
 
 from __future__ import annotations
 

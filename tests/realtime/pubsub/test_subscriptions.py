@@ -1,4 +1,4 @@
-"""One connection that hears channels: what its server is told, and what it says when it may have missed something."""
+"""One connection that subscribes channels: what it requests from the server, and which losses it reports."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from realtime.redis.client import open_redis
 from tests.kit.services import Valkey
 
 
-class Hearing:
-    """Subscriptions that write down what they hear; None stands for a gap."""
+class Receiving:
+    """Subscriptions that record what they receive; None stands for a loss."""
 
     def __init__(self, subscriptions: Subscriptions) -> None:
         self.subscriptions = subscriptions
-        self.heard: list[tuple[str, bytes | None]] = []
+        self.received: list[tuple[str, bytes | None]] = []
         self._news = asyncio.Event()
-        subscriptions.start(on_message=self._write_down, on_missed=lambda channel: self._write_down(channel, None))
+        subscriptions.start(on_message=self._record, on_missed=lambda channel: self._record(channel, None))
 
-    def _write_down(self, channel: str, body: bytes | None) -> None:
-        self.heard.append((channel, body))
+    def _record(self, channel: str, body: bytes | None) -> None:
+        self.received.append((channel, body))
         self._news.set()
 
     async def until_count(self, count: int) -> None:
         async with asyncio.timeout(10):
-            while len(self.heard) < count:
+            while len(self.received) < count:
                 self._news.clear()
                 await self._news.wait()
 
 
 @pytest.fixture
-async def hearing(redis: Redis) -> AsyncIterator[Hearing]:
+async def receiving(redis: Redis) -> AsyncIterator[Receiving]:
     subscriptions = Subscriptions(redis)
-    yield Hearing(subscriptions)
+    yield Receiving(subscriptions)
     await subscriptions.stop()
 
 
@@ -50,122 +50,122 @@ async def kill_subscribers(redis: Redis) -> None:
     await redis.client_kill_filter(_type="pubsub")
 
 
-async def test_the_server_knows_only_channels_that_somebody_wants(hearing: Hearing, redis: Redis) -> None:
-    assert await hearing.subscriptions.subscribe("a")
-    assert await hearing.subscriptions.subscribe("a")
+async def test_only_channels_with_a_reference_are_subscribed(receiving: Receiving, redis: Redis) -> None:
+    assert await receiving.subscriptions.subscribe("a")
+    assert await receiving.subscriptions.subscribe("a")
     assert await subscribers(redis, "a") == 1
-    hearing.subscriptions.unsubscribe("a")
-    assert await hearing.subscriptions.subscribe("b")
+    receiving.subscriptions.unsubscribe("a")
+    assert await receiving.subscriptions.subscribe("b")
     assert await subscribers(redis, "a") == 1
-    hearing.subscriptions.unsubscribe("a")
-    assert await hearing.subscriptions.subscribe("c")  # answered after the server was told of "a"
+    receiving.subscriptions.unsubscribe("a")
+    assert await receiving.subscriptions.subscribe("c")  # answered after the UNSUBSCRIBE of "a"
     assert await subscribers(redis, "a") == 0
-    assert hearing.subscriptions.channels() == ["b", "c"]
+    assert receiving.subscriptions.channels() == ["b", "c"]
 
 
-async def test_more_channels_than_one_command_takes(hearing: Hearing, redis: Redis) -> None:
+async def test_more_channels_than_one_command_takes(receiving: Receiving, redis: Redis) -> None:
     names = [f"channel-{number}" for number in range(2 * CHANNELS_PER_COMMAND + 1)]
-    assert all(await asyncio.gather(*(hearing.subscriptions.subscribe(name) for name in names)))
+    assert all(await asyncio.gather(*(receiving.subscriptions.subscribe(name) for name in names)))
     for name in names:
         assert await redis.publish(name, b"1") == 1
-    await hearing.until_count(len(names))
+    await receiving.until_count(len(names))
 
 
-async def test_a_killed_connection_is_told_as_a_gap_of_each_channel_before_its_later_messages(
-    hearing: Hearing, redis: Redis
+async def test_a_killed_connection_is_a_loss_of_each_channel_before_its_later_messages(
+    receiving: Receiving, redis: Redis
 ) -> None:
-    await hearing.subscriptions.subscribe("a")
-    await hearing.subscriptions.subscribe("b")
+    await receiving.subscriptions.subscribe("a")
+    await receiving.subscriptions.subscribe("b")
     await redis.publish("a", b"1")
-    await hearing.until_count(1)
+    await receiving.until_count(1)
     await kill_subscribers(redis)
     async with asyncio.timeout(2):
         while not await redis.publish("a", b"2"):
             await asyncio.sleep(0)
-    await hearing.until_count(4)
-    of_a = [body for name, body in hearing.heard if name == "a"]
+    await receiving.until_count(4)
+    of_a = [body for name, body in receiving.received if name == "a"]
     assert of_a == [b"1", None, b"2"]
-    assert ("b", None) in hearing.heard
+    assert ("b", None) in receiving.received
 
 
-async def test_a_channel_let_go_during_an_outage_is_neither_heard_nor_told(hearing: Hearing, valkey: Valkey) -> None:
-    await hearing.subscriptions.subscribe("a")
-    await hearing.subscriptions.subscribe("b")
+async def test_a_channel_unsubscribed_during_an_outage_is_not_reported(receiving: Receiving, valkey: Valkey) -> None:
+    await receiving.subscriptions.subscribe("a")
+    await receiving.subscriptions.subscribe("b")
     await asyncio.to_thread(valkey.stop)
-    hearing.subscriptions.unsubscribe("a")
+    receiving.subscriptions.unsubscribe("a")
     await asyncio.to_thread(valkey.start)
-    await hearing.until_count(1)
-    assert hearing.heard == [("b", None)]
+    await receiving.until_count(1)
+    assert receiving.received == [("b", None)]
 
 
-async def test_a_wish_made_during_an_outage_is_refused_soon_and_told_as_a_gap_later(
-    hearing: Hearing, redis: Redis, valkey: Valkey
+async def test_a_subscribe_during_an_outage_fails_soon_and_is_reported_as_a_loss_later(
+    receiving: Receiving, redis: Redis, valkey: Valkey
 ) -> None:
-    await hearing.subscriptions.subscribe("a")
+    await receiving.subscriptions.subscribe("a")
     await asyncio.to_thread(valkey.stop)
-    assert not await hearing.subscriptions.subscribe("late")
-    # known by now: a hundred wishes that each waited for a confirmation would not end in time
+    assert not await receiving.subscriptions.subscribe("late")
+    # known by now: a hundred calls that each waited for a confirmation would not end in time
     async with asyncio.timeout(10):
         for _ in range(100):
-            assert not await hearing.subscriptions.subscribe("later")
+            assert not await receiving.subscriptions.subscribe("later")
     await asyncio.to_thread(valkey.start)
-    await hearing.until_count(3)
-    assert sorted(name for name, body in hearing.heard if body is None) == ["a", "late", "later"]
+    await receiving.until_count(3)
+    assert sorted(name for name, body in receiving.received if body is None) == ["a", "late", "later"]
     assert await redis.publish("late", b"1") == 1
-    await hearing.until_count(4)
-    assert hearing.heard[-1] == ("late", b"1")
+    await receiving.until_count(4)
+    assert receiving.received[-1] == ("late", b"1")
 
 
-async def test_a_wish_that_a_short_loss_delays_is_confirmed_without_a_gap(hearing: Hearing, redis: Redis) -> None:
-    await hearing.subscriptions.subscribe("a")
+async def test_a_subscribe_delayed_by_a_short_loss_is_confirmed_without_a_report(
+    receiving: Receiving, redis: Redis
+) -> None:
+    await receiving.subscriptions.subscribe("a")
     await kill_subscribers(redis)
-    assert await hearing.subscriptions.subscribe("new")
+    assert await receiving.subscriptions.subscribe("new")
     assert await redis.publish("new", b"1") == 1
-    await hearing.until_count(2)
-    assert hearing.heard == [("a", None), ("new", b"1")]
+    await receiving.until_count(2)
+    assert receiving.received == [("a", None), ("new", b"1")]
 
 
-async def test_a_connection_given_up_is_made_anew(hearing: Hearing, redis: Redis) -> None:
-    await hearing.subscriptions.subscribe("a")
-    hearing.subscriptions.reconnect()
-    await hearing.until_count(1)
-    assert hearing.heard == [("a", None)]
+async def test_reconnect_replaces_the_connection(receiving: Receiving, redis: Redis) -> None:
+    await receiving.subscriptions.subscribe("a")
+    receiving.subscriptions.reconnect()
+    await receiving.until_count(1)
+    assert receiving.received == [("a", None)]
     assert await redis.publish("a", b"1") == 1
-    await hearing.until_count(2)
+    await receiving.until_count(2)
 
 
-async def test_flapping_wishes_end_as_the_last_one(hearing: Hearing, redis: Redis) -> None:
+async def test_alternating_calls_end_as_the_last_one(receiving: Receiving, redis: Redis) -> None:
     for _ in range(30):
-        joining = asyncio.create_task(hearing.subscriptions.subscribe("a"))
+        joining = asyncio.create_task(receiving.subscriptions.subscribe("a"))
         await asyncio.sleep(0)
-        hearing.subscriptions.unsubscribe("a")
+        receiving.subscriptions.unsubscribe("a")
         await asyncio.sleep(0)
-        again = asyncio.create_task(hearing.subscriptions.subscribe("a"))
+        again = asyncio.create_task(receiving.subscriptions.subscribe("a"))
         await asyncio.sleep(0)
         await asyncio.gather(joining, again)
-        hearing.subscriptions.unsubscribe("a")
-    assert await hearing.subscriptions.subscribe("end")
+        receiving.subscriptions.unsubscribe("a")
+    assert await receiving.subscriptions.subscribe("end")
     assert await subscribers(redis, "a") == 0
-    assert await hearing.subscriptions.subscribe("a")
+    assert await receiving.subscriptions.subscribe("a")
     assert await subscribers(redis, "a") == 1
     assert await redis.publish("a", b"1") == 1
-    await hearing.until_count(1)
-    assert hearing.heard == [("a", b"1")]
+    await receiving.until_count(1)
+    assert receiving.received == [("a", b"1")]
 
 
-async def test_a_caller_that_gives_up_waiting_has_its_reference_until_it_gives_it_back(
-    hearing: Hearing, redis: Redis
-) -> None:
-    joining = asyncio.create_task(hearing.subscriptions.subscribe("a"))
+async def test_a_cancelled_subscribe_keeps_its_reference_until_unsubscribe(receiving: Receiving, redis: Redis) -> None:
+    joining = asyncio.create_task(receiving.subscriptions.subscribe("a"))
     await asyncio.sleep(0)
     joining.cancel()
     with pytest.raises(asyncio.CancelledError):
         await joining
-    assert await hearing.subscriptions.subscribe("b")
-    assert hearing.subscriptions.channels() == ["a", "b"]
+    assert await receiving.subscriptions.subscribe("b")
+    assert receiving.subscriptions.channels() == ["a", "b"]
     assert await subscribers(redis, "a") == 1
-    hearing.subscriptions.unsubscribe("a")
-    assert await hearing.subscriptions.subscribe("c")
+    receiving.subscriptions.unsubscribe("a")
+    assert await receiving.subscriptions.subscribe("c")
     assert await subscribers(redis, "a") == 0
 
 
@@ -190,9 +190,7 @@ async def test_a_flood_lets_other_tasks_have_their_turn(redis: Redis, redis_url:
     subscriptions.start(on_message=on_message, on_missed=lambda channel: None)
     await subscriptions.subscribe("a")
     others = asyncio.create_task(take_turns())
-    with BlockingRedis.from_url(
-        redis_url
-    ) as publisher:  # the loop stands still meanwhile, so that all are there at once
+    with BlockingRedis.from_url(redis_url) as publisher:  # it blocks the loop, so that all messages are there at once
         pipeline = publisher.pipeline(transaction=False)
         for _ in range(messages):
             pipeline.publish("a", b"")
@@ -204,7 +202,7 @@ async def test_a_flood_lets_other_tasks_have_their_turn(redis: Redis, redis_url:
     await subscriptions.stop()
 
 
-async def test_stopping_answers_those_who_wait(redis_url: str) -> None:
+async def test_stopping_ends_the_wait_of_callers(redis_url: str) -> None:
     redis = open_redis(redis_url, client_name="test")
     subscriptions = Subscriptions(redis, confirm_within_s=60)
     waiting = asyncio.create_task(subscriptions.subscribe("a"))

@@ -18,7 +18,7 @@ async def test_a_command_survives_a_connection_that_the_server_closed(redis: Red
     assert await redis.set("key", "after")
 
 
-async def test_a_server_that_is_away_has_one_name(redis: Redis, valkey: Valkey) -> None:
+async def test_a_server_that_is_away_is_one_error(redis: Redis, valkey: Valkey) -> None:
     valkey.stop()
     with pytest.raises(StoreUnavailable):
         with store_unavailable_when_away():
@@ -35,7 +35,7 @@ async def test_a_server_that_does_not_answer_is_away(redis_url: str, redis: Redi
     await impatient.aclose()
 
 
-async def test_an_address_where_nobody_listens_is_away() -> None:
+async def test_an_address_without_a_server_is_away() -> None:
     client = open_redis("unix:///nowhere/valkey.sock", client_name="test")
     with pytest.raises(StoreUnavailable):
         with store_unavailable_when_away():

@@ -134,7 +134,7 @@ async def test_a_waiting_read_survives_a_flush(streams: FactStreams, redis: Redi
     assert facts(await waiting) == [1]
 
 
-async def test_an_outage_is_told_and_over_with_the_outage(streams: FactStreams, valkey: Valkey) -> None:
+async def test_an_outage_raises_until_it_is_over(streams: FactStreams, valkey: Valkey) -> None:
     await streams.publish([("made", 1, b"")])
     waiting = asyncio.create_task(streams.read("feed", "one", ["other"], count=10, block_ms=10_000))
     await asyncio.sleep(0.05)

@@ -21,7 +21,7 @@ async def connection(redis: Redis) -> AsyncIterator[PipelinedConnection]:
 
 
 async def until_it_answers(connection: PipelinedConnection) -> None:
-    """Waits until the connection has healed by itself."""
+    """Waits until the connection is made again by itself."""
     async with asyncio.timeout(10):
         while True:
             try:
@@ -42,7 +42,7 @@ async def test_commands_take_effect_in_the_order_of_the_calls(connection: Pipeli
     assert await connection.send("LRANGE", "list", 0, -1) == [b"%d" % number for number in range(2_500)]
 
 
-async def test_commands_of_one_call_are_not_torn_apart(connection: PipelinedConnection) -> None:
+async def test_commands_of_one_call_are_sent_together(connection: PipelinedConnection) -> None:
     async def add() -> None:
         await connection.send_many([("MULTI",), ("INCR", "a"), ("INCR", "b"), ("EXEC",)])
 
@@ -50,7 +50,7 @@ async def test_commands_of_one_call_are_not_torn_apart(connection: PipelinedConn
     assert await connection.send_many([("GET", "a"), ("GET", "b")]) == [b"600", b"600"]
 
 
-async def test_calls_of_one_moment_leave_together(connection: PipelinedConnection, redis: Redis) -> None:
+async def test_simultaneous_calls_are_sent_together(connection: PipelinedConnection, redis: Redis) -> None:
     await connection.send("PING")
     before = (await redis.info("stats"))["total_reads_processed"]
     await asyncio.gather(*(connection.send("ECHO", number) for number in range(100)))
@@ -67,7 +67,9 @@ async def test_an_error_of_one_command_stays_its_own(connection: PipelinedConnec
         await connection.send("INCR", "text")
 
 
-async def test_an_outage_fails_at_once_and_heals_by_itself(connection: PipelinedConnection, valkey: Valkey) -> None:
+async def test_calls_fail_at_once_in_an_outage_and_succeed_after_it(
+    connection: PipelinedConnection, valkey: Valkey
+) -> None:
     await connection.send("PING")
     await asyncio.to_thread(valkey.stop)
     with pytest.raises(StoreUnavailable):
@@ -104,7 +106,7 @@ async def test_a_caller_that_gives_up_does_not_shift_the_answers_of_others(conne
     assert answers == [b"%d" % number for number in range(10) if number != 3]
 
 
-async def test_stopping_fails_what_is_under_way(connection: PipelinedConnection) -> None:
+async def test_stopping_fails_unanswered_calls(connection: PipelinedConnection) -> None:
     call = asyncio.create_task(connection.send("PING"))
     await asyncio.sleep(0)
     await connection.stop()
@@ -118,7 +120,7 @@ async def test_a_stopped_connection_stays_stopped(connection: PipelinedConnectio
         await connection.send("PING")
 
 
-async def test_a_process_that_is_busy_itself_does_not_take_redis_for_hanging(redis: Redis) -> None:
+async def test_a_blocked_event_loop_is_not_taken_for_an_outage(redis: Redis) -> None:
     connection = PipelinedConnection(redis, timeout_s=0.04)
     await until_it_answers(connection)
 

@@ -1,4 +1,4 @@
-"""Who calls, and who is refused."""
+"""Which credentials identify a caller, and which are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Lab:
     def __init__(self, units: Units) -> None:
         self.clock = ManualClock()
         self.tokens = Tokens((SigningKey("k", b"k" * 32),), self.clock, access_token_ttl_s=LIFE_S)
-        self.revocations = Revocations(units, self.clock, access_token_ttl_s=LIFE_S)
+        self.revoked: list[int] = []
+        self.revocations = Revocations(units, self.clock, access_token_ttl_s=LIFE_S, on_revoked=self.revoked.extend)
         self.authenticator = Authenticator(self.tokens, self.revocations, self.clock)
 
     def refusal(self, credentials: Identity | str) -> str:
@@ -34,13 +35,13 @@ def lab(units: Units) -> Lab:
     return Lab(units)
 
 
-async def test_a_token_tells_the_person_and_the_login_session(lab: Lab) -> None:
+async def test_a_token_identifies_user_and_login_session(lab: Lab) -> None:
     identity = lab.authenticator.identify(lab.tokens.access_token(7, 9).token)
     assert identity is not None and (identity.user_id, identity.login_session_id) == (7, 9)
     assert lab.authenticator.identify(identity) == identity
 
 
-async def test_nothing_is_nobody_and_garbage_is_refused(lab: Lab) -> None:
+async def test_no_token_is_anonymous_and_garbage_is_refused(lab: Lab) -> None:
     assert lab.authenticator.identify(None) is None
     for token in ("", "garbage", lab.tokens.access_token(7, 9).token[:-1]):
         assert lab.refusal(token) == "unauthenticated"
@@ -60,6 +61,6 @@ async def test_an_ended_login_session_is_refused_by_its_token_and_on_its_sockets
     ended, other = (lab.tokens.access_token(7, session).token for session in (9, 10))
     identity = lab.authenticator.identify(ended)
     assert identity is not None
-    lab.revocations.learn([9])
+    lab.revocations.add([9])
     assert lab.refusal(ended) == lab.refusal(identity) == "unauthenticated"
     assert lab.authenticator.identify(other) is not None

@@ -47,7 +47,7 @@ async def test_only_the_right_password_is_correct(passwords: Passwords) -> None:
     assert (wrong.correct, wrong.upgraded_hash) == (False, None)
 
 
-async def test_nobody_and_a_wrong_password_cost_one_verification_each_of_the_same_strength(
+async def test_no_account_and_a_wrong_password_cost_one_verification_each_of_the_same_strength(
     passwords: Passwords, verified: list[str]
 ) -> None:
     stored = await passwords.hash(RIGHT)
@@ -98,7 +98,7 @@ async def test_a_password_over_1024_bytes_is_refused_before_it_is_hashed(
     assert not (await passwords.verify(None, "x" * LONGEST_PASSWORD_BYTES)).correct
 
 
-async def test_whoever_comes_when_all_places_are_taken_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_to_a_full_queue_is_refused_with_a_retry_time(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, started = threading.Event(), threading.Semaphore(0)
 
     def hash_when_told(self: argon2.PasswordHasher, password: bytes) -> str:

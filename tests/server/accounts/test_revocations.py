@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from server.accounts.revocations import OVERLAP_S, Revocations
@@ -23,9 +23,21 @@ WAIT_S = 20.0
 _numbers = itertools.count(1)
 
 
+def _ignore(login_session_ids: Sequence[int]) -> None:
+    """For tests that look at the revocations alone."""
+
+
 @asynccontextmanager
-async def running(units: Units, clock: ManualClock | None = None) -> AsyncIterator[Revocations]:
-    revocations = Revocations(units, clock or SystemClock(), access_token_ttl_s=LIFE_S, poll_s=0.02)
+async def running(
+    units: Units, clock: ManualClock | None = None, *, on_revoked: Callable[[Sequence[int]], None] = _ignore
+) -> AsyncIterator[Revocations]:
+    revocations = Revocations(
+        units,
+        clock or SystemClock(),
+        access_token_ttl_s=LIFE_S,
+        on_revoked=on_revoked,
+        poll_s=0.02,
+    )
     await revocations.start()
     try:
         yield revocations
@@ -60,28 +72,27 @@ async def test_what_was_ended_before_the_start_is_known_after_it(units: Units, d
         assert [number in revocations for number in (alive, just, at_the_end, long_ago)] == [False, True, True, False]
 
 
-async def test_what_ends_later_is_read_from_sql_and_each_hearer_hears_it_once(units: Units, database_url: str) -> None:
+async def test_what_ends_later_is_read_from_sql_and_reported_once(units: Units, database_url: str) -> None:
     ending = await login_session(database_url, ended_s_ago=None)
-    async with running(units) as revocations:
-        heard: tuple[list[int], list[int]] = ([], [])
-        for hearer in heard:
-            revocations.tell(hearer.extend)
+    reported: list[int] = []
+    async with running(units, on_revoked=reported.extend) as revocations:
+        reported.clear()
         await execute(database_url, f"UPDATE login_sessions SET revoked_at = now() WHERE id = {ending}")
         await until_known(revocations, ending)
-        revocations.learn([ending])
+        revocations.add([ending])
         marker = await login_session(database_url, ended_s_ago=0)
         await until_known(revocations, marker)
-        assert heard == ([ending, marker], [ending, marker]), "it was read again and again meanwhile"
+        assert reported == [ending, marker], "it was read again and again meanwhile"
 
 
 async def test_a_push_is_believed_at_once(units: Units) -> None:
-    async with running(units) as revocations:
-        heard: list[Sequence[int]] = []
-        revocations.tell(heard.append)
-        revocations.learn([10**9, 10**9 + 1])
-        revocations.learn([10**9 + 1, 10**9 + 2])
+    reported: list[Sequence[int]] = []
+    async with running(units, on_revoked=reported.append) as revocations:
+        reported.clear()
+        revocations.add([10**9, 10**9 + 1])
+        revocations.add([10**9 + 1, 10**9 + 2])
         assert all(10**9 + number in revocations for number in range(3))
-        assert heard == [[10**9, 10**9 + 1], [10**9 + 2]]
+        assert reported == [[10**9, 10**9 + 1], [10**9 + 2]]
 
 
 async def test_a_transaction_that_commits_late_is_not_overlooked(units: Units, database_url: str) -> None:
@@ -108,10 +119,10 @@ async def test_what_ended_while_sql_was_away_is_known_when_it_is_back(units: Uni
         await until_known(revocations, ending)
 
 
-async def test_a_session_is_forgotten_when_none_of_its_tokens_can_be_good(units: Units, database_url: str) -> None:
+async def test_a_session_is_forgotten_when_all_its_tokens_have_expired(units: Units, database_url: str) -> None:
     clock = ManualClock(datetime.datetime.now(datetime.UTC))
     async with running(units, clock) as revocations:
-        revocations.learn([10**9])
+        revocations.add([10**9])
         clock.advance(LIFE_S)
         marker = await login_session(database_url, ended_s_ago=-LIFE_S)
         await until_known(revocations, marker)

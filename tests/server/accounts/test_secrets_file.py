@@ -39,7 +39,7 @@ def test_the_file_may_hold_several_keys_the_first_signs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "\n", "no colon", "kid:short", f"a:{'x' * 32}\na:{'y' * 32}", "\xff"])
-def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, content: str) -> None:
+def test_a_damaged_file_is_reported_in_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / FILE_NAME
     path.touch(mode=0o600)
     path.write_bytes(content.encode("latin-1"))
@@ -56,7 +56,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         signing_keys((), tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SecretsError, match="TOKEN_SECRETS"):
         signing_keys((), tmp_path / "file")

@@ -74,7 +74,7 @@ class RecordingSession:
 
 @dataclass
 class RecordingConnection:
-    """What a connection was told, in order."""
+    """What a connection was sent, in order."""
 
     id: str
     identity: Identity | None
@@ -111,7 +111,7 @@ def warning(expires_in_s: int) -> list[object]:
 def test_every_namespace_is_warned_60_s_before_the_end_and_then_the_connection_is_closed(ground: Ground) -> None:
     watch, timers = ground
     one = connection()
-    watch.arm(one)
+    watch.watch(one)
     timers.advance(839)
     assert one.log == []
     timers.advance(1)
@@ -126,22 +126,22 @@ def test_every_namespace_is_warned_60_s_before_the_end_and_then_the_connection_i
 def test_a_renewed_connection_lives_on_and_is_warned_again(ground: Ground) -> None:
     watch, timers = ground
     one = connection()
-    watch.arm(one)
+    watch.watch(one)
     timers.advance(850)
     one.identity = Identity(7, 9, NOON_S + 850 + LIFE_S)
-    watch.arm(one)
+    watch.watch(one)
     timers.advance(800)
     assert one.log == warning(60)
     timers.advance(40)
     assert one.log == [*warning(60), *warning(60)]
 
 
-def test_arming_again_for_the_same_token_changes_nothing(ground: Ground) -> None:
+def test_watching_the_same_token_again_changes_nothing(ground: Ground) -> None:
     watch, timers = ground
     one = connection()
-    watch.arm(one)
+    watch.watch(one)
     timers.advance(850)
-    watch.arm(one)
+    watch.watch(one)
     timers.advance(1)
     assert one.log == warning(60)
     assert timers.waiting == 1
@@ -150,7 +150,7 @@ def test_arming_again_for_the_same_token_changes_nothing(ground: Ground) -> None
 def test_a_token_shown_late_is_warned_of_at_once(ground: Ground) -> None:
     watch, timers = ground
     one = connection(expires_in_s=20)
-    watch.arm(one)
+    watch.watch(one)
     timers.advance(0)
     assert one.log == warning(20)
 
@@ -160,7 +160,7 @@ def test_short_lived_tokens_are_warned_of_after_half_of_their_life() -> None:
     timers = ManualTimers(clock)
     watch = TokenWatch(clock, access_token_ttl_s=10, call_later=timers.call_later)
     one = connection(expires_in_s=10)
-    watch.arm(one)
+    watch.watch(one)
     timers.advance(4.9)
     assert one.log == []
     timers.advance(0.1)
@@ -170,7 +170,7 @@ def test_short_lived_tokens_are_warned_of_after_half_of_their_life() -> None:
 def test_a_timer_that_is_early_by_the_time_of_day_is_put_off(ground: Ground) -> None:
     watch, timers = ground
     one = connection()
-    watch.arm(one)
+    watch.watch(one)
     timers.fire_all()
     assert one.log == []
     timers.advance(840)
@@ -184,21 +184,21 @@ def test_a_timer_that_is_early_by_the_time_of_day_is_put_off(ground: Ground) -> 
 def test_a_connection_that_has_ended_is_forgotten(ground: Ground) -> None:
     watch, timers = ground
     one = connection()
-    watch.arm(one)
-    watch.disarm(one)
-    watch.disarm(one)
-    watch.revoke([9])
+    watch.watch(one)
+    watch.unwatch(one)
+    watch.unwatch(one)
+    watch.close_revoked([9])
     timers.advance(LIFE_S)
     assert one.log == []
     assert timers.waiting == 0
 
 
-def test_a_revoked_login_session_is_told_everywhere_and_closed(ground: Ground) -> None:
+def test_connections_of_a_revoked_login_session_are_notified_and_closed(ground: Ground) -> None:
     watch, timers = ground
     phone, tablet, other = connection("phone"), connection("tablet"), connection("other", login_session_id=10)
     for each in (phone, tablet, other):
-        watch.arm(each)
-    watch.revoke([9, 11])
+        watch.watch(each)
+    watch.close_revoked([9, 11])
     said = [("session:revoked", {"code": "unauthenticated"}), ("DISCONNECT",)]
     expected = [(name, *words) for name in ("/chat", "/feed") for words in said]
     assert phone.log == tablet.log == [*expected, CLOSE_SESSION_REVOKED]
@@ -209,4 +209,4 @@ def test_a_revoked_login_session_is_told_everywhere_and_closed(ground: Ground) -
 def test_an_anonymous_connection_cannot_be_watched(ground: Ground) -> None:
     watch, _ = ground
     with pytest.raises(TypeError):
-        watch.arm(RecordingConnection("anonymous", None))
+        watch.watch(RecordingConnection("anonymous", None))

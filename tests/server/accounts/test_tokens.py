@@ -108,7 +108,7 @@ def test_the_vectors_that_contradict_themselves() -> None:
     }
 
 
-def test_a_token_tells_who_holds_it_until_when() -> None:
+def test_a_token_holds_user_login_session_and_expiry() -> None:
     issuer = tokens()
     issued = issuer.access_token(7, 2**62)
     assert issued.expires_in_s == 900
@@ -179,7 +179,7 @@ def test_a_token_made_by_hand_is_as_good() -> None:
         pytest.param(signed(CLAIMS | {"iss": "x" * LONGEST_TOKEN}), id="too long"),
     ],
 )
-def test_anything_else_is_nobody(token: str) -> None:
+def test_any_other_token_is_refused(token: str) -> None:
     with pytest.raises(CommandError) as refusal:
         tokens().identify(token)
     assert refusal.value.code.code == "unauthenticated"
@@ -193,7 +193,7 @@ def test_refresh_tokens_are_random_and_stored_as_a_hash() -> None:
     assert issuer.fingerprint(token) == hashlib.sha256(token.encode()).digest()
 
 
-def test_a_refresh_token_has_one_successor_that_only_keyholders_can_tell() -> None:
+def test_a_refresh_token_has_one_successor_that_only_key_holders_can_compute() -> None:
     token = tokens().refresh_token()
     [successor] = tokens(NEW).successors(token)
     assert tokens(NEW).successors(token) == [successor]

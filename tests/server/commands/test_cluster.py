@@ -94,7 +94,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children")
-async def test_nothing_goes_on_when_the_command_is_killed(tmp_path: Path) -> None:
+async def test_no_process_survives_when_the_command_is_killed(tmp_path: Path) -> None:
     data = tmp_path / "data"
     running = await start_cluster(data, 1)
     try:
@@ -133,7 +133,7 @@ class Client:
         self._loops = [self.socket.eio.read_loop_task, self.socket.eio.write_loop_task]
 
     async def connect_anew(self) -> None:
-        """The Python client does not come back by itself from a close packet, which is how polling is told to."""
+        """The Python client does not reconnect by itself after a close packet, which ends polling connections."""
         await until(lambda: not self.socket.connected)
         for loop in self._loops:  # they would stay for a quarter of a minute
             loop.cancel()
@@ -233,7 +233,7 @@ async def until(condition: Any, *, within_s: float = 20) -> None:
             await asyncio.sleep(0.05)
 
 
-def test_ports_stand_one_after_the_other_where_they_are_free() -> None:
+def test_ports_are_consecutive_where_they_are_free() -> None:
     first, *_ = ports = _free_ports(0, 4)
     assert len(set(ports)) == 4 and all(ports)
     assert _free_ports(first, 1) == [first]

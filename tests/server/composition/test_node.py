@@ -44,7 +44,7 @@ async def test_ids_begin_with_the_node_s_name_and_differ_from_run_to_run(databas
 
 
 @pytest.mark.parametrize("is_left_over", [False, True])
-async def test_a_task_that_outlives_the_node_is_told(database_url: str, redis_url: str, is_left_over: bool) -> None:
+async def test_a_task_that_outlives_the_node_is_logged(database_url: str, redis_url: str, is_left_over: bool) -> None:
     forgotten: list[asyncio.Task[None]] = []
 
     def when_ready(port: int) -> None:

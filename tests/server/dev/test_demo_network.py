@@ -23,7 +23,7 @@ def make(seed: int = 1, prefix: str = "s1a2b.") -> NetworkMaker:
 
 @pytest.fixture(scope="module")
 def network() -> DemoNetwork:
-    return make(prefix="").made_up(120, posts=600, demo=True)
+    return make(prefix="").generated(120, posts=600, demo=True)
 
 
 def test_an_edge_list_may_have_comments_and_empty_lines(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_an_edge_list_may_have_comments_and_empty_lines(tmp_path: Path) -> None:
         (b"# nothing\n5 5\n", "no friendships"),
     ],
 )
-def test_a_bad_edge_list_is_told_in_one_line_with_its_place(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_a_bad_edge_list_is_reported_in_one_line_with_its_place(tmp_path: Path, content: bytes, complaint: str) -> None:
     file = tmp_path / "graph.txt"
     file.write_bytes(content)
     with pytest.raises(CommandFailed, match=complaint) as failed:
@@ -56,7 +56,7 @@ def test_a_bad_edge_list_is_told_in_one_line_with_its_place(tmp_path: Path, cont
     assert len(str(failed.value).splitlines()) == 1
 
 
-def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_in_one_line(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(CommandFailed, match=f"cannot read {path}: "):
             read_edges(path)
@@ -71,7 +71,7 @@ def test_friends_follow_each_other_once() -> None:
 
 
 def test_the_same_seed_makes_the_same_network() -> None:
-    one, same, other = (make(seed).made_up(20, posts=40, demo=False) for seed in (1, 1, 2))
+    one, same, other = (make(seed).generated(20, posts=40, demo=False) for seed in (1, 1, 2))
     assert one == same
     assert [post.text for post in one.posts] != [post.text for post in other.posts]
 
@@ -153,6 +153,6 @@ def test_conversations_are_numbered_without_holes(network: DemoNetwork) -> None:
 
 
 def test_few_people_are_no_difficulty() -> None:
-    alone = make().made_up(1, posts=3, demo=False)
+    alone = make().generated(1, posts=3, demo=False)
     assert (len(alone.people), len(alone.follows), len(alone.posts)) == (1, 0, 3)
-    assert make().made_up(2, posts=0, demo=True).posts == []
+    assert make().generated(2, posts=0, demo=True).posts == []

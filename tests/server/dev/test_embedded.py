@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from server.dev.embedded import embedded_servers
 
-with embedded_servers(Path(sys.argv[1]), durable=False, tell=print) as urls:
+with embedded_servers(Path(sys.argv[1]), durable=False, report=print) as urls:
     print("up", flush=True)
     sys.stdin.readline()
 """
@@ -52,7 +52,7 @@ def running(folder: Path) -> tuple[bool, bool]:
 def test_the_last_to_leave_stops_them(tmp_path: Path) -> None:
     told: list[str] = []
     with another_command(tmp_path) as other:
-        with embedded_servers(tmp_path, durable=False, tell=told.append):
+        with embedded_servers(tmp_path, durable=False, report=told.append):
             assert told == []
         assert running(tmp_path) == (True, True)
         assert in_use(tmp_path)
@@ -61,7 +61,7 @@ def test_the_last_to_leave_stops_them(tmp_path: Path) -> None:
     assert not in_use(tmp_path)
 
 
-def test_who_started_them_may_leave_first(tmp_path: Path) -> None:
+def test_the_command_that_started_them_may_end_first(tmp_path: Path) -> None:
     with ExitStack() as first:
         first.enter_context(embedded_servers(tmp_path, durable=False))
         with another_command(tmp_path) as other:
@@ -79,7 +79,7 @@ def test_a_killed_command_leaves_servers_that_the_next_one_uses_and_stops(tmp_pa
     assert running(tmp_path) == (True, True)
     assert not in_use(tmp_path)
     told: list[str] = []
-    with embedded_servers(tmp_path, durable=False, tell=told.append):
+    with embedded_servers(tmp_path, durable=False, report=told.append):
         assert told == []
     assert running(tmp_path) == (False, False)
 
@@ -119,7 +119,7 @@ def test_starts_that_meet_take_turns(tmp_path: Path) -> None:
     subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode != 0,
     reason="no small disk can be made here",
 )
-def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     command = (

@@ -45,7 +45,7 @@ def test_a_redis_on_the_path_will_do(only_the_path: Path, says: str) -> None:
     assert valkey_binary() == binary
 
 
-def test_one_that_is_too_old_is_refused_with_a_way_out(only_the_path: Path) -> None:
+def test_one_that_is_too_old_is_refused_with_advice(only_the_path: Path) -> None:
     program(only_the_path, "redis-server", "Redis server v=6.2.14 sha=0")
     with pytest.raises(EmbeddedError, match="apt install redis-server.* REDIS_URL"):
         valkey_binary()

@@ -63,7 +63,7 @@ def test_what_was_killed_leaves_nothing_in_the_way(server: EmbeddedPostgres) -> 
     assert run_async(value(server.url, "SELECT 1")) == 1
 
 
-def test_a_pid_file_whose_number_now_is_another_program_is_no_obstacle(server: EmbeddedPostgres) -> None:
+def test_a_pid_file_with_the_pid_of_another_program_is_no_obstacle(server: EmbeddedPostgres) -> None:
     server.start()
     lines = (server.data / "postmaster.pid").read_text().splitlines()
     server.stop()
@@ -92,7 +92,7 @@ def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", ["global/pg_control", "base", "PG_VERSION"])
-def test_damage_is_told_with_a_way_out(server: EmbeddedPostgres, lost: str) -> None:
+def test_damage_is_reported_with_advice(server: EmbeddedPostgres, lost: str) -> None:
     server.start()
     server.stop()
     path = server.data / lost
@@ -110,7 +110,7 @@ def test_data_of_another_version_is_left_alone(server: EmbeddedPostgres) -> None
         server.start()
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedError, match="cannot keep a database in .*Not a directory"):
         EmbeddedPostgres(tmp_path / "file" / "folder").start()

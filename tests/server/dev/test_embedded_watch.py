@@ -1,4 +1,4 @@
-"""Servers that die under a command come back, and the terminal hears of it."""
+"""Embedded servers that die are restarted, and the user at the terminal is informed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.dev.embedded import embedded_servers
 from server.dev.embedded_binaries import EmbeddedError
 from server.dev.embedded_postgres import EmbeddedPostgres
 from server.dev.embedded_valkey import EmbeddedValkey
-from server.dev.embedded_watch import revived
+from server.dev.embedded_watch import restarted_when_dead
 
 WITHIN_S = 30.0
 
@@ -39,9 +39,9 @@ def kill_postgres(folder: Path) -> None:
     os.kill(int((folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]), signal.SIGKILL)
 
 
-def test_killed_servers_come_back_and_are_told(tmp_path: Path) -> None:
+def test_killed_servers_are_restarted_and_reported(tmp_path: Path) -> None:
     told: list[str] = []
-    with embedded_servers(tmp_path, durable=False, tell=told.append):
+    with embedded_servers(tmp_path, durable=False, report=told.append):
         for name, kill in (("Valkey", kill_valkey), ("PostgreSQL", kill_postgres)):
             told.clear()
             kill(tmp_path)
@@ -84,15 +84,15 @@ class _Mortal:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _lock() -> Iterator[None]:
     yield
 
 
-def test_what_cannot_be_started_is_told_once_and_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_start_is_reported_once_and_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_watch, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(embedded_watch, "LONGEST_PAUSE_S", 0.01)
     server, told = _Mortal("the disk is full"), list[str]()
-    with revived({"Valkey": server}, turn=_turn, tell=told.append):
+    with restarted_when_dead({"Valkey": server}, lock=_lock, report=told.append):
         until(lambda: server.starts > 3)
         server.reason = None
         until(lambda: server.alive and len(told) == 3)
@@ -103,7 +103,7 @@ def test_what_cannot_be_started_is_told_once_and_tried_on(monkeypatch: pytest.Mo
     ]
 
 
-def test_who_gets_the_turn_late_starts_no_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_gets_the_lock_late_starts_no_second_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_watch, "LOOK_EVERY_S", 0.01)
     server, told, looked = _Mortal(None), list[str](), threading.Event()
 
@@ -113,6 +113,6 @@ def test_who_gets_the_turn_late_starts_no_second_one(monkeypatch: pytest.MonkeyP
         looked.set()
         yield
 
-    with revived({"Valkey": server}, turn=another_was_first, tell=told.append):
+    with restarted_when_dead({"Valkey": server}, lock=another_was_first, report=told.append):
         assert looked.wait(WITHIN_S)
     assert (server.starts, told) == (0, [])

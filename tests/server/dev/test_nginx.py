@@ -24,7 +24,7 @@ def test_a_session_and_a_cursor_lead_to_the_node_that_gave_them() -> None:
     assert "default every_node;" in routes
 
 
-def test_the_others_answer_for_a_node_that_is_gone() -> None:
+def test_other_nodes_answer_for_a_dead_node() -> None:
     pool = block(nginx_config(NODES, listen="127.0.0.1:8000"), "upstream node_n2")
     assert pool[0] == "server 127.0.0.1:8002 max_fails=1 fail_timeout=2s;"
     assert set(pool[1:3]) == {"server 127.0.0.1:8001 backup;", "server 127.0.0.1:8010 backup;"}
@@ -48,7 +48,7 @@ def test_nginx_takes_the_configuration(tmp_path: Path, listen: str) -> None:
     assert done.returncode == 0 and "[warn]" not in done.stderr, done.stderr
 
 
-def test_a_missing_nginx_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_nginx_is_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, **places: None)
     monkeypatch.setattr("server.dev.nginx.importlib.util.find_spec", lambda name: None)
     with pytest.raises(EmbeddedError, match="apt install nginx"):

@@ -52,12 +52,12 @@ async def value(settings: Settings, sql: str) -> Any:
 
 
 def quiet(line: str) -> None:
-    """Progress that nobody looks at."""
+    """Ignores progress."""
 
 
 async def test_counters_are_what_the_rows_say(settings: Settings) -> None:
     told: list[str] = []
-    await seed(settings, people=60, posts=300, graph=None, tokens=None, tell=told.append)
+    await seed(settings, people=60, posts=300, graph=None, tokens=None, report=told.append)
     assert {name: await value(settings, sql) for name, sql in COUNTERS.items()} == dict.fromkeys(COUNTERS, 0)
     assert await value(settings, "SELECT count(*) FROM users") == 60
     assert await value(settings, "SELECT count(*) FROM posts") == 300
@@ -68,7 +68,7 @@ async def test_counters_are_what_the_rows_say(settings: Settings) -> None:
 async def test_the_friends_of_a_graph_follow_each_other(settings: Settings, tmp_path: Path) -> None:
     graph, tokens = tmp_path / "graph.txt", tmp_path / "tokens.jsonl"
     graph.write_text("1 2\n2 3\n3 4\n")
-    await seed(settings, people=999, posts=10, graph=graph, tokens=tokens, tell=quiet)
+    await seed(settings, people=999, posts=10, graph=graph, tokens=tokens, report=quiet)
     lines = [orjson.loads(line) for line in tokens.read_bytes().splitlines()]
     async with running_server(settings) as server:
         followers = []
@@ -84,11 +84,11 @@ async def test_the_friends_of_a_graph_follow_each_other(settings: Settings, tmp_
     assert followers == [{two}, {one, three}, {two, four}, {three}], "in the order of the graph"
 
 
-async def test_the_tokens_are_good_on_a_server_and_nobody_else_may_read_them(
+async def test_the_tokens_are_valid_on_a_server_and_only_their_owner_may_read_them(
     settings: Settings, tmp_path: Path
 ) -> None:
     tokens = tmp_path / "tokens.jsonl"
-    await seed(settings, people=5, posts=0, graph=None, tokens=tokens, tell=quiet)
+    await seed(settings, people=5, posts=0, graph=None, tokens=tokens, report=quiet)
     assert stat.S_IMODE(tokens.stat().st_mode) == 0o600
     lines = [orjson.loads(line) for line in tokens.read_bytes().splitlines()]
     assert len({line["user_id"] for line in lines}) == 5
@@ -103,14 +103,14 @@ async def test_the_tokens_are_good_on_a_server_and_nobody_else_may_read_them(
 
 async def test_a_seeded_database_may_be_seeded_again(settings: Settings) -> None:
     for _ in range(2):
-        await seed(settings, people=20, posts=20, graph=None, tokens=None, tell=quiet)
+        await seed(settings, people=20, posts=20, graph=None, tokens=None, report=quiet)
     assert await value(settings, "SELECT count(*) FROM users") == 40
     assert await value(settings, "SELECT count(*) FROM users WHERE username = 'demo'") == 1
     assert {name: await value(settings, sql) for name, sql in COUNTERS.items()} == dict.fromkeys(COUNTERS, 0)
 
 
 @pytest.mark.parametrize("fault", ["graph", "tokens"])
-async def test_what_cannot_be_done_is_told_before_anything_is_stored(
+async def test_bad_arguments_are_reported_before_anything_is_stored(
     settings: Settings, tmp_path: Path, fault: str
 ) -> None:
     graph, tokens = tmp_path / "graph.txt", tmp_path / "tokens.jsonl"
@@ -118,16 +118,16 @@ async def test_what_cannot_be_done_is_told_before_anything_is_stored(
     if fault == "tokens":
         tokens = tmp_path / "no such folder" / "tokens.jsonl"
     with pytest.raises(CommandFailed) as failed:
-        await seed(settings, people=5, posts=5, graph=graph, tokens=tokens, tell=quiet)
+        await seed(settings, people=5, posts=5, graph=graph, tokens=tokens, report=quiet)
     assert str(graph if fault == "graph" else tokens) in str(failed.value)
     assert await value(settings, "SELECT count(*) FROM users") == 0
 
 
 async def test_an_empty_database_gets_the_demo_network_once(settings: Settings) -> None:
-    login = await seed_if_empty(settings, tell=quiet)
+    login = await seed_if_empty(settings, report=quiet)
     assert login is not None
     before = await fingerprint(settings.database_url)
-    assert await seed_if_empty(settings, tell=quiet) == login
+    assert await seed_if_empty(settings, report=quiet) == login
     assert await fingerprint(settings.database_url) == before
     async with running_server(settings) as server:
         payload = {"login": login.username, "password": login.password}
@@ -139,9 +139,9 @@ async def test_an_empty_database_gets_the_demo_network_once(settings: Settings) 
         assert talks["data"]["items"]
 
 
-async def test_people_who_are_there_are_left_alone(settings: Settings) -> None:
-    await seed(settings, people=3, posts=0, graph=None, tokens=None, tell=quiet)
+async def test_existing_users_are_left_alone(settings: Settings) -> None:
+    await seed(settings, people=3, posts=0, graph=None, tokens=None, report=quiet)
     await execute(settings.database_url, "UPDATE users SET username = 'somebody' WHERE username = 'demo'")
     before = await fingerprint(settings.database_url)
-    assert await seed_if_empty(settings, tell=quiet) is None
+    assert await seed_if_empty(settings, report=quiet) is None
     assert await fingerprint(settings.database_url) == before

@@ -22,8 +22,8 @@ def samples(tallies: CommandTallies) -> dict[tuple[str, tuple[str, ...]], float]
 def test_answers_are_counted_by_command_and_result() -> None:
     tallies = CommandTallies()
     for result in ("ok", "ok", "not_found"):
-        tallies.of("post:get").note(result, 0.001)
-    tallies.of("post:like").note("ok", 0.001)
+        tallies.of("post:get").count(result, 0.001)
+    tallies.of("post:like").count("ok", 0.001)
     found = samples(tallies)
     assert found["rookery_commands_total", ("post:get", "ok")] == 2
     assert found["rookery_commands_total", ("post:get", "not_found")] == 1
@@ -33,7 +33,7 @@ def test_answers_are_counted_by_command_and_result() -> None:
 def test_a_time_counts_in_every_bucket_that_it_fits_in() -> None:
     tallies = CommandTallies()
     for seconds in (BUCKETS_S[0], BUCKETS_S[0] * 1.01, BUCKETS_S[-1] + 1):
-        tallies.of("post:get").note("ok", seconds)
+        tallies.of("post:get").count("ok", seconds)
     found = samples(tallies)
     counts = [found["rookery_command_seconds_bucket", ("post:get", str(bound))] for bound in BUCKETS_S]
     assert counts == [1] + [2] * (len(BUCKETS_S) - 1)

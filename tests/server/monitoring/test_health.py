@@ -1,4 +1,4 @@
-"""What operators and load balancers are told, on a real port."""
+"""The endpoints of operators and load balancers, on a real port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def until_ready_is(server: RunningServer, status: int) -> dict[str, Any]:
             await asyncio.sleep(0.05)
 
 
-def test_the_version_told_is_that_of_the_package() -> None:
+def test_the_version_shown_is_that_of_the_package() -> None:
     package = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     assert package["project"]["version"] == VERSION
 

@@ -32,7 +32,7 @@ def log_lines(log_format: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def test_json_is_one_object_a_line_whoever_logs() -> None:
+def test_json_is_one_object_a_line_for_every_logger() -> None:
     lines = [json.loads(line) for line in log_lines("json")]
     assert [(line["level"], line["event"]) for line in lines] == [
         ("info", "stored"),

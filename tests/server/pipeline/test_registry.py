@@ -1,4 +1,4 @@
-"""Features found by name, and contradictions between them found at start."""
+"""Features are found by name; contradictions between them fail at start."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_namespaces_are_those_of_commands_and_of_pushes() -> None:
     assert registry.pushes == {NOTED.name: NOTED, push.name: push}
 
 
-def test_each_fact_knows_who_has_to_confirm_it() -> None:
+def test_each_fact_has_the_consumers_that_must_confirm_it() -> None:
     unheard = Fact(name="odd.unheard", model=Note)
     registry = Registry([ODD, Feature(name="quiet", commands=(), facts=(unheard,))])
     assert registry.consumers_by_fact() == {

@@ -138,7 +138,7 @@ async def test_a_statement_by_itself_is_committed_at_once(lab: Lab) -> None:
     assert await lab.name() == "Renamed"
 
 
-async def test_facts_are_told_in_a_transaction_only(lab: Lab) -> None:
+async def test_facts_are_raised_in_a_transaction_only(lab: Lab) -> None:
     for name in ("units:tell_singly", "units:tell_alone"):
         assert (await lab.device.call(NAMESPACE, name))["error"]["code"] == "internal"
     await lab.device.do(NAMESPACE, "units:tell")

@@ -1,4 +1,4 @@
-"""Rooms at entry are read for all who wait at once, never before they asked."""
+"""The rooms of new sessions are read for all waiting callers at once, and never before they called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 from handlers.feature import Feature
 from realtime.contract.declarations import Push
 from server.pipeline.registry import Registry
-from server.rooms.room_reader import PEOPLE_PER_READ, RoomReader
+from server.rooms.room_reader import USERS_PER_READ, RoomReader
 from sql.database import Database, load_queries
 from sql.errors import Unavailable
 from sql.ids import UserId
@@ -69,7 +69,7 @@ async def _rooms(room_reader: RoomReader, user_id: int) -> Sequence[str]:
     return await room_reader.rooms_of("/x", user_id)
 
 
-async def test_whoever_waits_shares_one_read_that_began_after_they_asked(
+async def test_waiting_callers_share_one_read_that_began_after_their_calls(
     room_reader: RoomReader, belongings: Belongings
 ) -> None:
     belongings.rooms = {1: ["a"], 2: ["b", "c"]}
@@ -85,12 +85,12 @@ async def test_whoever_waits_shares_one_read_that_began_after_they_asked(
 
 async def test_a_crowd_is_read_in_bounded_parts(room_reader: RoomReader, belongings: Belongings) -> None:
     belongings.may_end.set()
-    crowd = range(1, PEOPLE_PER_READ * 2 + 2)
+    crowd = range(1, USERS_PER_READ * 2 + 2)
     assert await asyncio.gather(*_ask(room_reader, *crowd)) == [[] for _ in crowd]
-    assert [len(read) for read in belongings.reads] == [PEOPLE_PER_READ, PEOPLE_PER_READ, 1]
+    assert [len(read) for read in belongings.reads] == [USERS_PER_READ, USERS_PER_READ, 1]
 
 
-async def test_one_who_leaves_takes_nothing_from_the_others(room_reader: RoomReader, belongings: Belongings) -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_others(room_reader: RoomReader, belongings: Belongings) -> None:
     belongings.rooms = {1: ["a"]}
     leaving, staying = _ask(room_reader, 1, 1)
     await belongings.until_reads(1)
@@ -100,7 +100,7 @@ async def test_one_who_leaves_takes_nothing_from_the_others(room_reader: RoomRea
     assert leaving.cancelled() or leaving.cancelling()
 
 
-async def test_a_failed_read_fails_those_who_waited_for_it_and_nobody_later(
+async def test_a_failed_read_fails_its_callers_and_no_later_ones(
     room_reader: RoomReader, belongings: Belongings
 ) -> None:
     belongings.rooms = {1: ["a"]}
@@ -113,7 +113,9 @@ async def test_a_failed_read_fails_those_who_waited_for_it_and_nobody_later(
     assert await room_reader.rooms_of("/x", 1) == ["a"]
 
 
-async def test_an_outage_is_two_lines_however_many_come(room_reader: RoomReader, belongings: Belongings) -> None:
+async def test_an_outage_is_logged_in_two_lines_for_any_number_of_calls(
+    room_reader: RoomReader, belongings: Belongings
+) -> None:
     belongings.may_end.set()
     belongings.failures = [Unavailable("away") for _ in range(3)]
     with watched_log("room_reader_waits", "room_reader_waits_over") as seen:
@@ -125,13 +127,15 @@ async def test_an_outage_is_two_lines_however_many_come(room_reader: RoomReader,
     assert [line["event"] for line in seen] == ["room_reader_waits", "room_reader_waits_over"]
 
 
-async def test_nothing_is_read_where_nobody_is_let_into_rooms(room_reader: RoomReader, belongings: Belongings) -> None:
+async def test_nothing_is_read_in_a_namespace_without_entry_rooms(
+    room_reader: RoomReader, belongings: Belongings
+) -> None:
     assert await room_reader.rooms_of("/y", 1) == ()
     assert room_reader.namespaces == ("/x",)
     assert belongings.reads == []
 
 
-async def test_stopping_cancels_whoever_waits(room_reader: RoomReader, belongings: Belongings) -> None:
+async def test_stopping_cancels_waiting_callers(room_reader: RoomReader, belongings: Belongings) -> None:
     waiting = _ask(room_reader, 1)
     await belongings.until_reads(1)
     waiting += _ask(room_reader, 2)

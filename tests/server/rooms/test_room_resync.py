@@ -1,4 +1,4 @@
-"""Whoever was ordered into a room unheard is in it once the node hears again."""
+"""A session enters the rooms that it was ordered to enter while its node was cut off from Redis."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def _on_long_poll(node: RunningServer, person: Person) -> Hears:
 
 
 @pytest.mark.parametrize("way_in", [_on_a_socket, _on_long_poll])
-async def test_a_conversation_opened_during_an_outage_is_heard_after_it(
+async def test_a_conversation_opened_during_an_outage_delivers_after_it(
     nodes: list[RunningServer],
     valkey: Valkey,
     way_in: Callable[[RunningServer, Person], Awaitable[Hears]],

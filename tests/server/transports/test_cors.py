@@ -62,7 +62,7 @@ async def test_other_pages_are_granted_nothing(server: RunningServer, origin: st
     assert headers["Vary"] == "Origin", "a cache must not give this answer to an allowed page"
 
 
-async def test_a_client_that_is_no_page_is_told_nothing_of_pages(server: RunningServer) -> None:
+async def test_a_client_without_an_origin_gets_no_cors_headers(server: RunningServer) -> None:
     _, headers = await ask(server, "GET", "/v1/users/me")
     assert MARK not in headers
 

@@ -81,7 +81,7 @@ async def joined(http: aiohttp.ClientSession, url: str, token: str) -> aiohttp.C
 
 
 async def status(http: aiohttp.ClientSession, url: str) -> tuple[int, str | None]:
-    """What is answered, with its Retry-After; 0 where nobody listens any more."""
+    """Status and Retry-After of an answer; status 0 when the port is closed."""
     try:
         async with http.get(url, headers={"Connection": "close"}) as response:
             return response.status, response.headers.get("Retry-After")

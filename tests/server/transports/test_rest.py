@@ -176,7 +176,7 @@ async def test_a_repeated_key_creates_once(api: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("code", COMMON_ERRORS, ids=lambda code: code.code)
-async def test_every_error_has_its_status_and_says_when_to_come_back(api: RunningServer, code: ErrorCode) -> None:
+async def test_every_error_has_its_status_and_its_retry_time(api: RunningServer, code: ErrorCode) -> None:
     async with api.http.get(f"{api.url}/v1/fail", params={"code": code.code}) as response:
         error = orjson.loads(await response.read())["error"]
     assert (response.status, error["code"], error["retryable"]) == (code.status, code.code, code.retryable)
@@ -186,7 +186,7 @@ async def test_every_error_has_its_status_and_says_when_to_come_back(api: Runnin
     assert response.content_type == "application/json"
 
 
-async def test_a_limit_is_told_in_whole_seconds(database_url: str, redis_url: str) -> None:
+async def test_retry_after_is_in_whole_seconds(database_url: str, redis_url: str) -> None:
     settings = settings_for_tests(database_url, redis_url, rate_limit_factor=0.0001)
     async with running_server(settings, features=(*FEATURES, ECHO)) as server:
         for status in (200, 429):
@@ -214,7 +214,7 @@ async def test_an_unknown_route_is_answered_like_an_unknown_command(api: Running
         ("POST", "/events", "GET, HEAD"),
     ],
 )
-async def test_a_method_that_a_route_does_not_take_is_told_those_that_it_takes(
+async def test_a_wrong_method_is_answered_with_the_allowed_ones(
     api: RunningServer, method: str, path: str, allow: str
 ) -> None:
     async with api.http.request(method, f"{api.url}/v1{path}") as response:
@@ -248,8 +248,8 @@ async def test_no_body_is_an_empty_object(api: RunningServer) -> None:
     assert list(error["fields"]) == ["text"]
 
 
-async def test_a_body_of_a_megabyte_is_taken_and_a_larger_one_is_not(api: RunningServer) -> None:
-    """A length that was told and one that was not are bounded alike."""
+async def test_a_body_of_a_megabyte_is_accepted_and_a_larger_one_is_not(api: RunningServer) -> None:
+    """With Content-Length and without it."""
 
     async def chunks(body: bytes) -> AsyncIterator[bytes]:
         for start in range(0, len(body), 100_000):
@@ -292,7 +292,7 @@ async def test_a_body_that_cannot_be_read_is_refused(
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_body_upsets_nobody(
+async def test_a_client_that_disconnects_in_the_middle_of_its_body_causes_no_error(
     api: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", api.node.port)
@@ -305,7 +305,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_upsets_nobody(
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_only_a_bearer_token_is_somebody(api: RunningServer) -> None:
+async def test_only_a_bearer_token_authenticates(api: RunningServer) -> None:
     token = (await api.person("rest.auth")).access_token
     for value in ("", "Bearer", "Basic Zm9vOmJhcg==", f"Token {token}", token, "Bearer x", f"Bearer {token} x"):
         headers = {"Authorization": value}

@@ -198,7 +198,7 @@ async def test_a_session_that_has_gone_leaves_nothing_behind(server: RunningServ
     namespaces = ("/users", "/feed", "/chat")
 
     async def gone() -> bool:
-        return not (await room_channels(redis) or await listeners.all_on_nodes("feed"))
+        return not (await room_channels(redis) or await listeners.all_subscribers_by_node("feed"))
 
     async with aiohttp.ClientSession() as http:
         websocket = await http.ws_connect(f"{server.url}{ENGINE}websocket")
@@ -208,7 +208,7 @@ async def test_a_session_that_has_gone_leaves_nothing_behind(server: RunningServ
             assert (await client.connect(namespace, token=person.access_token))[0] == "40"
         assert (await client.call("/feed", "feed:subscribe"))["ok"]
         assert len(await room_channels(redis)) == 2, "the person's room and the conversation's"
-        assert await listeners.all_on_nodes("feed") == {server.node.node_id: {int(person.id)}}
+        assert await listeners.all_subscribers_by_node("feed") == {server.node.node_id: {int(person.id)}}
         if how == "goodbye":
             await websocket.close()
         elif how == "lost":
@@ -265,7 +265,7 @@ async def test_a_connect_that_fails_unforeseen_leaves_nobody_online(
         registry = TopicRegistry(redis, "observer")
 
         async def online() -> set[int]:
-            found = await registry.on_nodes(PRESENCE, [int(person.id), int(later.id)])
+            found = await registry.subscribers_by_node(PRESENCE, [int(person.id), int(later.id)])
             return {user_id for user_ids in found.values() for user_id in user_ids}
 
         database = await asyncpg.connect(database_url)
@@ -290,25 +290,25 @@ async def test_a_connect_that_fails_unforeseen_leaves_nobody_online(
 async def test_a_call_that_outlives_its_session_watches_nobody(redis: Redis) -> None:
     backplane, hub, registry = MemoryBackplane("node"), Hub(), TopicRegistry(redis, "node")
     membership = Membership(hub, backplane, registry)
-    presence = PresenceTracker(registry, backplane, grace_s=1, note_left=keep_nothing)
-    watches = PresenceWatches(presence, backplane, tell=tell_nobody)
+    presence = PresenceTracker(registry, backplane, grace_s=1, save_last_seen=keep_nothing)
+    watches = PresenceWatches(presence, backplane, notify=tell_nobody)
     connection = closed_connection()
     connection.identity = Identity(user_id=1, login_session_id=1, expires_at_s=0)
     session = Session(id="s", namespace="/chat", connection=connection)
     caller_session = SocketCallerSession(session, membership, TokenWatch(ManualClock(), access_token_ttl_s=60), watches)
-    membership.admit(session)
+    membership.add_session(session)
     await caller_session.watch([2, 3])
     assert watches.watched_by(session) == {2, 3}
     # The client is lost, and what it called before goes on.
     session.kept = True
-    watches.leave(session)
+    watches.suspend(session)
     await caller_session.watch([4])
     assert watches.watched_by(session) == frozenset()
-    watches.come_back(session)
+    watches.resume(session)
     session.kept = False
     assert watches.watched_by(session) == {2, 3}
     watches.unwatch(session)
-    membership.release(session)
+    membership.remove_session(session)
     await caller_session.watch([4])
     assert watches.watched_by(session) == frozenset()
     await registry.stop()

@@ -76,7 +76,7 @@ async def test_two_relays_send_each_fact_once(relays: _Relays) -> None:
     assert await relays.streams.read("reader", "one", ["test.fact"], count=10, block_ms=300) == []
 
 
-async def test_what_nobody_confirmed_is_sent_again(relays: _Relays) -> None:
+async def test_an_unconfirmed_fact_is_sent_again(relays: _Relays) -> None:
     relay = relays.relay(resend_after_s=0.5)
     await relays.commit(1)
     relay.wake()

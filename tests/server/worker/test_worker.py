@@ -26,7 +26,7 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_poisonous_fact_is_parked_and_delays_nobody(database_url: str, redis_url: str) -> None:
+async def test_a_fact_that_always_fails_is_parked_and_delays_no_other(database_url: str, redis_url: str) -> None:
     odd = OddFeature()
     settings = settings_for_tests(database_url, redis_url, reclaim_idle_ms=100)
     async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
@@ -47,7 +47,7 @@ async def test_a_poisonous_fact_is_parked_and_delays_nobody(database_url: str, r
     assert odd.reactions == [int(me.id)]
 
 
-async def test_what_a_worker_did_that_died_before_it_told_anybody_is_told(database_url: str, redis_url: str) -> None:
+async def test_pushes_of_a_worker_that_died_before_publishing_are_published(database_url: str, redis_url: str) -> None:
     settings = settings_for_tests(database_url, redis_url, reclaim_idle_ms=100)
     redis = open_redis(redis_url, client_name="dead")
     streams = FactStreams(redis)

@@ -7,9 +7,10 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.contract.packed_ids import pack_ids
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.replay.recovery_state import CarriedPushes, RecoveryState
-from realtime.engine.replay.replay_log import ReplayLogs, family_key, pack_people
+from realtime.engine.replay.replay_log import ReplayLogs, family_key
 
 
 def _logs(max_bytes: int = 10**6) -> ReplayLogs:
@@ -36,8 +37,8 @@ def test_only_what_was_for_the_session_is_told_in_order() -> None:
     recovery_state.joined("feed:7")
     logs.append("room:1", _push("1"))
     logs.append("room:2", _push("elsewhere"))
-    logs.append(family_key("feed"), _push("2"), pack_people([5, 7]))
-    logs.append(family_key("feed"), _push("not mine"), pack_people([5]))
+    logs.append(family_key("feed"), _push("2"), pack_ids([5, 7]))
+    logs.append(family_key("feed"), _push("not mine"), pack_ids([5]))
     logs.append("room:1", _push("other namespace", "/feed"))
     told = recovery_state.push("told", b"1")
     logs.append("room:1", _push("3"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.contract.packed_ids import pack_ids
 from realtime.engine.protocol.encoded_push import EncodedPush
-from realtime.engine.replay.replay_log import ENTRY_OVERHEAD_BYTES, ReplayLogs, family_key, is_among, pack_people
+from realtime.engine.replay.replay_log import ENTRY_OVERHEAD_BYTES, ReplayLogs, family_key
 
 
 class _Clock:
@@ -118,7 +119,7 @@ def test_a_gap_empties_a_log_and_stays_in_it() -> None:
 
 def test_a_gap_of_this_node_concerns_all_families() -> None:
     logs = _logs()
-    logs.append(family_key("feed"), _push("x"), pack_people([1]))
+    logs.append(family_key("feed"), _push("x"), pack_ids([1]))
     logs.append("a:1", _push("y"))
     logs.interrupt_families()
     assert _ids(logs, family_key("feed")) == ["gap"]
@@ -130,12 +131,12 @@ def test_a_copy_goes_on_where_it_was() -> None:
     logs = _logs()
     for number in range(4):
         logs.append("a:1", _push(str(number)))
-    logs.append("b:1", _push("4"), pack_people([7]))
+    logs.append("b:1", _push("4"), pack_ids([7]))
     logs.interrupt("a:2")
     exported, size_bytes = logs.export(10**6)
     copy = logs.restore(exported)
     assert [entry.number for entry in copy.entries()] == [1, 2, 3, 4, 5, 6]
-    assert (copy.size_bytes, copy.last, copy.entries()[4].people) == (size_bytes, 6, pack_people([7]))
+    assert (copy.size_bytes, copy.last, copy.entries()[4].people) == (size_bytes, 6, pack_ids([7]))
     max_bytes = sum(entry.size_bytes for entry in logs.entries()[3:]) + 1
     exported, part_bytes = logs.export(max_bytes)
     copy = logs.restore(exported)
@@ -148,19 +149,6 @@ def test_a_copy_of_nothing_knows_that_it_holds_nothing() -> None:
     logs.append("a:1", _push("1"))
     copy = logs.restore(logs.export(0)[0])
     assert (copy.evicted, copy.last, copy.number_of("1")) == (1, 1, None)
-
-
-@given(st.lists(st.integers(0, 2**63 - 1), max_size=30), st.integers(0, 2**63 - 1))
-def test_a_person_is_among_packed_people_or_not(people: list[int], person: int) -> None:
-    assert is_among(pack_people(people), pack_people([person])) is (person in people)
-    for known in people:
-        assert is_among(pack_people(people), pack_people([known]))
-
-
-@given(st.lists(st.sampled_from([0, 1, 2**8, 2**16, 2**56, 257]), max_size=12))
-def test_ids_that_overlap_are_told_apart(people: list[int]) -> None:
-    for person in (0, 1, 2**8, 2**16, 2**24, 2**56, 257):
-        assert is_among(pack_people(people), pack_people([person])) is (person in people)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40), st.booleans()), max_size=60))

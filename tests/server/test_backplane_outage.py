@@ -1,4 +1,4 @@
-"""A node that does not hear the others says so to the load balancer, and is well again soon after it can hear."""
+"""A node that receives nothing over Redis is not ready, and is ready again soon after it receives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def until_ready_is(server: RunningServer, status: int, *, within_s: float)
             await asyncio.sleep(0.05)
 
 
-async def test_a_node_whose_redis_is_stalled_is_not_ready_and_heals(
+async def test_a_node_whose_redis_is_stalled_is_not_ready_and_recovers(
     database_url: str, redis_url: str, redis: Redis
 ) -> None:
     async with running_server(settings_for_tests(database_url, redis_url)) as server:
@@ -50,7 +50,7 @@ async def test_a_node_whose_redis_is_stalled_is_not_ready_and_heals(
 
 
 async def test_only_the_node_behind_a_dead_line_is_not_ready(database_url: str, valkey: Valkey, tmp_path: Path) -> None:
-    """Nobody closes the connections, as when a machine or a network is gone."""
+    """The connections are not closed, as when a machine or a network fails."""
     async with silent_line(valkey.url, tmp_path / "line.sock") as line:
         async with (
             running_server(settings_for_tests(database_url, line.url)) as deaf,
@@ -67,7 +67,7 @@ async def test_only_the_node_behind_a_dead_line_is_not_ready(database_url: str, 
             await hearer.expect_push("conversation:updated")
 
 
-async def test_clients_of_a_node_whose_subscriber_was_killed_are_told_and_hear_again(
+async def test_clients_get_a_resync_when_the_subscriber_was_killed_and_then_pushes_again(
     database_url: str, redis_url: str, redis: Redis
 ) -> None:
     settings = settings_for_tests(database_url, redis_url)

@@ -1,4 +1,4 @@
-"""Commands with everything that the pipeline can work out before anybody calls them."""
+"""The commands as the pipeline uses them, with everything that can be computed before the first call."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ _UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
-    """How a call is counted, whether or not there is such a command. `by_address`: whoever calls."""
+class CommandEntry:
+    """How a call is limited and counted, whether or not its command exists.
+
+    `by_address`: the limit is per address, also for authenticated callers.
+    """
 
     name: str
     rate: RateLimit
@@ -30,8 +33,8 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyCommand(Admission):
-    """A command as the pipeline uses it. `validate` makes the payload of a decoded value."""
+class KnownCommand(CommandEntry):
+    """A command that exists. `validate` makes the payload model from decoded JSON."""
 
     bound: BoundCommand
     for_persons: bool
@@ -40,32 +43,34 @@ class ReadyCommand(Admission):
     errors: frozenset[ErrorCode]
 
 
-class ReadyCommands:
-    """Made once at start: what is asked for at every call is a look into a table."""
+class CommandTable:
+    """Built once at start, so that a call needs no more than a look-up."""
 
     def __init__(self, registry: Registry, tallies: CommandTallies, *, rate_limit_factor: float) -> None:
         self._tallies = tallies
         self._factor = rate_limit_factor
-        self._by_place: dict[tuple[str, str], ReadyCommand] = {}
-        self._everywhere: dict[str, ReadyCommand] = {}
+        self._by_namespace: dict[tuple[str, str], KnownCommand] = {}
+        self._in_any_namespace: dict[str, KnownCommand] = {}
         for bound in registry.commands():
             command = bound.command
-            ready = self._by_place[command.namespace, command.name] = self._ready(bound)
+            entry = self._by_namespace[command.namespace, command.name] = self._entry(bound)
             if command.any_namespace:
-                self._everywhere[command.name] = ready
-        self._unknown = Admission(_UNKNOWN, UNKNOWN_COMMAND_RATE.scaled(rate_limit_factor), False, tallies.of(_UNKNOWN))
+                self._in_any_namespace[command.name] = entry
+        self._unknown = CommandEntry(
+            _UNKNOWN, UNKNOWN_COMMAND_RATE.scaled(rate_limit_factor), False, tallies.of(_UNKNOWN)
+        )
 
-    def find(self, namespace: str, name: str) -> Admission:
-        """The command of this name; for a name that there is not, only how such calls are counted."""
-        return self._by_place.get((namespace, name)) or self._everywhere.get(name) or self._unknown
+    def find(self, namespace: str, name: str) -> CommandEntry:
+        """The KnownCommand of this name; for an unknown name the entry that all unknown commands share."""
+        return self._by_namespace.get((namespace, name)) or self._in_any_namespace.get(name) or self._unknown
 
-    def _ready(self, bound: BoundCommand) -> ReadyCommand:
+    def _entry(self, bound: BoundCommand) -> KnownCommand:
         command = bound.command
         validator: Any = TypeAdapter(command.payload).validator
-        return ReadyCommand(
+        return KnownCommand(
             name=command.name,
             rate=command.rate.scaled(self._factor),
-            # A login is no way around the limits of registering and logging in.
+            # A caller who is logged in must not get a second allowance for registrations and logins.
             by_address=command.access is Access.ANYONE,
             tally=self._tallies.of(command.name),
             bound=bound,

@@ -1,8 +1,8 @@
--- Which of some people listen to a topic, on each node.
--- KEYS[1]: the set of nodes of the topic; a node's own set of people has the same name, a colon and the node's id.
--- ARGV[1]: the ids of the people, at most some thousands, with spaces between them; ids come back in the same way:
+-- Which of the given users subscribe a topic, on each node.
+-- KEYS[1]: the set of the topic's nodes; a node's own set of users has the same name, a colon and the node's id.
+-- ARGV[1]: the users' ids, at most some thousands, separated by spaces. Answers in the same form:
 -- {node, ids, node, ids, ...}, only nodes that have any of them. One string parses faster than a thousand.
--- A node whose set is gone is dead (the set expires unless the node renews it) and is taken off the list.
+-- A node whose set is gone is dead (the set expires unless the node renews it) and is taken off the set of nodes.
 local ids = {}
 for id in ARGV[1]:gmatch('%d+') do ids[#ids + 1] = id end
 local answer = {}

@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from realtime.contract.wire import Id, Payload, TextRule
-from server.pipeline.payload_faults import faults_of
+from server.pipeline.field_errors import field_errors
 
 
 class Inner(Payload):
@@ -23,7 +23,7 @@ class Outer(Payload):
 
 
 @pytest.mark.parametrize(
-    ("payload", "faults"),
+    ("payload", "errors"),
     [
         ([], {"": "must be an object"}),
         ({}, {"post_id": "is missing"}),
@@ -40,7 +40,7 @@ class Outer(Payload):
     ],
     ids=str,
 )
-def test_each_fault_is_told_by_the_path_of_its_field(payload: Any, faults: dict[str, str]) -> None:
+def test_each_error_stands_under_the_path_of_its_field(payload: Any, errors: dict[str, str]) -> None:
     with pytest.raises(ValidationError) as raised:
         Outer.model_validate(payload)
-    assert faults_of(raised.value) == faults
+    assert field_errors(raised.value) == errors

@@ -1,4 +1,4 @@
-"""What is wrong with a payload, field by field, in words that a client's developer understands."""
+"""What is wrong with a payload, field by field, in words for the developer of a client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-_WORDS: Final[Mapping[str, str]] = {
+_MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "extra_forbidden": "is not known",
     "model_type": "must be an object",
@@ -18,15 +18,15 @@ _WORDS: Final[Mapping[str, str]] = {
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
 }
-_OWN: Final = "Value error, "
+_OF_A_VALIDATOR: Final = "Value error, "
 _OF_A_KEY: Final = "[key]"
 
 
-def faults_of(error: ValidationError) -> dict[str, str]:
-    """By the path of each field; what concerns the payload as a whole stands under the empty path."""
+def field_errors(error: ValidationError) -> dict[str, str]:
+    """A message for each path of a field; a message about the whole payload stands under the empty path."""
     return {
-        ".".join(str(part) for part in item["loc"] if part != _OF_A_KEY): _WORDS.get(
-            item["type"], item["msg"].removeprefix(_OWN)
+        ".".join(str(part) for part in item["loc"] if part != _OF_A_KEY): _MESSAGES.get(
+            item["type"], item["msg"].removeprefix(_OF_A_VALIDATOR)
         )
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     }

@@ -1,4 +1,4 @@
-"""What goes on in the background goes on after failures that nobody foresaw, and leaves room for those who call."""
+"""Background loops go on after unexpected errors, and leave connections to commands."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ async def test_an_error_that_quotes_what_cannot_be_stored_is_parked(
     assert told == "ValueError: odd \\0 and \\ud800"
 
 
-async def test_who_ended_a_login_is_known_after_a_hearer_failed(database_url: str) -> None:
+async def test_revocations_are_read_after_a_callback_failed(database_url: str) -> None:
     heard: list[int] = []
 
-    def hear(login_session_ids: Sequence[int]) -> None:
+    def on_revoked(login_session_ids: Sequence[int]) -> None:
         heard.extend(login_session_ids)
         if len(heard) == 1:
-            raise ZeroDivisionError("a defect in a hearer")
+            raise ZeroDivisionError("a defect in a callback")
 
     await execute(
         database_url,
@@ -127,9 +127,8 @@ async def test_who_ended_a_login_is_known_after_a_hearer_failed(database_url: st
         "INSERT INTO login_sessions (id, user_id) VALUES (1, 1), (2, 1)",
     )
     async with _units(database_url) as units:
-        revocations = Revocations(units, SystemClock(), access_token_ttl_s=900, poll_s=0.02)
+        revocations = Revocations(units, SystemClock(), access_token_ttl_s=900, on_revoked=on_revoked, poll_s=0.02)
         await revocations.start()
-        revocations.tell(hear)
         try:
             for login_session_id in (1, 2):
                 await execute(
@@ -187,7 +186,7 @@ class _Slow:
         return Feature(name="slow", commands=(), consumers=(Consumer("slow_reader", (on(HAPPENED, self._hold),)),))
 
 
-async def test_reactions_leave_connections_to_those_who_call(database_url: str, redis_url: str) -> None:
+async def test_reactions_leave_connections_to_commands(database_url: str, redis_url: str) -> None:
     slow = _Slow(holds_from=2)  # while it works on the first one, the others come together
     settings = settings_for_tests(database_url, redis_url, pool_max=4, acquire_timeout_s=0.5)
     features = (*FEATURES, OddFeature().feature(), slow.feature())
@@ -205,7 +204,7 @@ async def test_reactions_leave_connections_to_those_who_call(database_url: str, 
     assert [status for status, _ in answers] == [200] * 3
 
 
-async def test_a_worker_that_stops_tells_what_it_has_begun(database_url: str, redis_url: str) -> None:
+async def test_a_worker_that_stops_publishes_what_it_has_begun(database_url: str, redis_url: str) -> None:
     slow = _Slow()
     settings = settings_for_tests(database_url, redis_url)
     features = (*FEATURES, OddFeature().feature(), slow.feature())

@@ -1,4 +1,4 @@
-"""Children do not outlive a parent that is killed."""
+"""A child process ends when its parent is killed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CHECKOUT = Path(__file__).parents[3]
 WITHIN_S = 10.0
 PARENT = """
 import subprocess, sys, time
-from server.commands.kinship import end_with_parent
+from server.commands.parent_death import terminate_with_parent
 
 child = subprocess.Popen(
     [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"],
     start_new_session=True,
-    preexec_fn=end_with_parent(),
+    preexec_fn=terminate_with_parent(),
     stdout=subprocess.PIPE,
 )
 child.stdout.readline()
@@ -31,7 +31,7 @@ time.sleep(60)
 
 def _is_alive(pid: int) -> bool:
     try:
-        # Nobody may be there to take note of its end.
+        # It stays a zombie when no process waits for it.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

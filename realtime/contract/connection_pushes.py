@@ -1,0 +1,36 @@
+"""The pushes of the server itself, which a session of any namespace may get."""
+
+from __future__ import annotations
+
+from realtime.contract.declarations import AUTH_NAMESPACE, Push
+from realtime.contract.wire import Model
+
+
+class Resync(Model):
+    """`code` is the close code of a lost session that could not be recovered, where its client did not get it."""
+
+    scope: str
+    code: int | None = None
+
+
+class ServerDraining(Model):
+    reconnect_after_ms: int
+
+
+RESYNC = Push(
+    name="resync",
+    namespace=AUTH_NAMESPACE,
+    model=Resync,
+    audience=(
+        "A session of any namespace that may have missed pushes. Its client reads `scope` again: `all`, a topic, or a "
+        "room such as `conversation:<id>`."
+    ),
+)
+
+SERVER_DRAINING = Push(
+    name="server:draining",
+    namespace=AUTH_NAMESPACE,
+    model=ServerDraining,
+    audience="Every session of a server that stops, before its connection is closed; its client connects again.",
+    volatile=True,
+)

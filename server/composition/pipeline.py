@@ -1,0 +1,77 @@
+"""The pipeline that runs commands and consumers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from handlers.ports import Clock
+from realtime.feeds.packed_lists import PackedLists
+from realtime.limits.fallback_limiter import FallbackLimiter
+from realtime.limits.limiter import Limiter
+from realtime.limits.memory_limiter import MemoryLimiter
+from realtime.limits.redis_limiter import RedisLimiter
+from server.composition.accounts import Accounts
+from server.composition.messaging import Messaging
+from server.composition.storage import Storage
+from server.config import Settings
+from server.monitoring.metrics import Metrics
+from server.pipeline.command_table import CommandTable
+from server.pipeline.dispatch import Dispatcher
+from server.pipeline.registry import Registry
+from server.pipeline.services import make_services
+from server.pipeline.unit_runner import UnitRunner
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    limiter: Limiter
+    dispatcher: Dispatcher
+
+
+def build_pipeline(
+    settings: Settings,
+    clock: Clock,
+    registry: Registry,
+    storage: Storage,
+    accounts: Accounts,
+    messaging: Messaging,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    *,
+    wake_relay: Callable[[], None],
+) -> Pipeline:
+    shared_limiter = RedisLimiter(storage.redis)
+    stack.push_async_callback(shared_limiter.stop)
+    limiter = FallbackLimiter(
+        shared_limiter, MemoryLimiter(), on_fallback=partial(metrics.count, "limits_counted_by_this_node_alone")
+    )
+    feeds = PackedLists(
+        storage.redis,
+        prefix="feed",
+        max_length=settings.feed_list_max,
+        idle_ttl_s=settings.feed_days_limit * 86_400,
+    )
+    stack.push_async_callback(feeds.stop)
+    services = make_services(
+        settings,
+        clock=clock,
+        tokens=accounts.tokens,
+        passwords=accounts.passwords,
+        feeds=feeds,
+        topic_registry=messaging.topic_registry,
+        presence=messaging.presence,
+        limiter=limiter,
+        metrics=metrics,
+    )
+    dispatcher = Dispatcher(
+        commands=CommandTable(registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
+        unit_runner=UnitRunner(storage.units, services),
+        limiter=limiter,
+        authenticator=accounts.authenticator,
+        fanout=messaging.fanout,
+        wake_relay=wake_relay,
+    )
+    return Pipeline(limiter, dispatcher)

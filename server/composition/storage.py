@@ -1,0 +1,60 @@
+"""PostgreSQL and Redis, as all other parts use them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from realtime.redis.client import RedisClient, open_redis
+from server.config import Settings
+from sql.database import Queries, load_queries
+from sql.pool import close_pool, open_pool
+from sql.unit import Units
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """`reserved_units` have a connection of their own: revocations and `/ready` must not wait behind commands."""
+
+    units: Units
+    reserved_units: Units
+    redis: RedisClient
+
+
+async def open_storage(settings: Settings, node_id: str, stack: AsyncExitStack) -> Storage:
+    """Connects to PostgreSQL; Redis is connected to at its first use. The stack closes both."""
+    queries = load_queries()
+    units = await _open_units(
+        settings, queries, stack, settings.pool_min, settings.pool_max, readers_max=max(1, settings.pool_max // 2)
+    )
+    reserved_units = await _open_units(settings, queries, stack, min(1, settings.pool_min), 1)
+    redis = open_redis(settings.redis_url, client_name=f"rookery-{node_id}")
+    stack.push_async_callback(redis.aclose)
+    return Storage(units, reserved_units, redis)
+
+
+async def _open_units(
+    settings: Settings,
+    queries: Queries,
+    stack: AsyncExitStack,
+    min_size: int,
+    max_size: int,
+    *,
+    readers_max: int | None = None,
+) -> Units:
+    pool = await open_pool(
+        settings.database_url,
+        min_size=min_size,
+        max_size=max_size,
+        connect_timeout_s=settings.connect_timeout_s,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+    )
+    stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
+    return Units(
+        pool,
+        queries,
+        acquire_timeout_s=settings.acquire_timeout_s,
+        readers_max=readers_max,
+        turn_timeout_s=settings.read_turn_timeout_s,
+    )
