@@ -1,6 +1,6 @@
 """What operations need from outside SQL: Protocols, and `Services`, the bundle of their implementations.
 
-`server/composition/node.py` makes the bundle.
+`server/composition/pipeline.py` makes the bundle.
 """
 
 from __future__ import annotations

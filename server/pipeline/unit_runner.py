@@ -48,7 +48,7 @@ class UnitRunner:
         """
         operation, unit = bound.operation, bound.command.unit
         if isinstance(operation, UnitOperation):
-            return await self._do_with_sql(bound.command, operation, payload, caller, session)
+            return await self._run_in_unit(bound.command, operation, payload, caller, session)
         outcome = await operation.run(Call(caller, session, self._services), payload)
         _require_transaction(unit, outcome.facts)
         return outcome
@@ -77,7 +77,7 @@ class UnitRunner:
         assert reaction is not None
         return ReactionResult(reaction, is_new=False)
 
-    async def _do_with_sql(
+    async def _run_in_unit(
         self, command: Command[Any, Any], operation: UnitOperation, payload: Any, caller: Caller, session: CallerSession
     ) -> Outcome[Any] | Refusal:
         prepared: Any = None

@@ -35,7 +35,7 @@ def test_only_the_blocked_do_not_see_a_person() -> None:
         ("private", {SELF}),
     ],
 )
-def test_who_sees_what_somebody_published(visibility: str, seen_by: set[RelationRow]) -> None:
+def test_who_may_see_a_published_object(visibility: str, seen_by: set[RelationRow]) -> None:
     readers = {SELF, STRANGER, FOLLOWER, BLOCKER, BLOCKED}
     assert {reader for reader in readers if may_see_content(reader, visibility)} == seen_by
 
@@ -68,7 +68,7 @@ def test_comments_need_no_follow() -> None:
     assert all(may_see_comment(reader) for reader in (SELF, STRANGER, FOLLOWER))
 
 
-def test_nobody_writes_to_themselves() -> None:
+def test_a_user_cannot_message_themselves() -> None:
     assert not may_message(SELF)
     assert may_message(STRANGER)
 

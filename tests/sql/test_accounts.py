@@ -178,7 +178,7 @@ async def test_open_sessions_are_paged_and_those_unused_for_long_are_left_out(wo
     assert await page(MAX_ID, NOW + datetime.timedelta(seconds=1)) == [newest, middle]
 
 
-async def test_touching_a_session_tells_from_where_it_was_used(world: World) -> None:
+async def test_touching_a_session_stores_where_it_was_used(world: World) -> None:
     user_id = await world.person()
     session_id = await log_in(world, user_id)
     await world.write(

@@ -55,7 +55,7 @@ def test_a_protocol_that_does_not_fit_its_file_is_refused() -> None:
         bind_queries(Wrong, "ledger")
 
 
-async def test_arguments_are_told_apart_by_name_not_by_place(world: World) -> None:
+async def test_arguments_are_bound_by_name_not_by_place(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
     async with world.units.write() as db:
         await db.graph.insert_block(blocked_id=bob, blocker_id=ann)

@@ -133,7 +133,7 @@ async def test_only_members_send_and_read(world: World) -> None:
         assert missed == []
 
 
-async def test_holding_a_conversation_tells_how_one_stands_to_the_other(world: World) -> None:
+async def test_locking_a_conversation_reads_the_relation_to_the_other_member(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
     conversation_id = await world.conversation(ann, bob)
     await world.block(bob, ann)
@@ -143,7 +143,7 @@ async def test_holding_a_conversation_tells_how_one_stands_to_the_other(world: W
     assert row.viewer.blocked_by and not row.viewer.blocks
 
 
-async def test_read_positions_go_forwards_only_and_never_past_the_end(world: World) -> None:
+async def test_read_positions_move_forwards_only_and_not_past_the_last_message(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
     conversation_id = await world.conversation(ann, bob)
     for _ in range(5):

@@ -125,7 +125,7 @@ async def test_a_deleted_comment_stays_as_a_tombstone_while_it_has_replies(world
     assert await shown(world, ann, post_id) == []
 
 
-async def test_a_living_parent_loses_a_reply_when_the_last_answer_under_it_goes(world: World) -> None:
+async def test_a_parent_loses_a_reply_when_the_last_reply_below_it_is_hidden(world: World) -> None:
     ann = await world.person("ann")
     post_id = await world.post(ann)
     top = await world.comment(post_id, ann)

@@ -115,7 +115,7 @@ async def test_a_migration_beside_a_running_transaction_can_be_tried_again(world
         assert await db.connection.fetch("SELECT * FROM changing") == []
 
 
-async def test_an_address_that_is_none_is_unavailable() -> None:
+async def test_an_invalid_address_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="invalid DSN"), translated():
         await asyncpg.connect("nowhere")
 

@@ -130,7 +130,7 @@ async def test_an_effect_that_fails_takes_its_confirmation_with_it(world: World)
     assert await confirm(world, fact_id, "feed") is True
 
 
-async def test_rows_go_when_every_consumer_has_confirmed(world: World) -> None:
+async def test_rows_are_removed_when_every_consumer_has_confirmed(world: World) -> None:
     created, followed, unheard, unknown = await store(
         world, "post.created", "user.followed", "nobody.listens", "of.a.newer.node"
     )
@@ -179,7 +179,7 @@ async def test_parked_facts_are_paged(world: World) -> None:
     assert [row.fact_id for row in rows] == [ids[1]]
 
 
-async def test_the_backlog_is_counted_and_its_age_told(world: World) -> None:
+async def test_the_backlog_has_a_count_and_an_age(world: World) -> None:
     async def backlog() -> tuple[int, int, int]:
         row = await world.read(lambda db: db.facts.read_backlog())
         assert (row.oldest_unsent_age_s >= 30) == (row.unsent_count > 0)

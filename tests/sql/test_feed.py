@@ -141,7 +141,7 @@ async def test_since_a_position_come_the_newest_posts_after_it(world: World) -> 
     assert await since(posts[4], 100) == []
 
 
-async def test_a_list_is_built_from_the_newest_of_those_who_are_no_broadcasters(world: World) -> None:
+async def test_a_list_is_built_from_the_newest_posts_of_non_broadcasters(world: World) -> None:
     viewer, one, other, star = await world.people("viewer", "one", "other", "star")
     await world.follow(viewer, one)
     await world.follow(viewer, other)

@@ -45,7 +45,7 @@ async def test_following_counts_on_both_sides_and_only_once(world: World) -> Non
     assert await miscounted(world) == []
 
 
-async def test_nobody_follows_or_is_followed_who_does_not_exist(world: World) -> None:
+async def test_a_follow_needs_two_existing_users(world: World) -> None:
     ann = await world.person("ann")
     async with world.units.write() as db:
         assert await follow(db, ann, NOBODY) is None
@@ -89,7 +89,7 @@ async def test_both_people_are_locked_the_lower_id_first(world: World, is_follow
     assert answer is not None and answer.changed
 
 
-async def test_who_reaches_the_threshold_is_a_broadcaster_for_good(world: World) -> None:
+async def test_a_user_who_reaches_the_threshold_stays_a_broadcaster(world: World) -> None:
     star, *fans = await world.people("star", "fan", "fan", "fan")
     flags = []
     async with world.units.write() as db:

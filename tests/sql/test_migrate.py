@@ -96,7 +96,7 @@ async def test_a_bad_file_is_named_and_leaves_nothing_behind(empty_url: str, fol
     assert await migrate(empty_url, folder=folder) == 1
 
 
-async def test_one_waits_no_longer_than_told_for_another_that_migrates(empty_url: str) -> None:
+async def test_waiting_for_another_migration_has_a_timeout(empty_url: str) -> None:
     holder = await asyncpg.connect(empty_url)
     await holder.execute("SELECT pg_advisory_lock(1380929355)")
     with pytest.raises(MigrationFailed, match="another process"):

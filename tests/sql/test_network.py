@@ -7,7 +7,7 @@ from tests.sql.world import World
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-async def test_an_empty_database_has_nobody(world: World) -> None:
+async def test_an_empty_database_has_no_users(world: World) -> None:
     assert await world.read(lambda db: db.network.has_people()) is False
     await world.person()
     assert await world.read(lambda db: db.network.has_people()) is True

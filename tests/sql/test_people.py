@@ -92,7 +92,7 @@ async def test_activity_is_noted_at_most_once_a_minute(world: World) -> None:
     assert not await world.value("SELECT last_active_at < now() - interval '1 minute' FROM users WHERE id = $1", ann)
 
 
-async def test_when_people_were_last_seen_is_told_without_those_blocked_in_either_direction(world: World) -> None:
+async def test_last_seen_times_are_read_without_pairs_with_a_block(world: World) -> None:
     ann, bob, cat, dan = await world.people("ann", "bob", "cat", "dan")
     await world.block(ann, cat)
     await world.block(dan, ann)

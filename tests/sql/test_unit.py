@@ -40,7 +40,9 @@ async def test_a_write_is_committed_at_the_end_of_its_block(world: World) -> Non
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, OSError])
-async def test_what_the_block_raises_undoes_everything_and_goes_on(world: World, error: type[BaseException]) -> None:
+async def test_an_exception_in_the_block_rolls_back_and_is_raised_again(
+    world: World, error: type[BaseException]
+) -> None:
     with pytest.raises(error):
         async with world.units.write() as db:
             await register(db, "undone")
@@ -139,9 +141,7 @@ async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(databas
     await close_pool(pool, timeout_s=5)
 
 
-async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(
-    database_url: str, queries: Queries
-) -> None:
+async def test_many_readers_queue_and_leave_connections_for_writers(database_url: str, queries: Queries) -> None:
     pool = await opened_pool(database_url)
     units = Units(pool, queries, acquire_timeout_s=0.05, readers_max=1, turn_timeout_s=5)
     done: list[int] = []
@@ -163,7 +163,7 @@ async def test_a_crowd_of_readers_waits_in_line_and_keeps_nobody_from_writing(
     await close_pool(pool, timeout_s=5)
 
 
-async def test_whose_turn_does_not_come_is_told_so_and_takes_no_turn_from_others(
+async def test_a_reader_whose_turn_does_not_come_is_unavailable_and_blocks_no_other(
     database_url: str, queries: Queries
 ) -> None:
     pool = await opened_pool(database_url)

@@ -40,7 +40,7 @@ class World:
         return await asyncio.gather(*(self.write(act) for act in acts))
 
     async def person(self, name: str = "person") -> UserId:
-        """Somebody new; the name gets a number behind it."""
+        """A new user; a number is added to the name."""
         username = f"{name}{next(_numbers)}"
         return await self.write(
             lambda db: db.accounts.insert_user(

@@ -25,7 +25,7 @@ async def current_session(person: Person) -> str:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_a_token_that_runs_out_is_told_in_every_namespace_and_ends_the_connection(
+async def test_an_expiring_token_is_announced_in_every_namespace_and_ends_the_connection(
     database_url: str, redis_url: str, transport: str
 ) -> None:
     settings = settings_for_tests(database_url, redis_url, access_token_ttl_s=SHORT_LIFE_S)
@@ -58,7 +58,7 @@ async def test_a_connection_lives_on_as_long_as_it_is_renewed_in_any_namespace(
         await device.expect_closed()
 
 
-async def test_a_token_of_somebody_else_or_of_another_login_renews_nothing(server: RunningServer) -> None:
+async def test_a_token_of_another_user_or_login_session_renews_nothing(server: RunningServer) -> None:
     person, stranger = await server.people("dora_1", "dora_2")
     _, other = await server.rest("POST", "/auth/login", {"login": "dora_1", "password": person.password})
     for token, code in [
@@ -78,7 +78,9 @@ async def test_an_anonymous_connection_cannot_be_renewed(server: RunningServer) 
     assert answer["error"]["code"] == "unauthenticated"
 
 
-async def test_a_revoked_session_is_told_in_every_namespace_and_loses_its_sockets(server: RunningServer) -> None:
+async def test_a_revoked_session_is_announced_in_every_namespace_and_its_sockets_are_closed(
+    server: RunningServer,
+) -> None:
     person = await server.person("dora_4")
     _, other = await server.rest("POST", "/auth/login", {"login": "dora_4", "password": person.password})
     namespaces = ("/users", "/chat")

@@ -65,7 +65,7 @@ async def test_a_conflict_names_what_is_taken(server: RunningServer, changes: di
     assert list(answer["error"]["fields"]) == [field]
 
 
-async def test_of_many_who_want_one_name_at_once_one_gets_it(server: RunningServer) -> None:
+async def test_of_many_registrations_of_one_name_at_once_one_succeeds(server: RunningServer) -> None:
     answers = await asyncio.gather(
         *(register(server, username="wanted", email=f"wanted{number}@example.org") for number in range(8))
     )
@@ -85,7 +85,7 @@ async def test_of_many_who_want_one_name_at_once_one_gets_it(server: RunningServ
         {"role": "admin"},
     ],
 )
-async def test_a_registration_that_does_not_fit_makes_nobody(server: RunningServer, changes: dict[str, Any]) -> None:
+async def test_an_invalid_registration_creates_no_user(server: RunningServer, changes: dict[str, Any]) -> None:
     status, answer = await register(server, **({"username": "nobody_yet", "email": "nobody@example.org"} | changes))
     assert (status, answer["error"]["code"]) == (422, "invalid_payload")
     assert PASSWORD not in str(answer)
@@ -93,7 +93,7 @@ async def test_a_registration_that_does_not_fit_makes_nobody(server: RunningServ
     assert status == 401
 
 
-async def test_an_unknown_name_and_a_wrong_password_are_answered_alike_at_the_same_cost(
+async def test_an_unknown_name_and_a_wrong_password_have_the_same_answer_and_cost(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await server.person("ada_4")

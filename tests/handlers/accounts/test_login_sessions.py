@@ -26,7 +26,7 @@ async def is_accepted(server: RunningServer, access_token: str) -> bool:
     return status == 200
 
 
-async def test_sessions_are_listed_latest_first_and_tell_which_one_asks(server: RunningServer) -> None:
+async def test_sessions_are_listed_latest_first_with_the_current_one_marked(server: RunningServer) -> None:
     person = await server.person("cleo_1")
     await log_in_again(server, person)
     items = (await sessions(server, person.access_token))["items"]
@@ -60,7 +60,7 @@ async def test_a_revoked_session_is_over_and_revoking_it_may_be_repeated(server:
     assert len((await sessions(server, person.access_token))["items"]) == 1
 
 
-async def test_nobody_can_end_or_see_the_session_of_another(server: RunningServer) -> None:
+async def test_sessions_of_other_users_are_hidden_and_cannot_be_revoked(server: RunningServer) -> None:
     person, stranger = await server.people("cleo_4", "cleo_5")
     [mine] = [item["id"] for item in (await sessions(server, person.access_token))["items"]]
     status, hidden = await stranger.rest("DELETE", f"/auth/sessions/{mine}")

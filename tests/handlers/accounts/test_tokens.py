@@ -113,7 +113,7 @@ async def test_an_expired_refresh_token_is_refused(server: RunningServer, databa
     assert await refused(server, person.refresh_token)
 
 
-async def test_tokens_of_before_a_change_of_keys_stay_good(database_url: str, redis_url: str) -> None:
+async def test_tokens_from_before_a_change_of_keys_stay_valid(database_url: str, redis_url: str) -> None:
     old, new = "old:" + "o" * 40, "new:" + "n" * 40
     async with running_server(settings_for_tests(database_url, redis_url, token_secrets=old)) as server:
         person = await server.person("bea_8")

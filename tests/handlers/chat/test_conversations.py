@@ -27,7 +27,7 @@ async def test_two_people_have_one_conversation_whoever_opens_it(server: Running
     assert again == first
 
 
-async def test_all_devices_of_both_are_told_of_a_new_conversation_once(server: RunningServer) -> None:
+async def test_a_new_conversation_is_pushed_to_all_devices_of_both_once(server: RunningServer) -> None:
     ada, bea = await server.people("told_ada", "told_bea")
     devices = [await person.device() for person in (ada, ada, bea, bea)]
     conversation_id = await open_conversation(ada, bea)
@@ -40,7 +40,7 @@ async def test_all_devices_of_both_are_told_of_a_new_conversation_once(server: R
         await device.expect_silence("conversation:updated", within_s=0.1)
 
 
-async def test_a_device_that_was_there_before_the_conversation_hears_its_messages(server: RunningServer) -> None:
+async def test_a_device_connected_before_the_conversation_gets_its_messages(server: RunningServer) -> None:
     ada, bea = await server.people("before_ada", "before_bea")
     device = await bea.device(namespaces=["/chat"])
     conversation_id = await open_conversation(ada, bea)
@@ -66,7 +66,7 @@ async def test_a_conversation_opened_by_many_at_once_is_made_once(server: Runnin
         await device.expect_silence("conversation:updated", within_s=0.1)
 
 
-async def test_nobody_opens_a_conversation_with_oneself_or_nobody(server: RunningServer) -> None:
+async def test_a_conversation_with_oneself_or_an_unknown_user_is_refused(server: RunningServer) -> None:
     ada = await server.person("alone_ada")
     assert await refusal(ada, "conversation:open", {"user_id": ada.id}) == "forbidden"
     assert await refusal(ada, "conversation:open", {"user_id": UNKNOWN_ID}) == "not_found"
@@ -93,8 +93,8 @@ async def test_a_block_leaves_both_the_conversation_that_they_have(server: Runni
     assert listed["items"][0] == {**message, "sender": {"id": ada.id, "username": "keep_ada"}}
 
 
-async def test_whom_a_person_blocks_reads_only_their_id_and_username(server: RunningServer) -> None:
-    """Wherever the two can still see each other: among the members of their conversation, and beside its messages."""
+async def test_a_blocked_user_reads_only_id_and_username_of_the_blocker(server: RunningServer) -> None:
+    """In every read that still shows the two to each other: members and messages of their conversation."""
     ada, bea = await server.people("card_ada", "card_bea")
     conversation_id = await open_conversation(ada, bea)
     for sender in (bea, ada):
@@ -161,7 +161,7 @@ async def test_rest_answers_what_the_socket_answers(server: RunningServer) -> No
 
 
 async def cards_seen_by(person: Person, conversation_id: str) -> dict[str, list[dict[str, Any]]]:
-    """How two people look to one of them in every read that shows them, by person."""
+    """The cards of two users in every read that shows them to one of them, by user."""
     named = {"conversation_id": conversation_id}
     one = (await person.do(CHAT, "conversation:get", named))["conversation"]
     (listed,) = (await person.do(CHAT, "conversation:list"))["items"]

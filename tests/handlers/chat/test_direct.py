@@ -26,7 +26,7 @@ async def listed(person: Person, **query: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("seq", "status"), [(2, "read"), (3, "delivered"), (4, "sent")])
-def test_a_message_has_come_as_far_as_the_receiver_s_positions(seq: int, status: str) -> None:
+def test_the_status_of_a_message_follows_the_receiver_s_positions(seq: int, status: str) -> None:
     assert message_status(seq, delivered_seq=3, read_seq=2) == status
 
 
@@ -44,7 +44,7 @@ async def test_the_first_message_opens_the_conversation_and_reaches_both(server:
     assert (await hearer.expect_push("message:created"))["message"] == again["message"]
 
 
-async def test_a_retry_is_answered_with_how_far_the_message_has_come(server: RunningServer) -> None:
+async def test_a_retry_answers_the_present_status_of_the_message(server: RunningServer) -> None:
     ann, bob = await server.people("retry.ann", "retry.bob")
     first = await write(ann, bob, "Once", client_id="c1")
     place = {"conversation_id": first["message"]["conversation_id"], "seq": 1}
@@ -97,7 +97,7 @@ async def test_pages_by_cursor_and_by_offset_are_the_same(server: RunningServer)
     assert len(items) == 5
 
 
-async def test_nobody_reads_other_people_s_messages(server: RunningServer) -> None:
+async def test_messages_of_other_users_are_forbidden(server: RunningServer) -> None:
     ann, bob = await server.people("nosy.ann", "nosy.bob")
     await write(ann, bob, "Secret")
     status, answer = await (await server.person("nosy.eve")).rest("GET", f"/users/{ann.id}/messages")

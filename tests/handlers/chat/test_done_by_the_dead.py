@@ -57,7 +57,7 @@ async def _write_untold(database_url: str, conversation_id: str, sender: Person,
         await connection.close()
 
 
-async def test_a_retry_tells_everybody_how_far_the_conversation_goes(server: RunningServer, database_url: str) -> None:
+async def test_a_retry_pushes_the_last_position_to_all_members(server: RunningServer, database_url: str) -> None:
     ada, bea = await server.people("unheard_ada", "unheard_bea")
     conversation_id = await open_conversation(ada, bea)
     device = await bea.device(namespaces=["/chat"])

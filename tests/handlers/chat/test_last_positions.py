@@ -1,4 +1,4 @@
-"""The last position of a conversation is told again after what was said in it."""
+"""The last position of a conversation is pushed again after its messages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_it_follows_the_messages_on_all_nodes_and_is_not_repeated(database
             assert names[-1] == (POSITION, 3)
 
 
-async def test_a_node_that_stops_tells_it_first(database_url: str, redis_url: str) -> None:
+async def test_a_node_pushes_last_positions_before_it_stops(database_url: str, redis_url: str) -> None:
     settings = settings_for_tests(database_url, redis_url, positions_every_s=10)
     async with running_server(settings) as staying:
         async with running_server(settings) as stopping:

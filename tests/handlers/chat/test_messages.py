@@ -8,7 +8,7 @@ from tests.kit.services import Valkey
 UNKNOWN_ID = "1"
 
 
-async def test_messages_of_both_are_numbered_alike_on_every_device(server: RunningServer, database_url: str) -> None:
+async def test_messages_of_both_have_the_same_numbers_on_every_device(server: RunningServer, database_url: str) -> None:
     ada, bea = await server.people("order_ada", "order_bea")
     conversation_id = await open_conversation(ada, bea)
     devices = [
@@ -102,7 +102,7 @@ async def test_one_client_id_sent_to_two_conversations_at_once_goes_to_one(serve
     assert sum(len(page["items"]) for page in listed) == 10
 
 
-async def test_blocked_people_cannot_write_and_say_nothing(server: RunningServer) -> None:
+async def test_a_block_keeps_both_from_sending(server: RunningServer) -> None:
     ada, bea = await server.people("block_ada", "block_bea")
     conversation_id = await open_conversation(ada, bea)
     done = await send(bea, conversation_id, "Before", client_id="before")

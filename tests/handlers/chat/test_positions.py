@@ -13,7 +13,7 @@ async def move(person: Person, name: str, conversation_id: str, seq: int) -> dic
     return await person.do(CHAT, f"message:{name}", {"conversation_id": conversation_id, "seq": seq})
 
 
-async def test_reading_is_told_to_all_devices_of_both_once(server: RunningServer) -> None:
+async def test_a_receipt_reaches_all_devices_of_both_once(server: RunningServer) -> None:
     ada, bea = await server.people("read_ada", "read_bea")
     conversation_id = await open_conversation(ada, bea)
     for number in range(3):
@@ -54,7 +54,7 @@ async def test_what_is_delivered_is_not_yet_read(server: RunningServer) -> None:
     assert (receipt["user_id"], receipt["delivered_seq"], receipt["read_seq"]) == (bea.id, 1, 0)
 
 
-async def test_nobody_is_past_the_last_message(server: RunningServer) -> None:
+async def test_a_position_cannot_be_past_the_last_message(server: RunningServer) -> None:
     ada, bea = await server.people("past_ada", "past_bea")
     conversation_id = await open_conversation(ada, bea)
     assert (await move(bea, "read", conversation_id, 0))["unread_count"] == 0
@@ -110,7 +110,7 @@ _numbers = itertools.count()
 
 @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS)
-async def test_unread_is_what_the_rows_say_whatever_was_done(
+async def test_unread_counts_equal_the_rows_after_any_sequence_of_calls(
     server: RunningServer, database_url: str, acts: list[tuple[str, int, int]]
 ) -> None:
     people = await server.people(*(f"model_{next(_numbers)}" for _ in range(2)))

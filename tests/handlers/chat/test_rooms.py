@@ -2,7 +2,7 @@ from tests.handlers.chat.talk import open_conversation, send
 from tests.kit.server import RunningServer
 
 
-async def test_a_device_hears_every_conversation_that_stood_before_it_connected(server: RunningServer) -> None:
+async def test_a_device_gets_pushes_of_every_conversation_from_before_it_connected(server: RunningServer) -> None:
     ada, *others = await server.people("room_ada", "room_bea", "room_cid")
     conversations = [await open_conversation(other, ada) for other in others]
     device = await ada.device(namespaces=["/chat"])

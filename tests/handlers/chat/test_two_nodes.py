@@ -26,7 +26,7 @@ async def test_a_conversation_opened_on_one_node_is_heard_on_the_other(nodes: li
     assert await far.expect_push("message:created") == {"message": message}
 
 
-async def test_all_nodes_hear_messages_in_one_order(nodes: list[RunningServer]) -> None:
+async def test_all_nodes_get_messages_in_one_order(nodes: list[RunningServer]) -> None:
     ada, bea = await nodes[0].people("order_ada", "order_bea")
     conversation_id = await open_conversation(ada, bea)
     devices = [await node.device(person.access_token) for node in nodes for person in (ada, bea)]

@@ -48,7 +48,7 @@ def test_a_message_is_shown_with_its_sender() -> None:
     }
 
 
-def test_an_edited_message_says_when() -> None:
+def test_an_edited_message_has_the_time_of_the_edit() -> None:
     assert message_view(MESSAGE._replace(edited_at=MOMENT)).edited_at_ms == 1_767_323_045_678
 
 

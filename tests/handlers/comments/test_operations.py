@@ -43,7 +43,7 @@ async def comment_count(reader: Person, post_id: str) -> int:
     return count
 
 
-async def test_comments_and_replies_stand_in_their_places(server: RunningServer) -> None:
+async def test_comments_and_replies_are_listed_below_their_parents(server: RunningServer) -> None:
     ada, bea = await server.people("place_ada", "place_bea")
     post_id = await publish(ada)
     top = await comment(bea, post_id, "Line one\nline two")
@@ -94,7 +94,7 @@ async def test_a_reply_needs_a_comment_of_the_same_post(server: RunningServer) -
     assert await comment_count(ada, post_id) == 0
 
 
-async def test_a_deleted_comment_goes_or_leaves_its_place_to_its_replies(server: RunningServer) -> None:
+async def test_a_deleted_comment_is_hidden_or_kept_for_its_replies(server: RunningServer) -> None:
     ada, bea = await server.people("tomb_ada", "tomb_bea")
     post_id = await publish(ada)
     top, leaf = await comment(bea, post_id, "Answered"), await comment(bea, post_id, "Alone")
@@ -155,7 +155,7 @@ async def test_a_retry_gets_the_comment_and_causes_nothing(server: RunningServer
     assert await comment_count(ada, post_id) == 0
 
 
-async def test_people_who_block_each_other_do_not_meet_below_a_post(server: RunningServer) -> None:
+async def test_a_block_hides_comments_in_both_directions(server: RunningServer) -> None:
     ada, bea, cleo = await server.people("meet_ada", "meet_bea", "meet_cleo")
     post_id = await publish(ada)
     by_bea, by_cleo = await comment(bea, post_id), await comment(cleo, post_id)

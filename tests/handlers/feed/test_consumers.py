@@ -1,4 +1,4 @@
-"""Where a post goes once it is there: into lists, and to who listens."""
+"""A published post is added to lists and pushed to subscribed followers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_all_batches_of_followers_get_a_post_into_their_lists(lab: FeedLab
         assert (await lab.page(reader))[0][0] == posted
 
 
-async def test_a_post_deleted_before_its_fact_arrived_goes_nowhere(lab: FeedLab) -> None:
+async def test_a_post_deleted_before_its_fact_is_not_delivered(lab: FeedLab) -> None:
     (reader, author) = await lab.people(2)
     await lab.follow_in_the_past([reader], [author])
     await lab.page(reader)
@@ -81,7 +81,7 @@ async def small_town(database_url: str, redis_url: str) -> AsyncIterator[Running
         yield running
 
 
-async def test_a_broadcaster_reaches_the_subscribed_followers_and_nobody_else(small_town: RunningServer) -> None:
+async def test_a_broadcaster_s_post_reaches_only_subscribed_followers(small_town: RunningServer) -> None:
     names = ("star", "listening_fan", "absent_fan", "blocked_fan", "listening_stranger")
     star, fan, absent, blocked, stranger = await small_town.people(*names)
     early = (await star.do("/posts", "post:create", {"text": "before the fame"}))["post"]["id"]

@@ -41,7 +41,7 @@ async def test_a_first_read_builds_the_list_and_the_next_one_uses_it(lab: FeedLa
     assert await lab.walk(viewer, limit=7) == truth
 
 
-async def test_somebody_who_follows_nobody_has_an_empty_feed(lab: FeedLab) -> None:
+async def test_a_user_without_follows_has_an_empty_feed(lab: FeedLab) -> None:
     (viewer, stranger) = await lab.people(2)
     await lab.post(stranger)
     await lab.post(viewer)
@@ -99,7 +99,7 @@ async def test_a_follow_undoes_a_build_that_read_its_rows_before(lab: FeedLab, r
     assert await lab.walk(viewer) == await lab.truth(viewer) != rows_read
 
 
-async def test_a_builder_that_died_delays_nobody(lab: FeedLab, redis_url: str) -> None:
+async def test_a_builder_that_died_delays_no_reader(lab: FeedLab, redis_url: str) -> None:
     (viewer, author) = await lab.people(2)
     await lab.follow_in_the_past([viewer], [author])
     await lab.posts_of_the_past([author], 10)

@@ -43,7 +43,7 @@ def ids_of(answer: Mapping[str, Any]) -> list[str]:
     return [item["id"] for item in answer["items"]]
 
 
-async def test_a_subscriber_gets_what_is_there_and_hears_what_comes(server: RunningServer) -> None:
+async def test_a_subscriber_reads_the_feed_and_gets_later_posts_pushed(server: RunningServer) -> None:
     reader, author = await server.people("reader1", "author1")
     await follow(reader, author)
     first = await post(author, "before")
@@ -62,7 +62,7 @@ async def test_a_subscriber_gets_what_is_there_and_hears_what_comes(server: Runn
     await device.expect_silence("feed:new")
 
 
-async def test_only_followers_hear_a_post_and_only_while_subscribed(server: RunningServer) -> None:
+async def test_a_post_is_pushed_to_subscribed_followers_only(server: RunningServer) -> None:
     follower, stranger, idle, author = await server.people("follower2", "stranger2", "idle2", "author2")
     await follow(follower, author)
     await follow(idle, author)
@@ -96,7 +96,7 @@ async def test_each_socket_of_a_person_subscribes_for_itself(server: RunningServ
 
 
 @pytest.mark.parametrize("blocker", ["reader", "author"])
-async def test_a_block_silences_at_once(server: RunningServer, blocker: str) -> None:
+async def test_a_block_stops_pushes_at_once(server: RunningServer, blocker: str) -> None:
     reader, author, witness = await server.people(f"reader4{blocker}", f"author4{blocker}", f"witness4{blocker}")
     for follower in (reader, witness):
         await follow(follower, author)
@@ -134,7 +134,7 @@ async def test_subscribing_while_posts_arrive_leaves_no_gap(server: RunningServe
     assert len(pushed) == len(set(pushed))
 
 
-async def test_sync_brings_what_was_missed_and_tells_a_new_position(server: RunningServer) -> None:
+async def test_sync_reads_missed_posts_and_a_new_position(server: RunningServer) -> None:
     reader, author = await server.people("reader6", "author6")
     await follow(reader, author)
     position = (await reader.do("/feed", "feed:subscribe"))["position"]
@@ -168,7 +168,7 @@ async def test_sync_finds_a_post_that_was_committed_after_later_ones(server: Run
     assert ids_of(answer) == [early, str(late)]
 
 
-async def test_sync_says_when_there_is_more_than_it_brings(server: RunningServer, database_url: str) -> None:
+async def test_sync_is_truncated_when_there_are_more_posts(server: RunningServer, database_url: str) -> None:
     reader, author = await server.people("reader8", "author8")
     await follow(reader, author)
     connection = await asyncpg.connect(database_url)
@@ -188,7 +188,7 @@ async def test_sync_says_when_there_is_more_than_it_brings(server: RunningServer
     assert ids_of(below) == [str(oldest)]
 
 
-async def test_a_position_that_is_too_old_is_told_so(server: RunningServer) -> None:
+async def test_a_position_that_is_too_old_is_truncated(server: RunningServer) -> None:
     reader, author = await server.people("reader9", "author9")
     await follow(reader, author)
     posted = await post(author, "today")

@@ -22,7 +22,7 @@ def at(unix_ms: int) -> datetime.datetime:
 
 
 @given(unix_ms=moments_ms)
-def test_a_position_comes_back_as_the_moment_that_it_was_made_of(unix_ms: int) -> None:
+def test_a_position_decodes_to_its_moment(unix_ms: int) -> None:
     assert abs(read_back(position_at(at(unix_ms))) - unix_ms) <= 1  # a datetime's float may round a millisecond away
 
 

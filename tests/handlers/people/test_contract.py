@@ -22,7 +22,7 @@ def test_a_person_is_named_by_exactly_one_of_id_and_username(payload: dict[str, 
         {"settings": {"theme": "dark", "font_px": 14, "sounds": False}},
     ],
 )
-def test_what_people_may_say_of_themselves(payload: dict[str, Any]) -> None:
+def test_valid_and_invalid_profiles(payload: dict[str, Any]) -> None:
     update = UpdateUser.model_validate(payload)
     assert update.model_dump(exclude_none=True) == payload
 

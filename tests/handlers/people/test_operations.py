@@ -10,7 +10,7 @@ UNKNOWN_ID = "1"
 
 
 async def user(viewer: Person, person: Person) -> dict[str, Any]:
-    """A person as somebody else sees them."""
+    """A user as another user reads them."""
     answer = await viewer.do("/users", "user:get", {"user_id": person.id})
     found: dict[str, Any] = answer["user"]
     return found
@@ -43,7 +43,7 @@ async def count_follows(database_url: str, person: Person) -> tuple[int, int]:
     return row[0], row[1]
 
 
-async def test_a_client_learns_at_its_start_who_it_is_and_what_it_may(server: RunningServer) -> None:
+async def test_a_client_reads_its_profile_and_limits_at_its_start(server: RunningServer) -> None:
     ada = await server.person("me_ada")
     me = await ada.do("/users", "user:me")
     assert me["user"]["id"] == ada.id
@@ -106,7 +106,7 @@ async def test_following_counts_once_however_often_it_is_said(server: RunningSer
     assert (seen["follower_count"], seen["viewer"]["following"]) == (0, False)
 
 
-async def test_only_a_new_follow_is_told(database_url: str, redis_url: str) -> None:
+async def test_only_a_new_follow_raises_a_fact(database_url: str, redis_url: str) -> None:
     # Nobody works on facts here, so that each one that was stored can be counted.
     async with running_server(settings_for_tests(database_url, redis_url), work=False) as server:
         ada, bea = await server.people("told_ada", "told_bea")
@@ -180,7 +180,7 @@ async def test_a_block_ends_both_follows_and_hides_the_one_who_blocks(server: Ru
     assert (seen["follower_count"], seen["viewer"]["following"]) == (0, False)
 
 
-async def test_nobody_blocks_themselves_or_somebody_unknown(server: RunningServer) -> None:
+async def test_blocking_oneself_or_an_unknown_user_is_refused(server: RunningServer) -> None:
     ada = await server.person("self_ada")
     assert await refusal(ada, "user:block", {"user_id": ada.id}) == "conflict"
     assert await refusal(ada, "user:block", {"user_id": UNKNOWN_ID}) == "not_found"

@@ -123,7 +123,7 @@ async def test_an_edit_shows_and_a_repeated_one_edits_nothing(server: RunningSer
     assert await refusal(bea, "post:get", {"post_id": post["id"]}) == "not_found"
 
 
-async def test_a_deleted_post_is_gone_for_everybody(server: RunningServer) -> None:
+async def test_a_deleted_post_is_hidden_from_every_reader(server: RunningServer) -> None:
     ada, bea = await server.people("gone_ada", "gone_bea")
     post, kept = await publish(ada), await publish(ada)
     named = {"post_id": post["id"]}
@@ -155,7 +155,7 @@ async def test_no_post_is_skipped_or_repeated_while_others_arrive(server: Runnin
     assert seen == before[::-1]
 
 
-async def test_a_list_of_nobody_or_of_somebody_hidden_is_not_found(server: RunningServer) -> None:
+async def test_a_list_of_an_unknown_or_hidden_user_is_not_found(server: RunningServer) -> None:
     ada, bea = await server.people("none_ada", "none_bea")
     assert (await bea.do("/posts", "post:list", {"user_id": ada.id}))["items"] == []
     await publish(ada)

@@ -94,7 +94,7 @@ async def test_a_stopped_node_is_no_event_for_those_who_move(database_url: str, 
         await watcher.expect_silence("presence:changed", within_s=3)
 
 
-async def test_nobody_sees_through_a_block(nodes: list[RunningServer]) -> None:
+async def test_a_block_hides_presence(nodes: list[RunningServer]) -> None:
     one, other = nodes
     ada, bea, cid = await one.people("block.ada", "block.bea", "block.cid")
     watcher = await ada.device()
@@ -109,7 +109,7 @@ async def test_nobody_sees_through_a_block(nodes: list[RunningServer]) -> None:
     assert await watch(bea, ada) == {}
 
 
-async def test_one_hears_no_more_of_whom_one_does_not_watch_any_more(nodes: list[RunningServer]) -> None:
+async def test_an_ended_watch_gets_no_pushes(nodes: list[RunningServer]) -> None:
     one, other = nodes
     ada, bea, cid, dan = await one.people("un.ada", "un.bea", "un.cid", "un.dan")
     watcher = await ada.device()
@@ -123,7 +123,7 @@ async def test_one_hears_no_more_of_whom_one_does_not_watch_any_more(nodes: list
     await watcher.expect_silence("presence:changed", within_s=2.5)
 
 
-async def test_rest_answers_and_watches_nobody(nodes: list[RunningServer]) -> None:
+async def test_rest_answers_without_a_watch(nodes: list[RunningServer]) -> None:
     one, _ = nodes
     ada, bea = await one.people("rest.ada", "rest.bea")
     await bea.device()
