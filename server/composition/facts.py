@@ -5,10 +5,6 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-<<<<<<< HEAD
-=======
-from handlers.ports import Clock
->>>>>>> help-sql
 from realtime.redis.fact_streams import FactStreams
 from server.accounts.token_sweeper import TokenSweeper
 from server.composition.context import NodeContext
@@ -47,18 +43,9 @@ def build_background_work(
         registry=node.registry,
         streams=streams,
         units=storage.units,
-<<<<<<< HEAD
         metrics=node.metrics,
         worker_id=node.node_id,
         concurrency=max(1, node.settings.pool_max // 2),
         reclaim_idle_ms=node.settings.reclaim_idle_ms,
     )
     return BackgroundWork(worker, TokenSweeper(storage.units, node.clock))
-=======
-        metrics=metrics,
-        worker_id=worker_id,
-        concurrency=max(1, settings.pool_max // 2),
-        reclaim_idle_ms=settings.reclaim_idle_ms,
-    )
-    return BackgroundWork(worker, TokenSweeper(storage.units, clock))
->>>>>>> help-sql

@@ -7,10 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-<<<<<<< HEAD
-=======
-from handlers.ports import Clock
->>>>>>> help-sql
 from handlers.presence.notices import PresenceNotices
 from realtime.engine.hub import Hub
 from realtime.engine.replay.replay_log import ReplayLogs
@@ -53,11 +49,7 @@ def build_messaging(
 
     # A lost client is noticed this much later at most.
     unnoticed_s = (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000
-<<<<<<< HEAD
     notices = PresenceNotices(storage.units, node.clock)
-=======
-    notices = PresenceNotices(storage.units, clock)
->>>>>>> help-sql
     presence = PresenceTracker(
         topic_registry, backplane, grace_s=settings.presence_grace_s, save_last_seen=notices.store_last_seen
     )

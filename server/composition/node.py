@@ -27,10 +27,6 @@ from server.monitoring.metrics import Metrics
 from server.pipeline.dispatch import Dispatcher
 from server.pipeline.registry import Registry
 from server.transports.drain import drain
-<<<<<<< HEAD
-=======
-from server.version import VERSION
->>>>>>> help-sql
 
 CANCELLED_TASKS_END_WITHIN_S = 0.1
 """A task that was cancelled last needs some turns of the loop."""
@@ -87,28 +83,12 @@ class Node:
         await self._stack.aclose()
 
     async def _start(self) -> None:
-<<<<<<< HEAD
         context, stack = self._context, self._stack
         # Builders start nothing. They give the stack connections and threads, which are closed after all parts that
         # are started below have stopped.
         storage = await open_storage(context.settings, context.node_id, stack)
         accounts = build_accounts(context.settings, context.clock, storage.reserved_units, stack)
         messaging = build_messaging(context, storage, stack, on_revoked=accounts.revocations.add)
-=======
-        settings, clock, stack = self._settings, self._clock, self._stack
-        storage = await open_storage(settings, self.node_id, stack)
-        accounts = build_accounts(settings, clock, storage.reserved_units, stack)
-        messaging = build_messaging(
-            settings,
-            clock,
-            self.registry,
-            storage,
-            self.node_id,
-            stack,
-            on_revoked=accounts.revocations.add,
-            on_delivered=self._metrics.delivered,
-        )
->>>>>>> help-sql
         facts = build_fact_relay(storage, stack)
         pipeline = build_pipeline(context, storage, accounts, messaging, stack, wake_relay=facts.relay.wake)
         self.hub, self.dispatcher = messaging.hub, pipeline.dispatcher
@@ -138,23 +118,7 @@ class Node:
         stack.push_async_callback(messaging.presence.stop)
         messaging.watches.start()
         stack.push_async_callback(messaging.watches.stop)
-<<<<<<< HEAD
         clients = build_clients(self._context, storage, accounts, messaging, pipeline, stack)
-=======
-        checks = readiness(storage.reserved_units, messaging.backplane, self.drain_state)
-        clients = build_clients(
-            self._settings,
-            self.node_id,
-            self.registry,
-            storage,
-            accounts,
-            messaging,
-            pipeline,
-            Health(checks, self._metrics, VERSION),
-            self.drain_state,
-            stack,
-        )
->>>>>>> help-sql
         stack.callback(clients.recovery.stop)
         await clients.migration.start()
         stack.push_async_callback(clients.migration.stop)
@@ -173,11 +137,7 @@ class Node:
             migration=clients.migration,
             recovery=clients.recovery,
             engines=clients.engines,
-<<<<<<< HEAD
             deadline_s=self._context.settings.drain_timeout_s,
-=======
-            deadline_s=self._settings.drain_timeout_s,
->>>>>>> help-sql
         )
 
 

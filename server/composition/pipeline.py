@@ -7,10 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-<<<<<<< HEAD
-=======
-from handlers.ports import Clock
->>>>>>> help-sql
 from realtime.feeds.packed_lists import PackedLists
 from realtime.limits.fallback_limiter import FallbackLimiter
 from realtime.limits.limiter import Limiter
@@ -66,11 +62,7 @@ def build_pipeline(
         metrics=metrics,
     )
     dispatcher = Dispatcher(
-<<<<<<< HEAD
         commands=CommandTable(node.registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
-=======
-        commands=CommandTable(registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
->>>>>>> help-sql
         unit_runner=UnitRunner(storage.units, services),
         limiter=limiter,
         authenticator=accounts.authenticator,
