@@ -20,10 +20,17 @@ PreparedT = TypeVar("PreparedT")
 
 @dataclass(frozen=True, slots=True)
 class UnitOperation:
-    """An operation in a unit of work. `prepare` runs before the unit opens; None: nothing to prepare."""
+    """An operation in a unit of work."""
 
+    run: Callable[[Context, Any], Awaitable[Outcome[Any] | Refusal]]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedOperation:
+    """An operation in a unit of work; `prepare` runs before the unit opens."""
+
+    prepare: Callable[[PrepareContext, Any], Awaitable[Any]]
     run: Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
-    prepare: Callable[[PrepareContext, Any], Awaitable[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +45,14 @@ class BoundCommand:
     """A command with its operation."""
 
     command: Command[Any, Any]
-    operation: UnitOperation | PlainOperation
+    operation: UnitOperation | PreparedOperation | PlainOperation
 
 
 def bind_command(
     command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Outcome[AckT] | Refusal]]
 ) -> BoundCommand:
     """Binds a command to its operation; the type checker compares payload and answer."""
-
-    def run(context: Context, payload: PayloadT, prepared: None) -> Awaitable[Outcome[AckT] | Refusal]:
-        return operation(context, payload)
-
-    return BoundCommand(command, UnitOperation(run))
+    return BoundCommand(command, UnitOperation(operation))
 
 
 def bind_prepared_command(
@@ -58,7 +61,7 @@ def bind_prepared_command(
     operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT] | Refusal]],
 ) -> BoundCommand:
     """For a command with slow work that must not hold a connection; the operation gets what `prepare` returned."""
-    return BoundCommand(command, UnitOperation(operation, prepare))
+    return BoundCommand(command, PreparedOperation(prepare, operation))
 
 
 def bind_plain_command(

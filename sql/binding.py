@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Union, cast, get_args, get_origin, ge
 import aiosql
 from aiosql.types import SQLOperationType
 
-from sql.errors import translated
+from sql.errors import DRIVER_ERRORS, raise_translated
 from sql.pool import SqlConnection
 
 Values = Sequence[Any]
@@ -119,16 +119,20 @@ def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
     if query.operation == _NO_ROW:
 
         async def run(self: _Bound, **arguments: Any) -> None:
-            with translated():
+            try:
                 await self.connection.execute(sql, *arguments_in_order(arguments))
+            except DRIVER_ERRORS as error:
+                raise_translated(error)
 
         return run
 
     if query.operation == _ONE_VALUE:
 
         async def fetch_value(self: _Bound, **arguments: Any) -> Any:
-            with translated():
+            try:
                 return await self.connection.fetchval(sql, *arguments_in_order(arguments))
+            except DRIVER_ERRORS as error:
+                raise_translated(error)
 
         return fetch_value
 
@@ -136,15 +140,19 @@ def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
     if query.operation == _ONE_ROW:
 
         async def fetch_row(self: _Bound, **arguments: Any) -> Any:
-            with translated():
+            try:
                 record = await self.connection.fetchrow(sql, *arguments_in_order(arguments))
+            except DRIVER_ERRORS as error:
+                raise_translated(error)
             return None if record is None else read(record)
 
         return fetch_row
 
     async def fetch_rows(self: _Bound, **arguments: Any) -> list[Any]:
-        with translated():
+        try:
             records = await self.connection.fetch(sql, *arguments_in_order(arguments))
+        except DRIVER_ERRORS as error:
+            raise_translated(error)
         return [read(record) for record in records]
 
     return fetch_rows

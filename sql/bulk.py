@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sql.database import Database
-from sql.errors import translated
+from sql.errors import DRIVER_ERRORS, raise_translated
 
 
 class PersonRecord(NamedTuple):
@@ -116,5 +116,7 @@ async def copy_records(db: Database, kind: type[Record], records: Iterable[Recor
 
     Raises UniqueViolated or ForeignKeyMissing; then none of these records is stored.
     """
-    with translated():
+    try:
         await db.connection.copy_records_to_table(TABLES[kind], records=records, columns=list(kind._fields))
+    except DRIVER_ERRORS as error:
+        raise_translated(error)

@@ -1,8 +1,7 @@
 """The errors of queries and units of work, by what a caller can do about them."""
 
 import re
-from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, NoReturn
 
 import asyncpg
 
@@ -77,28 +76,16 @@ _BAD_TEXT_STATES: Final = frozenset(
 )
 
 
-class _Translation:
-    __slots__ = ()
+def raise_translated(error: BaseException) -> NoReturn:
+    """Raises the error of this module for one that asyncpg raised; a bug's error is raised again as it is.
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, DRIVER_ERRORS):
-            ours = translate(error)
-            if ours is not None:
-                raise ours from error
-
-
-_TRANSLATION: Final = _Translation()
-
-
-def translated() -> AbstractContextManager[None]:
-    """Turns what asyncpg raises inside the block into the errors of this module.
-
-    Put nothing but calls of asyncpg into it: any OSError or TimeoutError is taken for one of PostgreSQL.
+    For handlers of DRIVER_ERRORS around nothing but calls of asyncpg: any OSError or TimeoutError is taken for one of
+    PostgreSQL.
     """
-    return _TRANSLATION  # without state; a generator here would cost every query a microsecond
+    ours = translate(error)
+    if ours is None:
+        raise error
+    raise ours from error
 
 
 def translate(error: BaseException) -> DatabaseError | None:

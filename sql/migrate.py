@@ -14,7 +14,7 @@ from pogo_core.util import migrate as pogo
 from pogo_core.util.sql import ensure_pogo_sync
 
 from sql.binding import bind_queries
-from sql.errors import translated
+from sql.errors import DRIVER_ERRORS, raise_translated
 from sql.ledger import LedgerQueries
 from sql.pool import PlainConnection, plain_url
 
@@ -74,8 +74,10 @@ async def pending(database_url: str, *, folder: Path = MIGRATIONS) -> list[str]:
 
 @asynccontextmanager
 async def _open_ledger(database_url: str) -> AsyncIterator[_Ledger]:
-    with translated():
+    try:
         connection = await asyncpg.connect(plain_url(database_url))
+    except DRIVER_ERRORS as error:
+        raise_translated(error)
     try:
         yield _Ledger(connection, bind_queries(LedgerQueries, "ledger")(connection))
     finally:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 import orjson
 
-from sql.errors import translated
+from sql.errors import DRIVER_ERRORS, raise_translated
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -41,7 +41,7 @@ async def open_pool(
 
     Raises Unavailable when PostgreSQL cannot be reached.
     """
-    with translated():
+    try:
         return await asyncpg.create_pool(
             plain_url(database_url),
             min_size=min_size,
@@ -64,6 +64,9 @@ async def open_pool(
                 "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
             },
         )
+
+    except DRIVER_ERRORS as error:
+        raise_translated(error)
 
 
 async def close_pool(pool: Pool, *, timeout_s: float) -> None:

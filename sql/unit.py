@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from sql.database import Database, Queries
-from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, translated
+from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, raise_translated
 from sql.pool import Pool, SqlConnection
 
 
@@ -58,13 +58,18 @@ class Units:
 
         Raises Unavailable when no connection is free within the acquire timeout.
         """
-        with translated():
+        try:
             connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+        except DRIVER_ERRORS as error:
+            raise_translated(error)
         try:
             yield Database(self._queries, connection)
         finally:
-            with translated():
+            try:
                 await self._pool.release(connection)
+
+            except DRIVER_ERRORS as error:
+                raise_translated(error)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Database]:
@@ -100,8 +105,10 @@ async def transaction(db: Database) -> AsyncIterator[None]:
 def _discarded_if_interrupted(connection: SqlConnection) -> Iterator[None]:
     """Around BEGIN, COMMIT and ROLLBACK: interrupted, it leaves the connection in an unknown state, so it is closed."""
     try:
-        with translated():
+        try:
             yield
+        except DRIVER_ERRORS as error:
+            raise_translated(error)
     except (CancelledError, Unavailable):
         with suppress(*DRIVER_ERRORS):  # the pool may have closed it already
             connection.terminate()

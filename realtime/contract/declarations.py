@@ -93,16 +93,15 @@ class Command(Generic[PayloadT, AckT]):
     any_namespace: bool = False
     """True for the few commands that may be called in every namespace (`auth:renew`)."""
     works_on: Unit | None = None
+    writes: bool = field(init=False)
+    """True when the command may change something."""
+    unit: Unit = field(init=False)
+    """The PostgreSQL connection that the command's operation gets."""
 
-    @property
-    def writes(self) -> bool:
-        """True when the command may change something."""
-        return self.repeat is not Repeat.READ
-
-    @property
-    def unit(self) -> Unit:
-        """The PostgreSQL connection that the command's operation gets."""
-        return self.works_on or (Unit.TRANSACTION if self.writes else Unit.STATEMENTS)
+    def __post_init__(self) -> None:
+        writes = self.repeat is not Repeat.READ
+        object.__setattr__(self, "writes", writes)
+        object.__setattr__(self, "unit", self.works_on or (Unit.TRANSACTION if writes else Unit.STATEMENTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -97,7 +97,8 @@ class Fanout:
         """
         messages: list[tuple[str, Envelope]] = []
         for emission in emissions:
-            self._positions.record(emission)
+            if emission.push.position is not None:
+                self._positions.record(emission)
             messages += await self._address(emission)
         for signal in signals:
             if isinstance(signal, RevokeLoginSessions):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, NamedTuple
 
 from handlers.context import Call, Caller, Context, Outcome, PrepareContext, RaisedFact, Reaction, Refusal
-from handlers.feature import BoundCommand, Consumer, UnitOperation
+from handlers.feature import BoundCommand, Consumer, PreparedOperation, UnitOperation
 from handlers.ports import CallerSession, Services
 from realtime.contract.declarations import Command, Unit
 from realtime.contract.errors import INVALID_PAYLOAD, CommandError
@@ -46,11 +46,16 @@ class UnitRunner:
 
         Runs it again after a deadlock or a serialization failure, TRIES_AFTER_CONTENTION times in all.
         """
-        operation, unit = bound.operation, bound.command.unit
+        command, operation = bound.command, bound.operation
         if isinstance(operation, UnitOperation):
-            return await self._run_in_unit(bound.command, operation, payload, caller, session)
+            return await self._run_in_unit(command, operation.run, caller, session, (payload,))
+        if isinstance(operation, PreparedOperation):
+            prepared = await operation.prepare(
+                PrepareContext(caller, session, self._services, self._units.read), payload
+            )
+            return await self._run_in_unit(command, operation.run, caller, session, (payload, prepared))
         outcome = await operation.run(Call(caller, session, self._services), payload)
-        _require_transaction(unit, outcome.facts)
+        _require_transaction(command.unit, outcome.facts)
         return outcome
 
     async def react(
@@ -78,18 +83,18 @@ class UnitRunner:
         return ReactionResult(reaction, is_new=False)
 
     async def _run_in_unit(
-        self, command: Command[Any, Any], operation: UnitOperation, payload: Any, caller: Caller, session: CallerSession
+        self,
+        command: Command[Any, Any],
+        operation: Callable[..., Awaitable[Outcome[Any] | Refusal]],
+        caller: Caller,
+        session: CallerSession,
+        arguments: Sequence[Any],
     ) -> Outcome[Any] | Refusal:
-        prepared: Any = None
-        if operation.prepare is not None:
-            prepared = await operation.prepare(
-                PrepareContext(caller, session, self._services, self._units.read), payload
-            )
         open_unit = self._opener(command)
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
             try:
                 async with open_unit() as db:
-                    outcome = await operation.run(self._context(caller, session, db), payload, prepared)
+                    outcome = await operation(self._context(caller, session, db), *arguments)
                     _require_transaction(command.unit, outcome.facts)
                     await self._store(db, outcome.facts)
                 return outcome

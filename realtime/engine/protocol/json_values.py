@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Never
 
-import orjson
-
 _MAX_BRACKETS = 512
 _MAX_INTEGER_DIGITS = 18
 
@@ -15,18 +13,15 @@ class NestedTooDeep(Exception):
     """The text may be valid JSON, but reading it could exhaust the stack."""
 
 
-def parse_json(text: bytes) -> object:
-    """The value of a JSON text. Integers past 64 bits become floats, lone surrogates stay in the string.
+def parse_unusual_json(text: bytes) -> object:
+    """The value of a JSON text that orjson refuses, which also refuses valid ones.
 
-    Raises ValueError for a text that is not JSON, NestedTooDeep for one that is refused unread.
+    Integers past 64 bits become floats, lone surrogates stay in the string. Raises ValueError for a text that is not
+    JSON, NestedTooDeep for one that is refused unread.
     """
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        # orjson also refuses valid JSON: lone surrogates, numbers past a double, deep nesting.
-        if text.count(b"[") + text.count(b"{") > _MAX_BRACKETS:
-            raise NestedTooDeep from None
-        return json.loads(text.decode("utf-8"), parse_int=_parse_integer, parse_constant=_refuse_constant)
+    if text.count(b"[") + text.count(b"{") > _MAX_BRACKETS:
+        raise NestedTooDeep
+    return json.loads(text.decode("utf-8"), parse_int=_parse_integer, parse_constant=_refuse_constant)
 
 
 def _parse_integer(digits: str) -> int | float:

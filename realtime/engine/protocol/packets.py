@@ -11,7 +11,7 @@ import orjson
 
 from realtime.contract.unparseable import Unparseable
 from realtime.engine.protocol.frames import MalformedPacket, Outgoing
-from realtime.engine.protocol.json_values import NestedTooDeep, parse_json
+from realtime.engine.protocol.json_values import NestedTooDeep, parse_unusual_json
 
 CODEC = 0
 """See `Codec`."""
@@ -144,9 +144,12 @@ def _read_auth(data: bytes) -> Mapping[str, object]:
 
 def _parse(data: bytes) -> object:
     try:
-        return parse_json(data)
-    except ValueError:
-        raise MalformedPacket("payload is not JSON") from None
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return parse_unusual_json(data)
+        except ValueError:
+            raise MalformedPacket("payload is not JSON") from None
 
 
 def _fill(value: object, attachments: Sequence[bytes]) -> object:
