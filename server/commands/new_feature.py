@@ -55,6 +55,7 @@ _INSERTIONS: Final = (
         "server/features.py", r"^from handlers\.", "from handlers.${plural}.feature import FEATURE as ${PLURAL}"
     ),
     _Insertion("server/features.py", r"^\)", "    ${PLURAL},", after=False),
+    _Insertion("pyproject.toml", r'^    "handlers\.\w+\.\w+",$', '    "handlers.${plural}.operations",'),
     _Insertion(
         "tests/contract/world.py",
         r"^    values = \{",

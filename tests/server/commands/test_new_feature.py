@@ -37,12 +37,8 @@ def copy(tmp_path: Path) -> Path:
 
 def files_of(copy: Path) -> dict[Path, bytes]:
     folders = ("handlers", "server", "sql", "tests")
-    return {
-        path: path.read_bytes()
-        for folder in folders
-        for path in (copy / folder).rglob("*")
-        if path.is_file() and path.suffix in (".py", ".sql")
-    }
+    written = [path for folder in folders for path in (copy / folder).rglob("*") if path.suffix in (".py", ".sql")]
+    return {path: path.read_bytes() for path in (copy / "pyproject.toml", *written) if path.is_file()}
 
 
 @pytest.mark.timeout(400)
