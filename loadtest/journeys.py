@@ -24,7 +24,7 @@ POLL_TIMEOUT_S = 50
 DELIVERED = "PUSH"
 
 
-class CommandFailed(Exception):
+class CliError(Exception):
     """A command was answered with an error."""
 
 
@@ -54,7 +54,7 @@ class Journey(User):
         self._pacing = constant_pacing(self.pause_s)
 
     def command(self, namespace: str, name: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """The data of a command; raises CommandFailed."""
+        """The data of a command; raises CliError."""
         raise NotImplementedError
 
     def wait_until_all_connected(self) -> None:
@@ -69,7 +69,7 @@ class Journey(User):
     def act(self) -> None:
         try:
             getattr(self, f"_{choose(self.profile, self._chooser)}")()
-        except CommandFailed:
+        except CliError:
             pass  # the measurement has counted it as a failure
 
     def measure_push(self, name: str, data: dict[str, Any]) -> None:
@@ -175,9 +175,9 @@ class PollingJourney(Journey, FastHttpUser):
         ) as response:
             try:
                 return data_of(response.json())
-            except (CommandFailed, ValueError) as error:
+            except (CliError, ValueError) as error:
                 response.failure(error)
-                raise CommandFailed(str(error)) from None
+                raise CliError(str(error)) from None
 
     def _poll_for_ever(self) -> None:
         cursor = ""
@@ -186,7 +186,7 @@ class PollingJourney(Journey, FastHttpUser):
             with self.client.get(path, headers=self._headers, name="poll", catch_response=True) as response:
                 try:
                     data = data_of(response.json())
-                except (CommandFailed, ValueError) as error:
+                except (CliError, ValueError) as error:
                     response.failure(error)
                     gevent.sleep(1)
                     continue
@@ -196,8 +196,8 @@ class PollingJourney(Journey, FastHttpUser):
 
 
 def data_of(answer: Any) -> dict[str, Any]:
-    """The data of an answer; raises CommandFailed."""
+    """The data of an answer; raises CliError."""
     if not isinstance(answer, dict) or not answer.get("ok"):
-        raise CommandFailed(str(answer))
+        raise CliError(str(answer))
     data: dict[str, Any] = answer["data"]
     return data

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from server.cli_error import CliError
 from server.config import Settings, SettingsError, load_settings
 from server.dev.embedded_binaries import EmbeddedError
-from server.failure import CommandFailed
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of PORT.", min=0, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on, instead of HOST.")]
@@ -158,7 +158,7 @@ def _one_line_errors() -> tuple[type[Exception], ...]:
     from sql.errors import Unavailable
     from sql.migrate import MigrationFailed
 
-    return (CommandFailed, EmbeddedError, SettingsError, SecretsError, MigrationFailed, Unavailable)
+    return (CliError, EmbeddedError, SettingsError, SecretsError, MigrationFailed, Unavailable)
 
 
 def _fail(line: str) -> int:

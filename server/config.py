@@ -113,7 +113,12 @@ class Settings(BaseSettings):
         "`https://a.example,https://b.example`; `*`: all; empty: only pages of this server.",
     )
 
-    ping_interval_ms: int = Field(25_000, ge=100, description="How often the server pings a socket.")
+    ping_interval_ms: int = Field(
+        25_000,
+        ge=100,
+        description="How often the server pings a socket. With `PING_TIMEOUT_MS` it bounds how long a lost client goes "
+        "unnoticed: pushes are kept for recovery that much longer, and a polling client may take so long for a body.",
+    )
     ping_timeout_ms: int = Field(
         20_000, ge=100, description="A socket that does not answer a ping within this time is closed."
     )

@@ -21,7 +21,7 @@ from handlers.paging import cut_page, rows_wanted
 from realtime.contract.emissions import Emission, JoinRoom, ToRoom, emission
 from realtime.contract.errors import NOT_FOUND, CommandError
 from realtime.contract.wire import Page
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from sql.chat import ConversationMemberRow, OpenedRow
 from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 

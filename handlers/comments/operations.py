@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from handlers.access import may_delete_comment, may_see_comment, may_see_content, require_allowed, require_visible
+from handlers.access import (
+    may_comment,
+    may_delete_comment,
+    may_see_comment,
+    may_see_content,
+    require_allowed,
+    require_visible,
+)
 from handlers.comments.contract import Comment, CommentAck, CreateComment, ListComments, NamedComment
 from handlers.comments.views import comment_view
 from handlers.context import Context, Outcome
@@ -16,7 +23,7 @@ from sql.posts import PostRow
 
 async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck]:
     post = await _read_post(ctx, PostId(cmd.post_id))
-    require_visible(may_see_content(post.viewer, post.visibility))
+    require_visible(may_comment(author=post.viewer, visibility=post.visibility))
     comment_id = None
     if await _may_reply(ctx, cmd):
         comment_id = await ctx.db.comments.insert_comment(

@@ -118,5 +118,5 @@ FEED_NEW = Push(
     name="feed:new",
     namespace=NAMESPACE,
     model=NewPost,
-    audience="Sockets subscribed to the feed, of users who follow the author and may see the post.",
+    audience="SocketPolicy subscribed to the feed, of users who follow the author and may see the post.",
 )

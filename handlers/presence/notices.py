@@ -11,7 +11,7 @@ from handlers.ports import Clock
 from handlers.presence.contract import PRESENCE_CHANGED, PresenceChanged
 from realtime.contract.wire import encode_model, unix_ms
 from realtime.presence.watches import PresenceChange
-from realtime.process.outage import Outage
+from realtime.process.outage_log import OutageLog
 from sql.errors import Retry, Unavailable
 from sql.ids import UserId
 from sql.unit import Units
@@ -27,8 +27,8 @@ class PresenceNotices:
     def __init__(self, units: Units, clock: Clock) -> None:
         self._units = units
         self._clock = clock
-        self._storing = Outage(log, "last_seen_not_noted")
-        self._notifying = Outage(log, "presence_not_told")
+        self._storing = OutageLog(log, "last_seen_not_noted")
+        self._notifying = OutageLog(log, "presence_not_told")
 
     async def store_last_seen(self, seen_ms: Mapping[int, int]) -> None:
         """Stores when users were last seen, in Unix milliseconds; while PostgreSQL is away their older time stays."""

@@ -25,7 +25,7 @@ from realtime.feeds.packed_lists import PackedLists
 from realtime.limits.memory_limiter import MemoryLimiter
 from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceWatches
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from server.clock import SystemClock
 from server.composition.accounts import build_accounts
 from server.composition.storage import open_storage
@@ -37,7 +37,7 @@ from server.pipeline.registry import Registry
 from server.pipeline.services import make_services
 from server.pipeline.unit_runner import UnitRunner
 from server.rooms.room_reader import RoomReader
-from server.transports.sockets import Sockets
+from server.transports.sockets import SocketPolicy
 
 TOKEN_TTL_S: Final = 3_600
 PERSON_ID: Final = 1
@@ -134,7 +134,7 @@ async def serve(port: int) -> None:
             fanout=local.fanout,
             wake_relay=_no_facts,
         )
-        policy = Sockets(
+        policy = SocketPolicy(
             dispatcher=dispatcher,
             room_reader=RoomReader(registry, storage.units),
             authenticator=accounts.authenticator,

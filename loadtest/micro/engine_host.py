@@ -8,6 +8,7 @@ from aiohttp import web
 
 from loadtest.server_process import serve_until_signal
 from realtime.contract.errors import CLOSE_DRAINING
+from realtime.engine.acceptor import EngineAcceptor
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
@@ -16,7 +17,6 @@ from realtime.engine.options import EngineOptions
 from realtime.engine.recovery.recovery import Recovery
 from realtime.engine.server import SocketEngine
 from realtime.engine.session.policy import SessionPolicy
-from realtime.engine.site import EngineSite
 from realtime.process.garbage_collection import spare_full_collections
 
 PING_INTERVAL_MS: Final = 600_000
@@ -42,7 +42,7 @@ async def host(
     engine.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
-    await EngineSite(runner, listen("127.0.0.1", port, backlog=BACKLOG), [engine], backlog=BACKLOG).start()
+    await EngineAcceptor(runner, listen("127.0.0.1", port, backlog=BACKLOG), [engine], backlog=BACKLOG).start()
     await serve_until_signal(**details)
     await engine.close(CLOSE_DRAINING, deadline_s=_DEADLINE_S)
     await runner.cleanup()

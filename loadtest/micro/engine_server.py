@@ -24,7 +24,7 @@ from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.engine.session.connection import Connection
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Session
-from realtime.pubsub import rooms
+from realtime.pubsub import room_names
 
 
 class Anything(RootModel[Any]):
@@ -65,14 +65,16 @@ class OpenPolicy:
         if not session.is_kept:
             self._local.membership.remove_session(session)
 
-    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
+    async def authorize_resume(
+        self, session: Session, connection: Connection[Session], auth: Mapping[str, object]
+    ) -> bool:
         return True
 
     def resumed(self, session: Session) -> None:
         return None  # all that is sent here is kept in logs
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        session.push_replayable(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL)))
+        session.push_replayable(RESYNC.name, encode_model(Resync(scope=room_names.RESYNC_ALL)))
 
     def expired(self, session: Session) -> None:
         self._local.membership.remove_session(session)

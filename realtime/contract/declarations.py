@@ -123,7 +123,8 @@ class Push(Generic[ModelT]):
 
     `audience` is one sentence for the documents: who receives it. A `volatile` push is never kept and never replayed.
     `position` is the announcement that follows a numbered push; None for a push without a number. A push
-    `about_connection` is not given to long-polling clients: each poll shows its token, and is answered by it.
+    `about_connection` is not given to long-polling clients: each of their requests carries a token, and its answer
+    reports one that has expired or was revoked.
     """
 
     name: str

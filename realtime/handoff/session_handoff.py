@@ -14,7 +14,7 @@ from realtime.engine.session.connection import Connection
 from realtime.engine.session.session import Session
 from realtime.presence.watch_table import WatchSnapshot
 from realtime.presence.watches import PresenceWatches
-from realtime.pubsub import rooms as names
+from realtime.pubsub import room_names
 from realtime.pubsub.fanout import Fanout
 from realtime.pubsub.membership import Membership
 
@@ -55,12 +55,12 @@ class SessionHandoff:
         return [
             session
             for session in self._recoverable.sessions()
-            if session.recovery_state is not None and session.recovery_state.answered
+            if session.recovery_state is not None and session.recovery_state.client_knows_pid
         ]
 
     def rooms(self, session: Session) -> list[str]:
         """A session's rooms without those of its topics."""
-        of_topics = {names.topic_room(topic, user_id) for topic, user_id in self._membership.topics(session)}
+        of_topics = {room_names.topic_room(topic, user_id) for topic, user_id in self._membership.topics(session)}
         return [room for room in session.rooms if room not in of_topics]
 
     def subscriptions(self, session: Session) -> list[Any]:
@@ -148,7 +148,7 @@ class SessionHandoff:
             session = prepared.pop(exported["pid"], None)
             if session is not None and session.recovery_state is not None:
                 session.recovery_state.continue_from(RecoveryState.restore(session.namespace, logs, exported))
-                session.recovery_state.answered = True
+                session.recovery_state.client_knows_pid = True
                 self._keep(session, rooms, remaining_s)
         self.discard(*prepared.values())
         return True

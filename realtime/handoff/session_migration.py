@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
+from enum import IntEnum
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -27,7 +28,16 @@ from realtime.pubsub.node_rpc import NodeRpc
 from realtime.redis.client import StoreUnavailable
 
 ANSWER_WITHIN_S = 1.0
-_CLAIM, _COLLECT, _OFFER, _IMPORT = range(4)
+
+
+class Question(IntEnum):
+    """What nodes ask each other; the first part of every call."""
+
+    CLAIM = 0
+    COLLECT = 1
+    OFFER = 2
+    IMPORT = 3
+
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +45,10 @@ log = structlog.get_logger(__name__)
 class SessionMigration:
     """Fetches sessions from other nodes, and gives sessions to nodes that fetch them.
 
-    A claim takes the session from its client's old connection and returns its subscriptions; when these are confirmed
-    here, the pushes that the client missed are collected: a push that the other node has not received by then is
-    received here. The other node forgets the session when it has given out the pushes. If anything fails in between,
-    the session is not recovered.
+    A claim takes the session from its client's old connection and returns its subscriptions. This node subscribes to
+    them first and collects the pushes that the client missed afterwards, so that every push arrives at the other node
+    before it is asked, or here. The other node forgets the session when it has given out the pushes. If anything fails
+    in between, the session is not recovered.
     """
 
     def __init__(
@@ -97,7 +107,7 @@ class SessionMigration:
             node_id = await self._directory.find(pid)
             if node_id is None:
                 return None
-            claimed = await self._rpc.call(node_id, [_CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
+            claimed = await self._rpc.call(node_id, [Question.CLAIM, pid], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, claimed):
                 case [str(sid), str() as claimed_namespace, int() | None as user_id, [*subscriptions]] if (
                     claimed_namespace == namespace
@@ -132,12 +142,12 @@ class SessionMigration:
                 if not peers or not sessions:
                     return False
                 target = secrets.choice(peers)
-                offer = [_OFFER, self._handoff.offer(sessions)]
+                offer = [Question.OFFER, self._handoff.offer(sessions)]
                 if not await self._rpc.call(target, offer, timeout_s=deadline_s):
                     return False
                 # A push that this node had not received when the target answered is received by the target.
                 logs, recovery_states = self._handoff.export_sessions(sessions)
-                if not await self._rpc.call(target, [_IMPORT, [logs, recovery_states]], timeout_s=deadline_s):
+                if not await self._rpc.call(target, [Question.IMPORT, [logs, recovery_states]], timeout_s=deadline_s):
                     return False
                 await self._directory.register(target, *(exported["pid"] for exported, _, _ in recovery_states))
         except (TimeoutError, StoreUnavailable) as error:
@@ -148,13 +158,13 @@ class SessionMigration:
 
     def _read(self, sender: str, question: object) -> Awaitable[object]:
         match question:
-            case [0, str(pid)]:
+            case [Question.CLAIM, str(pid)]:
                 return _completed(self._give_subscriptions(pid))
-            case [1, str(pid), str() | None as offset]:
+            case [Question.COLLECT, str(pid), str() | None as offset]:
                 return _completed(self._give_missed(pid, offset))
-            case [2, offer]:
+            case [Question.OFFER, offer]:
                 return self._handoff.prepare(sender, cast(list[Any], offer))
-            case [3, exported]:
+            case [Question.IMPORT, exported]:
                 return _completed(self._handoff.import_sessions(sender, cast(list[Any], exported)))
         log.error("rpc_not_understood", sender=sender)
         return _completed(None)
@@ -163,9 +173,9 @@ class SessionMigration:
         session = self._recoverable.find(pid)
         if session is None:
             return self._stalled_clients.take_close_code(pid)
-        if session.recovery_state is None or not session.recovery_state.answered:
+        if session.recovery_state is None or not session.recovery_state.client_knows_pid:
             return None
-        self._recoverable.detach(session)
+        self._recoverable.abort_stale_connection(session)
         return [session.id, session.namespace, session.user_id, self._handoff.subscriptions(session)]
 
     def _give_missed(self, pid: str, offset: str | None) -> object:
@@ -193,12 +203,12 @@ class SessionMigration:
         assert recovery_state is not None
         pid, done = recovery_state.pid, False
         try:
-            if not await self._policy.resume(session, session.connection, auth):
+            if not await self._policy.authorize_resume(session, session.connection, auth):
                 return None
             self._membership.add_session(session)
             if not await self._handoff.restore_subscriptions(session, subscriptions):
                 return None
-            collected = await self._rpc.call(node_id, [_COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
+            collected = await self._rpc.call(node_id, [Question.COLLECT, pid, offset], timeout_s=ANSWER_WITHIN_S)
             match cast(Any, collected):
                 case [[*missed], [*sent], [*rooms_now]]:
                     pushes = self._decode_pushes(session.namespace, missed)

@@ -110,7 +110,8 @@ class PresenceWatches:
                 user.is_online = user_id in online
             elif user.is_online is not (user_id in online):
                 self._due.add(user_id)
-            # The answer is what the other watchers were told: all are told together of what differs from it.
+            # The answer is the state that was announced last, even if the registry differs: the next check announces
+            # the difference to all watchers, this one too.
             if user.is_online:
                 found.add(user_id)
         return found

@@ -19,7 +19,7 @@ from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.replay.push_ids import PushIds
 from realtime.engine.replay.replay_log import ReplayLogs, family_key
 from realtime.engine.session.session import Session
-from realtime.pubsub import envelope, rooms
+from realtime.pubsub import envelope, room_names
 from realtime.pubsub.backplane import Backplane
 from realtime.pubsub.envelope import Envelope, LoginRevocation, RoomJoin, RoomPush, TopicPush
 from realtime.pubsub.membership import Membership
@@ -73,12 +73,12 @@ class Fanout:
         self._on_joins_missed = on_joins_missed
         self._on_delivered = on_delivered
         self._channel_handlers = dict(channel_handlers)
-        self._own_channel = rooms.node_channel(backplane.node_id)
+        self._own_channel = room_names.node_channel(backplane.node_id)
 
     async def start(self) -> None:
         self._membership.start()
         await self._backplane.start(on_message=self._on_message, on_missed=self._on_missed)
-        await self._backplane.subscribe(rooms.EVERY_TOPIC_CHANNEL)
+        await self._backplane.subscribe(room_names.EVERY_TOPIC_CHANNEL)
         await self._topic_registry.start(on_lost=self._on_topic_missed)
         self._positions.start()
 
@@ -110,7 +110,7 @@ class Fanout:
         packed = [(channel, envelope.pack(content)) for channel, content in messages]
         if not await self._backplane.publish(packed):
             for channel, content in messages:
-                if not rooms.is_node_channel(channel) or channel == self._own_channel:
+                if not room_names.is_node_channel(channel) or channel == self._own_channel:
                     self._deliver(channel, content)
 
     async def _address(self, emission: Emission) -> list[tuple[str, Envelope]]:
@@ -118,14 +118,15 @@ class Fanout:
         data = encode_model(emission.data)
         if isinstance(to, ToRoom):
             push_id = None if push.volatile else self._push_ids.make()
-            return [(rooms.room_channel(to.room), RoomPush(push.namespace, push.name, data, push_id))]
+            return [(room_names.room_channel(to.room), RoomPush(push.namespace, push.name, data, push_id))]
         by_channel: dict[str, Sequence[int]]
         try:
             by_node = await self._topic_registry.subscribers_by_node(to.topic, to.user_ids)
-            by_channel = {rooms.node_channel(node_id): user_ids for node_id, user_ids in by_node.items()}
+            by_channel = {room_names.node_channel(node_id): user_ids for node_id, user_ids in by_node.items()}
         except StoreUnavailable:
-            by_channel = {rooms.EVERY_TOPIC_CHANNEL: to.user_ids}
-        # On every node one push id stands for the same users: a client that changes its node gets the push only once.
+            by_channel = {room_names.EVERY_TOPIC_CHANNEL: to.user_ids}
+        # The id belongs to the part of the users, not to the node: a client that moves to another node meets the same
+        # id there, and gets the push only once.
         parts = [(set(part), None if push.volatile else self._push_ids.make()) for part in envelope.chunks(to.user_ids)]
         return [
             (channel, TopicPush(push.namespace, push.name, data, to.topic, pack_ids(local), push_id))
@@ -152,14 +153,14 @@ class Fanout:
     def _deliver(self, channel: str, content: Envelope) -> None:
         match content:
             case RoomPush(namespace, event, data, push_id):
-                room = rooms.room_of_channel(channel)
+                room = room_names.room_of_channel(channel)
                 push = EncodedPush(namespace, event, data, push_id)
                 if room is not None and self._logs.append(room, push):
                     self._on_delivered(self._hub.push(push, (room,)))
             case TopicPush(namespace, event, data, topic, packed_user_ids, push_id):
                 push = EncodedPush(namespace, event, data, push_id)
                 if self._logs.append(family_key(topic), push, packed_user_ids):
-                    topic_rooms = [rooms.topic_room(topic, user_id) for user_id in unpack_ids(packed_user_ids)]
+                    topic_rooms = [room_names.topic_room(topic, user_id) for user_id in unpack_ids(packed_user_ids)]
                     self._on_delivered(self._hub.push(push, topic_rooms))
             case RoomJoin(namespace, room, user_id):
                 self._membership.run_later(partial(self._join_sessions_of, namespace, room, user_id))
@@ -173,23 +174,23 @@ class Fanout:
         """
         if room not in session.rooms:
             await self._membership.join(session, room)
-            self._resync_notifier.resync(session, rooms.resync_scope(room))
+            self._resync_notifier.resync(session, room_names.resync_scope(room))
 
     async def _join_sessions_of(self, namespace: str, room: str, user_id: int) -> None:
-        for session in self._hub.members(namespace, rooms.person_room(user_id)):
+        for session in self._hub.members(namespace, room_names.person_room(user_id)):
             await self.join_with_resync(session, room)
 
     def _on_missed(self, channel: str) -> None:
-        room = rooms.room_of_channel(channel)
+        room = room_names.room_of_channel(channel)
         if room is not None:
             self._logs.interrupt(room)
             self._resync_notifier.resync_room(room)
-            user_id = rooms.person_of_room(room)
+            user_id = room_names.person_of_room(room)
             if user_id is not None:
                 self._on_joins_missed(user_id)
         elif (handler := self._channel_handlers.get(channel)) is not None:
             handler.on_missed()
-        elif channel in (self._own_channel, rooms.EVERY_TOPIC_CHANNEL):
+        elif channel in (self._own_channel, room_names.EVERY_TOPIC_CHANNEL):
             self._on_topic_missed(None)
 
     def _on_topic_missed(self, topic: str | None) -> None:
@@ -204,8 +205,10 @@ def _address_signal(signal: Signal) -> list[tuple[str, Envelope]]:
     match signal:
         case JoinRoom(namespace, room, user_ids):
             return [
-                (rooms.room_channel(rooms.person_room(user_id)), RoomJoin(namespace, room, user_id))
+                (room_names.room_channel(room_names.person_room(user_id)), RoomJoin(namespace, room, user_id))
                 for user_id in user_ids
             ]
         case RevokeLoginSessions(login_session_ids):
-            return [(rooms.EVERY_NODE_CHANNEL, LoginRevocation(part)) for part in envelope.chunks(login_session_ids)]
+            return [
+                (room_names.EVERY_NODE_CHANNEL, LoginRevocation(part)) for part in envelope.chunks(login_session_ids)
+            ]

@@ -11,8 +11,8 @@ import structlog
 from realtime.engine.hub import Hub
 from realtime.engine.session.session import Session
 from realtime.process.background_tasks import end_task
-from realtime.process.outage import Outage
-from realtime.pubsub import rooms
+from realtime.process.outage_log import OutageLog
+from realtime.pubsub import room_names
 from realtime.pubsub.backplane import Backplane
 from realtime.pubsub.topic_registry import TopicRegistry
 from realtime.redis.client import StoreUnavailable
@@ -34,7 +34,7 @@ class Membership:
         self._topics: dict[Session, frozenset[tuple[str, int]]] = {}
         self._jobs: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._job_task: asyncio.Task[None] | None = None
-        self._outage = Outage(log, "topic_registry_unavailable")
+        self._outage = OutageLog(log, "topic_registry_unavailable")
 
     def start(self) -> None:
         self._job_task = asyncio.create_task(self._run_jobs(), name="membership-jobs")
@@ -52,10 +52,10 @@ class Membership:
         topics = self._topics.pop(session, None)
         if topics is None:
             return
-        with_channel = session.rooms - {rooms.topic_room(topic, user_id) for topic, user_id in topics}
+        with_channel = session.rooms - {room_names.topic_room(topic, user_id) for topic, user_id in topics}
         self._hub.leave_all(session)
         for room in with_channel:
-            self.run_later(partial(self._backplane.unsubscribe, rooms.room_channel(room)))
+            self.run_later(partial(self._backplane.unsubscribe, room_names.room_channel(room)))
         for topic, user_id in topics:
             self.run_later(partial(self._unregister, topic, user_id))
 
@@ -73,13 +73,13 @@ class Membership:
         new = [room for room in dict.fromkeys(joined) if room not in session.rooms]
         for room in new:
             self._hub.join(session, room)
-        return await self._backplane.subscribe(*(rooms.room_channel(room) for room in new))
+        return await self._backplane.subscribe(*(room_names.room_channel(room) for room in new))
 
     async def leave(self, session: Session, room: str) -> None:
         if session not in self._topics or room not in session.rooms:
             return
         self._hub.leave(session, room)
-        await self._backplane.unsubscribe(rooms.room_channel(room))
+        await self._backplane.unsubscribe(room_names.room_channel(room))
 
     async def subscribe(self, session: Session, topic: str, user_id: int) -> bool:
         """Subscribes a session to a topic as this user; when it returns True, publishers on all nodes know of it.
@@ -93,7 +93,7 @@ class Membership:
         if (topic, user_id) in topics:
             return True
         self._topics[session] = topics | {(topic, user_id)}
-        self._hub.join(session, rooms.topic_room(topic, user_id))
+        self._hub.join(session, room_names.topic_room(topic, user_id))
         try:
             await self._topic_registry.add_subscribers(topic, user_id)
         except StoreUnavailable as error:
@@ -107,7 +107,7 @@ class Membership:
         if topics is None or (topic, user_id) not in topics:
             return
         self._topics[session] = topics - {(topic, user_id)}
-        self._hub.leave(session, rooms.topic_room(topic, user_id))
+        self._hub.leave(session, room_names.topic_room(topic, user_id))
         await self._unregister(topic, user_id)
 
     def topics(self, session: Session) -> Collection[tuple[str, int]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from realtime.pubsub.backplane import check_bodies
-from realtime.pubsub.rooms import EVERY_NODE_CHANNEL, node_channel
+from realtime.pubsub.room_names import EVERY_NODE_CHANNEL, node_channel
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from realtime.process.background_tasks import end_task
 from realtime.pubsub.backplane import check_bodies
-from realtime.pubsub.rooms import EVERY_NODE_CHANNEL, node_channel
+from realtime.pubsub.room_names import EVERY_NODE_CHANNEL, node_channel
 from realtime.pubsub.subscriptions import Subscriptions
 from realtime.redis.client import StoreUnavailable
 from realtime.redis.pipelined_connection import PipelinedConnection

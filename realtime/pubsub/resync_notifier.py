@@ -9,7 +9,7 @@ from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.wire import encode_model
 from realtime.engine.hub import Hub
 from realtime.engine.session.session import Session
-from realtime.pubsub import rooms
+from realtime.pubsub import room_names
 from realtime.pubsub.membership import Membership
 
 GATHER_S = 0.05
@@ -41,10 +41,10 @@ class ResyncNotifier:
         """Tells the room's members on this node, which may have missed pushes of its channel."""
         for namespace in self._namespaces:
             for session in self._hub.members(namespace, room):
-                self.resync(session, rooms.resync_scope(room))
+                self.resync(session, room_names.resync_scope(room))
 
     def resync_topic(self, topic: str | None) -> None:
-        """Tells this node's subscribers of a topic, which publishers may not have reached; None: of every topic."""
+        """Sends `resync` to this node's subscribers of a topic (None: of any), whom publishers may not have reached."""
         for session, name in self._membership.subscribers(topic):
             self.resync(session, name)
 
@@ -59,7 +59,7 @@ class ResyncNotifier:
         for session in list(islice(self._scopes, SESSIONS_PER_BATCH)):
             scopes = self._scopes.pop(session)
             if session in self._membership:
-                scope = scopes.pop() if len(scopes) == 1 else rooms.RESYNC_ALL
+                scope = scopes.pop() if len(scopes) == 1 else room_names.RESYNC_ALL
                 session.push_replayable(RESYNC.name, encode_model(Resync(scope=scope)))
         if self._scopes:
             self._timer = asyncio.get_running_loop().call_later(BATCH_EVERY_S, self._send_batch)

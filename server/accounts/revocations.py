@@ -14,7 +14,7 @@ import structlog
 
 from handlers.ports import Clock
 from realtime.process.background_tasks import end_task
-from realtime.process.outage import Outage
+from realtime.process.outage_log import OutageLog
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
@@ -82,7 +82,7 @@ class Revocations:
         self._complete_until = now
 
     async def _poll(self) -> None:
-        outage = Outage(log, "revocations_unreadable")
+        outage = OutageLog(log, "revocations_unreadable")
         while True:
             await asyncio.sleep(self._poll_s)
             try:

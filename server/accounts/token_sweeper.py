@@ -8,7 +8,7 @@ import structlog
 
 from handlers.ports import Clock
 from realtime.process.background_tasks import end_task
-from realtime.process.outage import Outage
+from realtime.process.outage_log import OutageLog
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
@@ -35,7 +35,7 @@ class TokenSweeper:
         self._task = None
 
     async def _run(self) -> None:
-        outage = Outage(log, "token_sweep_waits")
+        outage = OutageLog(log, "token_sweep_waits")
         while True:
             try:
                 while await self._sweep() == BATCH:

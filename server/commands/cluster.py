@@ -14,13 +14,13 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from server.commands.dependencies import dependencies, refuse_busy_port, report
+from server.cli_error import CliError
+from server.commands.backing_services import dependencies, refuse_busy_port, report
 from server.commands.parent_death import terminate_with_parent
 from server.commands.up import box, prepare
 from server.config import CHECKOUT, Settings
 from server.dev.nginx import nginx_binary, nginx_config
 from server.dev.seed import DemoLogin
-from server.failure import CommandFailed
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0
@@ -86,10 +86,10 @@ class _Processes:
                     return
             except (URLError, ConnectionError, TimeoutError):
                 time.sleep(0.05)
-        raise CommandFailed(f"{name} does not start: {self._folder / name}.log says why")
+        raise CliError(f"{name} does not start: {self._folder / name}.log says why")
 
     def watch(self) -> None:
-        """Returns at Ctrl-C, or when no node is left. Raises CommandFailed when nginx has ended."""
+        """Returns at Ctrl-C, or when no node is left. Raises CliError when nginx has ended."""
         try:
             while any(name.startswith("n") and name != "nginx" for name in self._running):
                 time.sleep(LOOK_EVERY_S)
@@ -98,7 +98,7 @@ class _Processes:
                         del self._running[name]
                         report(f"{name} (pid {process.pid}) has ended, the others go on")
                         if name == "nginx":
-                            raise CommandFailed(f"nginx has ended: {self._folder / name}.log says why")
+                            raise CliError(f"nginx has ended: {self._folder / name}.log says why")
         except KeyboardInterrupt:
             return
 
@@ -180,7 +180,7 @@ def _summary(
         f"Rookery is running on {len(node_ports)} nodes behind nginx",
         "",
         f"Open        http://{shown}:{port}/",
-        f"Sockets     ws://{shown}:{port}/socket.io/",
+        f"SocketPolicy     ws://{shown}:{port}/socket.io/",
         f"REST        http://{shown}:{port}/v1",
         "",
     ]

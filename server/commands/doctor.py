@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.commands.dependencies import dependencies, refuse_busy_port
+from server.cli_error import CliError
+from server.commands.backing_services import dependencies, refuse_busy_port
 from server.config import Settings
 from server.dev.embedded import in_use
 from server.dev.embedded_binaries import EmbeddedError, postgres_binaries, postgres_major, valkey_binary
-from server.failure import CommandFailed
 
 FREE_SPACE_FLOOR_BYTES = 500_000_000
 
@@ -44,7 +44,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     try:
         refuse_busy_port(settings)
         yield Finding(True, f"port {settings.port} is free")
-    except CommandFailed as error:
+    except CliError as error:
         yield Finding(
             running, f"port {settings.port} is in use by the running Rookery, it seems" if running else str(error)
         )
@@ -57,7 +57,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         with dependencies(settings) as reached:
             yield Finding(True, "PostgreSQL and Redis answer")
             yield asyncio.run(_schema(reached.database_url))
-    except (CommandFailed, EmbeddedError) as error:
+    except (CliError, EmbeddedError) as error:
         yield Finding(False, str(error))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from server.commands.dependencies import dependencies, report
+from server.commands.backing_services import dependencies, report
 from server.config import Settings
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
 
+from server.cli_error import CliError
 from server.config import CHECKOUT
-from server.failure import CommandFailed
 from server.features import FEATURES
 
 SKELETON: Final = Path(__file__).parent / "skeleton"
@@ -77,7 +77,7 @@ def new_feature(
     """Writes the feature's files and adds it to the lists of features; returns all files that it wrote or changed.
 
     `plural` names the feature, its folders and its table; `noun` begins the names of its commands (None: `plural`
-    without its last `s`). Raises CommandFailed, and writes nothing, where a name is taken or cannot be used.
+    without its last `s`). Raises CliError, and writes nothing, where a name is taken or cannot be used.
     """
     noun = noun or plural.removesuffix("s")
     _check(plural, noun, namespace)
@@ -88,10 +88,10 @@ def new_feature(
     }
     for path in (checkout / "handlers" / plural, checkout / "handlers" / f"{plural}.py", *written):
         if path.exists():
-            raise CommandFailed(f"{path.relative_to(checkout)} is there already: choose another name")
+            raise CliError(f"{path.relative_to(checkout)} is there already: choose another name")
     for path in (checkout / "sql" / "migrations").glob("*.sql"):
         if re.search(rf"^CREATE \w+ {plural}\b", path.read_text(), re.MULTILINE):
-            raise CommandFailed(f"{path.relative_to(checkout)} makes {plural} already: choose another name")
+            raise CliError(f"{path.relative_to(checkout)} makes {plural} already: choose another name")
     for insertion in _INSERTIONS:
         path = checkout / insertion.file
         written[path] = _inserted(insertion, written.get(path) or path.read_text(), names)
@@ -105,24 +105,24 @@ def new_feature(
 def _check(plural: str, noun: str, namespace: str) -> None:
     for name in (plural, noun):
         if not _NAME.fullmatch(name) or len(name) > NAME_CHARS_MAX or keyword.iskeyword(name):
-            raise CommandFailed(
+            raise CliError(
                 f"{name!r} cannot name a feature: use lower-case words joined by _, {NAME_CHARS_MAX} characters at most"
             )
     if noun == plural:
-        raise CommandFailed(f"what is one of the {plural} called? Say it with --noun")
+        raise CliError(f"what is one of the {plural} called? Say it with --noun")
     namespaces = sorted({bound.command.namespace for feature in FEATURES for bound in feature.commands})
     if namespace not in namespaces:
-        raise CommandFailed(f"{namespace} is no namespace: take one of {', '.join(namespaces)}")
+        raise CliError(f"{namespace} is no namespace: take one of {', '.join(namespaces)}")
     nouns = {bound.command.name.partition(":")[0] for feature in FEATURES for bound in feature.commands}
     if noun in nouns:
-        raise CommandFailed(f"there are commands of the name {noun}: already: choose another noun with --noun")
+        raise CliError(f"there are commands of the name {noun}: already: choose another noun with --noun")
 
 
 def _names(plural: str, noun: str, namespace: str, checkout: Path) -> Mapping[str, str]:
     migrations = sorted(path.stem for path in (checkout / "sql" / "migrations").glob("*.sql"))
     last = _MIGRATION.fullmatch(migrations[-1])
     if last is None:
-        raise CommandFailed(f"sql/migrations/{migrations[-1]}.sql has no number: the next one cannot be told")
+        raise CliError(f"sql/migrations/{migrations[-1]}.sql has no number: the next one cannot be told")
     return {
         "plural": plural,
         "Plural": "".join(part.title() for part in plural.split("_")),
@@ -145,7 +145,7 @@ def _inserted(insertion: _Insertion, text: str, names: Mapping[str, str]) -> str
     lines = text.splitlines()
     places = [number for number, line in enumerate(lines) if re.match(insertion.anchor, line)]
     if not places:
-        raise CommandFailed(f"{insertion.file} has changed: no line of it matches {insertion.anchor}")
+        raise CliError(f"{insertion.file} has changed: no line of it matches {insertion.anchor}")
     lines.insert(places[-1] + insertion.after, Template(insertion.line).substitute(names))
     return "\n".join(lines) + "\n"
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import uvloop
 
 from realtime.process.garbage_collection import spare_full_collections
-from server.commands.dependencies import dependencies, refuse_busy_port, report
+from server.cli_error import CliError
+from server.commands.backing_services import dependencies, refuse_busy_port, report
 from server.config import Settings
-from server.failure import CommandFailed
 
 
 def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callable[[int], None] | None = None) -> None:
@@ -21,14 +21,14 @@ def run_process(settings: Settings, *, serve: bool, work: bool, on_ready: Callab
 
 
 def run_part(settings: Settings, *, serve: bool, work: bool) -> None:
-    """Runs one part of an installation. Raises CommandFailed while migrations are missing: `migrate` applies them."""
+    """Runs one part of an installation. Raises CliError while migrations are missing: `migrate` applies them."""
     from sql.migrate import pending
 
     if serve:
         refuse_busy_port(settings)
     with dependencies(settings) as reached:
         if missing := asyncio.run(pending(reached.database_url)):
-            raise CommandFailed(f"{len(missing)} migrations are missing in the database: run ./run migrate first")
+            raise CliError(f"{len(missing)} migrations are missing in the database: run ./run migrate first")
         run_process(reached, serve=serve, work=work, on_ready=lambda port: report(_ready(settings, port, serve)))
 
 

@@ -4,10 +4,10 @@ import shutil
 
 import typer
 
-from server.commands.dependencies import report
+from server.cli_error import CliError
+from server.commands.backing_services import report
 from server.config import Settings
 from server.dev.embedded import embedded_servers, in_use
-from server.failure import CommandFailed
 
 
 def reset(settings: Settings, *, yes: bool) -> None:
@@ -17,7 +17,7 @@ def reset(settings: Settings, *, yes: bool) -> None:
         report(f"there is nothing in {folder}")
         return
     if in_use(folder):
-        raise CommandFailed(f"{folder} is in use: stop the running ./run first")
+        raise CliError(f"{folder} is in use: stop the running ./run first")
     if not yes and not typer.confirm(f"Delete everything in {folder}?"):
         report("nothing was deleted")
         return

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from server.commands.dependencies import dependencies, report
+from server.commands.backing_services import dependencies, report
 from server.config import Settings
 
 

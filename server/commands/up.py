@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from server.commands.dependencies import dependencies, refuse_busy_port, report, without_password
+from server.commands.backing_services import dependencies, refuse_busy_port, report, without_password
 from server.commands.process import run_process
 from server.config import Settings
 from server.dev.seed import DemoLogin, seed_if_empty
@@ -37,7 +37,7 @@ def _summary(settings: Settings, port: int, login: DemoLogin | None) -> list[str
         "Rookery is running",
         "",
         f"Open        http://{shown}:{port}/",
-        f"Sockets     ws://{shown}:{port}/socket.io/",
+        f"SocketPolicy     ws://{shown}:{port}/socket.io/",
         f"REST        http://{shown}:{port}/v1",
         f"Health      http://{shown}:{port}/health",
         f"Database    {without_password(settings.database_url)}",

@@ -28,7 +28,7 @@ from server.transports.http_server import HttpServer
 from server.transports.long_polling import LongPolling
 from server.transports.page import attach_page
 from server.transports.rest import Rest
-from server.transports.sockets import Sockets
+from server.transports.sockets import SocketPolicy
 from server.version import VERSION
 
 MSGPACK_PATH = "/socket.io-msgpack/"
@@ -55,7 +55,7 @@ def build_clients(
 ) -> Clients:
     settings = node.settings
     stalled_clients = StalledClients()
-    sockets = Sockets(
+    sockets = SocketPolicy(
         dispatcher=pipeline.dispatcher,
         room_reader=messaging.room_reader,
         authenticator=accounts.authenticator,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.failure import CommandFailed
+from server.cli_error import CliError
 from sql.bulk import (
     CommentRecord,
     ConversationRecord,
@@ -49,23 +49,23 @@ class DemoNetwork:
 
 
 def read_edges(path: Path) -> list[Edge]:
-    """Reads an edge list: two numbers a line, `#` begins a comment. Raises CommandFailed."""
+    """Reads an edge list: two numbers a line, `#` begins a comment. Raises CliError."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise CommandFailed(f"cannot read {path}: {error.strerror}") from error
+        raise CliError(f"cannot read {path}: {error.strerror}") from error
     edges = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition("#")[0].split()
         if not words:
             continue
         if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words):
-            raise CommandFailed(f"{path}, line {number}: expected two numbers, one friendship a line")
+            raise CliError(f"{path}, line {number}: expected two numbers, one friendship a line")
         one, other = int(words[0]), int(words[1])
         if one != other:
             edges.append((one, other))
     if not edges:
-        raise CommandFailed(f"{path} has no friendships in it")
+        raise CliError(f"{path} has no friendships in it")
     return edges
 
 

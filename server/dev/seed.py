@@ -14,10 +14,10 @@ import orjson
 from server.accounts.passwords import Passwords
 from server.accounts.secrets_file import signing_keys
 from server.accounts.tokens import Tokens
+from server.cli_error import CliError
 from server.clock import SystemClock
 from server.config import Settings
 from server.dev.demo_network import DEMO_USERNAME, DemoNetwork, NetworkMaker, read_edges
-from server.failure import CommandFailed
 from sql.bulk import (
     CommentRecord,
     ConversationRecord,
@@ -72,7 +72,7 @@ async def seed(
 
     Writes a line of JSON for each user to `tokens`, in the order of the graph: `user_id`, `username`, `access_token`,
     `refresh_token`. All users have the password of the demo. The network is stored as a whole or not at all. Raises
-    CommandFailed.
+    CliError.
     """
     edges = read_edges(graph) if graph is not None else None
     if tokens is not None:
@@ -186,4 +186,4 @@ def _create_private(path: Path) -> None:
     try:
         path.touch(mode=0o600)
     except OSError as error:
-        raise CommandFailed(f"cannot write {path}: {error.strerror}") from error
+        raise CliError(f"cannot write {path}: {error.strerror}") from error

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from realtime.process.outage import Outage
+from realtime.process.outage_log import OutageLog
 from server.pipeline.registry import Registry
 from sql.errors import Retry, Unavailable
 from sql.ids import UserId
@@ -64,7 +64,7 @@ class _BatchedReads:
         self._read = read
         self._waiting: dict[UserId, asyncio.Future[Sequence[str]]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._outage = Outage(log, "room_reader_waits")
+        self._outage = OutageLog(log, "room_reader_waits")
 
     async def rooms_of(self, user_id: UserId) -> Sequence[str]:
         answer = self._waiting.get(user_id)

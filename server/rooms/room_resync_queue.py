@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from realtime.engine.hub import Hub
 from realtime.engine.session.session import Session
-from realtime.pubsub import rooms
+from realtime.pubsub import room_names
 
 
 class RoomResyncQueue:
@@ -20,9 +20,9 @@ class RoomResyncQueue:
         self._arrived = asyncio.Event()
 
     def add_sessions_of(self, user_id: int) -> None:
-        """Adds the user's sessions: orders to enter a room may have been missed until now; none are from now on."""
+        """Adds the user's sessions: `JoinRoom` signals up to now may have been lost; later ones arrive."""
         for namespace in self._namespaces:
-            self._waiting.update(dict.fromkeys(self._hub.members(namespace, rooms.person_room(user_id))))
+            self._waiting.update(dict.fromkeys(self._hub.members(namespace, room_names.person_room(user_id))))
         self._arrived.set()
 
     def put_back(self, session: Session) -> None:

@@ -9,9 +9,9 @@ from socket import socket
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from realtime.engine.acceptor import EngineAcceptor
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.server import SocketEngine
-from realtime.engine.site import EngineSite
 
 BACKLOG = 1024
 ACCEPTING_S = 0.02
@@ -23,7 +23,7 @@ LINGERING_S = 2.0
 class OpenPort:
     """The port on which an HttpServer accepts connections; `number` is the real one."""
 
-    def __init__(self, number: int, site: EngineSite, listening: socket) -> None:
+    def __init__(self, number: int, site: EngineAcceptor, listening: socket) -> None:
         self.number = number
         self._site = site
         self._listening = listening
@@ -77,7 +77,7 @@ class HttpServer:
     async def listen(self) -> OpenPort:
         """Accepts connections from now on."""
         listening = listen(self._host, self._port, backlog=BACKLOG)
-        site = EngineSite(self._runner, listening, self._engines, backlog=BACKLOG)
+        site = EngineAcceptor(self._runner, listening, self._engines, backlog=BACKLOG)
         await site.start()
         return OpenPort(int(self._runner.addresses[0][1]), site, listening)
 

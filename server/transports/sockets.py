@@ -31,7 +31,7 @@ from realtime.limits.memory_limiter import MemoryLimiter
 from realtime.limits.networks import network_of
 from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceWatches
-from realtime.pubsub import rooms
+from realtime.pubsub import room_names
 from realtime.pubsub.membership import Membership
 from server.accounts.authenticator import Authenticator
 from server.accounts.token_watch import TokenWatch
@@ -83,7 +83,7 @@ class SocketCallerSession(NamedTuple):
         return identity.user_id
 
 
-class Sockets:
+class SocketPolicy:
     """The engine's policy: who may connect, and what an event means."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Sockets:
         self._watches = watches
         self._stalled_clients = stalled_clients
         self._handshakes = HANDSHAKES.scaled(rate_limit_factor)
-        # Stricter limits of commands must not make one CONNECT to each namespace a flood.
+        # A factor below 1 is not applied: a client sends one CONNECT to each namespace at once, which is no flood.
         self._joins, self._refusals = (rate.scaled(max(1.0, rate_limit_factor)) for rate in (JOINS, REFUSALS))
         self._flood_limiter = MemoryLimiter()
 
@@ -172,7 +172,9 @@ class Sockets:
                 self._note_stalled(session)
         self._leave_if_empty(session.connection)
 
-    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
+    async def authorize_resume(
+        self, session: Session, connection: Connection[Session], auth: Mapping[str, object]
+    ) -> bool:
         """Gives a session back to its user, in any login session that is not revoked."""
         identity = self._authenticate(connection, session.namespace, auth.get("token"))
         if session.user_id != (identity.user_id if identity is not None else None):
@@ -187,7 +189,7 @@ class Sockets:
 
     def not_recovered(self, session: Session, code: int | None) -> None:
         """Tells the client to read everything again that the lost session would have told it."""
-        session.push_replayable(RESYNC.name, encode_model(Resync(scope=rooms.RESYNC_ALL, code=code)))
+        session.push_replayable(RESYNC.name, encode_model(Resync(scope=room_names.RESYNC_ALL, code=code)))
 
     def expired(self, session: Session) -> None:
         self._forget(session)
@@ -232,7 +234,7 @@ class Sockets:
 
     async def _enter_rooms(self, session: Session, identity: Identity) -> None:
         # The user's room first: a room that is created after the others were read is announced there.
-        await self._membership.join(session, rooms.person_room(identity.user_id))
+        await self._membership.join(session, room_names.person_room(identity.user_id))
         found = await self._room_reader.rooms_of(session.namespace, identity.user_id)
         await self._membership.join(session, *found)
 

@@ -8,7 +8,7 @@ import contextlib
 import structlog
 
 from realtime.process.background_tasks import end_task
-from realtime.process.outage import Outage
+from realtime.process.outage_log import OutageLog
 from realtime.redis.client import StoreUnavailable
 from realtime.redis.fact_streams import FactStreams
 from sql.errors import Retry, Unavailable
@@ -50,7 +50,7 @@ class Relay:
         self._woken.set()
 
     async def _run(self) -> None:
-        outage = Outage(log, "relay_waits")
+        outage = OutageLog(log, "relay_waits")
         while True:
             self._woken.clear()
             try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import structlog
 
 from handlers.feature import Consumer
-from realtime.process.outage import Outage
+from realtime.process.outage_log import OutageLog
 from realtime.redis.client import StoreUnavailable
 from realtime.redis.fact_streams import Entry, FactStreams
 from server.monitoring.metrics import Metrics
@@ -64,7 +64,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._batches: set[asyncio.Task[None]] = set()
         self._outages = {
-            consumer.name: Outage(log, "reactions_wait", consumer=consumer.name) for consumer in registry.consumers
+            consumer.name: OutageLog(log, "reactions_wait", consumer=consumer.name) for consumer in registry.consumers
         }
         self._lag = metrics.settable_gauge("rookery_consumer_lag", "Facts that wait for a consumer.", "consumer")
 
@@ -93,7 +93,7 @@ class Worker:
     async def _consume(self, consumer: Consumer) -> None:
         names = [handler.fact.name for handler in consumer.handlers]
         loop = asyncio.get_running_loop()
-        outage = Outage(log, "consumer_waits", consumer=consumer.name)
+        outage = OutageLog(log, "consumer_waits", consumer=consumer.name)
         reclaim_at_s = loop.time() + self._reclaim_every_s
         while True:
             try:
@@ -164,7 +164,7 @@ class Worker:
 
     async def _sweep(self) -> None:
         """Deletes the outbox rows that every registered consumer has confirmed."""
-        outage = Outage(log, "sweep_waits")
+        outage = OutageLog(log, "sweep_waits")
         while True:
             try:
                 while await self._sweep_batch() == SWEEP_BATCH:

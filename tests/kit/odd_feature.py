@@ -9,7 +9,7 @@ from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, CommandError
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import NOTHING, Empty, Model, Nothing, Payload, WireId
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from sql.errors import Retry, Unavailable
 
 NAMESPACE = "/odd"

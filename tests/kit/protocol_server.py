@@ -13,6 +13,7 @@ import uvloop
 from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING, CloseReason
+from realtime.engine.acceptor import EngineAcceptor
 from realtime.engine.connections.packet_handler import PacketHandler
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
@@ -23,7 +24,6 @@ from realtime.engine.protocol.packets import Packet
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Session
-from realtime.engine.site import EngineSite
 from realtime.engine.websocket.frame_parser import BINARY, TEXT
 from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
@@ -172,11 +172,11 @@ async def listening(server: Any, *, port: int = 0, on_ipv6_too: bool = False) ->
     await runner.setup()
     try:
         engines = [server] if isinstance(server, SocketEngine) else []
-        await EngineSite(runner, listen("127.0.0.1", port), engines).start()
+        await EngineAcceptor(runner, listen("127.0.0.1", port), engines).start()
         real_port = runner.addresses[0][1]
         if on_ipv6_too:
             with suppress(OSError):  # a machine may have no IPv6
-                await EngineSite(runner, listen("::1", real_port), engines).start()
+                await EngineAcceptor(runner, listen("::1", real_port), engines).start()
         yield real_port
     finally:
         await server.close(CLOSE_DRAINING, deadline_s=1)

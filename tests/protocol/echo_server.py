@@ -15,6 +15,7 @@ from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING, CLOSE_FLOOD
 from realtime.contract.unparseable import Unparseable
+from realtime.engine.acceptor import EngineAcceptor
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
@@ -24,7 +25,6 @@ from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.server import EngineOptions, SocketEngine
 from realtime.engine.session.policy import ConnectRefused, HandshakeRefusal, HandshakeRequest
 from realtime.engine.session.session import Session
-from realtime.engine.site import EngineSite
 from tests.protocol.dialect import MSGPACK
 
 OPTIONS = EngineOptions(namespaces=("/", "/chat", "/feed"))
@@ -154,7 +154,7 @@ async def echo_server(*, kind: type[EchoPolicy] = EchoPolicy, **options: object)
         engine.attach(app)
     runner = web.AppRunner(app, access_log=None, tcp_keepalive=False)
     await runner.setup()
-    await EngineSite(runner, listen("127.0.0.1", 0), engines).start()
+    await EngineAcceptor(runner, listen("127.0.0.1", 0), engines).start()
     try:
         yield EchoServer(runner.addresses[0][1], hub, policy, engines[0])
     finally:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from handlers.context import Context, Reaction
 from handlers.feature import Consumer, Feature, on
 from realtime.contract.emissions import ToRoom, emission
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from realtime.redis.client import open_redis
 from server.accounts.revocations import Revocations
 from server.accounts.token_sweeper import TokenSweeper

@@ -8,7 +8,7 @@ from realtime.contract.declarations import Command, Push, Repeat, Route
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import NOTHING, Empty, Model, Nothing
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from server.features import FEATURES
 from tests.kit.server import running_server, settings_for_tests
 

@@ -13,7 +13,7 @@ Finish = Callable[[Awaitable[None]], Work]
 
 
 class EagerTasks:
-    """Runs the first step of a coroutine inside a task that was made beforehand, and is its task if it has to wait.
+    """Runs the first step of a coroutine inside a task made before; if it has to wait, that task runs the rest.
 
     So `asyncio.current_task()`, timeouts and cancellation work inside the coroutine as in any task. One task is kept
     ready; a coroutine that is started before the next one is ready gets an ordinary task.

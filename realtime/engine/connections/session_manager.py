@@ -57,7 +57,7 @@ class SessionManager:
     async def open_session(
         self, connection: Connection[Session], namespace: str, auth: Mapping[str, object]
     ) -> Session:
-        """A new session that the policy has accepted, to be accepted at once. Raises ConnectRefused."""
+        """A new session that the policy has let in; the caller has to `accept` it at once. Raises ConnectRefused."""
         session = Session.opened(namespace, connection)
         if self._recovery is not None:
             self._recovery.track(session, auth)
@@ -70,14 +70,14 @@ class SessionManager:
                 self._recovery.forget(session)
             raise
         if self._recovery is not None:
-            self._recovery.session_opened(session, auth)
+            self._recovery.report_not_recovered(session, auth)
         return session
 
     async def resume_session(
         self, connection: Connection[Session], namespace: str, auth: Mapping[str, object]
     ) -> Session | None:
-        """The session that `auth` asks for, to be accepted at once; None when it cannot be resumed, or none is asked
-        for. Raises ConnectRefused.
+        """The session that `auth` asks for; the caller has to `accept` it at once. None when it cannot be resumed, or
+        none is asked for. Raises ConnectRefused.
         """
         if self._recovery is None:
             return None

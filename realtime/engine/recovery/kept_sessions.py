@@ -15,7 +15,7 @@ class KeptSessions:
     """Waits `window_s` for the client of each session, of at most `max_count` sessions.
 
     At most `max_per_user` sessions of one user are kept, so that no user's clients displace those of others; anonymous
-    sessions are not bounded by it. Beyond a bound, the sessions that were lost first expire. `on_expired` is called
+    sessions are not bounded by it. Beyond a bound, the sessions that were put here first expire. `on_expired` is called
     with each session that expires.
     """
 
@@ -85,7 +85,8 @@ class KeptSessions:
         now_s = asyncio.get_running_loop().time()
         due: list[Session] = []
         for session, until_s in self._until_s.items():
-            # One that came from another node may have to wait for an older one, a window at most.
+            # A session from another node stands behind those put before it, however little time it has left: it may
+            # expire up to one window late.
             if until_s > now_s or len(due) == EXPIRED_PER_TURN:
                 break
             due.append(session)

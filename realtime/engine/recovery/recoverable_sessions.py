@@ -99,7 +99,7 @@ class RecoverableSessions:
         """Ends a kept session, which another node has now or no client will resume."""
         self._kept.expire(session)
 
-    def detach(self, session: Session) -> None:
+    def abort_stale_connection(self, session: Session) -> None:
         """Takes a session from its connection, which has not noticed yet that its client is gone."""
         if not session.is_kept:
             connection = session.connection

@@ -85,12 +85,12 @@ class Recovery:
         if session is None and pid and self._other_nodes is not None:
             session = await self._other_nodes.fetch(connection, namespace, pid, offset, auth)
         elif session is not None and (
-            session.namespace != namespace or not await self._policy.resume(session, connection, auth)
+            session.namespace != namespace or not await self._policy.authorize_resume(session, connection, auth)
         ):
             return None
         if session is None or session.recovery_state is None or self._recoverable.find(pid) is not session:
             return None
-        self._recoverable.detach(session)
+        self._recoverable.abort_stale_connection(session)
         missed = self._recoverable.missed(session, offset)
         if missed is None:
             self._recoverable.expire(session)
@@ -107,7 +107,7 @@ class Recovery:
         if auth.get("recovery") is True:
             self._recoverable.add(session)
 
-    def session_opened(self, session: Session, auth: Mapping[str, object]) -> None:
+    def report_not_recovered(self, session: Session, auth: Mapping[str, object]) -> None:
         """Tells a client that its new session stands for one that it asked for and cannot have back."""
         requested = _requested_session(auth)
         if requested is not None:
@@ -118,7 +118,7 @@ class Recovery:
         recovery_state = session.recovery_state
         if recovery_state is None or not self._recoverable.contains(session):
             return
-        if reason in RESUMABLE and recovery_state.answered and not self._stopped:
+        if reason in RESUMABLE and recovery_state.client_knows_pid and not self._stopped:
             if reason == CLOSE_SLOW_CONSUMER.reason:
                 self._stalled_clients.add(recovery_state.pid)
             self._recoverable.keep(session)

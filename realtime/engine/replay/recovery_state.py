@@ -73,9 +73,9 @@ class RecoveryState:
 
     __slots__ = (
         "_logs",
-        "answered",
         "away",
         "away_since",
+        "client_knows_pid",
         "earlier",
         "last_sent",
         "namespace",
@@ -92,7 +92,7 @@ class RecoveryState:
         self.last_sent: str | object | None = None
         self.away_since = logs.last
         self.earlier: EarlierPushes | None = None
-        self.answered = False
+        self.client_knows_pid = False
         self.away = True
         self._logs = logs
         logs.add_reader()
@@ -194,7 +194,7 @@ class RecoveryState:
 
     def mark_caught_up(self) -> None:
         """The client was sent all that it missed, and is sent every push from now on."""
-        self.answered = True
+        self.client_knows_pid = True
         self.away = False
 
     def missed(self, offset: str | None) -> list[EncodedPush] | None:

@@ -95,7 +95,7 @@ class ReplayLogs:
         for entry in self._by_key.pop(key, ()):
             if entry.push is not None and entry.push.push_id is not None:
                 self._numbers.pop(entry.push.push_id, None)
-            # Only its place in the order of eviction is kept.
+            # The emptied entry stays, so that entries are evicted in the order of their numbers.
             self._size_bytes -= entry.size_bytes
             entry.push, entry.people, entry.size_bytes = None, None, 0
         self._add(key, None, None)

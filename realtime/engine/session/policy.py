@@ -63,22 +63,25 @@ class SessionPolicy(Protocol):
         """
 
     def disconnected(self, session: Session, reason: str) -> None:
-        """Cleans up after a session that `connect` accepted, unless it `is_kept`; called once for each connection it
-        had. The session is still in its rooms.
+        """A session that `connect` accepted has lost its connection; called again if a resumed one loses its next.
+
+        The policy cleans up after the session, unless that `is_kept`. The session is still in its rooms.
         """
 
 
 class RecoveryPolicy(Protocol):
     """What the recovery of sessions asks of the server behind the engine."""
 
-    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
+    async def authorize_resume(
+        self, session: Session, connection: Connection[Session], auth: Mapping[str, object]
+    ) -> bool:
         """Whether this client may have this session back; binds the connection then. Raises ConnectRefused."""
 
     def resumed(self, session: Session) -> None:
-        """A client has its session back and was sent what it missed in the logs; what is in no log is sent here."""
+        """A client has its session back and what the logs hold for it. Sends what no log holds, such as presence."""
 
     def not_recovered(self, session: Session, code: int | None) -> None:
-        """A client asked for a session that cannot be resumed and got this new one, whose CONNECT is not answered yet.
+        """A client asked for a session that cannot be resumed, and got this new one; its CONNECT is not answered yet.
 
         `code` is the close code of the lost session where the client could not be told it.
         """

@@ -106,7 +106,7 @@ class Session:
         """Answers the CONNECT; then follow the pushes that were held back, or that a resumed client has missed."""
         private_id: str | None = None
         if self.recovery_state is not None:
-            self.recovery_state.answered = True
+            self.recovery_state.client_knows_pid = True
             private_id = self.recovery_state.pid
         self.connection.write(self.connection.codec.encode_connect(self.namespace, self.id, private_id))
         held, self._held = self._held, None

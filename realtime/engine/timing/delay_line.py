@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _EARLY = 0.01
-"""The part of its delay by which an item is due early, at most twice that: neighbours share a wake-up, none is late."""
+"""Items are due one to two times this part of their delay too early: neighbours share a wake-up, and none is late."""
 _PER_WAKE = 256
 
 T = TypeVar("T")

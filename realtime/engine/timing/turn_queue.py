@@ -10,7 +10,7 @@ _PER_TURN = 64
 
 
 class TurnQueue:
-    """Runs actions in order, some in each turn; never before tasks that were created before the action was put."""
+    """Runs actions in order, some in each turn. Tasks that exist when an action is put take a step before it runs."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -54,7 +54,9 @@ class Lab:
     async def _tell(self, changes: Sequence[PresenceChange]) -> bool:
         return True
 
-    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
+    async def authorize_resume(
+        self, session: Session, connection: Connection[Session], auth: Mapping[str, object]
+    ) -> bool:
         return True
 
     def resumed(self, session: Session) -> None: ...

@@ -13,7 +13,7 @@ import pytest
 
 from realtime.contract.emissions import JoinRoom, RevokeLoginSessions
 from realtime.pubsub.envelope import MAX_IDS_PER_ENVELOPE
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from realtime.redis.client import StoreUnavailable, open_redis
 from tests.kit.services import Valkey
 from tests.realtime.nodes import HANDLED_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said

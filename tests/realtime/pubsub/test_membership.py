@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime.pubsub.rooms import EVERY_NODE_CHANNEL, EVERY_TOPIC_CHANNEL, node_channel, room_channel
+from realtime.pubsub.room_names import EVERY_NODE_CHANNEL, EVERY_TOPIC_CHANNEL, node_channel, room_channel
 from tests.kit.log_watch import watched_log
 from tests.kit.services import Valkey
 from tests.realtime.nodes import TOPIC, LabNode, RecordingMember, running_nodes

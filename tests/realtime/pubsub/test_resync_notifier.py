@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from realtime.pubsub.resync_notifier import SESSIONS_PER_BATCH
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from tests.kit.services import Valkey
 from tests.realtime.nodes import LabNode, RecordingMember, running_nodes
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from server.cli_error import CliError
 from server.commands.new_feature import new_feature
-from server.failure import CommandFailed
 
 CHECKOUT = Path(__file__).parents[3]
 _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".data", "node_modules", "__pycache__", ".hypothesis")
@@ -86,6 +86,6 @@ def test_a_name_that_cannot_be_used_is_refused_and_nothing_written(
     untouched: Path, name: str, options: dict[str, str], told: str
 ) -> None:
     before = files_of(untouched)
-    with pytest.raises(CommandFailed, match=re.escape(told)):
+    with pytest.raises(CliError, match=re.escape(told)):
         new_feature(name, checkout=untouched, **options)
     assert files_of(untouched) == before

@@ -10,8 +10,8 @@ import pytest
 
 from handlers.accounts.contract import Register
 from handlers.limits import COMMENT_CHARS, MESSAGE_CHARS, POST_CHARS
+from server.cli_error import CliError
 from server.dev.demo_network import DEMO_USERNAME, DemoNetwork, NetworkMaker, read_edges
-from server.failure import CommandFailed
 from tests.kit.clock import NOON
 
 EDGES = [(1, 2), (2, 3), (3, 1), (1, 2), (2, 1), (3, 9)]
@@ -50,7 +50,7 @@ def test_an_edge_list_may_have_comments_and_empty_lines(tmp_path: Path) -> None:
 def test_a_bad_edge_list_is_reported_in_one_line_with_its_place(tmp_path: Path, content: bytes, complaint: str) -> None:
     file = tmp_path / "graph.txt"
     file.write_bytes(content)
-    with pytest.raises(CommandFailed, match=complaint) as failed:
+    with pytest.raises(CliError, match=complaint) as failed:
         read_edges(file)
     assert str(file) in str(failed.value)
     assert len(str(failed.value).splitlines()) == 1
@@ -58,7 +58,7 @@ def test_a_bad_edge_list_is_reported_in_one_line_with_its_place(tmp_path: Path, 
 
 def test_a_file_that_cannot_be_read_is_reported_in_one_line(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(CommandFailed, match=f"cannot read {path}: "):
+        with pytest.raises(CliError, match=f"cannot read {path}: "):
             read_edges(path)
 
 

@@ -12,9 +12,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from server.cli_error import CliError
 from server.config import Settings
 from server.dev.seed import seed, seed_if_empty
-from server.failure import CommandFailed
 from tests.contract.world import fingerprint
 from tests.kit.server import running_server, settings_for_tests
 from tests.kit.services import execute
@@ -117,7 +117,7 @@ async def test_bad_arguments_are_reported_before_anything_is_stored(
     graph.write_text("1 2\n" if fault == "tokens" else "1 2\noops\n")
     if fault == "tokens":
         tokens = tmp_path / "no such folder" / "tokens.jsonl"
-    with pytest.raises(CommandFailed) as failed:
+    with pytest.raises(CliError) as failed:
         await seed(settings, people=5, posts=5, graph=graph, tokens=tokens, report=quiet)
     assert str(graph if fault == "graph" else tokens) in str(failed.value)
     assert await value(settings, "SELECT count(*) FROM users") == 0

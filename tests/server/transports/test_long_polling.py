@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from realtime.engine.protocol.encoded_push import EncodedPush
-from realtime.pubsub.rooms import person_room
+from realtime.pubsub.room_names import person_room
 from server.transports.long_polling import FIRST_POLLS
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
 

@@ -24,7 +24,7 @@ from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceChange, PresenceWatches
 from realtime.pubsub.membership import Membership
 from realtime.pubsub.memory_backplane import MemoryBackplane
-from realtime.pubsub.rooms import person_room, room_channel
+from realtime.pubsub.room_names import person_room, room_channel
 from realtime.pubsub.topic_registry import TopicRegistry
 from realtime.redis.client import open_redis
 from server.accounts.secrets_file import signing_keys

@@ -24,7 +24,9 @@ NAMESPACE = "/"
 class OpenDoor:
     """Gives every session to every client that asks for it."""
 
-    async def resume(self, session: Session, connection: Connection[Session], auth: Mapping[str, object]) -> bool:
+    async def authorize_resume(
+        self, session: Session, connection: Connection[Session], auth: Mapping[str, object]
+    ) -> bool:
         return True
 
     def resumed(self, session: Session) -> None: ...

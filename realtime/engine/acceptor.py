@@ -17,7 +17,7 @@ FIRST_REQUEST_WITHIN_S: Final = 75.0
 """How long a socket may send nothing; aiohttp allows as much."""
 
 
-class EngineSite(web.BaseSite):
+class EngineAcceptor(web.BaseSite):
     """Listens for clients of an aiohttp application and of the engines that are attached to it.
 
     A plain opening handshake, in one piece at the beginning of a socket, is answered without aiohttp, whose part in it

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from server.cli_error import CliError
 from server.config import Settings
 from server.dev.embedded import embedded_servers
-from server.failure import CommandFailed
 
 _PASSWORD_FIELD = re.compile(r"([?&]password=)[^&#]*")
 
@@ -24,7 +24,7 @@ def report(text: str) -> None:
 def dependencies(settings: Settings, *, redis: bool = True) -> Iterator[Settings]:
     """Yields settings with the addresses of PostgreSQL and Redis, which answer inside the block.
 
-    Raises CommandFailed or EmbeddedError.
+    Raises CliError or EmbeddedError.
     """
     with embedded_servers(
         settings.data_dir, postgres=not settings.database_url, valkey=redis and not settings.redis_url, report=report
@@ -43,19 +43,19 @@ def dependencies(settings: Settings, *, redis: bool = True) -> Iterator[Settings
 
 
 def refuse_busy_port(settings: Settings) -> None:
-    """Raises CommandFailed when the server could not listen on its host and port."""
+    """Raises CliError when the server could not listen on its host and port."""
     try:
         with socket.create_server((settings.host, settings.port)):
             pass
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         if isinstance(error, PermissionError):
-            raise CommandFailed(f"may not listen on {place}: choose a port above 1023 with --port") from error
+            raise CliError(f"may not listen on {place}: choose a port above 1023 with --port") from error
         if error.errno is not None and "in use" in str(error):
-            raise CommandFailed(
+            raise CliError(
                 f"port {settings.port} is in use: stop what listens there, or choose another one with --port N"
             ) from error
-        raise CommandFailed(f"cannot listen on {place}: {error.strerror or error}") from error
+        raise CliError(f"cannot listen on {place}: {error.strerror or error}") from error
 
 
 def without_password(url: str) -> str:
@@ -73,7 +73,7 @@ async def _reach_database(settings: Settings) -> None:
         async with asyncio.timeout(settings.connect_timeout_s):
             await pending(settings.database_url)
     except (Unavailable, TimeoutError) as error:
-        raise CommandFailed(
+        raise CliError(
             f"cannot reach PostgreSQL at {without_password(settings.database_url)} ({_short(error)}): "
             "start it, or correct DATABASE_URL"
         ) from error
@@ -87,7 +87,7 @@ async def _reach_redis(settings: Settings) -> None:
         with store_unavailable_when_away():
             await client.ping()
     except StoreUnavailable as error:
-        raise CommandFailed(
+        raise CliError(
             f"cannot reach Redis at {without_password(settings.redis_url)} ({_short(error)}): "
             "start it, or correct REDIS_URL"
         ) from error

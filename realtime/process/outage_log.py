@@ -7,7 +7,7 @@ import time
 from structlog.typing import FilteringBoundLogger
 
 
-class Outage:
+class OutageLog:
     """For a loop that tries again and again: writes two log lines per outage, however long it lasts.
 
     `event` is the line at its beginning, `<event>_over` the one at its end. Both carry `fields`.

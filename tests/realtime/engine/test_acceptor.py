@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from realtime.contract.errors import CLOSE_DRAINING
+from realtime.engine.acceptor import EngineAcceptor
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http.listening_socket import listen
@@ -19,7 +20,6 @@ from realtime.engine.hub import Hub
 from realtime.engine.options import EngineOptions
 from realtime.engine.server import SocketEngine
 from realtime.engine.session.policy import HandshakeRefusal, HandshakeRequest
-from realtime.engine.site import EngineSite
 from tests.protocol.echo_server import OPTIONS, EchoPolicy
 from tests.protocol.websocket_peer import FIN, TEXT, Peer, connected, frame
 
@@ -70,7 +70,7 @@ class Lab:
     policy: AdmittingPolicy
     hub: Hub
     engine: SocketEngine
-    site: EngineSite
+    site: EngineAcceptor
     runner: web.AppRunner
 
     @property
@@ -96,7 +96,7 @@ async def lab(*, admits: bool = True, options: EngineOptions = OPTIONS, silent_s
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     listening = listen("127.0.0.1", 0)
-    site = EngineSite(runner, listening, [engine], first_request_within_s=silent_s)
+    site = EngineAcceptor(runner, listening, [engine], first_request_within_s=silent_s)
     await site.start()
     try:
         yield Lab(listening.getsockname()[1], policy, hub, engine, site, runner)
