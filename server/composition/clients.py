@@ -103,7 +103,6 @@ def build_clients(
     address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
     long_polling = LongPolling(
         registry=node.registry,
-        sockets=sockets,
         drain_state=node.drain_state,
         sessions=sessions,
         authenticator=accounts.authenticator,

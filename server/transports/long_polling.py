@@ -38,7 +38,6 @@ from server.pipeline.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer
 from server.pipeline.registry import Registry
 from server.transports.polled_events import PolledEvents, Position, read_cursor, write_cursor
 from server.transports.rest import API_PREFIXES, PeerAddress, bearer_token, response
-from server.transports.sockets import SocketPolicy
 
 MAX_WAIT_S = 50.0
 """Proxies and routers close connections that are silent for a minute."""
@@ -54,7 +53,6 @@ class LongPolling:
         self,
         *,
         registry: Registry,
-        sockets: SocketPolicy,
         drain_state: DrainState,
         sessions: SessionManager,
         authenticator: Authenticator,
@@ -63,7 +61,6 @@ class LongPolling:
         peer_address: PeerAddress,
         rate_limit_factor: float,
     ) -> None:
-        self._sockets = sockets
         self._drain_state = drain_state
         self._sessions = sessions
         self._authenticator = authenticator
