@@ -14,7 +14,7 @@ from realtime.engine.server import SocketEngine
 from realtime.engine.timing.delay_line import DelayLine
 
 FIRST_REQUEST_WITHIN_S: Final = 75.0
-"""How long a socket may send nothing; aiohttp allows as much."""
+"""How long a socket may send nothing."""
 
 
 class EngineAcceptor(web.BaseSite):
@@ -37,7 +37,7 @@ class EngineAcceptor(web.BaseSite):
         super().__init__(runner, backlog=backlog)
         self._listening = listening
         self._engines = {engine.path: engine for engine in engines}
-        self._silent: DelayLine[FirstRequest] = DelayLine(first_request_within_s, lambda silent: silent.abort())
+        self._silent: DelayLine[FirstRequest] = DelayLine(first_request_within_s, lambda silent: silent.close())
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class EngineAcceptor(web.BaseSite):
         """Accepts no socket any more, and closes those on which nothing has been sent."""
         await super().stop()
         for silent in self._silent.waiting():
-            silent.abort()
+            silent.close()
 
     def _accept(self) -> FirstRequest:
         return FirstRequest(self._engines, cast(Callable[[], asyncio.Protocol], self._runner.server), self._silent)
@@ -96,9 +96,9 @@ class FirstRequest(asyncio.Protocol):
                 return
         self._serve_http(transport, data)
 
-    def abort(self) -> None:
+    def close(self) -> None:
         if self._transport is not None:
-            self._transport.abort()
+            self._transport.close()
 
     def _serve_http(self, transport: asyncio.Transport, data: bytes) -> None:
         protocol = self._make_http_protocol()

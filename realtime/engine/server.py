@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 from aiohttp import hdrs, web
@@ -138,6 +139,7 @@ class SocketEngine:
         task = self._connections.start_request(self._open_if_admitted(head, transport, early, on_refused))
         if task is not None:
             transport.pause_reading()
+            task.add_done_callback(partial(_abort_if_cancelled, transport))
 
     async def _open_if_admitted(
         self, head: RequestHead, transport: asyncio.Transport, early: bytes, on_refused: Callable[[], None]
@@ -149,9 +151,6 @@ class SocketEngine:
             refusal = await self._policy.admit(
                 HandshakeRequest(peer, "websocket", user_agent, head.headers.get(hdrs.ORIGIN))
             )
-        except asyncio.CancelledError:
-            transport.abort()
-            raise
         except Exception:
             # Asked again for the same request, the policy fails again: aiohttp logs that and answers 500.
             pass
@@ -274,3 +273,8 @@ class SocketEngine:
                 "maxPayload": self._options.max_packet_bytes,
             }
         )
+
+
+def _abort_if_cancelled(transport: asyncio.Transport, task: asyncio.Task[None]) -> None:
+    if task.cancelled():
+        transport.abort()

@@ -142,15 +142,19 @@ class SessionHandoff:
         prepared = self._prepared.pop(sender, {})
         if (timer := self._timers.pop(sender, None)) is not None:
             timer.cancel()
-        all_logs, recovery_states = exported_sessions
-        logs = [self._recoverable.logs.restore(exported) for exported in all_logs]
-        for exported, rooms, remaining_s in recovery_states:
-            session = prepared.pop(exported["pid"], None)
-            if session is not None and session.recovery_state is not None:
-                session.recovery_state.continue_from(RecoveryState.restore(session.namespace, logs, exported))
-                session.recovery_state.client_knows_pid = True
-                self._keep(session, rooms, remaining_s)
-        self.discard(*prepared.values())
+        try:
+            all_logs, recovery_states = exported_sessions
+            logs = [self._recoverable.logs.restore(exported) for exported in all_logs]
+            for exported, rooms, remaining_s in recovery_states:
+                session = prepared.get(exported["pid"])
+                if session is not None and session.recovery_state is not None:
+                    session.recovery_state.continue_from(RecoveryState.restore(session.namespace, logs, exported))
+                    session.recovery_state.client_knows_pid = True
+                    self._keep(session, rooms, remaining_s)
+                    del prepared[exported["pid"]]
+        finally:
+            # Also those whose export cannot be read: it may be of another version.
+            self.discard(*prepared.values())
         return True
 
     def _keep(self, session: Session, rooms: Sequence[str], remaining_s: float | None) -> None:

@@ -53,8 +53,11 @@ def origin_allowed(request: AnyRequest, allowed_origins: Collection[str], truste
     host = request.headers.get("Host")
     if trusted_proxies and _trusted(_socket_peer(request), trusted_proxies):
         host = request.headers.get("X-Forwarded-Host", host)
-    # The scheme is not compared: behind a proxy that ends TLS it is not known here.
-    return bool(host) and urlsplit(origin).netloc == host
+    try:
+        # The scheme is not compared: behind a proxy that ends TLS it is not known here.
+        return bool(host) and urlsplit(origin).netloc == host
+    except ValueError:  # an origin that is none
+        return False
 
 
 def _socket_peer(request: AnyRequest) -> str:

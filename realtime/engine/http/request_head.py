@@ -9,6 +9,10 @@ from typing import Final, NamedTuple
 from aiohttp import hdrs
 from multidict import CIMultiDict, MultiMapping
 
+MAX_BYTES: Final = 8_190
+"""A line of this length is the longest that aiohttp takes; a whole plain head is far below it."""
+MAX_HEADERS: Final = 100
+
 _METHOD: Final = b"GET "
 _END: Final = b"\r\n\r\n"
 _PLAIN_QUERY: Final = re.compile(r"[\w.~-]+=[\w.~-]*(?:&[\w.~-]+=[\w.~-]*)*", re.ASCII)
@@ -28,11 +32,11 @@ class RequestHead(NamedTuple):
 def read_head(data: bytes, remote: str | None) -> tuple[RequestHead, bytes] | None:
     """The head that `data` begins with, and the bytes after it.
 
-    None for a head that is not complete, or is not plain: anything that could be read in two ways (escapes in the
-    query, doubled fields, folded lines, other than printable ASCII) is left to an HTTP server.
+    None for a head that is not complete, is large, or is not plain: anything that could be read in two ways (escapes in
+    the query, doubled fields, folded lines, other than printable ASCII) is left to an HTTP server.
     """
     end = data.find(_END)
-    if end < 0 or not data.startswith(_METHOD):
+    if not 0 < end <= MAX_BYTES or not data.startswith(_METHOD):
         return None
     try:
         first, *lines = data[:end].decode("ascii").split("\r\n")
@@ -51,6 +55,8 @@ def read_head(data: bytes, remote: str | None) -> tuple[RequestHead, bytes] | No
 
 
 def _read_headers(lines: list[str]) -> MultiMapping[str] | None:
+    if len(lines) > MAX_HEADERS:
+        return None
     headers = CIMultiDict[str]()
     for line in lines:
         name, colon, value = line.partition(":")

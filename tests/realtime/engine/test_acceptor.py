@@ -175,6 +175,10 @@ OTHERS = [
     head(TARGET, *HEADERS, "No colon"),
     head(TARGET, *HEADERS, "Space : before the colon"),
     head(TARGET, *HEADERS, "X-Zero: \0"),
+    head(TARGET, *HEADERS, "User-Agent: " + "x" * 9_000),
+    head(TARGET, *HEADERS, *(f"X-{number}: 1" for number in range(200))),
+    head(TARGET + "&x=" + "y" * 9_000, *HEADERS),
+    head(TARGET, *HEADERS, "Origin: http://["),
     head(TARGET, *HEADERS, method="POST"),
     head(TARGET, *HEADERS, version="1.0"),
     head(TARGET, *HEADERS, newline="\n"),
@@ -263,6 +267,18 @@ async def test_an_engine_that_stops_refuses_and_ends_admissions() -> None:
         assert await waiting.read() == b""
         status, body = await answer(server.port, head())
         assert (status, json.loads(body)["code"]) == ("HTTP/1.1 503 Service Unavailable", "draining")
+
+
+async def test_an_admission_that_is_cancelled_before_it_begins_closes_its_socket() -> None:
+    async with lab(admits=False) as server, connected(server.port) as first, connected(server.port) as second:
+        await first.send(head())
+        await second.send(head())
+        async with asyncio.timeout(5):
+            while len(tasks := server.engine._connections.tasks()) < 2:
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            assert await _end(first) and await _end(second)
 
 
 async def test_a_silent_socket_is_closed_in_time_and_at_the_stop() -> None:

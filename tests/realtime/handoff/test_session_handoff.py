@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+import pytest
 import pytest_asyncio
 
 from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
@@ -117,6 +118,17 @@ async def test_sessions_of_a_node_that_never_exports_are_discarded(nodes: list[L
     # The export comes too late.
     target.handoff.import_sessions("old", old.handoff.export_sessions([session]))
     assert session.recovery_state is not None and target.recoverable.find(session.recovery_state.pid) is None
+
+
+async def test_an_export_that_cannot_be_read_leaves_no_session_behind(nodes: list[LabNode]) -> None:
+    old, target = Lab(nodes[0]), Lab(nodes[1])
+    session = await offered(old, target)
+    logs, recovery_states = old.handoff.export_sessions([session])
+    (exported, *places) = recovery_states[0]
+    of_another_version = {"pid": exported["pid"]}
+    with pytest.raises(KeyError):
+        target.handoff.import_sessions("old", [logs, [[of_another_version, *places]]])
+    assert target.members == () and target.recoverable.sessions() == ()
 
 
 async def test_a_target_that_stops_discards_what_it_was_offered(nodes: list[LabNode]) -> None:

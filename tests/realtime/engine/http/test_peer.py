@@ -68,6 +68,7 @@ def test_a_unix_socket_has_no_address() -> None:
         ("192.0.2.1", {"Host": "a.example", "Origin": "https://a.example:444"}, False),
         ("192.0.2.1", {"Host": "a.example", "Origin": "https://b.example"}, False),
         ("192.0.2.1", {"Host": "a.example", "Origin": "null"}, False),
+        ("192.0.2.1", {"Host": "a.example", "Origin": "http://["}, False),
         ("192.0.2.1", {"Host": "a.example", "Origin": "https://listed.example"}, True),
         ("192.0.2.1", {"Host": "a.example", "Origin": "https://listed.example.evil.example"}, False),
         ("192.0.2.1", {"Host": "a", "X-Forwarded-Host": "b.example", "Origin": "https://b.example"}, False),
