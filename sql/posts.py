@@ -38,13 +38,6 @@ class LikerRow(NamedTuple):
     viewer: RelationRow
 
 
-class CountersRow(NamedTuple):
-    id: PostId
-    like_count: int
-    comment_count: int
-    share_count: int
-
-
 class PostQueries(Protocol):
     async def insert_post(
         self,
@@ -64,8 +57,6 @@ class PostQueries(Protocol):
     async def read_post(self, *, viewer_id: UserId, post_id: PostId) -> PostRow | None:
         """None where it does not exist or is deleted. It does not check whether the viewer may see it."""
         ...
-
-    async def hydrate_posts(self, *, viewer_id: UserId, post_ids: list[PostId]) -> list[PostRow]: ...
 
     async def list_posts(
         self,
@@ -98,7 +89,3 @@ class PostQueries(Protocol):
     ) -> list[LikerRow]:
         """`before` is a `like_id`."""
         ...
-
-    async def viewers_among(self, *, post_id: PostId, user_ids: list[UserId]) -> list[UserId]: ...
-
-    async def read_counters(self, *, post_ids: list[PostId]) -> list[CountersRow]: ...

@@ -128,11 +128,3 @@ CROSS JOIN LATERAL relation(:viewer_id, f.followed_id) r
 WHERE f.follower_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY f.id DESC
 LIMIT :page_size;
-
--- name: blocked_among(user_id, user_ids)
--- Which of these users have a block with a user, in either direction. blocks_pkey; at most one row a user.
-SELECT other.id
-FROM unnest(:user_ids::bigint[]) AS other (id)
-WHERE
-    EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :user_id AND b.blocked_id = other.id)
-    OR EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other.id AND b.blocked_id = :user_id);

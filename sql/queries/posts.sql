@@ -36,23 +36,6 @@ CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
 CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 WHERE p.id = :post_id AND p.deleted_at IS NULL;
 
--- name: hydrate_posts(viewer_id, post_ids)
--- Those of these posts that the viewer may see, newest first.
--- posts_pkey, users_pkey, follows_pkey, blocks_pkey, post_likes_pkey; at most one row an id.
-SELECT post.*, author.*, r.*, viewer.*
-FROM posts p
-CROSS JOIN LATERAL post_row(p) post
-CROSS JOIN LATERAL card(p.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
-WHERE
-    p.id = ANY(:post_ids::bigint[])
-    AND p.deleted_at IS NULL
-    AND may_see_content(
-        p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
-    )
-ORDER BY p.id DESC;
-
 -- name: list_posts(viewer_id, author_id, before, skip, page_size)
 -- A page of one author's posts that the viewer may see, newest first. posts_author_idx; at most page_size rows after
 -- the skipped ones.
@@ -166,22 +149,3 @@ CROSS JOIN LATERAL relation(:viewer_id, l.user_id) r
 WHERE l.post_id = :post_id AND l.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY l.id DESC
 LIMIT :page_size;
-
--- name: viewers_among(post_id, user_ids)
--- Which of these users may see a post. posts_pkey, follows_pkey, blocks_pkey; at most one row a user.
-SELECT viewer.id
-FROM posts p
-CROSS JOIN unnest(:user_ids::bigint[]) AS viewer (id)
-CROSS JOIN LATERAL relation(viewer.id, p.author_id) r
-WHERE
-    p.id = :post_id
-    AND p.deleted_at IS NULL
-    AND may_see_content(
-        p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
-    );
-
--- name: read_counters(post_ids)
--- The present counters of posts. posts_pkey; at most one row a post.
-SELECT p.id, p.like_count, p.comment_count, p.share_count
-FROM posts p
-WHERE p.id = ANY(:post_ids::bigint[]) AND p.deleted_at IS NULL;

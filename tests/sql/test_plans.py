@@ -106,12 +106,6 @@ FLOOR = 58_400
 
 HOT = [
     Hot(
-        "posts.hydrate_posts",
-        {"viewer_id": VIEWER, "post_ids": LIST[:20]},
-        {"posts_pkey", "users_pkey", "post_likes_pkey", "follows_pkey"},
-        120,
-    ),
-    Hot(
         "posts.list_posts",
         {"viewer_id": VIEWER, "author_id": STAR, "before": MAX_ID, "skip": 0, "page_size": 20},
         {"posts_author_idx"},
@@ -224,7 +218,7 @@ SHAPES = re.compile(
 """A call of one of them in a plan: the planner did not put it in line."""
 
 WRITTEN_OUT = {
-    "posts.hydrate_posts": """
+    "posts.list_posts": """
         SELECT
             p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count, p.client_id,
             p.created_at, p.edited_at, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
@@ -234,12 +228,15 @@ WRITTEN_OUT = {
         JOIN users u ON u.id = p.author_id
         CROSS JOIN LATERAL relation($1, p.author_id) r
         WHERE
-            p.id = ANY($2::bigint[])
+            p.author_id = $2
+            AND p.id < $3
             AND p.deleted_at IS NULL
             AND may_see_content(
                 p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
             )
         ORDER BY p.id DESC
+        OFFSET $4
+        LIMIT $5
     """,
     "comments.list_comments": """
         SELECT
