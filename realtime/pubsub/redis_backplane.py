@@ -44,6 +44,7 @@ class RedisBackplane:
         self._publisher = PipelinedConnection(redis)
         self._unconfirmed_channels: set[str] = set()
         self._probe_received_at_s: float | None = None
+        self._reconnected_at_s = float("-inf")
         self._first_probe_received = asyncio.Event()
         self._probe_task: asyncio.Task[None] | None = None
 
@@ -119,10 +120,17 @@ class RedisBackplane:
     def _probes_missing(self) -> float:
         return (asyncio.get_running_loop().time() - (self._probe_received_at_s or 0.0)) / self._probe_every_s
 
+    def _reconnect_if_deaf(self, since_s: float) -> None:
+        """A connection gets the same time to receive a probe as the one before it: else each would be given up too."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - since_s >= RECONNECT_AFTER_PROBES * self._probe_every_s:
+            self._reconnected_at_s = now_s
+            self._subscriptions.reconnect()
+
     async def _probe(self) -> None:
         """Publishes a probe to this node's own channel at each interval, and with it the notices that are due."""
         while True:
             await self._send([(self._own_channel, _PROBE)])
-            if self._probe_received_at_s is not None and self._probes_missing() >= RECONNECT_AFTER_PROBES:
-                self._subscriptions.reconnect()
+            if self._probe_received_at_s is not None:
+                self._reconnect_if_deaf(max(self._probe_received_at_s, self._reconnected_at_s))
             await asyncio.sleep(self._probe_every_s)

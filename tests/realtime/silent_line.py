@@ -10,13 +10,17 @@ from urllib.parse import urlsplit
 
 
 class SilentLine:
-    """Forwards connections to a server; those that are open when it falls silent stay open and forward nothing more."""
+    """Forwards connections to a server; those that are open when it falls silent stay open and forward nothing more.
+
+    `accepted` counts its connections.
+    """
 
     def __init__(self, server_path: str, path: Path) -> None:
         self.url = f"unix://{path}"
         self._server_path = server_path
         self._silenced: set[asyncio.StreamWriter] = set()
         self._is_silent = False
+        self.accepted = 0
         self._open: set[asyncio.StreamWriter] = set()
         self._carrying: set[asyncio.Task[None]] = set()
 
@@ -30,6 +34,7 @@ class SilentLine:
         self._is_silent = False
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
         server_reader, server_writer = await asyncio.open_unix_connection(self._server_path)
         self._open |= {writer, server_writer}
         if self._is_silent:

@@ -133,3 +133,19 @@ async def test_a_connection_that_died_in_silence_is_replaced_and_the_loss_report
             await heals(a, "room:1")
             await a.until_last_of("room:1", b"healed")
         await redis.aclose()
+
+
+async def test_a_new_connection_is_given_time_to_receive_a_probe(redis_url: str, tmp_path: Path) -> None:
+    """Where each probe that is not there yet gave up the newest connection too, a line that is back was of no use."""
+    async with silent_line(redis_url, tmp_path / "line.sock") as line:
+        redis = open_redis(line.url, client_name="silent")
+        async with receiving_nodes(RedisBackplane(redis, "a", probe_every_s=0.1)) as (a,):
+            for _ in range(5):
+                line.fall_silent(for_good=True)
+                await until_health_is(a, False)
+                line.speak()
+                before = line.accepted
+                await until_health_is(a, True)
+                # One for the publisher and one for the subscriptions, and one that was begun in the silence.
+                assert line.accepted - before <= 3
+        await redis.aclose()
