@@ -92,6 +92,7 @@ class Fanout:
     async def publish(self, emissions: Sequence[Emission], signals: Sequence[Signal] = ()) -> None:
         """Sends the pushes and signals of a committed change, in the given order for each room.
 
+        Changes that were committed at the same time are published in any order, on one node too.
         A backplane that is away is no error: this node's own sessions are served at once, and all others get a
         `resync` when the backplane is back.
         """

@@ -17,6 +17,8 @@ class ReferenceClient:
         self._conversations: dict[str, dict[str, Any]] = {}
         self._order: list[str] = []
         self._messages: dict[str, dict[int, dict[str, Any]]] = {}
+        self._early: dict[tuple[str, int], dict[str, Any]] = {}
+        """Messages that arrived before one with a lower seq, which was sent at the same time."""
         self._posts: dict[str, dict[str, Any]] = {}
         self._appliers: Mapping[str, Callable[[dict[str, Any]], None]] = {
             "message:created": self._message_created,
@@ -66,12 +68,16 @@ class ReferenceClient:
         self._appliers[name](data)
 
     def _message_created(self, data: dict[str, Any]) -> None:
+        """Takes messages in the order of their seq; one with a gap below it waits until the gap is filled."""
         message = deepcopy(data["message"])
         conversation = self._conversations[message["conversation_id"]]
+        if message["seq"] > conversation["last_seq"]:
+            self._early[conversation["id"], message["seq"]] = message
+        while (due := self._early.pop((conversation["id"], conversation["last_seq"] + 1), None)) is not None:
+            self._take(conversation, due)
+
+    def _take(self, conversation: dict[str, Any], message: dict[str, Any]) -> None:
         seq = message["seq"]
-        if seq <= conversation["last_seq"]:
-            return
-        assert seq == conversation["last_seq"] + 1, f"a gap: {seq} after {conversation['last_seq']}"
         self._messages[conversation["id"]][seq] = message
         conversation["last_seq"], conversation["last_message"] = seq, message
         self._move(conversation, message["sender"]["id"], seq, seq)  # its author has read it

@@ -59,6 +59,14 @@ class Watcher:
         heard = [push for push in self.device.heard[self._applied :] if push.name not in SIGNS_OF_CAUTION]
         return sorted(push.name for push in heard if not self._client.knows(push.name, push.data))
 
+    def heard_seqs(self) -> dict[str, list[int]]:
+        """The seqs of all messages received, by conversation, in the order in which they arrived."""
+        seqs: dict[str, list[int]] = {}
+        for push in self.device.heard:
+            if push.name == SENT:
+                seqs.setdefault(push.data["message"]["conversation_id"], []).append(push.data["message"]["seq"])
+        return seqs
+
     async def until_told(self, count: int) -> None:
         async with asyncio.timeout(WITHIN_S):
             while len(self.names_of_news()) < count:
@@ -197,6 +205,19 @@ async def test_what_was_known_and_what_was_told_is_what_is(server: RunningServer
         assert watcher.names_of_news() == sorted(names)
         fresh = await ReferenceClient.read(watcher.person)
         assert (watcher.state, watcher.order) == (fresh.state, fresh.order)
+        assert all(seqs == sorted(seqs) for seqs in watcher.heard_seqs().values()), "sent one after the other"
+
+
+async def test_messages_sent_at_the_same_time_may_arrive_in_any_order(server: RunningServer) -> None:
+    stage = await set_stage(server, server, "law.order")
+    watcher = stage.watchers[0]
+    before = await ReferenceClient.read(watcher.person)
+    for person in (stage.world.me, stage.world.friend, stage.world.me):
+        await person.do("/chat", "message:send", {**stage.conversation, "text": "A message"})
+    await watcher.until_told(3)
+    for push in reversed(watcher.device.heard[-3:]):
+        before.apply(push.name, push.data)
+    assert before.state == (await ReferenceClient.read(watcher.person)).state
 
 
 @pytest.mark.parametrize("seed", range(3))
