@@ -82,7 +82,9 @@ class PostQueries(Protocol):
 
     async def like_post(self, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
 
-    async def unlike_post(self, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
+    async def unlike_post(self, *, post_id: PostId, user_id: UserId) -> bool | None:
+        """None when there was no like."""
+        ...
 
     async def list_likers(
         self, *, viewer_id: UserId, post_id: PostId, before: LikeId, page_size: int

@@ -63,12 +63,13 @@ async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment
 
 async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
     comment = await _read_comment(ctx, CommentId(cmd.comment_id))
-    post = await _read_post(ctx, comment.post_id)
-    # Authors can delete their own comment even if the post is hidden from them since.
-    if not may_delete_comment(author=comment.viewer, post_author=post.viewer):
-        require_visible(may_see_content(post.viewer, post.visibility) and _is_shown(comment))
-        require_allowed(False)
-    await ctx.db.posts.lock_post(post_id=post.id)
+    # Authors can delete their own comment even if the post is hidden from them since, or deleted.
+    if not comment.viewer.is_self:
+        post = await _read_post(ctx, comment.post_id)
+        if not may_delete_comment(author=comment.viewer, post_author=post.viewer):
+            require_visible(may_see_content(post.viewer, post.visibility) and _is_shown(comment))
+            require_allowed(False)
+    await ctx.db.posts.lock_post(post_id=comment.post_id)
     await ctx.db.comments.delete_comment(comment_id=comment.id)
     return Outcome(NOTHING)
 

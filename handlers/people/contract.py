@@ -164,12 +164,11 @@ USER_UNFOLLOW = Command(
     namespace=NAMESPACE,
     payload=NamedUser,
     ack=Following,
-    effect="Stops following a user.",
+    effect="Stops following a user; the answer is the same for a hidden user, and for an id of nobody.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
-    errors=(NOT_FOUND,),
     routes=(
         Route("DELETE", "/users/{user_id}/follow"),
         Route("DELETE", "/users/{caller_id}/follows/{user_id}"),
@@ -197,12 +196,14 @@ USER_UNBLOCK = Command(
     namespace=NAMESPACE,
     payload=NamedUser,
     ack=Blocking,
-    effect="Removes a block; the follows that it ended stay ended.",
+    effect=(
+        "Removes the caller's block, whoever blocked first; the follows that it ended stay ended. The answer is the "
+        "same for a hidden user, and for an id of nobody."
+    ),
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
-    errors=(NOT_FOUND,),
     routes=(Route("DELETE", "/users/{user_id}/block"),),
 )
 

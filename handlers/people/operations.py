@@ -92,9 +92,7 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
 
 
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
-    other_id = UserId(cmd.user_id)
-    await _visible_relation(ctx, other_id)
-    await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=other_id)
+    await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=UserId(cmd.user_id))
     return Outcome(Following(following=False))
 
 
@@ -110,9 +108,7 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
 
 
 async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
-    other_id = UserId(cmd.user_id)
-    await _visible_relation(ctx, other_id)
-    await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=other_id)
+    await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=UserId(cmd.user_id))
     return Outcome(Blocking(blocked=False))
 
 

@@ -97,6 +97,14 @@ class LikeAck(Model):
     like_count: int
 
 
+class UnlikeAck(Model):
+    """`like_count` is absent where the caller does not see the post, and where there is none."""
+
+    post_id: WireId
+    liked: Literal[False] = False
+    like_count: int | None = None
+
+
 class PostCreatedData(Model):
     post_id: WireId
     author_id: WireId
@@ -189,13 +197,12 @@ POST_UNLIKE = Command(
     name="post:unlike",
     namespace=NAMESPACE,
     payload=NamedPost,
-    ack=LikeAck,
-    effect="Removes a like.",
+    ack=UnlikeAck,
+    effect="Removes the caller's like, whatever became of the post; the answer is the same where there was none.",
     repeat=Repeat.SETS_STATE,
     works_on=Unit.STATEMENTS,
     rate=_LIKES,
     example={"post_id": EXAMPLE_ID},
-    errors=(NOT_FOUND,),
     routes=(
         Route("DELETE", "/posts/{post_id}/likes"),
         Route("DELETE", "/posts/{post_id}/like"),

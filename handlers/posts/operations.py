@@ -16,6 +16,7 @@ from handlers.posts.contract import (
     NamedPost,
     PostAck,
     PostCreatedData,
+    UnlikeAck,
     UpdatePost,
 )
 from handlers.posts.models import Post
@@ -89,13 +90,14 @@ async def like_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
     return Outcome(LikeAck(post_id=post_id, liked=True, like_count=row.like_count))
 
 
-async def unlike_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
+async def unlike_post(ctx: Context, cmd: NamedPost) -> Outcome[UnlikeAck]:
+    """Needs no access to the post: a like can be taken back after a block, an unfollow or a deletion."""
     post_id = PostId(cmd.post_id)
-    await _visible_post(ctx, post_id)
-    row = await ctx.db.posts.unlike_post(post_id=post_id, user_id=ctx.user_id)
-    if row is None:
-        raise CommandError(NOT_FOUND)
-    return Outcome(LikeAck(post_id=post_id, liked=False, like_count=row.like_count))
+    await ctx.db.posts.unlike_post(post_id=post_id, user_id=ctx.user_id)
+    row = await ctx.db.posts.read_post(viewer_id=ctx.user_id, post_id=post_id)
+    if row is None or not may_see_content(row.viewer, row.visibility):
+        return Outcome(UnlikeAck(post_id=post_id))
+    return Outcome(UnlikeAck(post_id=post_id, like_count=row.like_count))
 
 
 async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:

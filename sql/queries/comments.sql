@@ -40,15 +40,14 @@ FROM comments c
 WHERE c.author_id = :author_id AND c.client_id = :client_id;
 
 -- name: read_comment(viewer_id, comment_id)^
--- One comment, deleted or not, of a post that is not deleted. The caller checks access.
--- comments_pkey, posts_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
+-- One comment, deleted or not, also of a deleted post. The caller checks access.
+-- comments_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
 SELECT comment.*, author.*, r.*
 FROM comments c
-JOIN posts p ON p.id = c.post_id
 CROSS JOIN LATERAL comment_row(c) comment
 CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
-WHERE c.id = :comment_id AND p.deleted_at IS NULL;
+WHERE c.id = :comment_id;
 
 -- name: list_comments(viewer_id, post_id, before, page_size)
 -- A page of the comments on the post itself, newest first, without authors with a block in either direction.

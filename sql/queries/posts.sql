@@ -86,11 +86,11 @@ FROM posts p
 WHERE p.id = :post_id AND p.author_id = :author_id;
 
 -- name: lock_post(post_id)$
--- Locks a post until the transaction ends, so that changes of its comments are serialized.
--- posts_pkey; 0 or 1 row, none for a deleted post.
+-- Locks a post, deleted or not, until the transaction ends, so that changes of its comments are serialized.
+-- posts_pkey; 0 or 1 row.
 SELECT p.id
 FROM posts p
-WHERE p.id = :post_id AND p.deleted_at IS NULL
+WHERE p.id = :post_id
 FOR NO KEY UPDATE;
 
 -- name: like_post(post_id, user_id)^
@@ -117,26 +117,19 @@ SELECT false, p.like_count
 FROM posts p
 WHERE p.id = :post_id AND p.deleted_at IS NULL AND NOT EXISTS (SELECT FROM liked);
 
--- name: unlike_post(post_id, user_id)^
--- Removes a like; the counter changes only with the row. post_likes_pkey, posts_pkey;
--- one row, none for a deleted post.
+-- name: unlike_post(post_id, user_id)$
+-- Removes a like, also of a deleted post; the counter changes only with the row. post_likes_pkey, posts_pkey;
+-- one row if there was a like.
 WITH unliked AS (
     DELETE FROM post_likes
     WHERE post_id = :post_id AND user_id = :user_id
     RETURNING post_id
-), counted AS (
-    UPDATE posts
-    SET like_count = like_count - 1
-    FROM unliked
-    WHERE posts.id = unliked.post_id
-    RETURNING posts.like_count
 )
-SELECT true AS changed, counted.like_count
-FROM counted
-UNION ALL
-SELECT false, p.like_count
-FROM posts p
-WHERE p.id = :post_id AND p.deleted_at IS NULL AND NOT EXISTS (SELECT FROM unliked);
+UPDATE posts
+SET like_count = like_count - 1
+FROM unliked
+WHERE posts.id = unliked.post_id
+RETURNING true;
 
 -- name: list_likers(viewer_id, post_id, before, page_size)
 -- A page of the users who like a post, the latest like first, without a block in either direction.

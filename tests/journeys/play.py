@@ -131,7 +131,7 @@ class Play:
         if post_id is None:
             return
         answer, sent_at_s, acked_at_s = await self._call(member, POSTS, name, {"post_id": post_id})
-        allowed = self._may_see(member, post_id, sent_at_s, acked_at_s)
+        allowed = {True} if name == "post:unlike" else self._may_see(member, post_id, sent_at_s, acked_at_s)
         if self._record.judge(f"{name} of {post_id} by {member.id}", answer, allowed, "not_found"):
             self._record.likes[post_id, member.id] = answer["data"]["liked"]
 
@@ -189,7 +189,8 @@ class Play:
         kind = self._random.choice(_CHANGES["blocks" if blocks else "follows" if follows else "nothing"])
         answer, sent_at_s, acked_at_s = await self._call(member, USERS, f"user:{kind}", {"user_id": other.id})
         code = "conflict" if blocks and kind == "follow" and not is_blocked else "not_found"
-        allowed = {not is_blocked and not (kind == "follow" and blocks)}
+        takes_back = kind in ("unfollow", "unblock")
+        allowed = {takes_back or (not is_blocked and not (kind == "follow" and blocks))}
         if self._record.judge(f"user:{kind} of {other.id} by {member.id}", answer, allowed, code):
             relations.change(kind, member.id, other.id, sent_at_s=sent_at_s, acked_at_s=acked_at_s)
 

@@ -128,17 +128,19 @@ $("composer").addEventListener("submit", async (event) => {
 function postView(post) {
   let liked = post.viewer?.liked ?? false;
   const like = element("button", {}, "");
-  const draw = (count) => {
+  let count = post.like_count;
+  const draw = () => {
     like.textContent = `${liked ? "♥" : "♡"} ${count}`;
     like.classList.toggle("liked", liked);
     like.setAttribute("aria-label", `${liked ? "Unlike" : "Like"}, ${count} so far`);
   };
-  draw(post.like_count);
+  draw();
   like.addEventListener("click", async () => {
     try {
       const answer = await socket.call("/posts", liked ? "post:unlike" : "post:like", { post_id: post.id });
       liked = answer.liked;
-      draw(answer.like_count);
+      count = answer.like_count ?? count - 1; // absent where the post was hidden or deleted since
+      draw();
     } catch (error) {
       fail(error);
     }
