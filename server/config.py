@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from realtime.engine.http.origins import ANY_ORIGIN, read_allowed_origin
 
-_ORIGIN = re.compile(r"\*|https?://[^/?#@\s]+")
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 Commas = NoDecode  # lists in the environment are separated by commas, not written as JSON
 
@@ -105,12 +105,19 @@ class Settings(BaseSettings):
     rate_limit_factor: float = Field(1.0, gt=0, description="Multiplies every rate limit; raise it for load tests.")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], Commas] = Field(
         (),
-        description="Networks whose `X-Forwarded-For` header is trusted, as `10.0.0.0/8,::1/128`; empty: none.",
+        description="Networks of proxies whose forwarding headers are trusted, as `10.0.0.0/8,::1/128`; empty: none.",
+    )
+    forwarded_header: str = Field(
+        "X-Forwarded-For",
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="The one header in which trusted proxies name the client: `X-Forwarded-For`, `Forwarded` (RFC "
+        "7239), or another that holds its address, as `CF-Connecting-IP`.",
     )
     allowed_origins: Annotated[tuple[str, ...], Commas] = Field(
         (),
-        description="Origins of web pages that may open sockets and call REST, as "
-        "`https://a.example,https://b.example`; `*`: all; empty: only pages of this server.",
+        description="Origins of web pages and apps that may open sockets and call REST, as `https://a.example`, "
+        "`https://*.a.example`, `http://localhost:*`, `capacitor://localhost`, with commas between them; `*`: all; "
+        "empty: only pages of this server.",
     )
 
     ping_interval_ms: int = Field(
@@ -229,11 +236,11 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _read_origins(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        origins = tuple(item.rstrip("/").lower() for item in _items(value))
-        if any(_ORIGIN.fullmatch(origin) is None for origin in origins):
-            raise ValueError("must be origins like https://a.example (a scheme and a host, no path), or *")
+        given = _items(value) if isinstance(value, str) else value
+        origins = tuple(re.sub("(?<!/)/$", "", item.lower()) for item in given)
+        for origin in origins:
+            if origin != ANY_ORIGIN:
+                read_allowed_origin(origin)
         return origins
 
 

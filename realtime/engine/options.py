@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from realtime.engine.http.peer import Network
+from realtime.engine.http.origins import OriginPolicy
+from realtime.engine.http.proxies import TrustedProxies
 from realtime.engine.protocol import packets
 from realtime.engine.protocol.codec import Codec
 
@@ -16,9 +17,9 @@ class EngineOptions:
     `max_packet_bytes` bounds a packet, a WebSocket message and a polling body; `max_unread_bytes` what a client may
     leave unread before it is disconnected as a slow consumer. A connection without a session is closed
     `connect_timeout_ms` after it was opened. A client that sends more than `max_frames_per_s` WebSocket frames, of any
-    kind, is disconnected as a flood. `allowed_origins` are those of foreign pages; pages of the same host are always
-    allowed, "*" allows all. Forwarding headers are believed from `trusted_proxies` only. `codec` encodes all packets on
-    this path. Every sid begins with `sid_prefix`, by which a load balancer finds the node of a polling client.
+    kind, is disconnected as a flood. `origins` says whose pages may connect, `proxies` whose forwarding headers are
+    believed. `codec` encodes all packets on this path, which is served without its last slash too. Every sid begins
+    with `sid_prefix`, by which a load balancer finds the node of a polling client.
     """
 
     path: str = "/socket.io/"
@@ -29,7 +30,7 @@ class EngineOptions:
     max_unread_bytes: int = 1024 * 1024
     connect_timeout_ms: int = 45_000
     max_frames_per_s: int = 50_000
-    allowed_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[Network, ...] = ()
+    origins: OriginPolicy = field(default_factory=OriginPolicy)
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     namespaces: tuple[str, ...] = ()
     sid_prefix: str = ""

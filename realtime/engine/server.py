@@ -18,9 +18,9 @@ from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.connections.upgrade_probe import RejectedUpgrade, UpgradeProbe
 from realtime.engine.drain_state import DrainState
 from realtime.engine.http import responses
-from realtime.engine.http.peer import origin_allowed, peer_address
 from realtime.engine.http.request_head import RequestHead
 from realtime.engine.http.responses import BadRequest
+from realtime.engine.http.sharing import preflight, share_with_page
 from realtime.engine.options import EngineOptions
 from realtime.engine.polling import PollingTransport
 from realtime.engine.protocol.frames import OPEN, Outgoing
@@ -126,7 +126,7 @@ class SocketEngine:
             and query.get("transport") == "websocket"
             and "sid" not in query
             and is_opening_handshake(head.headers)
-            and origin_allowed(head, self._options.allowed_origins, self._options.trusted_proxies)
+            and self._options.origins.allows(head)
         )
 
     def open_connection(
@@ -144,7 +144,7 @@ class SocketEngine:
     async def _open_if_admitted(
         self, head: RequestHead, transport: asyncio.Transport, early: bytes, on_refused: Callable[[], None]
     ) -> None:
-        peer = peer_address(head, self._options.trusted_proxies)
+        peer = self._options.proxies.client_address(head)
         user_agent = head.headers.get(hdrs.USER_AGENT)
         refusal: HandshakeRefusal | None = _DRAINING
         try:
@@ -164,7 +164,9 @@ class SocketEngine:
             self._open_on_socket(accept_handshake(head.headers, transport, self._sockets, early), peer, user_agent)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        if not origin_allowed(request, self._options.allowed_origins, self._options.trusted_proxies):
+        origins = self._options.origins
+        if not origins.allows(request):
+            origins.log_refusal(request)
             return responses.bad_request(BadRequest.FORBIDDEN)
         task = asyncio.current_task(self._sockets.loop)
         assert task is not None
@@ -174,12 +176,12 @@ class SocketEngine:
         finally:
             self._connections.remove_request(task)
         if response is not self._upgraded:
-            responses.share_with_page(response, request.headers.get("Origin"))
+            share_with_page(response, request.headers.get("Origin"), origins)
         return response
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         if request.method == "OPTIONS":
-            return responses.preflight()
+            return preflight(request, methods=("GET", "POST"), headers=("Content-Type", "Authorization"))
         query = request.query
         if query.get("EIO") != "4":
             return responses.bad_request(BadRequest.UNSUPPORTED_VERSION)
@@ -214,7 +216,7 @@ class SocketEngine:
         return await self._polling_requests.post(request, entry)
 
     async def _handshake(self, request: web.Request, transport: TransportName) -> web.StreamResponse:
-        peer = peer_address(request, self._options.trusted_proxies)
+        peer = self._options.proxies.client_address(request)
         user_agent = request.headers.get("User-Agent")
         refusal: HandshakeRefusal | None = None
         if not self._drain_state.is_draining:

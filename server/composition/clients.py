@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 
 from realtime.engine.connections.session_manager import SessionManager
-from realtime.engine.http.peer import peer_address
+from realtime.engine.http.origins import OriginPolicy
+from realtime.engine.http.proxies import TrustedProxies
 from realtime.engine.options import EngineOptions
 from realtime.engine.protocol import msgpack_packets
 from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
@@ -23,7 +23,7 @@ from server.composition.messaging import Messaging
 from server.composition.pipeline import Pipeline
 from server.composition.storage import Storage
 from server.monitoring.health import Health, readiness
-from server.transports.cors import share_api_with_pages
+from server.transports.cors import SharedApi
 from server.transports.http_server import HttpServer
 from server.transports.long_polling import LongPolling
 from server.transports.page import attach_page
@@ -96,11 +96,12 @@ def build_clients(
         max_part_bytes=settings.max_unread_bytes // 2,
     )
     sessions = SessionManager(policy=sockets, hub=messaging.hub, recovery=recovery)
+    proxies = TrustedProxies(settings.trusted_proxies, address_header=settings.forwarded_header)
+    origins = OriginPolicy(settings.allowed_origins, proxies)
     engines = [
         SocketEngine(sessions=sessions, options=options, drain_state=node.drain_state)
-        for options in _engine_options(node)
+        for options in _engine_options(node, origins, proxies)
     ]
-    address_of = partial(peer_address, trusted_proxies=settings.trusted_proxies)
     long_polling = LongPolling(
         registry=node.registry,
         drain_state=node.drain_state,
@@ -108,7 +109,7 @@ def build_clients(
         authenticator=accounts.authenticator,
         membership=messaging.membership,
         limiter=pipeline.limiter,
-        peer_address=address_of,
+        peer_address=proxies.client_address,
         rate_limit_factor=settings.rate_limit_factor,
     )
     checks = readiness(storage.reserved_units, messaging.backplane, node.drain_state)
@@ -116,19 +117,19 @@ def build_clients(
         registry=node.registry,
         dispatcher=pipeline.dispatcher,
         authenticator=accounts.authenticator,
-        peer_address=address_of,
+        peer_address=proxies.client_address,
         max_body_bytes=settings.max_packet_bytes,
         body_timeout_s=settings.body_timeout_s,
     )
     http_server = HttpServer(
         engines,
         [
+            SharedApi(origins).attach,
             Health(checks, node.metrics, VERSION).attach,
             attach_page,
             long_polling.attach,
             rest.attach,  # last: it answers every other path below its prefixes with an error
         ],
-        [share_api_with_pages(settings.allowed_origins, settings.trusted_proxies)],
         host=settings.host,
         port=settings.port,
         max_body_bytes=settings.max_packet_bytes,
@@ -138,7 +139,7 @@ def build_clients(
     return Clients(recovery, migration, engines, long_polling, http_server)
 
 
-def _engine_options(node: NodeContext) -> Sequence[EngineOptions]:
+def _engine_options(node: NodeContext, origins: OriginPolicy, proxies: TrustedProxies) -> Sequence[EngineOptions]:
     """One engine for JSON and one for msgpack, with the same limits."""
     settings = node.settings
     json_options = EngineOptions(
@@ -148,8 +149,8 @@ def _engine_options(node: NodeContext) -> Sequence[EngineOptions]:
         max_unread_bytes=settings.max_unread_bytes,
         connect_timeout_ms=settings.socket_connect_timeout_ms,
         max_frames_per_s=settings.max_frames_per_s,
-        allowed_origins=settings.allowed_origins,
-        trusted_proxies=settings.trusted_proxies,
+        origins=origins,
+        proxies=proxies,
         namespaces=node.registry.namespaces,
         sid_prefix=f"{node.node_id}.",
     )

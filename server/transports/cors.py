@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable
 
-from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp import hdrs, web
 
-from realtime.engine.http.peer import Network, origin_allowed
+from realtime.engine.http.origins import OriginPolicy
+from realtime.engine.http.sharing import preflight, share_with_page
 from server.transports.rest import API_PREFIXES, IDEMPOTENCY_HEADER
 
-PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {IDEMPOTENCY_HEADER}",
-    "Access-Control-Max-Age": "86400",
-}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+HEADERS = ("Authorization", "Content-Type", IDEMPOTENCY_HEADER)
 
 _API_PATHS = tuple(f"{prefix}/" for prefix in API_PREFIXES)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def share_api_with_pages(allowed_origins: Collection[str], trusted_proxies: Sequence[Network]) -> Middleware:
+class SharedApi:
     """Answers preflight requests, and adds the CORS headers to answers for pages of allowed origins.
 
     Requests from other pages are answered too, without the headers: the browser withholds the answer from the page.
     Such a page cannot act for a user, since callers authenticate by a token and not by a cookie.
     """
 
-    @web.middleware
-    async def share(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if not request.path.startswith(_API_PATHS):
-            return await handler(request)
-        origin = request.headers.get("Origin")
-        allowed = origin is not None and origin_allowed(request, allowed_origins, trusted_proxies)
-        response: web.StreamResponse
-        if allowed and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            response = web.Response(status=204, headers=PREFLIGHT)
-        else:
-            response = await handler(request)
-        response.headers["Vary"] = "Origin"
-        if allowed and origin is not None:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
-        return response
+    def __init__(self, origins: OriginPolicy) -> None:
+        self._origins = origins
 
-    return share
+    def attach(self, app: web.Application) -> None:
+        app.middlewares.append(self._answer_preflight)
+        # At the moment of sending, so that answers to requests that failed have the headers too.
+        app.on_response_prepare.append(self._share)
+
+    @web.middleware
+    async def _answer_preflight(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        is_preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if is_preflight and request.path.startswith(_API_PATHS) and self._origins.allows(request):
+            return preflight(request, methods=METHODS, headers=HEADERS)
+        return await handler(request)
+
+    async def _share(self, request: web.Request, response: web.StreamResponse) -> None:
+        if not request.path.startswith(_API_PATHS):
+            return
+        is_allowed = self._origins.allows(request)
+        if not is_allowed:
+            self._origins.log_refusal(request)
+        share_with_page(response, request.headers.get(hdrs.ORIGIN) if is_allowed else None, self._origins)
+        if is_allowed and hdrs.ORIGIN in request.headers:
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = hdrs.RETRY_AFTER

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from socket import socket
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from realtime.engine.acceptor import EngineAcceptor
 from realtime.engine.http.listening_socket import listen
@@ -46,7 +45,6 @@ class HttpServer:
         self,
         engines: Sequence[SocketEngine],
         routes: Sequence[Callable[[web.Application], None]],
-        middlewares: Sequence[Middleware],
         *,
         host: str,
         port: int,
@@ -54,7 +52,7 @@ class HttpServer:
         body_timeout_s: float,
         shutdown_timeout_s: float,
     ) -> None:
-        app = web.Application(client_max_size=max_body_bytes, middlewares=middlewares)
+        app = web.Application(client_max_size=max_body_bytes)
         for attach in (*(engine.attach for engine in engines), *routes):
             attach(app)
         self._engines = engines

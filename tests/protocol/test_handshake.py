@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from realtime.engine.http.origins import OriginPolicy
 from realtime.engine.session.policy import HandshakeRefusal
 from tests.protocol.echo_server import EchoServer, echo_server
 from tests.protocol.raw_client import QUERY, raw_http, raw_polling, raw_socket
@@ -87,25 +88,25 @@ async def test_a_page_of_the_same_host_is_allowed_without_a_list() -> None:
 
 
 async def test_a_listed_page_is_allowed_and_may_read_the_answer() -> None:
-    async with echo_server(allowed_origins=(FOREIGN,)) as server:
+    async with echo_server(origins=OriginPolicy((FOREIGN,))) as server:
         status, _, headers = await _get(server, QUERY + "polling", Origin=FOREIGN)
         assert (status, headers["Access-Control-Allow-Origin"]) == (200, FOREIGN)
 
 
 async def test_a_star_allows_every_page() -> None:
-    async with echo_server(allowed_origins=("*",)) as server:
+    async with echo_server(origins=OriginPolicy(("*",))) as server:
         status, _, _ = await _get(server, QUERY + "polling", Origin=FOREIGN)
         assert status == 200
 
 
 async def test_an_error_can_be_read_by_an_allowed_page() -> None:
-    async with echo_server(allowed_origins=(FOREIGN,)) as server:
+    async with echo_server(origins=OriginPolicy((FOREIGN,))) as server:
         _, _, headers = await _get(server, QUERY + "polling&sid=nobody", Origin=FOREIGN)
         assert headers["Access-Control-Allow-Origin"] == FOREIGN
 
 
 async def test_a_preflight_of_an_allowed_page_is_answered() -> None:
-    async with echo_server(allowed_origins=(FOREIGN,)) as server, ClientSession() as http:
+    async with echo_server(origins=OriginPolicy((FOREIGN,))) as server, ClientSession() as http:
         async with http.options(f"{server.url}{QUERY}polling", headers={"Origin": FOREIGN}) as answer:
             assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, FOREIGN)
 

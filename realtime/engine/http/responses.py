@@ -45,23 +45,5 @@ def refused(refusal: HandshakeRefusal) -> web.Response:
     return response
 
 
-def preflight() -> web.Response:
-    return web.Response(
-        status=204,
-        headers={
-            "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Content-Type, Authorization",
-            "Access-Control-Max-Age": "86400",
-        },
-    )
-
-
-def share_with_page(response: web.StreamResponse, origin: str | None) -> None:
-    """Lets a page of another, allowed origin read the response."""
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
-
-
 def _json(status: int, body: dict[str, object]) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")

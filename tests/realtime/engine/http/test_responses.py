@@ -6,9 +6,7 @@ from realtime.engine.http.responses import (
     BadRequest,
     bad_request,
     poll_answer,
-    preflight,
     refused,
-    share_with_page,
     too_large,
 )
 from realtime.engine.session.policy import HandshakeRefusal
@@ -31,15 +29,3 @@ def test_a_body_that_was_not_read_ends_its_http_connection() -> None:
 
 def test_a_poll_is_never_kept_by_a_cache() -> None:
     assert poll_answer(b"2").headers["Cache-Control"] == "no-store"
-
-
-def test_a_page_may_read_what_its_origin_is_named_on() -> None:
-    answer = preflight()
-    share_with_page(answer, "https://a.example")
-    assert (answer.headers["Access-Control-Allow-Origin"], answer.headers["Vary"]) == ("https://a.example", "Origin")
-
-
-def test_nothing_is_shared_without_a_page() -> None:
-    answer = preflight()
-    share_with_page(answer, None)
-    assert "Access-Control-Allow-Origin" not in answer.headers
