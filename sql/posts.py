@@ -11,6 +11,7 @@ class PostRow(NamedTuple):
     """A post as one viewer gets it; `viewer` is the viewer's relation to its author."""
 
     id: PostId
+    version: int
     kind: str
     text: str
     link: str | None
@@ -24,6 +25,12 @@ class PostRow(NamedTuple):
     author: CardRow
     viewer: RelationRow
     viewer_liked: bool
+
+
+class UpdatedPostRow(NamedTuple):
+    version: int
+    changed: bool
+    """False when the post had these values before."""
 
 
 class LikeRow(NamedTuple):
@@ -70,7 +77,7 @@ class PostQueries(Protocol):
 
     async def update_post(
         self, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None
-    ) -> bool | None:
+    ) -> UpdatedPostRow | None:
         """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted."""
         ...
 

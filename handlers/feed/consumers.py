@@ -1,22 +1,41 @@
-"""The home feed's reactions to Facts: adds posts to the lists of followers and pushes them to subscribed ones."""
+"""The home feed's reactions to Facts: adds posts to the lists of followers, and tells subscribed ones what changes."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from handlers.context import Context, Reaction
 from handlers.feature import Consumer, on
-from handlers.feed.contract import FEED_NEW, TOPIC, NewPost
+from handlers.feed.contract import (
+    FEED_NEW,
+    FEED_REMOVED,
+    NAMESPACE,
+    REMOVED_POSTS_MAX,
+    TOPIC,
+    NewPost,
+    RemovedPosts,
+)
 from handlers.feed.position import position_of
-from handlers.people.contract import FOLLOW_CREATED, FollowData
-from handlers.posts.contract import POST_CREATED, PostCreatedData
+from handlers.people.contract import FOLLOW_CREATED, FOLLOW_ENDED, FollowData
+from handlers.posts.contract import (
+    POST_CHANGED,
+    POST_CREATED,
+    POST_DELETED,
+    POST_UPDATED,
+    PostAck,
+    PostFactData,
+    PostRemoved,
+)
 from handlers.posts.views import pushed_post_view
 from realtime.contract.emissions import ToTopic, emission
+from sql.feed import AuthorRow
 from sql.ids import MAX_ID, FollowId, PostId, UserId
 
 BATCH_SIZE = 1_000
 """Followers read by one statement, and lists written in one go."""
 
 
-async def fan_out(ctx: Context, created: PostCreatedData) -> Reaction:
+async def fan_out(ctx: Context, created: PostFactData) -> Reaction:
     """Delivers a post to its author's present followers, as the post is now; a post deleted meanwhile is skipped."""
     post_id, author_id = PostId(created.post_id), UserId(created.author_id)
     post = await ctx.db.posts.read_post(viewer_id=author_id, post_id=post_id)
@@ -33,19 +52,57 @@ async def fan_out(ctx: Context, created: PostCreatedData) -> Reaction:
     return Reaction(pushes=(emission(FEED_NEW, data, ToTopic(TOPIC, recipients)),) if recipients else ())
 
 
+async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
+    """Shows an edited post as it is now in the subscribed feeds of its author's followers; takes a deleted one out."""
+    post_id, author_id = PostId(changed.post_id), UserId(changed.author_id)
+    post = await ctx.db.posts.read_post(viewer_id=author_id, post_id=post_id)
+    author = await ctx.db.feed.read_author(author_id=author_id)
+    recipients = [] if author is None else await _followers(ctx, author_id, author)
+    if not recipients:
+        return Reaction()
+    to = ToTopic(TOPIC, recipients)
+    if post is None:
+        return Reaction(pushes=(emission(POST_DELETED, PostRemoved(post_id=post_id), to, namespace=NAMESPACE),))
+    if post.visibility == "private":
+        return Reaction(pushes=(emission(FEED_REMOVED, RemovedPosts(post_ids=[post_id]), to),))
+    data = PostAck(post=pushed_post_view(post))
+    return Reaction(pushes=(emission(POST_UPDATED, data, to, namespace=NAMESPACE),))
+
+
+async def tell_removal(ctx: Context, ended: FollowData) -> Reaction:
+    """Takes an author's posts out of the subscribed feed of a user who does not follow them any more."""
+    follower_id, author_id = UserId(ended.follower_id), UserId(ended.followed_id)
+    if await ctx.db.feed.followers_among(author_id=author_id, user_ids=[follower_id]):
+        return Reaction()
+    post_ids = await ctx.db.feed.newest_of_author(author_id=author_id, page_size=REMOVED_POSTS_MAX)
+    data = RemovedPosts(post_ids=list(post_ids))
+    return Reaction(pushes=(emission(FEED_REMOVED, data, ToTopic(TOPIC, [follower_id])),) if post_ids else ())
+
+
 async def _add_to_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[UserId]:
     """All followers. Their lists, where there are any, have the post now: later subscriptions find it there."""
     followers: list[UserId] = []
+    async for batch in _follower_batches(ctx, author_id):
+        ctx.services.meter.count("feed_lists_written", await ctx.services.feeds.push(batch, post_id))
+        followers += batch
+    return followers
+
+
+async def _followers(ctx: Context, author_id: UserId, author: AuthorRow) -> list[UserId]:
+    """Those to whom a push about this author's posts is offered; see `_subscribed_followers` for broadcasters."""
+    if author.is_broadcaster:
+        return await _subscribed_followers(ctx, author_id)
+    return [follower async for batch in _follower_batches(ctx, author_id) for follower in batch]
+
+
+async def _follower_batches(ctx: Context, author_id: UserId) -> AsyncIterator[list[UserId]]:
     before, is_last = FollowId(MAX_ID), False
     while not is_last:
         batch = await ctx.db.feed.follower_batch(author_id=author_id, before_follow_id=before, batch_size=BATCH_SIZE)
         is_last = len(batch) < BATCH_SIZE
         if batch:
             before = batch[-1].follow_id
-            owners = [follower.user_id for follower in batch]
-            ctx.services.meter.count("feed_lists_written", await ctx.services.feeds.push(owners, post_id))
-            followers += owners
-    return followers
+            yield [follower.user_id for follower in batch]
 
 
 async def _subscribed_followers(ctx: Context, author_id: UserId) -> list[UserId]:
@@ -66,4 +123,5 @@ async def delete_list(ctx: Context, data: FollowData) -> Reaction:
 
 
 FEED_FANOUT = Consumer("feed_fanout", (on(POST_CREATED, fan_out),))
+FEED_CHANGES = Consumer("feed_changes", (on(POST_CHANGED, tell_change), on(FOLLOW_ENDED, tell_removal)))
 FEED_FOLLOW = Consumer("feed_follow", (on(FOLLOW_CREATED, delete_list),))

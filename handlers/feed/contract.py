@@ -1,6 +1,7 @@
 """Commands and pushes of the home feed.
 
-Subscribe, then apply `feed:new` by the post's id. After a lost connection or a `resync`, subscribe again: its page is
+Subscribe, then apply `feed:new` and `post:updated` by the post's id and version, and take out what `feed:removed` and
+`post:deleted` name. After a lost connection or a `resync`, subscribe again: its page is
 complete as of now. `feed:sync` reads the posts between that page and what the client had.
 """
 
@@ -11,13 +12,15 @@ from handlers.posts.models import Post
 from realtime.contract.declarations import Command, Push, Repeat, Route, Unit
 from realtime.contract.errors import FORBIDDEN
 from realtime.contract.rate_limit import RateLimit
-from realtime.contract.wire import Empty, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload
+from realtime.contract.wire import Empty, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, WireId
 
 NAMESPACE = "/feed"
 TOPIC = "feed"
-"""Its subscribers get `feed:new`; also the scope of the `resync` after lost pushes."""
+"""Its subscribers get the pushes of the feed; also the scope of the `resync` after lost ones."""
 
 SYNC_ITEMS_MAX = 200
+REMOVED_POSTS_MAX = 500
+"""Of one author; more than that no client shows of one."""
 SYNC_WINDOW_DAYS = 7
 """For an older position, the answer has the newest posts and `truncated`."""
 
@@ -59,6 +62,10 @@ class MissedPosts(Model):
     truncated: bool
 
 
+class RemovedPosts(Model):
+    post_ids: list[WireId]
+
+
 class NewPost(Model):
     """A post of a user whom the receiver follows. `position` is the client's position once it has applied the post."""
 
@@ -71,7 +78,7 @@ FEED_SUBSCRIBE = Command(
     namespace=NAMESPACE,
     payload=SubscribeFeed,
     ack=FeedSnapshot,
-    effect="Subscribes this socket to `feed:new`, and answers the newest page of the home feed.",
+    effect="Subscribes this socket to the pushes of the home feed, and answers its newest page.",
     repeat=Repeat.READ,
     rate=_SUBSCRIPTIONS,
     example={"limit": 20},
@@ -83,7 +90,7 @@ FEED_UNSUBSCRIBE = Command(
     namespace=NAMESPACE,
     payload=Empty,
     ack=Nothing,
-    effect="Unsubscribes this socket from `feed:new`.",
+    effect="Unsubscribes this socket from the pushes of the home feed.",
     repeat=Repeat.READ,
     works_on=Unit.NONE,
     rate=_SUBSCRIPTIONS,
@@ -118,5 +125,12 @@ FEED_NEW = Push(
     name="feed:new",
     namespace=NAMESPACE,
     model=NewPost,
-    audience="SocketPolicy subscribed to the feed, of users who follow the author and may see the post.",
+    audience="Sockets subscribed to the feed, of users who follow the author and may see the post.",
+)
+
+FEED_REMOVED = Push(
+    name="feed:removed",
+    namespace=NAMESPACE,
+    model=RemovedPosts,
+    audience="Sockets subscribed to the feed, of a user who does not follow the author of these posts any more.",
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from handlers.feature import Feature, bind_command, bind_plain_command, bind_prepared_command
-from handlers.feed.consumers import FEED_FANOUT, FEED_FOLLOW
+from handlers.feed.consumers import FEED_CHANGES, FEED_FANOUT, FEED_FOLLOW
 from handlers.feed.contract import (
     FEED_NEW,
     FEED_PAGE,
+    FEED_REMOVED,
     FEED_SUBSCRIBE,
     FEED_SYNC,
     FEED_UNSUBSCRIBE,
@@ -30,7 +31,7 @@ FEATURE = Feature(
         bind_prepared_command(FEED_PAGE, load_home_list, read_page),
         bind_command(FEED_SYNC, sync),
     ),
-    pushes=(FEED_NEW,),
-    consumers=(FEED_FANOUT, FEED_FOLLOW),
+    pushes=(FEED_NEW, FEED_REMOVED),
+    consumers=(FEED_FANOUT, FEED_CHANGES, FEED_FOLLOW),
     polled_topics={NAMESPACE: (TOPIC,)},
 )

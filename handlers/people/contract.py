@@ -95,6 +95,7 @@ class FollowData(Model):
 
 
 FOLLOW_CREATED = Fact(name="follow.created", model=FollowData)
+FOLLOW_ENDED = Fact(name="follow.ended", model=FollowData)
 
 USER_ME = Command(
     name="user:me",
@@ -166,7 +167,6 @@ USER_UNFOLLOW = Command(
     ack=Following,
     effect="Stops following a user; the answer is the same for a hidden user, and for an id of nobody.",
     repeat=Repeat.SETS_STATE,
-    works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
     routes=(

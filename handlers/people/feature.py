@@ -20,5 +20,5 @@ FEATURE: Final = Feature(
         bind_command(contract.USER_FOLLOWERS, operations.list_followers),
         bind_command(contract.USER_FOLLOWING, operations.list_following),
     ),
-    facts=(contract.FOLLOW_CREATED,),
+    facts=(contract.FOLLOW_CREATED, contract.FOLLOW_ENDED),
 )

@@ -8,6 +8,7 @@ from handlers.limits import Limits
 from handlers.paging import cut_page, rows_wanted
 from handlers.people.contract import (
     FOLLOW_CREATED,
+    FOLLOW_ENDED,
     Blocking,
     FollowData,
     Following,
@@ -92,8 +93,10 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
 
 
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
-    await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=UserId(cmd.user_id))
-    return Outcome(Following(following=False))
+    other_id = UserId(cmd.user_id)
+    row = await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=other_id)
+    ended = (_follow_ended(ctx.user_id, other_id),) if row is not None and row.changed else ()
+    return Outcome(Following(following=False), facts=ended)
 
 
 async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
@@ -103,8 +106,10 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     if relation.is_self:
         raise CommandError(CONFLICT, "You cannot block yourself.")
     await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
-    await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
-    return Outcome(Blocking(blocked=True))
+    removed = await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
+    return Outcome(
+        Blocking(blocked=True), facts=tuple(_follow_ended(row.follower_id, row.followed_id) for row in removed)
+    )
 
 
 async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
@@ -131,6 +136,10 @@ async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> O
     )
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.follow_id)
     return Outcome(Page(items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
+
+
+def _follow_ended(follower_id: UserId, followed_id: UserId) -> RaisedFact:
+    return RaisedFact(FOLLOW_ENDED, FollowData(follower_id=follower_id, followed_id=followed_id))
 
 
 async def _visible_relation(ctx: Context, user_id: UserId) -> RelationRow:

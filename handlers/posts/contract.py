@@ -9,12 +9,14 @@ from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, mode
 from handlers.limits import LINK_CHARS, POST_CHARS
 from handlers.people.models import User
 from handlers.posts.models import Post
-from realtime.contract.declarations import Command, Fact, Repeat, Route, Unit
+from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import ClientId, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, TextRule, WireId
 
 NAMESPACE = "/posts"
+FEED_NAMESPACE = "/feed"
+"""Feeds that show a post get its pushes there."""
 EXAMPLE_ID = "185604284416000002"
 
 _READS = RateLimit(600, 60)
@@ -105,12 +107,18 @@ class UnlikeAck(Model):
     like_count: int | None = None
 
 
-class PostCreatedData(Model):
+class PostRemoved(Model):
+    post_id: WireId
+
+
+class PostFactData(Model):
     post_id: WireId
     author_id: WireId
 
 
-POST_CREATED = Fact(name="post.created", model=PostCreatedData)
+POST_CREATED = Fact(name="post.created", model=PostFactData)
+POST_CHANGED = Fact(name="post.changed", model=PostFactData)
+"""A post was edited or deleted."""
 
 POST_CREATE = Command(
     name="post:create",
@@ -145,7 +153,6 @@ POST_UPDATE = Command(
     ack=PostAck,
     effect="Changes the text or the visibility of the caller's own post.",
     repeat=Repeat.SETS_STATE,
-    works_on=Unit.STATEMENTS,
     rate=_WRITES,
     example={"post_id": EXAMPLE_ID, "text": "Hello again"},
     errors=(NOT_FOUND, FORBIDDEN),
@@ -159,7 +166,6 @@ POST_DELETE = Command(
     ack=Nothing,
     effect="Deletes the caller's own post, with its comments and likes.",
     repeat=Repeat.SETS_STATE,
-    works_on=Unit.STATEMENTS,
     rate=_WRITES,
     example={"post_id": EXAMPLE_ID},
     errors=(NOT_FOUND, FORBIDDEN),
@@ -221,4 +227,20 @@ POST_LIKERS = Command(
     example={"post_id": EXAMPLE_ID, "limit": 20},
     errors=(NOT_FOUND,),
     routes=(Route("GET", "/posts/{post_id}/likes"),),
+)
+
+POST_UPDATED = Push(
+    name="post:updated",
+    namespace=NAMESPACE,
+    also_in=(FEED_NAMESPACE,),
+    model=PostAck,
+    audience="Sockets subscribed to a feed that shows the post, in `/feed`: the post as it is after an edit.",
+)
+
+POST_DELETED = Push(
+    name="post:deleted",
+    namespace=NAMESPACE,
+    also_in=(FEED_NAMESPACE,),
+    model=PostRemoved,
+    audience="Sockets subscribed to a feed that shows the post, in `/feed`.",
 )

@@ -19,5 +19,6 @@ FEATURE: Final = Feature(
         bind_command(contract.POST_UNLIKE, operations.unlike_post),
         bind_command(contract.POST_LIKERS, operations.list_likers),
     ),
-    facts=(contract.POST_CREATED,),
+    pushes=(contract.POST_UPDATED, contract.POST_DELETED),
+    facts=(contract.POST_CREATED, contract.POST_CHANGED),
 )

@@ -20,10 +20,12 @@ class PostViewer(Model):
 class Post(Model):
     """A post. `viewer` is in answers only, never in a push.
 
+    `version` grows with each edit: of two copies the one with the larger version is newer.
     `media`, `tags` and `mentions` are empty until posts can have them; `edited_at_ms` is absent until the first edit.
     """
 
     id: WireId
+    version: int
     author: Card
     kind: Kind
     text: str

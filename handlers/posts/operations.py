@@ -8,6 +8,7 @@ from handlers.paging import cut_page, rows_wanted
 from handlers.people.models import User
 from handlers.people.views import user_view
 from handlers.posts.contract import (
+    POST_CHANGED,
     POST_CREATED,
     CreatePost,
     LikeAck,
@@ -15,7 +16,7 @@ from handlers.posts.contract import (
     ListPosts,
     NamedPost,
     PostAck,
-    PostCreatedData,
+    PostFactData,
     UnlikeAck,
     UpdatePost,
 )
@@ -38,7 +39,7 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
     )
     if row is None:
         return Outcome(PostAck(post=post_view(await _earlier_post(ctx, cmd))))
-    fact = RaisedFact(POST_CREATED, PostCreatedData(post_id=row.id, author_id=ctx.user_id))
+    fact = RaisedFact(POST_CREATED, PostFactData(post_id=row.id, author_id=ctx.user_id))
     return Outcome(PostAck(post=post_view(row)), facts=(fact,))
 
 
@@ -53,7 +54,8 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     )
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)
-    return Outcome(PostAck(post=post_view(row)))
+    facts = (_changed(ctx, post_id),) if updated is not None and updated.changed else ()
+    return Outcome(PostAck(post=post_view(row)), facts=facts)
 
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
@@ -62,7 +64,7 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     if deleted is None:
         await _visible_post(ctx, post_id)
         require_allowed(False)
-    return Outcome(NOTHING)
+    return Outcome(NOTHING, facts=(_changed(ctx, post_id),) if deleted else ())
 
 
 async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
@@ -111,6 +113,10 @@ async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
     )
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.like_id)
     return Outcome(Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
+
+
+def _changed(ctx: Context, post_id: PostId) -> RaisedFact:
+    return RaisedFact(POST_CHANGED, PostFactData(post_id=post_id, author_id=ctx.user_id))
 
 
 async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:

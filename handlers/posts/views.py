@@ -21,6 +21,7 @@ def pushed_post_view(row: PostRow) -> Post:
 def _post(row: PostRow, viewer: PostViewer | None) -> Post:
     return Post(
         id=row.id,
+        version=row.version,
         author=card_view(row.author),
         kind=row.kind,
         text=row.text,

@@ -121,7 +121,8 @@ class PositionAnnouncement(Generic[ModelT]):
 class Push(Generic[ModelT]):
     """A hint from server to client, delivered at most once; the same bytes for all recipients.
 
-    `audience` is one sentence for the documents: who receives it. A `volatile` push is never kept and never replayed.
+    `audience` is one sentence for the documents: who receives it. It may be sent in the namespaces `also_in` too. A
+    `volatile` push is never kept and never replayed.
     `position` is the announcement that follows a numbered push; None for a push without a number. A push
     `about_connection` is not given to long-polling clients: each of their requests carries a token, and its answer
     reports one that has expired or was revoked.
@@ -131,6 +132,7 @@ class Push(Generic[ModelT]):
     namespace: str
     model: type[ModelT]
     audience: str
+    also_in: tuple[str, ...] = ()
     volatile: bool = False
     position: PositionAnnouncement[ModelT] | None = None
     about_connection: bool = False

@@ -30,6 +30,7 @@ class Emission(NamedTuple):
     push: Push[Any]
     data: BaseModel
     to: ToRoom | ToTopic
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,14 @@ Signal = JoinRoom | RevokeLoginSessions
 """An instruction to all nodes about their sessions. Clients do not receive it."""
 
 
-def emission(push: Push[Any], data: BaseModel, to: ToRoom | ToTopic) -> Emission:
-    """Raises TypeError where the data is not of the push's model: a wrong shape fails in a test, not at a client."""
+def emission(push: Push[Any], data: BaseModel, to: ToRoom | ToTopic, *, namespace: str | None = None) -> Emission:
+    """A push in its own namespace, or in one that it declares beside it.
+
+    Raises TypeError where the data is not of the push's model, and ValueError for any other namespace: what is wrong
+    fails in a test, not at a client.
+    """
     if not isinstance(data, push.model):
         raise TypeError(f"{push.name} carries {push.model.__name__}, not {type(data).__name__}")
-    return Emission(push, data, to)
+    if namespace is not None and namespace not in push.also_in:
+        raise ValueError(f"{push.name} is not sent in {namespace}")
+    return Emission(push, data, to, namespace or push.namespace)

@@ -115,11 +115,11 @@ class Fanout:
                     self._deliver(channel, content)
 
     async def _address(self, emission: Emission) -> list[tuple[str, Envelope]]:
-        push, to = emission.push, emission.to
+        push, namespace, to = emission.push, emission.namespace, emission.to
         data = encode_model(emission.data)
         if isinstance(to, ToRoom):
             push_id = None if push.volatile else self._push_ids.make()
-            return [(room_names.room_channel(to.room), RoomPush(push.namespace, push.name, data, push_id))]
+            return [(room_names.room_channel(to.room), RoomPush(namespace, push.name, data, push_id))]
         by_channel: dict[str, Sequence[int]]
         try:
             by_node = await self._topic_registry.subscribers_by_node(to.topic, to.user_ids)
@@ -130,7 +130,7 @@ class Fanout:
         # id there, and gets the push only once.
         parts = [(set(part), None if push.volatile else self._push_ids.make()) for part in envelope.chunks(to.user_ids)]
         return [
-            (channel, TopicPush(push.namespace, push.name, data, to.topic, pack_ids(local), push_id))
+            (channel, TopicPush(namespace, push.name, data, to.topic, pack_ids(local), push_id))
             for channel, user_ids in by_channel.items()
             for part, push_id in parts
             if (local := [user_id for user_id in user_ids if user_id in part])

@@ -5,6 +5,8 @@
 
 CREATE TABLE posts (
     id bigint PRIMARY KEY DEFAULT make_id(),
+    -- Raised by each change of what the author wrote or chose, never by a counter.
+    version integer NOT NULL DEFAULT 1,
     author_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
     kind text NOT NULL DEFAULT 'text' CHECK (kind IN ('text', 'image', 'video', 'link', 'share')),
     text text NOT NULL,

@@ -75,6 +75,7 @@ $$;
 CREATE FUNCTION post_row(post posts)
     RETURNS TABLE (
         id bigint,
+        version integer,
         kind text,
         text text,
         link text,
@@ -90,6 +91,7 @@ CREATE FUNCTION post_row(post posts)
 AS $$
     SELECT
         post.id,
+        post.version,
         post.kind,
         post.text,
         post.link,

@@ -175,6 +175,14 @@ CROSS JOIN LATERAL (
 ORDER BY newest.id DESC
 LIMIT :id_limit;
 
+-- name: newest_of_author(author_id, page_size)
+-- The newest posts of an author that feeds show, newest first. posts_author_idx; at most page_size rows.
+SELECT p.id
+FROM posts p
+WHERE p.author_id = :author_id AND p.deleted_at IS NULL AND p.visibility IN ('public', 'followers')
+ORDER BY p.id DESC
+LIMIT :page_size;
+
 -- name: read_author(author_id)^
 -- How an author's posts are delivered. users_pkey; 0 or 1 row.
 SELECT u.follower_count, u.is_broadcaster

@@ -56,16 +56,24 @@ ORDER BY p.id DESC
 OFFSET :skip
 LIMIT :page_size;
 
--- name: update_post(post_id, author_id, text, visibility)$
--- Changes the given columns (NULL: not given) of the author's own post; it is edited only if a value differs.
--- posts_pkey; 0 or 1 row.
+-- name: update_post(post_id, author_id, text, visibility)^
+-- Changes the given columns (NULL: not given) of the author's own post; it is edited, and gets another version, only if
+-- a value differs. posts_pkey; 0 or 1 row.
+WITH earlier AS (
+    SELECT p.id, (:text <> p.text OR :visibility <> p.visibility) IS TRUE AS changed
+    FROM posts p
+    WHERE p.id = :post_id AND p.author_id = :author_id AND p.deleted_at IS NULL
+    FOR NO KEY UPDATE
+)
 UPDATE posts
 SET
-    text = coalesce(:text, text),
-    visibility = coalesce(:visibility, visibility),
-    edited_at = CASE WHEN :text <> text OR :visibility <> visibility THEN now() ELSE edited_at END
-WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
-RETURNING true;
+    text = coalesce(:text, posts.text),
+    visibility = coalesce(:visibility, posts.visibility),
+    version = posts.version + earlier.changed::integer,
+    edited_at = CASE WHEN earlier.changed THEN now() ELSE posts.edited_at END
+FROM earlier
+WHERE posts.id = earlier.id
+RETURNING posts.version, earlier.changed;
 
 -- name: delete_post(post_id, author_id)$
 -- Deletes the author's own post and decrements their count. posts_pkey, users_pkey; one row, true the first time;

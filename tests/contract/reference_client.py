@@ -25,6 +25,9 @@ class ReferenceClient:
             "receipt:updated": self._receipt_updated,
             "conversation:updated": self._conversation_updated,
             "feed:new": self._feed_new,
+            "feed:removed": self._feed_removed,
+            "post:updated": self._post_updated,
+            "post:deleted": self._post_deleted,
         }
 
     @classmethod
@@ -57,10 +60,13 @@ class ReferenceClient:
         }
 
     def knows(self, name: str, data: dict[str, Any]) -> bool:
-        """Whether it already has the message or the post of this push."""
+        """Whether it already has what this push tells."""
         if name == "message:created":
             message = data["message"]
             return message["seq"] in self._messages.get(message["conversation_id"], {})
+        if name == "post:updated":
+            post = data["post"]
+            return post["id"] in self._posts and self._posts[post["id"]]["version"] >= post["version"]
         return name == "feed:new" and data["post"]["id"] in self._posts
 
     def apply(self, name: str, data: dict[str, Any]) -> None:
@@ -100,6 +106,19 @@ class ReferenceClient:
 
     def _feed_new(self, data: dict[str, Any]) -> None:
         self._posts.setdefault(data["post"]["id"], deepcopy({**data["post"], "viewer": {"liked": False}}))
+
+    def _feed_removed(self, data: dict[str, Any]) -> None:
+        for post_id in data["post_ids"]:
+            self._posts.pop(post_id, None)
+
+    def _post_updated(self, data: dict[str, Any]) -> None:
+        """The newer of two copies has the larger version; a post that the feed does not show is no news."""
+        known = self._posts.get(data["post"]["id"])
+        if known is not None and known["version"] < data["post"]["version"]:
+            self._posts[known["id"]] = deepcopy({**data["post"], "viewer": known["viewer"]})
+
+    def _post_deleted(self, data: dict[str, Any]) -> None:
+        self._posts.pop(data["post_id"], None)
 
     def _keep(self, conversation: dict[str, Any]) -> None:
         self._conversations[conversation["id"]] = deepcopy(conversation)

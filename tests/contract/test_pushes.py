@@ -15,11 +15,12 @@ from realtime.redis.client import open_redis
 from server.features import FEATURES
 from server.pipeline.registry import Registry
 from tests.contract.world import World, make_world
-from tests.kit.server import NAMESPACES, PASSWORD, RunningServer, running_server, settings_for_tests
+from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
 
 PUSHES = Registry(FEATURES).pushes
 SETTINGS: Mapping[str, Mapping[str, object]] = {"token:expiring": {"access_token_ttl_s": 4}}
 CONNECTED = (*NAMESPACES, AUTH_NAMESPACE)
+HEARD_IN = {"post:updated": ("/feed",), "post:deleted": ("/feed",)}
 FOUR_BYTES = "\U0001f600"
 
 Cause = Callable[[RunningServer, World], Awaitable[object]]
@@ -36,10 +37,32 @@ async def the_login_is_ended(server: RunningServer, world: World) -> None:
 
 
 async def a_friend_posts(server: RunningServer, world: World) -> None:
+    author, _ = await followed_author(server, world)
+    await author.do("/posts", "post:create", {"text": "News", "link": "https://example.org/"})
+
+
+async def a_friend_edits(server: RunningServer, world: World) -> None:
+    author, post_id = await followed_author(server, world)
+    await author.do("/posts", "post:update", {"post_id": post_id, "text": "Old news"})
+
+
+async def a_friend_deletes(server: RunningServer, world: World) -> None:
+    author, post_id = await followed_author(server, world)
+    await author.do("/posts", "post:delete", {"post_id": post_id})
+
+
+async def a_friend_is_followed_no_more(server: RunningServer, world: World) -> None:
+    author, _ = await followed_author(server, world)
+    for follower in (world.me, world.friend):
+        await follower.do("/users", "user:unfollow", {"user_id": author.id})
+
+
+async def followed_author(server: RunningServer, world: World) -> tuple[Person, str]:
+    """Somebody whom both follow, and a post of theirs."""
     author = await server.person(f"author.{world.me.username}")
     for follower in (world.me, world.friend):
         await follower.do("/users", "user:follow", {"user_id": author.id})
-    await author.do("/posts", "post:create", {"text": "News", "link": "https://example.org/"})
+    return author, (await author.do("/posts", "post:create", {"text": "News"}))["post"]["id"]
 
 
 async def somebody_writes(server: RunningServer, world: World) -> None:
@@ -81,6 +104,9 @@ CAUSES: Mapping[str, Cause] = {
     "token:expiring": time_passes,
     "session:revoked": the_login_is_ended,
     "feed:new": a_friend_posts,
+    "feed:removed": a_friend_is_followed_no_more,
+    "post:updated": a_friend_edits,
+    "post:deleted": a_friend_deletes,
     "message:created": somebody_writes,
     "receipt:updated": somebody_reads,
     "conversation:position": somebody_writes,
@@ -106,13 +132,13 @@ async def test_a_push_is_as_it_was_declared(database_url: str, redis_url: str, n
             await device.do("/chat", "presence:watch", {"user_ids": [comer.id]})
         await CAUSES[name](server, world)
         for device in devices:
-            namespaces = CONNECTED if push.namespace == AUTH_NAMESPACE else (push.namespace,)
+            namespaces = HEARD_IN.get(name, CONNECTED if push.namespace == AUTH_NAMESPACE else (push.namespace,))
             for _ in namespaces:
                 data = await device.expect_push(name)
                 assert orjson.loads(encode_model(push.model.model_validate(data))) == data
                 assert "viewer" not in set(fields_of(data))
             assert {heard.namespace for heard in device.heard if heard.name == name} == set(namespaces)
-        if name in ("feed:new", "message:created", "receipt:updated"):
+        if name in ("feed:new", "post:updated", "message:created", "receipt:updated"):
             one, other = ([heard.data for heard in device.heard if heard.name == name] for device in devices)
             assert one == other
 

@@ -19,7 +19,7 @@ from tests.kit.server import Person, RunningServer, running_server, settings_for
 
 WITHIN_S = 10.0
 LAWFUL_NAMESPACES = ("/chat", "/feed")
-ALSO_LAWFUL = frozenset({"post:create"})
+ALSO_LAWFUL = frozenset({"post:create", "post:update", "post:delete", "user:unfollow", "user:block"})
 SIGNS_OF_CAUTION = frozenset({"resync", "conversation:position"})
 """Pushes that ask to read again; where nothing was lost the law holds without that."""
 
@@ -159,7 +159,32 @@ async def post_twice(stage: Stage) -> None:
         await stage.world.me.do("/posts", "post:create", {"link": "https://example.org/", "client_id": "once"})
 
 
+async def edit(stage: Stage) -> None:
+    for text in ("Edited", "Edited again"):
+        await stage.world.me.do("/posts", "post:update", {"post_id": stage.world.values["post_id"], "text": text})
+
+
+async def edit_nothing(stage: Stage) -> None:
+    await stage.world.me.do("/posts", "post:update", {"post_id": stage.world.values["post_id"], "text": "The post"})
+
+
+async def delete(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.world.me.do("/posts", "post:delete", {"post_id": stage.world.values["post_id"]})
+
+
+async def unfollow(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.newcomer.do("/users", "user:unfollow", {"user_id": stage.world.me.id})
+
+
+async def block(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.world.me.do("/users", "user:block", {"user_id": stage.newcomer.id})
+
+
 SENT, RECEIPT, OPENED, POSTED = "message:created", "receipt:updated", "conversation:updated", "feed:new"
+UPDATED, DELETED, REMOVED = "post:updated", "post:deleted", "feed:removed"
 DEEDS: Mapping[str, Mapping[str, Deed]] = {
     "message:send": {"once": Deed(send, (SENT,), (SENT,)), "twice": Deed(send_twice, (SENT,), (SENT,))},
     "message:write": {
@@ -180,6 +205,13 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
         "once": Deed(post, (), (POSTED,), (POSTED,)),
         "twice": Deed(post_twice, (), (POSTED,), (POSTED,)),
     },
+    "post:update": {
+        "twice": Deed(edit, (), (UPDATED, UPDATED), (UPDATED, UPDATED)),
+        "nothing": Deed(edit_nothing, (), ()),
+    },
+    "post:delete": {"twice": Deed(delete, (), (DELETED,), (DELETED,))},
+    "user:unfollow": {"twice": Deed(unfollow, (), (), (REMOVED,))},
+    "user:block": {"twice": Deed(block, (REMOVED,), (), (REMOVED,))},
 }
 CASES = [(name, way) for name, ways in DEEDS.items() for way in ways]
 

@@ -58,7 +58,14 @@ def deliveries(members: Sequence[Member], record: Record, ended_at_s: float) -> 
 def unasked(members: Sequence[Member]) -> list[str]:
     """Nothing failed, so no client was disconnected or got `resync`; only a new conversation is a reason to sync."""
     complaints = [f"{member.id} was cut off" for member in members if not member.device.connected]
-    known = {"feed:new", "message:created", "receipt:updated", "conversation:updated", "conversation:position"}
+    known = {
+        "feed:new",
+        "feed:removed",
+        "message:created",
+        "receipt:updated",
+        "conversation:updated",
+        "conversation:position",
+    }
     for member in members:
         for push in member.device.heard:
             if push.name not in known and (push.name, push.namespace) != ("resync", CHAT):

@@ -142,6 +142,12 @@ HOT = [
         2_500,
     ),
     Hot(
+        "feed.newest_of_author",
+        {"author_id": STAR, "page_size": 500},
+        {"posts_author_idx"},
+        600,
+    ),
+    Hot(
         "feed.home_ids",
         {"viewer_id": VIEWER, "id_limit": 800},
         {"posts_author_idx", "follows_pkey"},

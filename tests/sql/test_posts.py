@@ -8,7 +8,7 @@ from handlers.access import may_see_content
 from sql.database import Database
 from sql.ids import MAX_ID, LikeId, PostId, UserId
 from sql.people import RelationRow
-from sql.posts import LikeRow, PostRow
+from sql.posts import LikeRow, PostRow, UpdatedPostRow
 from tests.sql.world import World
 
 NOTHING = PostId(1)
@@ -69,19 +69,19 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
     ann, bob = await world.people("ann", "bob")
     post_id = await world.post(ann)
 
-    async def edit(author_id: UserId, text: str | None, visibility: str | None) -> bool | None:
+    async def edit(author_id: UserId, text: str | None, visibility: str | None) -> UpdatedPostRow | None:
         return await world.write(
             lambda db: db.posts.update_post(post_id=post_id, author_id=author_id, text=text, visibility=visibility)
         )
 
     assert await edit(bob, "stolen", None) is None
-    assert await edit(ann, "hello", None) is True
+    assert await edit(ann, "hello", None) == UpdatedPostRow(version=1, changed=False)
     same = await read(world, ann, post_id)
     assert same is not None and same.edited_at is None
-    assert await edit(ann, None, "followers") is True
+    assert await edit(ann, None, "followers") == UpdatedPostRow(version=2, changed=True)
     changed = await read(world, ann, post_id)
     assert changed is not None and changed.edited_at is not None
-    assert (changed.text, changed.visibility) == ("hello", "followers")
+    assert (changed.text, changed.visibility, changed.version) == ("hello", "followers", 2)
 
     foreign = await world.write(lambda db: db.posts.delete_post(post_id=post_id, author_id=bob))
     assert foreign is None

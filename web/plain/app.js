@@ -66,6 +66,9 @@ async function onStateChange(state) {
 
 function onPush(namespace, name, data) {
   if (name === "feed:new") queueNewPost(data.post);
+  else if (name === "post:updated") updatePost(data.post);
+  else if (name === "post:deleted") removePosts([data.post_id]);
+  else if (name === "feed:removed") removePosts(data.post_ids);
   else if (name === "token:expiring" && namespace === "/users") renew().catch(fail);
   else if (name === "resync") load().catch(fail);
   else chat.onPush(name, data).catch(fail);
@@ -79,7 +82,7 @@ async function renew() {
 async function load() {
   const page = await socket.call("/feed", "feed:subscribe", {});
   newPosts = [];
-  show($("newer"), false);
+  showNewer();
   $("feed").replaceChildren();
   addOlder(page);
   if (!page.items.length) $("feed").append(element("li", { className: "hint" }, "Follow people to see their posts here."));
@@ -98,14 +101,30 @@ function queueNewPost(post) {
   // A post may be both pushed and in the page: compare ids.
   if (newPosts.some(({ id }) => id === post.id) || $("feed").querySelector(`[data-post="${post.id}"]`)) return;
   newPosts.push(post);
+  showNewer();
+}
+
+function updatePost(post) {
+  newPosts = newPosts.map((queued) => (queued.id === post.id ? post : queued));
+  const text = $("feed").querySelector(`[data-post="${post.id}"] p`);
+  if (text) text.textContent = post.text;
+}
+
+function removePosts(ids) {
+  newPosts = newPosts.filter(({ id }) => !ids.includes(id));
+  for (const id of ids) $("feed").querySelector(`[data-post="${id}"]`)?.remove();
+  showNewer();
+}
+
+function showNewer() {
   $("newer").textContent = newPosts.length === 1 ? "1 new post" : `${newPosts.length} new posts`;
-  show($("newer"), true);
+  show($("newer"), Boolean(newPosts.length));
 }
 
 $("newer").addEventListener("click", () => {
   for (const post of newPosts) $("feed").prepend(postView(post));
   newPosts = [];
-  show($("newer"), false);
+  showNewer();
 });
 
 $("older").addEventListener("click", () =>

@@ -67,9 +67,8 @@ async def test_a_post_deleted_before_its_fact_is_not_delivered(lab: FeedLab) -> 
     await lab.page(reader)
     posted = await lab.post(author)
     await lab.do(author, "/posts", "post:delete", post_id=str(posted))
-    (fact,) = await lab.new_facts()
-    assert await lab.bring(fact) == [True]
-    assert await lab.new_facts() == []
+    created, _ = await lab.new_facts()
+    assert await lab.bring(created) == [True]
     assert await lab.page(reader) == ([], None)
 
 
@@ -101,6 +100,13 @@ async def test_a_broadcaster_s_post_reaches_only_subscribed_followers(small_town
     for person in (fan, absent):
         page = await person.do("/feed", "feed:page")
         assert [item["id"] for item in page["items"]] == [posted, early]
+    await star.do("/posts", "post:update", {"post_id": early, "text": "before all that"})
+    await star.do("/posts", "post:delete", {"post_id": posted})
+    assert (await fan.expect_push("post:updated"))["post"]["text"] == "before all that"
+    assert await fan.expect_push("post:deleted") == {"post_id": posted}
+    for person in (fan, absent, blocked, stranger, star):
+        for name in ("post:updated", "post:deleted"):
+            await person.expect_silence(name, within_s=0.02)
 
 
 @pytest.mark.parametrize("posts_on", [0, 1])
@@ -117,6 +123,10 @@ async def test_a_post_reaches_listeners_on_all_nodes_once(database_url: str, red
         for device in devices:
             assert (await device.expect_push("feed:new"))["post"]["id"] == answer["data"]["post"]["id"]
             await device.expect_silence("feed:new", within_s=0.1)
+        named = {"post_id": answer["data"]["post"]["id"]}
+        await author.do("/posts", "post:delete", named)
+        for device in devices:
+            assert await device.expect_push("post:deleted") == named
 
 
 async def test_what_a_post_cost_can_be_seen(server: RunningServer) -> None:

@@ -113,7 +113,7 @@ async def test_an_edit_shows_and_a_repeated_one_edits_nothing(server: RunningSer
     assert unchanged["post"] == post
     edited = (await ada.do("/posts", "post:update", change))["post"]
     assert edited["edited_at_ms"] >= post["created_at_ms"]
-    assert {**edited, "text": post["text"]} == {**post, "edited_at_ms": edited["edited_at_ms"]}
+    assert {**edited, "text": post["text"]} == {**post, "version": 2, "edited_at_ms": edited["edited_at_ms"]}
     assert (await ada.do("/posts", "post:update", change))["post"] == edited
     assert (await read(bea, post))["text"] == "Good evening"
 
