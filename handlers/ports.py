@@ -90,7 +90,9 @@ class FeedStore(Protocol):
         """Takes the lease to build a list; from then on pushes are added to it. None while another holds the lease."""
         ...
 
-    async def finish_rebuild(self, owner_id: int, token: bytes, ids: Sequence[int], floor: int) -> bool:
+    async def finish_rebuild(
+        self, owner_id: int, token: bytes, ids: Sequence[int], floor: int, *, version: int
+    ) -> bool:
         """Adds the ids read from SQL. False: the list was deleted or the lease was lost, and nothing was written."""
         ...
 
@@ -100,13 +102,19 @@ class FeedStore(Protocol):
 
 
 class FeedList(Protocol):
-    """`ids` newest first without doubles. Every item above `floor` is in it; items below are read from SQL."""
+    """`ids` newest first without doubles. Every item above `floor` is in it; items below are read from SQL.
+
+    `version` is the one that the list was built with.
+    """
 
     @property
     def ids(self) -> list[int]: ...
 
     @property
     def floor(self) -> int: ...
+
+    @property
+    def version(self) -> int: ...
 
 
 class Subscribers(Protocol):

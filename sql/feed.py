@@ -11,6 +11,12 @@ class AuthorRow(NamedTuple):
     is_broadcaster: bool
 
 
+class HomePostRow(NamedTuple):
+    post: PostRow
+    follow_version: int
+    """The viewer's, as read_follow_version reads it."""
+
+
 class FollowerBatchRow(NamedTuple):
     follow_id: FollowId
     user_id: UserId
@@ -26,8 +32,10 @@ class FeedQueries(Protocol):
         before: PostId,
         skip: int,
         page_size: int,
-    ) -> list[PostRow]:
+    ) -> list[HomePostRow]:
         """`ids` has every post above `floor` by followed users who are not broadcasters, perhaps others, in any order.
+
+        This holds for ids that were read at the `follow_version` of the rows, and not for those of an earlier one.
 
         Without a list of ids the floor is MAX_ID: the whole page is read from SQL.
         """
@@ -38,6 +46,8 @@ class FeedQueries(Protocol):
     async def home_ids(self, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
 
     async def newest_of_author(self, *, author_id: UserId, page_size: int) -> list[PostId]: ...
+
+    async def read_follow_version(self, *, viewer_id: UserId) -> int | None: ...
 
     async def read_author(self, *, author_id: UserId) -> AuthorRow | None: ...
 

@@ -11,10 +11,14 @@ from sql.ids import MAX_ID, PostId
 
 @dataclass(frozen=True, slots=True)
 class HomeList:
-    """Ids of posts in one user's home feed, newest first. It has every id above `floor`; SQL has the rest."""
+    """Ids of posts in one user's home feed, newest first. It has every id above `floor`; SQL has the rest.
+
+    It lacks posts where the user's `follow_version` is no longer this one. None: it lacks none.
+    """
 
     ids: list[PostId]
     floor: PostId
+    follow_version: int | None = None
 
 
 ALL_FROM_SQL = HomeList([], PostId(MAX_ID))
@@ -27,7 +31,7 @@ async def read_home_list(ctx: PrepareContext) -> HomeList:
     try:
         kept = await ctx.services.feeds.read(ctx.user_id)
         if kept is not None:
-            return HomeList([PostId(post_id) for post_id in kept.ids], PostId(kept.floor))
+            return HomeList([PostId(post_id) for post_id in kept.ids], PostId(kept.floor), kept.version)
         return await _build(ctx)
     except StoreUnavailable:
         ctx.services.meter.count("feed_pages_without_store", 1)
@@ -42,8 +46,10 @@ async def _build(ctx: PrepareContext) -> HomeList:
         return ALL_FROM_SQL
     max_ids = ctx.services.policy.feed_list_max
     async with ctx.read() as db:
+        # Read before the ids: a list that lacks posts of a follow committed meanwhile must have the earlier version.
+        version = await db.feed.read_follow_version(viewer_id=user_id) or 0
         ids = await db.feed.home_ids(viewer_id=user_id, id_limit=max_ids)
     # A list that is not full has every post.
-    built = HomeList(ids, ids[-1] if len(ids) == max_ids else PostId(0))
-    await feeds.finish_rebuild(user_id, token, built.ids, built.floor)
+    built = HomeList(ids, ids[-1] if len(ids) == max_ids else PostId(0), version)
+    await feeds.finish_rebuild(user_id, token, built.ids, built.floor, version=version)
     return built

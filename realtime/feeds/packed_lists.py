@@ -25,10 +25,14 @@ _ANSWER_WITHIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PackedList:
-    """`ids`, largest first, without duplicates: all above `floor` that were ever pushed, and maybe some below it."""
+    """`ids`, largest first, without duplicates: all above `floor` that were ever pushed, and maybe some below it.
+
+    `version` is the one that the list was built with.
+    """
 
     ids: list[int]
     floor: int
+    version: int = 0
 
 
 class PackedLists:
@@ -64,9 +68,9 @@ class PackedLists:
         reply = await self._read_script.run(self._read_connection, [self._key(owner_id)], self._idle_ttl_s)
         if reply is None:
             return None
-        floor, packed = cast(tuple[bytes, bytes], reply)
-        (floor_id,) = unpack_ids(floor)
-        return PackedList(sorted(set(unpack_ids(packed)), reverse=True), floor_id)
+        tail, packed = cast(tuple[bytes, bytes], reply)
+        floor, version = unpack_ids(tail)
+        return PackedList(sorted(set(unpack_ids(packed)), reverse=True), floor, version)
 
     async def begin_rebuild(self, owner_id: int, lease_ms: int = LEASE_MS) -> bytes | None:
         """Takes the lease to build a list and returns its token. From now on the list takes pushes.
@@ -78,12 +82,16 @@ class PackedLists:
         is_taken = await self._begin_script.run(self._read_connection, [self._key(owner_id)], token, lease_ms)
         return token if is_taken else None
 
-    async def finish_rebuild(self, owner_id: int, token: bytes, ids: Sequence[int], floor: int) -> bool:
+    async def finish_rebuild(
+        self, owner_id: int, token: bytes, ids: Sequence[int], floor: int, *, version: int = 0
+    ) -> bool:
         """Completes the list with the ids of its rows: all that there are above `floor`.
+
+        `version` is stored with it, for the caller to recognise a list whose rows would be others now.
 
         False, and nothing is written, where the list was forgotten or the lease taken over meanwhile.
         """
-        arguments = (token, pack_ids(ids), pack_ids([floor]), self._idle_ttl_s, self._max_length, TRIM_SLACK)
+        arguments = (token, pack_ids(ids), pack_ids([floor, version]), self._idle_ttl_s, self._max_length, TRIM_SLACK)
         return bool(await self._finish_script.run(self._read_connection, [self._key(owner_id)], *arguments))
 
     async def forget(self, owner_ids: Sequence[int]) -> None:

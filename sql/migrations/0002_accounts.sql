@@ -15,6 +15,8 @@ CREATE TABLE users (
     settings jsonb NOT NULL DEFAULT '{}',
     follower_count integer NOT NULL DEFAULT 0 CHECK (follower_count >= 0),
     following_count integer NOT NULL DEFAULT 0 CHECK (following_count >= 0),
+    -- How often this user began to follow somebody: a list of their home feed that was built before lacks posts.
+    follow_version bigint NOT NULL DEFAULT 0,
     post_count integer NOT NULL DEFAULT 0 CHECK (post_count >= 0),
     is_private boolean NOT NULL DEFAULT false,
     is_broadcaster boolean NOT NULL DEFAULT false,

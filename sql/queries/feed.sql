@@ -2,7 +2,8 @@
 -- A page of the home feed, newest first: the given ids and the posts of followed broadcasters; where these do not fill
 -- the page, also the posts of all followed users at or below the floor. Only posts whose author is followed now,
 -- without a block in either direction, and that the viewer may see. The viewer's own posts are not included. Each part
--- reads at most the skipped rows and one page. posts_pkey, posts_author_idx, users_broadcaster_idx, follows_pkey,
+-- reads at most the skipped rows and one page. Each row has the viewer's follow_version, to tell whether the given ids
+-- are complete. posts_pkey, posts_author_idx, users_broadcaster_idx, follows_pkey,
 -- blocks_pkey, users_pkey, post_likes_pkey; at most page_size rows.
 WITH followee AS NOT MATERIALIZED (
     SELECT f.followed_id AS id, author.is_broadcaster
@@ -93,7 +94,12 @@ WITH followee AS NOT MATERIALIZED (
     LIMIT :page_size
     OFFSET :skip
 )
-SELECT post.*, author.*, r.*, viewer.*
+SELECT
+    post.*,
+    author.*,
+    r.*,
+    viewer.*,
+    (SELECT me.follow_version FROM users me WHERE me.id = :viewer_id) AS follow_version
 FROM page
 JOIN posts p ON p.id = page.id
 CROSS JOIN LATERAL post_row(p) post
@@ -182,6 +188,12 @@ FROM posts p
 WHERE p.author_id = :author_id AND p.deleted_at IS NULL AND p.visibility IN ('public', 'followers')
 ORDER BY p.id DESC
 LIMIT :page_size;
+
+-- name: read_follow_version(viewer_id)$
+-- How often a user began to follow somebody. users_pkey; 0 or 1 row.
+SELECT u.follow_version
+FROM users u
+WHERE u.id = :viewer_id;
 
 -- name: read_author(author_id)^
 -- How an author's posts are delivered. users_pkey; 0 or 1 row.

@@ -1,5 +1,5 @@
 -- name: follow(follower_id, followed_id, broadcaster_from)^
--- Follows a user and counts it on both; a user who reaches broadcaster_from followers becomes a broadcaster for good.
+-- Follows a user and counts it on both, so that the follower's home feed list is built anew; a user who reaches broadcaster_from followers becomes a broadcaster for good.
 -- Both rows are locked in id order: two users who follow each other at once do not deadlock.
 -- users_pkey, follows_pkey; one row, none when one of the two does not exist.
 WITH pair AS (
@@ -19,6 +19,7 @@ WITH pair AS (
     UPDATE users
     SET
         following_count = following_count + (users.id = added.follower_id)::integer,
+        follow_version = follow_version + (users.id = added.follower_id)::integer,
         follower_count = follower_count + (users.id = added.followed_id)::integer,
         is_broadcaster = is_broadcaster
             OR (users.id = added.followed_id AND follower_count + 1 >= :broadcaster_from)

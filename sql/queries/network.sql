@@ -9,6 +9,7 @@ UPDATE users u
 SET
     follower_count = counted.follower_count,
     following_count = counted.following_count,
+    follow_version = u.follow_version + 1,
     post_count = counted.post_count,
     is_broadcaster = u.is_broadcaster OR counted.follower_count >= :broadcaster_threshold::integer
 FROM (

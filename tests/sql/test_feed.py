@@ -19,11 +19,17 @@ async def page(
     page_size: int = 100,
     skip: int = 0,
 ) -> list[PostRow]:
-    return await world.read(
+    rows = await world.read(
         lambda db: db.feed.home_page(
             viewer_id=viewer_id, ids=list(ids), floor=floor, before=before, skip=skip, page_size=page_size
         )
     )
+    assert {row.follow_version for row in rows} <= {await follow_version(world, viewer_id)}
+    return [row.post for row in rows]
+
+
+async def follow_version(world: World, viewer_id: UserId) -> int | None:
+    return await world.read(lambda db: db.feed.read_follow_version(viewer_id=viewer_id))
 
 
 async def paged(world: World, viewer_id: UserId, ids: Sequence[PostId], floor: PostId, page_size: int) -> list[PostId]:
@@ -190,3 +196,17 @@ async def test_followers_come_in_batches_without_skip_or_repeat_and_without_the_
         row = await db.feed.read_author(author_id=author)
         assert row is not None and (row.follower_count, row.is_broadcaster) == (7, True)
         assert await db.feed.read_author(author_id=UserId(1)) is None
+
+
+async def test_only_a_new_follow_of_ones_own_raises_the_follow_version(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    assert await follow_version(world, ann) == 0
+    for version in (1, 1):
+        await world.follow(ann, bob)
+        assert await follow_version(world, ann) == version
+    await world.follow(bob, ann)
+    await world.write(lambda db: db.graph.unfollow(follower_id=ann, followed_id=bob))
+    assert await follow_version(world, ann) == 1
+    await world.follow(ann, bob)
+    assert await follow_version(world, ann) == 2
+    assert await follow_version(world, UserId(1)) is None

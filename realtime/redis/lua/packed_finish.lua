@@ -1,7 +1,7 @@
 -- Replaces the marker by the rows and the floor; answers 0 where the marker with this token is gone. Uses packed_trim:
 -- the list was not trimmed while it was built.
--- KEYS[1]: the list. ARGV: token, ids in one string, floor, time to live in seconds, the length to trim to, by how much
--- it may exceed that before it is trimmed.
+-- KEYS[1]: the list. ARGV: token, ids in one string, floor and version in one string, time to live in seconds, the
+-- length to trim to, by how much it may exceed that before it is trimmed.
 local last = redis.call('LINDEX', KEYS[1], -1)
 if not last or last:byte() ~= 109 or last:sub(2, 9) ~= ARGV[1] then return 0 end
 redis.call('RPOP', KEYS[1])

@@ -1,4 +1,4 @@
--- Answers {floor, all ids in one string} of a complete list and renews its time to live; false where there is none.
+-- Answers {floor and version in one string, all ids in one string} of a complete list and renews its time to live; false where there is none.
 -- KEYS[1]: the list. ARGV: time to live in seconds.
 local elements = redis.call('LRANGE', KEYS[1], 0, -1)
 local floor = table.remove(elements)

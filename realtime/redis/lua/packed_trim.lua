@@ -1,5 +1,5 @@
 -- For the scripts that lengthen a list: cuts it down to max_length once it exceeds that by more than slack.
--- The last element of a complete list is its floor ('f' and an id); a list being built ends in a marker instead and
+-- The last element of a complete list is its floor and version ('f' and 8 bytes each); a list being built ends in a marker instead and
 -- is not trimmed. Trimming raises the floor, so that every pushed id above the floor is in the list.
 local function trim(key, length, max_length, slack)
   if length <= max_length + slack + 1 then return end
@@ -15,5 +15,5 @@ local function trim(key, length, max_length, slack)
     end
   end
   redis.call('LTRIM', key, 0, max_length - 1)
-  redis.call('RPUSH', key, 'f' .. struct.pack('>I4I4', floor_high, floor_low))
+  redis.call('RPUSH', key, 'f' .. struct.pack('>I4I4', floor_high, floor_low) .. floor:sub(10))
 end

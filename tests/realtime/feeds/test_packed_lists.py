@@ -73,6 +73,15 @@ async def test_the_floor_rises_to_the_largest_trimmed_id_beyond_53_bits(lists: P
     assert trimmed.floor == BIG + 1
 
 
+async def test_a_list_keeps_the_version_that_it_was_built_with(lists: PackedLists) -> None:
+    token = await lists.begin_rebuild(1)
+    assert token is not None
+    assert await lists.finish_rebuild(1, token, [], 0, version=BIG + 1)
+    for item_id in range(1, MAX_LENGTH + TRIM_SLACK + 2):
+        await lists.push([1], item_id)
+    assert await lists.read(1) == PackedList(list(range(301, 101, -1)), floor=101, version=BIG + 1)
+
+
 async def test_a_list_built_longer_than_the_bound_is_trimmed_to_it(lists: PackedLists) -> None:
     await build(lists, 1, list(range(1_000, 0, -1)))
     assert await lists.read(1) == PackedList(list(range(1_000, 800, -1)), floor=800)
