@@ -45,19 +45,13 @@ class ConversationMemberRow(NamedTuple):
     viewer_read_seq: int
     viewer_muted: bool
     unread_count: int
-    member: MemberRow
     last_message: MessageRow | None
+    member: MemberRow
 
 
 class MembershipRow(NamedTuple):
     user_id: UserId
     conversation_id: ConversationId
-
-
-class MemberPositionsRow(NamedTuple):
-    user_id: UserId
-    delivered_seq: int
-    read_seq: int
 
 
 class DirectRow(NamedTuple):
@@ -77,11 +71,8 @@ class PositionRow(NamedTuple):
 
 
 class DirectMessageRow(NamedTuple):
-    """A message of a direct conversation, with the positions of the member who did not send it."""
-
-    receiver_id: UserId
-    receiver_delivered_seq: int
-    receiver_read_seq: int
+    receiver: MemberRow
+    """The member who did not send the message."""
     message: MessageRow
 
 
@@ -108,8 +99,6 @@ class ChatQueries(Protocol):
         ...
 
     async def list_memberships(self, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
-
-    async def list_members(self, *, conversation_id: ConversationId) -> list[MemberPositionsRow]: ...
 
     async def lock_direct(self, *, viewer_id: UserId, conversation_id: ConversationId) -> DirectRow | None:
         """Locks the conversation: until the transaction ends, no other transaction numbers a message of it."""
@@ -173,6 +162,6 @@ class ChatQueries(Protocol):
     ) -> list[MissedRow]:
         """The rows of one conversation follow each other; `last_seq` shows whether it has more messages than these.
 
-        Conversations that were not named come last, the last active first.
+        Named conversations come first, and in both parts the last active ones.
         """
         ...

@@ -23,7 +23,7 @@ async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessag
     written = DirectMessage(
         message=message,
         receiver_id=cmd.user_id,
-        status=message_status(message.seq, delivered_seq=receiver.delivered_seq, read_seq=receiver.read_seq),
+        status=message_status(message.seq, receiver),
     )
     # No session is in the room of a new conversation yet: `conversation:updated` has the message, then both join.
     pushes = (*pushes_of_opening(rows), *sent.pushes) if opened.created else sent.pushes

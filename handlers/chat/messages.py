@@ -14,6 +14,7 @@ from handlers.chat.contract import (
     MessageAck,
     SendMessage,
 )
+from handlers.chat.conversations import read_conversation
 from handlers.chat.models import Message
 from handlers.chat.rooms import conversation_room
 from handlers.chat.views import message_view
@@ -83,7 +84,7 @@ async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message
             page_size=rows_wanted(cmd.limit),
         )
     if not rows:
-        await _require_member(ctx, conversation_id)
+        await read_conversation(ctx, conversation_id)  # refuses whoever is no member
     page, next_cursor = cut_page(rows, cmd.limit, lambda row: row.seq)
     return Outcome(Page(items=[message_view(row) for row in page], next_cursor=next_cursor))
 
@@ -122,9 +123,3 @@ async def _earlier_try(ctx: Context, draft: Draft) -> MessageRow | None:
     if (row.conversation_id, row.text, row.reply_to_seq) != asked:
         raise CommandError(CONFLICT, "This client_id was used for another message.")
     return row
-
-
-async def _require_member(ctx: Context, conversation_id: ConversationId) -> None:
-    members = await ctx.db.chat.list_members(conversation_id=conversation_id)
-    if all(member.user_id != ctx.user_id for member in members):
-        raise CommandError(NOT_FOUND)

@@ -32,18 +32,16 @@ def direct_message_view(row: DirectMessageRow) -> DirectMessage:
     """A message of a direct conversation, with what the receiver has done with it."""
     return DirectMessage(
         message=message_view(row.message),
-        receiver_id=row.receiver_id,
-        status=message_status(
-            row.message.seq, delivered_seq=row.receiver_delivered_seq, read_seq=row.receiver_read_seq
-        ),
+        receiver_id=row.receiver.user.id,
+        status=message_status(row.message.seq, row.receiver),
     )
 
 
-def message_status(seq: int, *, delivered_seq: int, read_seq: int) -> Literal["sent", "delivered", "read"]:
-    """Whether a receiver with these positions has the message, and has read it."""
-    if seq <= read_seq:
+def message_status(seq: int, receiver: MemberRow) -> Literal["sent", "delivered", "read"]:
+    """Whether a receiver has the message, and has read it."""
+    if seq <= receiver.read_seq:
         return "read"
-    return "delivered" if seq <= delivered_seq else "sent"
+    return "delivered" if seq <= receiver.delivered_seq else "sent"
 
 
 def conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:

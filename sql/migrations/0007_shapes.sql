@@ -141,77 +141,50 @@ AS $$
         comment.deleted_at IS NOT NULL
 $$;
 
--- A conversation as the member `mine` has it.
-CREATE FUNCTION conversation_row(conversation conversations, mine conversation_members)
+-- A message as one viewer gets it.
+CREATE FUNCTION message_for(viewer_id bigint, message messages)
     RETURNS TABLE (
-        id bigint,
-        kind text,
-        title text,
-        last_seq bigint,
-        last_activity_id bigint,
-        viewer_read_seq bigint,
-        viewer_muted boolean,
-        unread_count bigint
+        conversation_id bigint, seq bigint, id bigint, text text, reply_to_seq bigint, client_id text,
+        created_at timestamptz, edited_at timestamptz, is_deleted boolean,
+        sender_id bigint, sender_username text, sender_display_name text
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        conversation.id,
-        conversation.kind,
-        conversation.title,
-        conversation.last_seq,
-        conversation.last_activity_id,
-        mine.read_seq,
-        mine.muted,
-        conversation.last_seq - mine.read_seq
+        message.conversation_id, message.seq, message.id, message.text, message.reply_to_seq, message.client_id,
+        message.created_at, message.edited_at, message.deleted_at IS NOT NULL, sender.*
+    FROM card_for(viewer_id, message.sender_id) sender
 $$;
 
-CREATE FUNCTION member_row(member conversation_members)
-    RETURNS TABLE (role text, delivered_seq bigint, read_seq bigint)
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-AS $$
-    SELECT member.role, member.delivered_seq, member.read_seq
-$$;
-
-CREATE FUNCTION message_row(message messages)
+-- A conversation and its last message as the member `mine` gets them.
+CREATE FUNCTION conversation_for(mine conversation_members)
     RETURNS TABLE (
-        conversation_id bigint,
-        seq bigint,
-        id bigint,
-        text text,
-        reply_to_seq bigint,
-        client_id text,
-        created_at timestamptz,
-        edited_at timestamptz,
-        is_deleted boolean
+        id bigint, kind text, title text, last_seq bigint, last_activity_id bigint,
+        viewer_read_seq bigint, viewer_muted boolean, unread_count bigint,
+        conversation_id bigint, seq bigint, last_message_id bigint, text text, reply_to_seq bigint, client_id text,
+        created_at timestamptz, edited_at timestamptz, is_deleted boolean,
+        sender_id bigint, sender_username text, sender_display_name text
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        message.conversation_id,
-        message.seq,
-        message.id,
-        message.text,
-        message.reply_to_seq,
-        message.client_id,
-        message.created_at,
-        message.edited_at,
-        message.deleted_at IS NOT NULL
+        c.id, c.kind, c.title, c.last_seq, c.last_activity_id, mine.read_seq, mine.muted, c.last_seq - mine.read_seq,
+        last_message.*
+    FROM conversations c
+    LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+    LEFT JOIN LATERAL message_for(mine.user_id, m) last_message ON true
+    WHERE c.id = mine.conversation_id
 $$;
 
--- The messages of a conversation for one of its members; none for other users.
-CREATE FUNCTION messages_for(viewer_id bigint, conversation_id bigint) RETURNS SETOF messages
-    LANGUAGE sql STABLE PARALLEL SAFE
+-- A member of a conversation as one viewer gets them.
+CREATE FUNCTION member_for(viewer_id bigint, member conversation_members)
+    RETURNS TABLE (
+        role text, delivered_seq bigint, read_seq bigint, user_id bigint, username text, display_name text
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT m.*
-    FROM messages m
-    WHERE
-        m.conversation_id = messages_for.conversation_id
-        AND EXISTS (
-            SELECT
-            FROM conversation_members mine
-            WHERE mine.conversation_id = messages_for.conversation_id AND mine.user_id = viewer_id
-        )
+    SELECT member.role, member.delivered_seq, member.read_seq, person.*
+    FROM card_for(viewer_id, member.user_id) person
 $$;
 
 -- migrate: rollback

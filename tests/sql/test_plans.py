@@ -218,8 +218,8 @@ HOT = [
 
 
 SHAPES = re.compile(
-    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_viewer|comment_row|conversation_row|member_row|message_row|messages_for"
-    r"|relation|may_see_content)\("
+    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_viewer|comment_row|conversation_for"
+    r"|member_for|message_for|relation|may_see_content)\("
 )
 """A call of one of them in a plan: the planner did not put it in line."""
 
@@ -282,14 +282,10 @@ WRITTEN_OUT = {
                 WHEN NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = $1 OFFSET 0)
                     THEN u.display_name
             END
-        FROM messages m
+        FROM conversation_members mine
+        JOIN messages m ON m.conversation_id = mine.conversation_id
         JOIN users u ON u.id = m.sender_id
-        WHERE
-            m.conversation_id = $2
-            AND m.seq < $3
-            AND EXISTS (
-                SELECT FROM conversation_members mine WHERE mine.conversation_id = $2 AND mine.user_id = $1
-            )
+        WHERE mine.user_id = $1 AND mine.conversation_id = $2 AND m.seq < $3
         ORDER BY m.seq DESC
         LIMIT $4
     """,

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from handlers.chat.views import message_status
+from sql.chat import MemberRow
+from sql.ids import UserId
+from sql.people import CardRow
 from tests.handlers.chat.talk import CHAT, open_conversation, send
 from tests.kit.server import Person, RunningServer
 
@@ -27,7 +30,8 @@ async def listed(person: Person, **query: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("seq", "status"), [(2, "read"), (3, "delivered"), (4, "sent")])
 def test_the_status_of_a_message_follows_the_receiver_s_positions(seq: int, status: str) -> None:
-    assert message_status(seq, delivered_seq=3, read_seq=2) == status
+    receiver = MemberRow("member", delivered_seq=3, read_seq=2, user=CardRow(UserId(1), "bob", "Bob"))
+    assert message_status(seq, receiver) == status
 
 
 async def test_the_first_message_opens_the_conversation_and_reaches_both(server: RunningServer) -> None:

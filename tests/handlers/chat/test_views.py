@@ -26,8 +26,8 @@ def rows(conversation_id: int, last_message: MessageRow | None) -> list[Conversa
             1,
             True,
             2,
-            MemberRow("member", 2, 1, card(number)),
             last_message,
+            MemberRow("member", 2, 1, card(number)),
         )
         for number in (1, 2)
     ]
