@@ -100,10 +100,15 @@ CLOSE_SLOW_CONSUMER = CloseReason(4008, "slow_consumer", True, True)
 CLOSE_PROTOCOL_ERROR = CloseReason(4009, "protocol_error", False, False)
 CLOSE_DRAINING = CloseReason(4012, "draining", True, True)
 CLOSE_FLOOD = CloseReason(4029, "flood", True, False)
+CLOSE_TOO_LARGE = CloseReason(1009, "too_large", True, True)
+"""RFC 6455's "message too big": a packet over the limit. What the client missed meanwhile is no less good for that."""
 CLOSE_SESSION_REVOKED = CloseReason(1000, "session_revoked", False, False)
 """RFC 6455's normal closure: the client got `session:revoked` and a DISCONNECT packet in every namespace before."""
 CLOSE_UNAVAILABLE = CloseReason(1013, "unavailable", True, True)
 """RFC 6455's "try again later": the session could not be set up now; a reconnect may succeed."""
+CLOSE_BROKEN_FRAME = CloseReason(1002, "broken_frame", False, False)
+CLOSE_INVALID_TEXT = CloseReason(1007, "invalid_text", False, False)
+"""RFC 6455's codes for frames that it does not allow, and for text that is not UTF-8."""
 
 CLOSE_REASONS: tuple[CloseReason, ...] = (
     CLOSE_TOKEN_EXPIRED,
@@ -111,6 +116,9 @@ CLOSE_REASONS: tuple[CloseReason, ...] = (
     CLOSE_PROTOCOL_ERROR,
     CLOSE_DRAINING,
     CLOSE_FLOOD,
+    CLOSE_TOO_LARGE,
     CLOSE_SESSION_REVOKED,
     CLOSE_UNAVAILABLE,
+    CLOSE_BROKEN_FRAME,
+    CLOSE_INVALID_TEXT,
 )

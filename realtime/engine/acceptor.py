@@ -36,7 +36,7 @@ class EngineAcceptor(web.BaseSite):
     ) -> None:
         super().__init__(runner, backlog=backlog)
         self._listening = listening
-        self._engines = {engine.path: engine for engine in engines}
+        self._engines = {path: engine for engine in engines for path in engine.paths}
         self._silent: DelayLine[FirstRequest] = DelayLine(first_request_within_s, lambda silent: silent.close())
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import orjson
@@ -72,8 +72,9 @@ class SocketEngine:
         self._drain_state = drain_state
 
     def attach(self, app: web.Application) -> None:
-        """Serves the options' path from now on."""
-        app.router.add_route("*", self._options.path, self._serve)
+        """Serves the paths from now on."""
+        for path in self.paths:
+            app.router.add_route("*", path, self._serve)
 
     async def close(self, reason: CloseReason, *, deadline_s: float) -> None:
         """Refuses new connections, closes all others, and returns when they have ended.
@@ -111,8 +112,10 @@ class SocketEngine:
         self._connections.stop()
 
     @property
-    def path(self) -> str:
-        return self._options.path
+    def paths(self) -> Sequence[str]:
+        """The options' path, and the same without its last slash."""
+        path = self._options.path
+        return path, path.rstrip("/")
 
     def begins_connection(self, head: RequestHead) -> bool:
         """Whether a request for the engine's path opens a new connection on a WebSocket, and nothing speaks against it.

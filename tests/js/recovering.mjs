@@ -11,7 +11,7 @@ function tell(line) {
 }
 
 const verbs = {
-  connect({ device, url, path, auth, namespaces, transports, msgpack }) {
+  connect({ device, url, path, auth, namespaces, transports, msgpack, options }) {
     const parser = msgpack ? { parser: msgpackParser } : {};
     const manager = new Manager(url, {
       path,
@@ -19,6 +19,7 @@ const verbs = {
       reconnectionDelay: 50,
       reconnectionDelayMax: 200,
       ...parser,
+      ...options,
     });
     const sockets = new Map();
     for (const namespace of namespaces) {

@@ -79,9 +79,13 @@ async def recovering_device(
     namespaces: Sequence[str] = ("/chat",),
     transports: Sequence[str] = ("websocket",),
     msgpack: bool = False,
+    options: Mapping[str, object] | None = None,
     **auth: object,
 ) -> AsyncIterator[RecoveringDevice]:
-    """A client that asks for recovery and has joined its namespaces, on the path of its encoding."""
+    """A client that asks for recovery and has joined its namespaces, on the path of its encoding.
+
+    `options` are more options of the official client.
+    """
     device = RecoveringDevice(clients, namespaces)
     await device.ask(
         "connect",
@@ -91,6 +95,7 @@ async def recovering_device(
         namespaces=list(namespaces),
         transports=list(transports),
         msgpack=msgpack,
+        options=options or {},
     )
     try:
         await device.joins(len(namespaces))

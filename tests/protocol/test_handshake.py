@@ -1,5 +1,6 @@
 """How an Engine.IO connection is opened, and when it is refused."""
 
+from copy import copy
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from aiohttp import ClientSession
 
 from realtime.engine.http.origins import OriginPolicy
 from realtime.engine.session.policy import HandshakeRefusal
+from tests.protocol.dialect import BOTH, Dialect
 from tests.protocol.echo_server import EchoServer, echo_server
 from tests.protocol.raw_client import QUERY, raw_http, raw_polling, raw_socket
 
@@ -116,6 +118,56 @@ async def test_the_policy_gets_the_handshake_request() -> None:
         await _get(server, QUERY + "polling", **{"User-Agent": "test/1", "X-Forwarded-For": "192.0.2.7"})
         (request,) = server.policy.handshakes
         assert (request.peer_address, request.user_agent, request.transport) == ("127.0.0.1", "test/1", "polling")
+
+
+@pytest.mark.parametrize(
+    ("offered", "taken"),
+    [
+        (("first",), "first"),
+        (("first", "second"), "first"),
+        (("v4.engine.io", "graphql-ws"), "v4.engine.io"),
+    ],
+)
+@BOTH
+async def test_of_the_offered_subprotocols_the_first_is_taken(
+    offered: tuple[str, ...], taken: str, dialect: Dialect
+) -> None:
+    async with echo_server() as server, raw_socket(server, dialect, protocols=offered) as client:
+        assert client.websocket.protocol == taken
+        await client.connect()
+
+
+async def test_an_upgrade_takes_the_first_subprotocol_too() -> None:
+    async with echo_server() as server, raw_polling(server) as client:
+        async with client.http.ws_connect(client.websocket_url, protocols=("first", "second")) as websocket:
+            assert websocket.protocol == "first"
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            # A second one beside it is accepted and closed: its client has to understand the answer too.
+            async with client.http.ws_connect(client.websocket_url, protocols=("other", "first")) as second:
+                assert second.protocol == "other"
+
+
+async def test_without_an_offer_no_subprotocol_is_answered() -> None:
+    async with echo_server() as server, raw_socket(server) as client:
+        assert client.websocket.protocol is None
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@BOTH
+async def test_the_path_is_served_without_its_last_slash(transport: str, dialect: Dialect) -> None:
+    bare = copy(dialect)
+    bare.path = dialect.path.rstrip("/")
+    async with echo_server() as server:
+        if transport == "websocket":
+            async with raw_socket(server, bare) as socket:
+                await socket.connect()
+                assert await socket.ask('42/chat,1["echo","x"]') == '43/chat,1["x"]'
+        else:
+            async with raw_polling(server, bare) as polling:
+                await polling.connect()
+                await polling.post('42/chat,1["echo","x"]')
+                assert await polling.packets() == ['43/chat,1["x"]']
 
 
 async def test_compression_is_never_agreed_on() -> None:

@@ -78,7 +78,7 @@ async def test_a_larger_body_is_answered_413_and_ends_the_connection() -> None:
     async with echo_server() as server, raw_polling(server) as client:
         await client.connect()
         assert await client.post("4" * 1_000_001) == 413
-        assert await server.policy.until_gone() == [("/chat", "protocol_error")]
+        assert await server.policy.until_gone() == [("/chat", "too_large")]
 
 
 async def test_a_larger_chunked_body_is_answered_413() -> None:

@@ -97,12 +97,13 @@ async def test_tokens_and_names_of_headers_are_read_without_regard_to_case() -> 
         assert (await client.head()).startswith(b"HTTP/1.1 101 ")
 
 
-async def test_no_subprotocol_and_no_extension_is_agreed_on() -> None:
-    offers = b"\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+async def test_the_first_subprotocol_and_no_extension_is_agreed_on() -> None:
+    offers = b"\r\nSec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
     async with echo_layer() as port, connected(port) as client:
         await client.send(REQUEST.replace(b"\r\n\r\n", offers))
         head = await client.head()
-        assert head.startswith(b"HTTP/1.1 101 ") and b"Protocol:" not in head and b"Extensions" not in head
+        assert head.startswith(b"HTTP/1.1 101 ") and b"Extensions" not in head
+        assert head.endswith(b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n")
 
 
 async def test_a_request_before_the_upgrade_is_answered_on_the_same_connection() -> None:

@@ -57,8 +57,7 @@ async def test_a_larger_message_closes_with_1009() -> None:
     async with echo_server(max_packet_bytes=1000) as server, raw_socket(server) as client:
         await client.connect()
         await client.send("4" * 1001)
-        code, _ = await client.closed()
-        assert code == 1009
+        assert await client.closed() == (1009, "too_large")
         await server.policy.until_gone()
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from realtime.contract.errors import CLOSE_PROTOCOL_ERROR
+from realtime.contract.errors import CLOSE_PROTOCOL_ERROR, CLOSE_TOO_LARGE
 from realtime.engine.connections.connection_entry import ConnectionEntry
 from realtime.engine.connections.connection_table import ConnectionTable
 from realtime.engine.http import responses
@@ -54,7 +54,7 @@ class PollingRequests:
         try:
             body = await self._read_body(request)
             if body is None:
-                connection.close(CLOSE_PROTOCOL_ERROR)
+                connection.close(CLOSE_TOO_LARGE)
                 return responses.too_large()
             packets = decode_payload(body)
             if entry.packet_handler.task is not None:

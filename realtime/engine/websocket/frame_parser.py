@@ -7,7 +7,13 @@ from typing import Final
 
 from aiohttp._websocket.helpers import websocket_mask
 
-from realtime.contract.errors import CLOSE_FLOOD, CloseReason
+from realtime.contract.errors import (
+    CLOSE_BROKEN_FRAME,
+    CLOSE_FLOOD,
+    CLOSE_INVALID_TEXT,
+    CLOSE_TOO_LARGE,
+    CloseReason,
+)
 
 Event = tuple[int, bytes]
 """An opcode with its payload: a whole message, or a control frame."""
@@ -18,10 +24,6 @@ BINARY: Final = 0x2
 CLOSE: Final = 0x8
 PING: Final = 0x9
 PONG: Final = 0xA
-
-BROKEN_FRAME = CloseReason(1002, "broken_frame", False, False)
-INVALID_TEXT = CloseReason(1007, "invalid_text", False, False)
-TOO_LARGE = CloseReason(1009, "too_large", False, False)
 
 _FIN: Final = 0x80
 _RSV: Final = 0x70
@@ -68,7 +70,7 @@ class _OpenMessage:
             try:
                 self._text_check.decode(data, final)
             except UnicodeDecodeError:
-                raise _Broken(INVALID_TEXT) from None
+                raise _Broken(CLOSE_INVALID_TEXT) from None
         self.payload += data
 
 
@@ -184,7 +186,7 @@ class FrameParser:
             try:
                 payload.decode()
             except UnicodeDecodeError:
-                raise _Broken(INVALID_TEXT) from None
+                raise _Broken(CLOSE_INVALID_TEXT) from None
         events.append((opcode, payload))
         return after
 
@@ -194,15 +196,15 @@ class FrameParser:
         first = data[position]
         opcode, final = first & 0xF, bool(first & _FIN)
         if first & _RSV or opcode not in _OPCODES or (opcode >= CLOSE and not final):
-            raise _Broken(BROKEN_FRAME)
+            raise _Broken(CLOSE_BROKEN_FRAME)
         if opcode < CLOSE and (opcode == CONTINUATION) is (self._message is None):
-            raise _Broken(BROKEN_FRAME)
+            raise _Broken(CLOSE_BROKEN_FRAME)
         if available < 2:
             return 0
         second = data[position + 1]
         length = second & 0x7F
         if not second & _MASKED or (opcode >= CLOSE and length > _CONTROL_MAX_BYTES):
-            raise _Broken(BROKEN_FRAME)
+            raise _Broken(CLOSE_BROKEN_FRAME)
         size_bytes = {_LENGTH_16: 2, _LENGTH_64: 8}.get(length, 0)
         start = position + 2 + size_bytes
         if available < 2 + size_bytes:
@@ -211,10 +213,10 @@ class FrameParser:
             shortest = 1 << 16 if size_bytes == 8 else _LENGTH_16
             length = int.from_bytes(data[position + 2 : start], "big")
             if length < shortest or length >> 63:
-                raise _Broken(BROKEN_FRAME)
+                raise _Broken(CLOSE_BROKEN_FRAME)
         held_bytes = len(self._message.payload) if self._message is not None else 0
         if opcode < CLOSE and held_bytes + length > self._max_message_bytes:
-            raise _Broken(TOO_LARGE)
+            raise _Broken(CLOSE_TOO_LARGE)
         if available < 6 + size_bytes:
             return 0
         self._count_frame()
@@ -279,8 +281,8 @@ def _check_close(payload: bytes) -> None:
     code = int.from_bytes(payload[:2], "big")
     registered = 1000 <= code <= 1003 or 1007 <= code <= 1014
     if len(payload) < 2 or not (registered or 3000 <= code <= 4999):
-        raise _Broken(BROKEN_FRAME)
+        raise _Broken(CLOSE_BROKEN_FRAME)
     try:
         payload[2:].decode()
     except UnicodeDecodeError:
-        raise _Broken(INVALID_TEXT) from None
+        raise _Broken(CLOSE_INVALID_TEXT) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import hashlib
+import re
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -16,6 +17,7 @@ from realtime.engine.websocket.socket_group import SocketGroup
 _VERSION = "13"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES = 16
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)
 
 
 class UpgradedResponse(web.StreamResponse):
@@ -80,7 +82,7 @@ def accept_handshake(
     """
     protocol = WebSocketProtocol(transport, group, early)
     transport.set_protocol(protocol)
-    protocol.write_frame(_switching_protocols(headers[hdrs.SEC_WEBSOCKET_KEY]))
+    protocol.write_frame(_switching_protocols(headers[hdrs.SEC_WEBSOCKET_KEY], _subprotocol(headers)))
     return protocol
 
 
@@ -109,10 +111,17 @@ def _has_key(headers: MultiMapping[str]) -> bool:
         return False
 
 
-def _switching_protocols(key: str) -> bytes:
+def _subprotocol(headers: MultiMapping[str]) -> str | None:
+    """The first subprotocol that the client offers: browsers close a WebSocket on which none of theirs is taken."""
+    offered = ",".join(headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ())).split(",")
+    return next(filter(_TOKEN.fullmatch, map(str.strip, offered)), None)
+
+
+def _switching_protocols(key: str, subprotocol: str | None) -> bytes:
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
     accept = binascii.b2a_base64(digest, newline=False)
+    taken = b"" if subprotocol is None else b"Sec-WebSocket-Protocol: " + subprotocol.encode() + b"\r\n"
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n" + taken + b"\r\n"
     )

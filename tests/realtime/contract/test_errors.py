@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from realtime.contract.errors import ALWAYS_POSSIBLE, CLOSE_REASONS, COMMON_ERRORS, NOT_FOUND, CommandError
@@ -26,8 +29,12 @@ CLOSES = {
     4012: ("draining", True, True),
     4029: ("flood", True, False),
     1000: ("session_revoked", False, False),
+    1002: ("broken_frame", False, False),
+    1007: ("invalid_text", False, False),
+    1009: ("too_large", True, True),
     1013: ("unavailable", True, True),
 }
+DOCUMENT = Path(__file__).parents[3] / "docs" / "connecting.md"
 MAX_CLOSE_REASON_BYTES = 123
 
 
@@ -47,6 +54,13 @@ def test_codes_of_every_command_are_in_the_table() -> None:
 def test_every_close_reason_says_whether_to_reconnect() -> None:
     assert {close.code: (close.reason, close.reconnect, close.resumable) for close in CLOSE_REASONS} == CLOSES
     assert all(len(close.reason.encode()) <= MAX_CLOSE_REASON_BYTES for close in CLOSE_REASONS)
+
+
+def test_the_table_of_the_documents_has_every_close() -> None:
+    rows = re.findall(
+        r"^\| (\d{4}) \| `(\w+)` \|.*\| (yes|no)\b.*? \| (yes|no) \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    assert {int(code): (reason, back == "yes", kept == "yes") for code, reason, back, kept in rows} == CLOSES
 
 
 @pytest.mark.parametrize("message", [None, "This post is gone."])

@@ -119,7 +119,7 @@ async def answer(port: int, *pieces: bytes) -> tuple[str, ...]:
             if " 101 " in status:
                 _, packet = await client.receive()
                 keys = sorted(json.loads(packet[1:]))
-                accepted = [line for line in lines if line.startswith("Sec-WebSocket-Accept")]
+                accepted = sorted(line for line in lines if line.startswith("Sec-WebSocket-"))
                 return (status, *accepted, packet[:1].decode(), *keys)
             (length,) = [int(line.partition(":")[2]) for line in told if line.startswith("content-length")]
             body = (await client.read()).decode() if length else ""
@@ -145,6 +145,11 @@ PLAIN = [
     head(TARGET, *but(connection="keep-alive, Upgrade"), "Accept-Language: de"),
     head(TARGET, *HEADERS, "User-Agent:   spaces around  ", "X-Empty:"),
     head(TARGET, *HEADERS, "Origin: http://localhost"),
+    head(TARGET.replace("io/", "io"), *HEADERS),
+    head(TARGET, *HEADERS, "Sec-WebSocket-Protocol: first , second"),
+    head(TARGET, *HEADERS, "Sec-WebSocket-Protocol: first", "Sec-WebSocket-Protocol: second"),
+    head(TARGET, *HEADERS, "Sec-WebSocket-Protocol:"),
+    head(TARGET, *HEADERS, "Sec-WebSocket-Protocol: , a b, (c), d"),
     head(TARGET, *but(upgrade="WebSocket"), "Sec-WebSocket-Extensions: permessage-deflate"),
 ]
 OTHERS = [
@@ -156,6 +161,8 @@ OTHERS = [
     head("/socket.io/?EIO=4&transport=polling", *HEADERS),
     head("/socket.io/?EIO=4&transport=websocket&sid=unknown", *HEADERS),
     head("/socket.io/", *HEADERS),
+    head("/socket.io", *HEADERS),
+    head("/socket.io//?EIO=4&transport=websocket", *HEADERS),
     head("/elsewhere/?EIO=4&transport=websocket", *HEADERS),
     head("http://localhost/socket.io/?EIO=4&transport=websocket", *HEADERS),
     head(TARGET, *but(without="Host")),

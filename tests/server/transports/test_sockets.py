@@ -6,6 +6,7 @@ import asyncio
 import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from server.accounts.token_watch import TokenWatch
 from server.accounts.tokens import Tokens
 from server.transports.sockets import SocketCallerSession
 from tests.kit.clock import ManualClock
+from tests.kit.recovering import recovering_clients, recovering_device
 from tests.kit.server import PASSWORD, Person, RunningServer, running_server, settings_for_tests
 from tests.server.draining import draining
 
@@ -320,3 +322,22 @@ async def keep_nothing(_left: Mapping[int, int]) -> None: ...
 
 async def tell_nobody(_changes: Sequence[PresenceChange]) -> bool:
     return True
+
+
+async def test_official_clients_may_offer_subprotocols_and_leave_out_the_last_slash(server: RunningServer) -> None:
+    person = await server.person("sock.options")
+    options = {"addTrailingSlash": False, "protocols": ["chat.v1", "chat.v2"]}
+    ways = product([("websocket",), ("polling",), ("polling", "websocket")], [False, True])
+    async with recovering_clients() as clients:
+        for transports, msgpack in ways:
+            async with recovering_device(
+                clients,
+                server.url,
+                namespaces=("/users",),
+                transports=transports,
+                msgpack=msgpack,
+                options=options,
+                token=person.access_token,
+            ) as device:
+                answer = await device.ask("call", namespace="/users", name="user:me", payload={})
+                assert answer["data"]["user"]["id"] == person.id

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from realtime.contract.errors import CLOSE_FLOOD
-from realtime.engine.websocket.frame_parser import BINARY, PING, TEXT, TOO_LARGE, Event, FrameParser
+from realtime.contract.errors import CLOSE_FLOOD, CLOSE_TOO_LARGE
+from realtime.engine.websocket.frame_parser import BINARY, PING, TEXT, Event, FrameParser
 from tests.protocol.websocket_peer import CLOSE, CONTINUATION, FIN, frame
 
 
@@ -62,7 +62,7 @@ def test_nothing_after_a_close_is_read() -> None:
 def test_of_a_frame_too_large_nothing_is_kept() -> None:
     parser = _parser(max_message_bytes=100)
     assert parser.feed(frame(FIN | BINARY, b"x" * 101)[:50], 0) == []
-    assert parser.violation is TOO_LARGE
+    assert parser.violation is CLOSE_TOO_LARGE
     assert (parser._message, parser._head) == (None, b"")
 
 
