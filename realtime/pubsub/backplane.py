@@ -30,8 +30,11 @@ class Backplane(Protocol):
     def node_id(self) -> str: ...
 
     @property
-    def healthy(self) -> bool:
-        """False while this node has received none of the last five probes that it sends itself, one a second."""
+    def problem(self) -> str | None:
+        """Why messages get lost now; None while they arrive.
+
+        There is one too while this node has received none of the last five probes that it sends itself, one a second.
+        """
 
     async def start(self, *, on_message: Callable[[str, bytes], None], on_missed: Callable[[str], None]) -> None:
         """Subscribes the node's own channel and `all`. Does not wait long for a broker that is away.

@@ -1,8 +1,9 @@
 """Carries pushes to their recipients' sessions on every node.
 
 A push to a room travels on the room's channel and is delivered when it arrives there, at the publisher too: all members
-receive one order. Delivery is at most once; only where Redis hangs in the middle of a publish and carries it out later
-may sessions of the publishing node receive a push twice. Members that may have missed a message get a `resync`.
+receive one order. Delivery is at most once; only where Redis hangs in the middle of a publish and carries it out later,
+or begins to refuse writes at that moment, may sessions of the publishing node receive a push twice. Members that may
+have missed a message get a `resync`.
 """
 
 from __future__ import annotations

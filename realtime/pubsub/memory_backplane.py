@@ -49,8 +49,8 @@ class MemoryBackplane:
         return self._node_id
 
     @property
-    def healthy(self) -> bool:
-        return self._started
+    def problem(self) -> str | None:
+        return None if self._started else "not started"
 
     async def start(self, *, on_message: Callable[[str, bytes], None], on_missed: Callable[[str], None]) -> None:
         self._on_message = on_message

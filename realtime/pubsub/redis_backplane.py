@@ -10,10 +10,11 @@ import structlog
 from redis.asyncio import Redis
 
 from realtime.process.background_tasks import end_task
+from realtime.process.outage_log import OutageLog
 from realtime.pubsub.backplane import check_bodies
 from realtime.pubsub.room_names import EVERY_NODE_CHANNEL, node_channel
 from realtime.pubsub.subscriptions import Subscriptions
-from realtime.redis.client import StoreUnavailable
+from realtime.redis.client import StoreRefuses, StoreUnavailable
 from realtime.redis.pipelined_connection import PipelinedConnection
 
 UNHEALTHY_AFTER_PROBES = 5
@@ -33,7 +34,8 @@ class RedisBackplane:
 
     After a publish that was not confirmed, the subscribers of its channel on all nodes are notified that they may have
     missed a message, also those whose own connection never broke. That notice goes out before this node publishes
-    anything else.
+    anything else. Where the server refuses to work this node subscribes anew as soon as it works again: a replica may
+    have become the primary, and have carried messages meanwhile.
     """
 
     def __init__(self, redis: Redis, node_id: str, *, probe_every_s: float = 1.0) -> None:
@@ -47,14 +49,19 @@ class RedisBackplane:
         self._reconnected_at_s = float("-inf")
         self._first_probe_received = asyncio.Event()
         self._probe_task: asyncio.Task[None] | None = None
+        self._outage = OutageLog(log, "redis_away")
 
     @property
     def node_id(self) -> str:
         return self._node_id
 
     @property
-    def healthy(self) -> bool:
-        return self._probe_received_at_s is not None and self._probes_missing() < UNHEALTHY_AFTER_PROBES
+    def problem(self) -> str | None:
+        if isinstance(self._publisher.away, StoreRefuses):
+            return f"Redis refuses to work: {self._publisher.away}"
+        if self._probe_received_at_s is None or self._probes_missing() >= UNHEALTHY_AFTER_PROBES:
+            return "this node does not hear itself over Redis"
+        return None
 
     async def start(self, *, on_message: Callable[[str, bytes], None], on_missed: Callable[[str], None]) -> None:
         self._on_message = on_message
@@ -85,16 +92,20 @@ class RedisBackplane:
 
     async def _send(self, messages: Sequence[tuple[str, bytes]]) -> bool:
         """Sends the notices for unconfirmed channels and the messages after them."""
-        if self._publisher.is_away:
+        if self._publisher.away is not None:
             self._note_unconfirmed(messages)
             return False
         to_notify, self._unconfirmed_channels = self._unconfirmed_channels, set()
         sent = [*((channel, _MISSED) for channel in sorted(to_notify)), *messages]
         try:
             replies = await self._publisher.send_many([("PUBLISH", channel, body) for channel, body in sent])
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            self._outage.failed(error)
+            if isinstance(error, StoreRefuses):
+                self._subscriptions.reconnect()
             self._note_unconfirmed(sent)
             return False
+        self._outage.succeeded()
         refused = [(message, reply) for message, reply in zip(sent, replies, strict=True) if not isinstance(reply, int)]
         for (channel, _), reply in refused:
             log.error("publish_refused", channel=channel, error=str(reply))

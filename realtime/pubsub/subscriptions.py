@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
 from realtime.process.background_tasks import end_task
-from realtime.redis.client import AWAY_ERRORS
-from realtime.redis.pipelined_connection import ReconnectBackoff, private_connection
+from realtime.process.outage_log import OutageLog
+from realtime.redis.client import unavailability
+from realtime.redis.pipelined_connection import ReconnectBackoff, connect_for_writes, private_connection
 
 CHANNELS_PER_COMMAND = 500
 MESSAGES_PER_TURN = 256
@@ -72,6 +73,7 @@ class Subscriptions:
         self._connection: AbstractConnection | None = None
         self._away = False
         self._must_reconnect = False
+        self._defects = OutageLog(log, "subscriptions_failed", known=())
         self._task: asyncio.Task[None] | None = None
 
     def start(self, *, on_message: Callable[[str, bytes], None], on_missed: Callable[[str], None]) -> None:
@@ -138,14 +140,14 @@ class Subscriptions:
             connection = private_connection(self._redis)
             try:
                 async with asyncio.timeout(self._confirm_within_s):
-                    await connection.connect_check_health(retry_socket_connect=False)
+                    await connect_for_writes(connection)
                 self._away = False
                 self._connection = connection
                 backoff.reset()
                 await self._serve(connection)
             except Exception as error:
-                if not isinstance(error, AWAY_ERRORS):
-                    log.exception("subscriptions_failed")
+                if unavailability(error) is None:
+                    self._defects.failed(error)
                 # the first loss of a connection is not yet an outage: waiting callers may still get a confirmation
                 self._away = self._connection is None
             finally:
@@ -226,6 +228,7 @@ class Subscriptions:
 
     def _on_answer(self, channel: _Channel, *, subscribed: bool) -> None:
         """The server has answered a SUBSCRIBE or an UNSUBSCRIBE of this channel."""
+        self._defects.succeeded()
         channel.unanswered -= 1
         if subscribed and channel.may_have_missed and channel.references:
             channel.may_have_missed = False

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ResponseError
 
-from realtime.redis.client import store_unavailable_when_away
+from realtime.redis.client import StoreRefuses, store_unavailable_when_away
 from realtime.redis.lua_script import Call, LuaScript
 from realtime.redis.pipelined_connection import PipelinedConnection
 
@@ -169,9 +169,14 @@ class FactStreams:
             await self.ensure_groups(group, streams)
 
     async def _within(self, answer: Awaitable[T], block_s: float = 0.0) -> T:
-        with store_unavailable_when_away():
-            async with asyncio.timeout(block_s + ANSWER_WITHIN_S):
-                return await answer
+        try:
+            with store_unavailable_when_away():
+                async with asyncio.timeout(block_s + ANSWER_WITHIN_S):
+                    return await answer
+        except StoreRefuses:
+            # A demoted primary keeps its connections: only a new one can reach the server that has taken over.
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+            raise
 
 
 def _key(stream: str) -> str:

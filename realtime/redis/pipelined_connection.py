@@ -14,13 +14,18 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from realtime.process.background_tasks import end_task
+from realtime.process.outage_log import OutageLog
 from realtime.process.stall_tolerant_timeout import stall_tolerant_timeout
-from realtime.redis.client import AWAY_ERRORS, StoreUnavailable
+from realtime.redis.client import StoreUnavailable, unavailability
 
 Argument = str | bytes | int
 MAX_COMMANDS_PER_WRITE = 1_000
 _FIRST_DELAY_S = 0.05
 _LONGEST_DELAY_S = 0.5
+
+_WRITE_NOTHING: tuple[Argument, ...] = ("RPUSHX", "no-list", "x")
+"""A write that changes nothing. A server that refuses writes still answers reads, from data that gets old, and
+PUBLISH, which may reach nobody: a demoted primary does both."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +39,15 @@ def private_connection(redis: Redis) -> AbstractConnection:
     settings = {**pool.connection_kwargs, "socket_timeout": None, "retry": Retry(NoBackoff(), 0), "protocol": 2}
     connection: AbstractConnection = pool.connection_class(**settings)
     return connection
+
+
+async def connect_for_writes(connection: AbstractConnection) -> None:
+    """Connects; does nothing when connected. Raises an error of redis-py also where the server refuses writes."""
+    if connection.is_connected:
+        return
+    await connection.connect_check_health(retry_socket_connect=False)
+    await connection.send_packed_command(connection.pack_command(*_WRITE_NOTHING), check_health=False)
+    await connection.read_response(disable_decoding=True, timeout=math.inf)
 
 
 class ReconnectBackoff:
@@ -64,7 +78,7 @@ class PipelinedConnection:
 
     A command costs a few microseconds instead of the 40-60 of a redis-py call of its own. Commands that block the
     connection must not be sent here. Nothing is sent twice. While Redis is known to be away every call fails at once;
-    the connection is made again in the background.
+    the connection is made again in the background. A server that refuses writes is away for every command.
     """
 
     def __init__(self, redis: Redis, *, timeout_s: float = 0.4) -> None:
@@ -73,19 +87,20 @@ class PipelinedConnection:
         self._waiting: list[_Batch] = []
         self._has_waiting = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._away = False
+        self._away: StoreUnavailable | None = None
+        self._defects = OutageLog(log, "redis_connection_failed", known=())
 
     @property
-    def is_away(self) -> bool:
-        """True while a call would fail at once."""
+    def away(self) -> StoreUnavailable | None:
+        """What a call would fail with at once; None while calls are sent."""
         return self._away
 
     async def stop(self) -> None:
         """Closes the connection for good; unanswered calls and later ones fail with StoreUnavailable."""
         await end_task(self._task)
         self._task = None
-        self._away = True
-        self._fail(self._take_all_waiting(), "stopped")
+        self._away = StoreUnavailable("stopped")
+        self._fail(self._take_all_waiting(), self._away)
 
     async def send(self, *command: Argument) -> object:
         """The server's answer to one command. Raises StoreUnavailable, or ResponseError if it failed."""
@@ -96,8 +111,8 @@ class PipelinedConnection:
 
     async def send_many(self, commands: Sequence[tuple[Argument, ...]]) -> list[object]:
         """The answers in the order of the commands, a ResponseError for a failed one. Raises StoreUnavailable."""
-        if self._away:
-            raise StoreUnavailable("away")
+        if self._away is not None:
+            raise _again(self._away)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="redis-pipelined")
         replies: asyncio.Future[list[object]] = asyncio.get_running_loop().create_future()
@@ -111,15 +126,13 @@ class PipelinedConnection:
             connection = private_connection(self._redis)
             try:
                 async with stall_tolerant_timeout(self._timeout_s):
-                    await connection.connect_check_health(retry_socket_connect=False)
-                self._away = False
+                    await connect_for_writes(connection)
+                self._away = None
                 backoff.reset()
                 await self._serve(connection)
             except Exception as error:
-                if not isinstance(error, AWAY_ERRORS):
-                    log.exception("redis_connection_failed")
-                self._away = True
-                self._fail(self._take_all_waiting(), f"{type(error).__name__}: {error}")
+                self._away = self._unavailable(error)
+                self._fail(self._take_all_waiting(), self._away)
             finally:
                 await connection.disconnect(nowait=True)
             await backoff.wait()
@@ -131,29 +144,50 @@ class PipelinedConnection:
             if await connection.can_read():  # nothing was requested: the server has closed the idle connection
                 await connection.disconnect(nowait=True)
                 async with stall_tolerant_timeout(self._timeout_s):
-                    await connection.connect_check_health(retry_socket_connect=False)
+                    await connect_for_writes(connection)
             batches = self._take_next_write()
             try:
                 async with stall_tolerant_timeout(self._timeout_s):
                     await self._exchange(connection, batches)
-            except BaseException as error:
-                self._fail(batches, f"{type(error).__name__}: {error}")
+            except asyncio.CancelledError:
+                self._fail(batches, StoreUnavailable("stopped"))
+                raise
+            except Exception as error:
+                self._fail(batches, self._unavailable(error))
                 raise
 
     async def _exchange(self, connection: AbstractConnection, batches: Sequence[_Batch]) -> None:
-        packed = connection.pack_commands([command for batch in batches for command in batch.commands])
+        commands = [command for batch in batches for command in batch.commands]
+        packed = connection.pack_commands([*commands, _WRITE_NOTHING])
         await connection.send_packed_command(packed, check_health=False)
-        for batch in batches:
-            replies: list[object] = []
-            for _ in batch.commands:
-                try:
-                    replies.append(await connection.read_response(disable_decoding=True, timeout=math.inf))
-                except exceptions.ResponseError as error:
-                    if isinstance(error, AWAY_ERRORS):
-                        raise
-                    replies.append(error)
+        answers = [[await self._reply(connection, command) for command in batch.commands] for batch in batches]
+        await self._reply(connection, _WRITE_NOTHING)
+        for batch, replies in zip(batches, answers, strict=True):
             if not batch.replies.done():
                 batch.replies.set_result(replies)
+        self._defects.succeeded()
+
+    @staticmethod
+    async def _reply(connection: AbstractConnection, command: tuple[Argument, ...]) -> object:
+        """The answer, a ResponseError for a command that failed. Raises where the server refuses commands."""
+        try:
+            reply = await connection.read_response(disable_decoding=True, timeout=math.inf)
+        except exceptions.ResponseError as error:
+            if unavailability(error) is not None:
+                raise
+            return error
+        if command[0] == "EXEC" and isinstance(reply, list):
+            for part in reply:
+                if isinstance(part, exceptions.ResponseError) and unavailability(part) is not None:
+                    raise part
+        return reply
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        unavailable = unavailability(error)
+        if unavailable is None:
+            self._defects.failed(error)
+            return StoreUnavailable(f"{type(error).__name__}: {error}")
+        return unavailable
 
     def _take_next_write(self) -> list[_Batch]:
         """Takes whole batches up to the first that reaches MAX_COMMANDS_PER_WRITE."""
@@ -175,7 +209,12 @@ class PipelinedConnection:
         return taken
 
     @staticmethod
-    def _fail(batches: Sequence[_Batch], reason: str) -> None:
+    def _fail(batches: Sequence[_Batch], reason: StoreUnavailable) -> None:
         for batch in batches:
             if not batch.replies.done():
-                batch.replies.set_exception(StoreUnavailable(reason))
+                batch.replies.set_exception(_again(reason))
+
+
+def _again(reason: StoreUnavailable) -> StoreUnavailable:
+    """An exception for one caller: raising one object for many would tie their tracebacks together."""
+    return type(reason)(*reason.args)

@@ -56,7 +56,7 @@ def readiness(units: Units, backplane: Backplane, drain_state: DrainState) -> Ma
         return None
 
     async def backplane_check() -> str | None:
-        return None if backplane.healthy else "this node does not hear itself over Redis"
+        return backplane.problem
 
     async def traffic() -> str | None:
         return "draining" if drain_state.is_draining else None

@@ -74,11 +74,11 @@ async def test_a_node_receives_its_own_channel_and_the_one_of_all_nodes(make: Ma
 
 async def test_a_node_is_healthy_once_started_and_not_before(make: Make) -> None:
     backplane = make("a")
-    health = [backplane.healthy]
+    problems = [backplane.problem]
     async with receiving_nodes(backplane):
-        health.append(backplane.healthy)
-    health.append(backplane.healthy)
-    assert health == [False, True, False]
+        problems.append(backplane.problem)
+    problems.append(backplane.problem)
+    assert [problem is None for problem in problems] == [False, True, False]
     assert backplane.node_id == "a"
 
 

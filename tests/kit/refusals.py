@@ -1,0 +1,77 @@
+"""A Valkey that is up and refuses to work, brought into each state for real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from realtime.redis.client import open_redis
+
+_SETTINGS = {
+    "NOREPLICAS": {"min-replicas-to-write": ("1", "0")},
+    "OOM": {"maxmemory": ("1", "0")},
+    "MASTERDOWN": {"replica-serve-stale-data": ("no", "yes")},
+}
+REFUSALS = ("NOREPLICAS", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "BUSY", "NOAUTH", "NOPERM")
+
+
+@asynccontextmanager
+async def refusing(url: str, code: str) -> AsyncIterator[None]:
+    """The Valkey answers with this code inside of the block, at least to writes, and works again afterwards."""
+    async with AsyncExitStack() as stack:
+        admin: Any = open_redis(url, client_name="admin", max_connections=1)
+        stack.push_async_callback(admin.aclose)
+        await admin.ping()
+        for name, (wrong, right) in _SETTINGS.get(code, {}).items():
+            stack.push_async_callback(admin.config_set, name, right)
+            await admin.config_set(name, wrong)
+        match code:
+            case "READONLY" | "MASTERDOWN":
+                stack.push_async_callback(admin.execute_command, "REPLICAOF", "NO", "ONE")
+                await admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+            case "NOPERM":
+                stack.push_async_callback(admin.execute_command, "ACL", "SETUSER", "default", "+@all")
+                await admin.execute_command("ACL", "SETUSER", "default", "-@write")
+            case "NOAUTH":  # connections that are open stay logged in
+                stack.push_async_callback(admin.config_set, "requirepass", "")
+                await admin.config_set("requirepass", "another")
+                await admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            case "MISCONF":
+                await stack.enter_async_context(_unable_to_save(admin))
+            case "BUSY":
+                await stack.enter_async_context(_busy(admin, url))
+        yield
+
+
+@asynccontextmanager
+async def _unable_to_save(admin: Any) -> AsyncIterator[None]:
+    obstacle = Path((await admin.config_get("dir"))["dir"]) / "dump.rdb"
+    obstacle.mkdir()
+    try:
+        await admin.config_set("save", "3600 1")
+        await admin.bgsave()
+        while (await admin.info("persistence"))["rdb_last_bgsave_status"] != "err":
+            await asyncio.sleep(0.01)
+        yield
+    finally:
+        await admin.config_set("save", "")
+        obstacle.rmdir()
+
+
+@asynccontextmanager
+async def _busy(admin: Any, url: str) -> AsyncIterator[None]:
+    await admin.config_set("busy-reply-threshold", "1")
+    busy: Any = open_redis(url, client_name="busy", timeout_s=60)
+    script = asyncio.create_task(busy.execute_command("EVAL", "while true do end", 0))
+    try:
+        await asyncio.sleep(0.05)  # the time after which it is busy
+        yield
+    finally:
+        await admin.script_kill()
+        await asyncio.gather(script, return_exceptions=True)
+        await busy.aclose()
+        await admin.config_set("busy-reply-threshold", "5000")
