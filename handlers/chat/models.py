@@ -11,6 +11,7 @@ from realtime.contract.wire import Model, WireId
 class Message(Model):
     """One message. `seq` numbers the messages of its conversation from 1 without a hole, the same for every reader.
 
+    `id` rises with `seq`, and `created_at_ms` never falls, also when messages are sent at the same time.
     By `client_id` the sender's devices recognise their own message. A deleted message keeps its number and has no text.
     """
 

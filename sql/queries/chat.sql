@@ -62,19 +62,21 @@ FOR NO KEY UPDATE OF c;
 -- name: insert_message(conversation_id, sender_id, text, reply_to_seq, client_id)^
 -- Stores a member's message under the next number of its conversation, and moves the sender's positions to it. The
 -- conversation's row lock serializes senders: numbers have no hole and no double. For a repeated client_id nothing is
--- written; one that another transaction is committing breaks messages_client_id_key, and the number is rolled back.
--- conversations_pkey, conversation_members_pkey, messages_client_id_key, users_pkey; one row, or none.
+-- written; one that another transaction is committing breaks messages_client_id_key, and the number is rolled back. The
+-- id is made under the lock too and has the message's time, so ids and times follow the numbers. conversations_pkey,
+-- conversation_members_pkey, messages_client_id_key, users_pkey; one row, or none.
 WITH numbered AS (
     UPDATE conversations c
-    SET last_seq = c.last_seq + 1, last_activity_id = make_id()
+    SET last_seq = c.last_seq + 1, last_activity_id = id_after(c.last_activity_id)
     FROM conversation_members mine
     WHERE
         mine.conversation_id = c.id AND c.id = :conversation_id AND mine.user_id = :sender_id
         AND NOT EXISTS (SELECT FROM messages m WHERE m.sender_id = :sender_id AND m.client_id = :client_id)
-    RETURNING c.id, c.last_seq
+    RETURNING c.id, c.last_seq, c.last_activity_id AS message_id
 ), written AS (
-    INSERT INTO messages (conversation_id, seq, sender_id, text, reply_to_seq, client_id)
-    SELECT numbered.id, numbered.last_seq, :sender_id, :text, :reply_to_seq, :client_id FROM numbered
+    INSERT INTO messages (conversation_id, seq, id, created_at, sender_id, text, reply_to_seq, client_id)
+    SELECT n.id, n.last_seq, n.message_id, id_moment(n.message_id), :sender_id, :text, :reply_to_seq, :client_id
+    FROM numbered n
     RETURNING messages AS message
 ), moved AS (
     UPDATE conversation_members mine

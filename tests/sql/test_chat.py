@@ -78,7 +78,10 @@ async def test_messages_are_numbered_without_holes_in_one_order_for_all(world: W
     sent = await world.at_once(
         [partial(send, conversation_id, (ann, bob)[step % 2], str(step), None) for step in range(60)]
     )
-    by_answer = sorted((message.seq, message.text) for message in sent if message)
+    in_order = sorted((message for message in sent if message), key=lambda message: message.seq)
+    assert [message.id for message in in_order] == sorted({message.id for message in in_order})
+    assert [message.created_at for message in in_order] == sorted(message.created_at for message in in_order)
+    by_answer = [(message.seq, message.text) for message in in_order]
     assert [seq for seq, _ in by_answer] == list(range(1, 61))
     assert await texts(world, conversation_id, ann) == by_answer
     assert await texts(world, conversation_id, bob) == by_answer

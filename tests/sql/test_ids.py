@@ -43,3 +43,17 @@ async def test_no_two_ids_of_a_millisecond_are_the_same(world: World) -> None:
         "SELECT count(DISTINCT id_at(t.moment)) FROM generate_series(1, 16384), (SELECT now()) AS t (moment)"
     )
     assert different == 16_384
+
+
+async def test_the_moment_of_an_id_is_its_millisecond(world: World) -> None:
+    for ms in (EPOCH_MS, EPOCH_MS + 1, 1_790_000_000_123, 1_790_000_000_999):
+        moment = await world.value("SELECT id_moment($1)", id_floor_ms(ms) + 5)
+        assert (moment.replace(microsecond=0).timestamp(), moment.microsecond) == (ms // 1000, ms % 1000 * 1000)
+
+
+async def test_an_id_after_another_is_above_it_whatever_the_clock_says(world: World) -> None:
+    now = await world.value("SELECT make_id()")
+    assert ms_of_id(await world.value("SELECT id_after($1)", now)) - ms_of_id(now) < 1_000
+    hour_ahead = await world.value("SELECT id_at(now() + interval '1 hour')")
+    following = await world.value("SELECT id_after($1)", hour_ahead)
+    assert ms_of_id(following) == ms_of_id(hour_ahead) + 1
