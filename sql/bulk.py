@@ -30,7 +30,6 @@ class PostRecord(NamedTuple):
     kind: str
     text: str
     link: str | None
-    created_at: datetime.datetime
 
 
 class LikeRecord(NamedTuple):
@@ -43,7 +42,6 @@ class CommentRecord(NamedTuple):
     post_id: int
     author_id: int
     text: str
-    created_at: datetime.datetime
 
 
 class ConversationRecord(NamedTuple):

@@ -14,7 +14,7 @@ class CommentRow(NamedTuple):
     post_id: PostId
     parent_id: CommentId | None
     text: str
-    """Where `is_deleted`, still the old text, which must not be shown."""
+    """Empty where `is_deleted`."""
     like_count: int
     reply_count: int
     """Direct replies that are shown, including deleted ones with replies of their own."""
@@ -22,6 +22,7 @@ class CommentRow(NamedTuple):
     created_at: datetime.datetime
     is_deleted: bool
     author: CardRow
+    """Also where `is_deleted`; it must not be shown then."""
     viewer: RelationRow
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.accounts.contract import LoginSession
+from realtime.contract.wire import unix_ms
 from sql.accounts import LoginSessionRow
 from sql.ids import LoginSessionId
 
@@ -12,7 +13,7 @@ def login_session_view(row: LoginSessionRow, current_id: LoginSessionId) -> Logi
         id=row.id,
         user_agent=row.user_agent,
         address=row.address,
-        created_at_ms=int(row.created_at.timestamp() * 1000),
-        last_used_at_ms=int(row.last_used_at.timestamp() * 1000),
+        created_at_ms=unix_ms(row.created_at),
+        last_used_at_ms=unix_ms(row.last_used_at),
         current=row.id == current_id,
     )

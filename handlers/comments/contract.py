@@ -19,13 +19,13 @@ EXAMPLE_COMMENT_ID = "185604284416000003"
 class Comment(Model):
     """A comment; `parent_id` is the comment that it replies to, absent for a comment on the post itself.
 
-    A deleted comment with replies stays in its place, with `deleted` and an empty text.
+    A deleted comment with replies stays in its place for every reader, with `deleted`, an empty text and no author.
     """
 
     id: WireId
     post_id: WireId
     parent_id: WireId | None = None
-    author: Card
+    author: Card | None = None
     text: str
     like_count: int
     reply_count: int

@@ -9,13 +9,13 @@ from sql.comments import CommentRow
 
 
 def comment_view(row: CommentRow) -> Comment:
-    """A comment, the same for every reader. A deleted one has no text."""
+    """A comment, the same for every reader. A deleted one has no text and no author."""
     return Comment(
         id=row.id,
         post_id=row.post_id,
         parent_id=row.parent_id,
-        author=card_view(row.author),
-        text="" if row.is_deleted else row.text,
+        author=None if row.is_deleted else card_view(row.author),
+        text=row.text,
         like_count=row.like_count,
         reply_count=row.reply_count,
         created_at_ms=unix_ms(row.created_at),

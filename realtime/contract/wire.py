@@ -71,9 +71,13 @@ WireId = Annotated[int, PlainSerializer(str, return_type=str, when_used="always"
 """An id that the server sends: an int inside, a decimal string on the wire (JavaScript has no 64-bit integers)."""
 
 
+_UNIX_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND: Final = datetime.timedelta(milliseconds=1)
+
+
 def unix_ms(moment: datetime.datetime) -> int:
     """A time as it stands on the wire: whole milliseconds since 1970-01-01 UTC."""
-    return int(moment.timestamp() * 1000)
+    return (moment - _UNIX_EPOCH) // _MILLISECOND
 
 
 _UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

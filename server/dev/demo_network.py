@@ -22,7 +22,7 @@ from sql.bulk import (
     PersonRecord,
     PostRecord,
 )
-from sql.ids import id_floor_ms
+from sql.ids import id_floor_ms, ms_of_id
 
 DAYS = 30
 FOLLOWS_EACH = 25
@@ -154,7 +154,7 @@ class NetworkMaker:
 
     def _add_posts(self, count: int) -> None:
         for _ in range(count):
-            created_at, post_id = self._moment(self._random.random() ** 2 * DAYS)
+            _, post_id = self._moment(self._random.random() ** 2 * DAYS)
             text = " ".join(self._random.choices(self._phrases, k=self._random.randint(1, 3)))
             is_link = self._random.random() < 0.1
             self._network.posts.append(
@@ -164,21 +164,21 @@ class NetworkMaker:
                     kind="link" if is_link else "text",
                     text=text,
                     link=f"https://example.org/{post_id}" if is_link else None,
-                    created_at=created_at,
                 )
             )
 
     def _add_reactions(self) -> None:
         people = self._network.people
         for post in self._network.posts:
+            posted_at = datetime.datetime.fromtimestamp(ms_of_id(post.id) / 1000, datetime.UTC)
+            days_ago = (self._now - posted_at) / datetime.timedelta(days=1)
             likes = min(len(people), int(self._random.expovariate(1 / LIKES_PER_POST)))
             self._network.likes += [LikeRecord(post.id, person.id) for person in self._random.sample(people, likes)]
             for _ in range(int(self._random.expovariate(1 / COMMENTS_PER_POST))):
-                days_ago = (self._now - post.created_at) / datetime.timedelta(days=1)
-                created_at, comment_id = self._moment(days_ago * self._random.random())
+                _, comment_id = self._moment(days_ago * self._random.random())
                 author = self._random.choice(people)
                 text = self._random.choice(self._phrases)
-                self._network.comments.append(CommentRecord(comment_id, post.id, author.id, text, created_at))
+                self._network.comments.append(CommentRecord(comment_id, post.id, author.id, text))
 
     def _add_conversations(self) -> None:
         pairs = {(min(one, other), max(one, other)) for one, other in self._network.follows}

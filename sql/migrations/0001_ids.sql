@@ -20,6 +20,12 @@ CREATE FUNCTION id_at(moment timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
     RETURN id_floor(moment) | (id_shard() << 14) | (nextval('id_sequence') & 16383);
 
+-- When an id was made, in whole milliseconds. A row whose creation is shown has no column for it, so that the times of
+-- rows never contradict the order of their ids.
+CREATE FUNCTION id_moment(id bigint) RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN to_timestamp(((id >> 22) + 1704067200000) / 1000.0);
+
 CREATE FUNCTION make_id() RETURNS bigint
     LANGUAGE sql VOLATILE
     RETURN id_at(clock_timestamp());

@@ -16,7 +16,6 @@ CREATE TABLE posts (
     comment_count integer NOT NULL DEFAULT 0 CHECK (comment_count >= 0),
     share_count integer NOT NULL DEFAULT 0 CHECK (share_count >= 0),
     client_id text,
-    created_at timestamptz NOT NULL DEFAULT now(),
     edited_at timestamptz,
     deleted_at timestamptz
 ) WITH (fillfactor = 80);
@@ -44,7 +43,6 @@ CREATE TABLE comments (
     like_count integer NOT NULL DEFAULT 0 CHECK (like_count >= 0),
     reply_count integer NOT NULL DEFAULT 0 CHECK (reply_count >= 0),
     client_id text,
-    created_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz
 ) WITH (fillfactor = 80);
 

@@ -100,7 +100,7 @@ AS $$
         post.comment_count,
         post.share_count,
         post.client_id,
-        post.created_at,
+        id_moment(post.id),
         post.edited_at
 $$;
 
@@ -133,11 +133,12 @@ AS $$
         comment.id,
         comment.post_id,
         comment.parent_id,
-        comment.text,
+        -- A deleted comment has no text for anybody.
+        CASE WHEN comment.deleted_at IS NULL THEN comment.text ELSE '' END,
         comment.like_count,
         comment.reply_count,
         comment.client_id,
-        comment.created_at,
+        id_moment(comment.id),
         comment.deleted_at IS NOT NULL
 $$;
 

@@ -1,5 +1,6 @@
 -- name: insert_comment(post_id, parent_id, author_id, text, client_id)$
--- Stores a comment on a post, or a reply to a comment of that post, and counts it on both.
+-- Stores a comment on a post, or a reply to a comment of that post, and counts it on both. Its id, and so its time, is
+-- made under the lock of the post: the ids of a post's comments ascend in the order of their commits.
 -- posts_pkey, comments_pkey, comments_client_id_key; one row, the id; none for a repeated client_id, and where the post
 -- or the parent comment is deleted.
 WITH host AS (
@@ -51,7 +52,7 @@ WHERE c.id = :comment_id;
 
 -- name: list_comments(viewer_id, post_id, before, page_size)
 -- A page of the comments on the post itself, newest first, without authors with a block in either direction.
--- A deleted comment is included while it has replies. comments_post_idx; at most page_size rows.
+-- A deleted comment is included while it has replies, whoever wrote it. comments_post_idx; at most page_size rows.
 SELECT comment.*, author.*, r.*
 FROM comments c
 CROSS JOIN LATERAL comment_row(c) comment
@@ -61,9 +62,7 @@ WHERE
     c.post_id = :post_id
     AND c.parent_id IS NULL
     AND c.id < :before
-    AND (c.deleted_at IS NULL OR c.reply_count > 0)
-    AND NOT r.viewer_blocks
-    AND NOT r.viewer_blocked_by
+    AND CASE WHEN c.deleted_at IS NULL THEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by ELSE c.reply_count > 0 END
 ORDER BY c.id DESC
 LIMIT :page_size;
 
@@ -78,9 +77,7 @@ WHERE
     c.parent_id = :parent_id
     AND c.post_id = :post_id
     AND c.id < :before
-    AND (c.deleted_at IS NULL OR c.reply_count > 0)
-    AND NOT r.viewer_blocks
-    AND NOT r.viewer_blocked_by
+    AND CASE WHEN c.deleted_at IS NULL THEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by ELSE c.reply_count > 0 END
 ORDER BY c.id DESC
 LIMIT :page_size;
 

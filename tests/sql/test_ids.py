@@ -1,3 +1,4 @@
+from realtime.contract.wire import unix_ms
 from sql.ids import EPOCH_MS, MAX_ID, id_floor_ms, ms_of_id
 from tests.sql.world import World
 
@@ -22,7 +23,19 @@ async def test_an_id_tells_when_it_was_made(world: World) -> None:
     made = await world.value("SELECT make_id()")
     after_ms = await world.value("SELECT ceil(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
     assert before_ms <= ms_of_id(made) <= after_ms
+    assert unix_ms(await world.value("SELECT id_moment($1)", made)) == ms_of_id(made)
     assert 0 < made < MAX_ID
+
+
+async def test_the_moment_of_an_id_is_exact_to_the_millisecond(world: World) -> None:
+    wrong = await world.value(
+        """
+        SELECT count(*)
+        FROM generate_series(0, 99999) n, LATERAL (SELECT (700000000000 + n * 7919) << 22 AS id) made
+        WHERE id_floor(id_moment(made.id)) <> made.id
+        """
+    )
+    assert wrong == 0
 
 
 async def test_rows_of_many_connections_get_distinct_ids(world: World) -> None:

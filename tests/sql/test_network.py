@@ -17,13 +17,13 @@ async def test_counters_of_copied_rows_are_set_from_the_rows(world: World) -> No
     people = [
         PersonRecord(UserId(n), f"copied{n}", f"copied{n}@example.org", "h", "", "", NOW, NOW) for n in range(101, 105)
     ]
-    posts = [PostRecord(PostId(n), 101, "text", "hello", None, NOW) for n in (201, 202, 203)]
+    posts = [PostRecord(PostId(n), 101, "text", "hello", None) for n in (201, 202, 203)]
     async with world.units.write() as db:
         await copy_records(db, PersonRecord, people)
         await copy_records(db, FollowRecord, [FollowRecord(n, 101) for n in (102, 103, 104)])
         await copy_records(db, PostRecord, posts)
         await copy_records(db, LikeRecord, [LikeRecord(201, n) for n in (102, 103)])
-        await copy_records(db, CommentRecord, [CommentRecord(301, 201, 104, "well", NOW)])
+        await copy_records(db, CommentRecord, [CommentRecord(301, 201, 104, "well")])
         await db.connection.execute("UPDATE posts SET deleted_at = now() WHERE id = 203")
         await db.network.recount_people(user_ids=[101, 102], broadcaster_threshold=3)
         await db.network.recount_posts(post_ids=[201, 202])

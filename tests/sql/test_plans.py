@@ -227,7 +227,7 @@ WRITTEN_OUT = {
     "posts.list_posts": """
         SELECT
             p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count, p.client_id,
-            p.created_at, p.edited_at, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
+            id_moment(p.id), p.edited_at, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
             r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
             EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = $1 OFFSET 0)
         FROM posts p
@@ -246,7 +246,8 @@ WRITTEN_OUT = {
     """,
     "comments.list_comments": """
         SELECT
-            c.id, c.post_id, c.parent_id, c.text, c.like_count, c.reply_count, c.client_id, c.created_at,
+            c.id, c.post_id, c.parent_id, CASE WHEN c.deleted_at IS NULL THEN c.text ELSE '' END, c.like_count,
+            c.reply_count, c.client_id, id_moment(c.id),
             c.deleted_at IS NOT NULL, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
             r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
         FROM comments c
@@ -256,9 +257,9 @@ WRITTEN_OUT = {
             c.post_id = $2
             AND c.parent_id IS NULL
             AND c.id < $3
-            AND (c.deleted_at IS NULL OR c.reply_count > 0)
-            AND NOT r.viewer_blocks
-            AND NOT r.viewer_blocked_by
+            AND CASE
+                WHEN c.deleted_at IS NULL THEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by ELSE c.reply_count > 0
+            END
         ORDER BY c.id DESC
         LIMIT $4
     """,

@@ -3,6 +3,7 @@ from typing import Any
 
 import asyncpg
 
+from sql.ids import ms_of_id
 from tests.kit.server import Person, RunningServer
 
 UNKNOWN_ID = "1"
@@ -104,12 +105,8 @@ async def test_a_deleted_comment_is_hidden_or_kept_for_its_replies(server: Runni
         await delete(bea, top)
 
     (tombstone,) = await listed(ada, post_id)
-    assert (tombstone["id"], tombstone["text"], tombstone["deleted"], tombstone["reply_count"]) == (
-        top["id"],
-        "",
-        True,
-        1,
-    )
+    named = {field: value for field, value in top.items() if field != "author"}
+    assert tombstone == {**named, "text": "", "deleted": True, "reply_count": 1}, "nobody is named"
     assert [item["id"] for item in await listed(ada, post_id, parent_id=top["id"])] == [reply["id"]]
     assert await comment_count(ada, post_id) == 1
     answering = {"post_id": post_id, "parent_id": top["id"], "text": "Too late"}
@@ -170,6 +167,37 @@ async def test_a_block_hides_comments_in_both_directions(server: RunningServer) 
         assert await refusal(person, "comment:create", {**named, "text": "You there"}) == "not_found"
         assert await refusal(person, "comment:list", named) == "not_found"
         assert await refusal(person, "comment:delete", {"comment_id": hidden["id"]}) == "not_found"
+
+
+async def test_a_tombstone_is_the_same_for_everybody_also_across_a_block(server: RunningServer) -> None:
+    ada, bea, cleo = await server.people("stone_ada", "stone_bea", "stone_cleo")
+    post_id = await publish(ada)
+    top = await comment(bea, post_id, "Withdrawn")
+    reply = await comment(ada, post_id, "Reply", parent_id=top["id"])
+    await bea.do("/users", "user:block", {"user_id": cleo.id})
+    assert await listed(cleo, post_id) == []
+    await delete(bea, top)
+    (seen,) = await listed(cleo, post_id)
+    assert [seen] == await listed(ada, post_id) == await listed(bea, post_id)
+    assert "author" not in seen and (seen["text"], seen["deleted"]) == ("", True)
+    for reader in (ada, bea, cleo):
+        assert [item["id"] for item in await listed(reader, post_id, parent_id=top["id"])] == [reply["id"]]
+
+
+async def test_time_follows_the_order_of_comments_made_at_once(server: RunningServer) -> None:
+    ada, *crowd = await server.people("time_ada", *[f"time_{number}" for number in range(4)])
+    post_id = await publish(ada)
+    top = await comment(ada, post_id)
+    for person in crowd:
+        await person.main_device()
+    await asyncio.gather(
+        *[comment(person, post_id, **more) for person in crowd for more in ({}, {"parent_id": top["id"]}) * 5]
+    )
+    found = [*await listed(ada, post_id), *await listed(ada, post_id, parent_id=top["id"])]
+    in_order = sorted(found, key=lambda item: int(item["id"]))
+    times_ms = [item["created_at_ms"] for item in in_order]
+    assert len(times_ms) == 41
+    assert times_ms == sorted(times_ms) == [ms_of_id(int(item["id"])) for item in in_order]
 
 
 async def test_comment_counts_are_exact_when_many_write_and_delete_at_once(

@@ -209,6 +209,15 @@ async def test_likes_are_exact_when_many_like_and_unlike_one_post_at_once(
     assert {item["username"] for item in listed["items"]} == likers
 
 
+async def test_time_follows_the_order_of_posts_made_at_once(server: RunningServer) -> None:
+    authors = await server.people(*[f"time_{number}" for number in range(4)])
+    for author in authors:
+        await author.main_device()
+    made = await asyncio.gather(*[publish(author) for author in authors for _ in range(10)])
+    times_ms = [post["created_at_ms"] for post in sorted(made, key=lambda post: int(post["id"]))]
+    assert times_ms == sorted(times_ms)
+
+
 async def test_likers_are_paged_newest_first_and_leave_out_the_blocked(server: RunningServer) -> None:
     ada, *fans = await server.people("likers_ada", *[f"likers_{number}" for number in range(5)])
     post = await publish(ada)

@@ -10,8 +10,10 @@ import pytest
 
 from handlers.accounts.contract import Register
 from handlers.limits import COMMENT_CHARS, MESSAGE_CHARS, POST_CHARS
+from realtime.contract.wire import unix_ms
 from server.cli_error import CliError
 from server.dev.demo_network import DEMO_USERNAME, DemoNetwork, NetworkMaker, read_edges
+from sql.ids import ms_of_id
 from tests.kit.clock import NOON
 
 EDGES = [(1, 2), (2, 3), (3, 1), (1, 2), (2, 1), (3, 9)]
@@ -88,16 +90,17 @@ def test_there_is_what_was_asked_for_and_the_demo_account_first(network: DemoNet
 def test_nothing_has_the_id_of_another_and_ids_follow_time(network: DemoNetwork) -> None:
     made = [
         *((person.created_at, person.id) for person in network.people),
-        *((post.created_at, post.id) for post in network.posts),
-        *((comment.created_at, comment.id) for comment in network.comments),
         *((message.created_at, message.id) for message in network.messages),
     ]
-    ids = [made_id for _, made_id in made] + [talk.id for talk in network.conversations]
+    ids = [made_id for _, made_id in made]
+    ids += [post.id for post in network.posts] + [comment.id for comment in network.comments]
+    ids += [talk.id for talk in network.conversations]
     assert len(set(ids)) == len(ids)
     for (earlier, smaller), (later, larger) in itertools.pairwise(sorted(made)):
         if int(earlier.timestamp() * 1000) < int(later.timestamp() * 1000):
             assert smaller < larger
     assert max(made)[0] <= NOON
+    assert ms_of_id(max(ids)) <= unix_ms(NOON)
 
 
 def test_people_are_such_as_could_have_registered(network: DemoNetwork) -> None:
@@ -135,8 +138,7 @@ def test_texts_are_such_as_could_have_been_sent(network: DemoNetwork) -> None:
 
 
 def test_a_comment_comes_after_its_post(network: DemoNetwork) -> None:
-    posted_at = {post.id: post.created_at for post in network.posts}
-    assert all(posted_at[comment.post_id] <= comment.created_at for comment in network.comments)
+    assert all(ms_of_id(comment.post_id) <= ms_of_id(comment.id) for comment in network.comments)
 
 
 def test_conversations_are_numbered_without_holes(network: DemoNetwork) -> None:
