@@ -27,10 +27,11 @@ class UnitOperation:
 
 @dataclass(frozen=True, slots=True)
 class PreparedOperation:
-    """An operation in a unit of work; `prepare` runs before the unit opens."""
+    """An operation in a unit of work; `prepare` runs before the unit opens, `undo` after a unit that failed."""
 
     prepare: Callable[[PrepareContext, Any], Awaitable[Any]]
     run: Callable[[Context, Any, Any], Awaitable[Outcome[Any] | Refusal]]
+    undo: Callable[[PrepareContext], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,14 @@ def bind_prepared_command(
     command: Command[PayloadT, AckT],
     prepare: Callable[[PrepareContext, PayloadT], Awaitable[PreparedT]],
     operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT] | Refusal]],
+    *,
+    undo: Callable[[PrepareContext], Awaitable[None]] | None = None,
 ) -> BoundCommand:
-    """For a command with slow work that must not hold a connection; the operation gets what `prepare` returned."""
-    return BoundCommand(command, PreparedOperation(prepare, operation))
+    """For a command with slow work that must not hold a connection; the operation gets what `prepare` returned.
+
+    `undo` takes back what `prepare` did, when the operation raised an error or could not be committed.
+    """
+    return BoundCommand(command, PreparedOperation(prepare, operation, undo))
 
 
 def bind_plain_command(

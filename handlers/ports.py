@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,13 +66,25 @@ class PasswordVerdict:
     upgraded_hash: str | None = None
 
 
-class PasswordHasher(Protocol):
-    """argon2id, off the event loop, a bounded number at a time."""
+class PasswordTurn(Protocol):
+    """Leave to hash passwords, one after the other."""
 
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, stored_hash: str | None, password: str) -> PasswordVerdict:
         """None stands for an unknown account: it takes as long as a real hash, and is never correct."""
+        ...
+
+
+class PasswordHasher(Protocol):
+    """argon2id, off the event loop, a bounded number at a time."""
+
+    def turn(self) -> AbstractAsyncContextManager[PasswordTurn]:
+        """Waits until it is the caller's turn. Raises CommandError `unavailable` when too many wait."""
+        ...
+
+    async def hash(self, password: str) -> str:
+        """Hashes one password in a turn of its own."""
         ...
 
 
@@ -176,6 +189,7 @@ class Policy:
     feed_list_max: int
     feed_fanout_max_followers: int
     rate_limit_factor: float
+    registrations_per_hour: int
     version: str
 
 

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     password_hash_waiting_max: int = Field(
         64, ge=0, description="Passwords that may wait to be hashed; further callers get a retryable error."
     )
+    registrations_per_hour: int = Field(
+        60, ge=1, description="Accounts that one network (an IPv4 address, an IPv6 /64) may register in an hour."
+    )
     rate_limit_factor: float = Field(1.0, gt=0, description="Multiplies every rate limit; raise it for load tests.")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], Commas] = Field(
         (),

@@ -9,7 +9,16 @@ from sql.ids import LoginSessionId, UserId
 class CredentialsRow(NamedTuple):
     user_id: UserId
     password_hash: str
-    role: str
+    is_known_network: bool
+    """Whether the user was logged in from the caller's network before."""
+
+
+class TakenNamesRow(NamedTuple):
+    """Which of three names another account has."""
+
+    username: bool
+    email: bool
+    phone: bool
 
 
 class LoginSessionRow(NamedTuple):
@@ -38,11 +47,17 @@ class RefreshTokenRow(NamedTuple):
 
 
 class AccountQueries(Protocol):
+    async def find_taken_names(
+        self, *, username_folded: str, email_folded: str | None, phone: str | None
+    ) -> TakenNamesRow: ...
+
     async def insert_user(
         self,
         *,
         username: str,
+        username_folded: str,
         email: str | None,
+        email_folded: str | None,
         phone: str | None,
         password_hash: str,
         display_name: str,
@@ -50,15 +65,23 @@ class AccountQueries(Protocol):
         """Raises UniqueViolated: `users_username_key`, `users_email_key` or `users_phone_key`."""
         ...
 
-    async def read_credentials(self, *, login: str) -> CredentialsRow | None: ...
+    async def read_credentials(self, *, login: str, network: str) -> CredentialsRow | None:
+        """`login` is folded."""
+        ...
 
-    async def read_password_hash(self, *, user_id: UserId) -> str | None: ...
+    async def read_own_credentials(self, *, user_id: UserId, network: str) -> CredentialsRow | None: ...
 
     async def lock_password_hash(self, *, user_id: UserId) -> str | None:
         """Waits for transactions that are changing the hash, and locks it until this transaction ends."""
         ...
 
     async def set_password_hash(self, *, user_id: UserId, password_hash: str) -> None: ...
+
+    async def note_network(self, *, user_id: UserId, network: str) -> None: ...
+
+    async def delete_unused_networks(self, *, unused_since: datetime.datetime, batch_size: int) -> int:
+        """The number of deleted rows; there may be more when it equals the batch size."""
+        ...
 
     async def insert_session(self, *, user_id: UserId, user_agent: str, address: str) -> LoginSessionId: ...
 

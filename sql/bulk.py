@@ -11,7 +11,9 @@ from sql.errors import DRIVER_ERRORS, raise_translated
 class PersonRecord(NamedTuple):
     id: int
     username: str
+    username_folded: str
     email: str
+    email_folded: str
     password_hash: str
     display_name: str
     bio: str

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import model_validator
 
 from handlers.accounts.identifiers import EMAIL_CHARS, Email, Phone, Username
-from handlers.accounts.login_limits import PER_ADDRESS
 from handlers.accounts.password_rules import NewPassword, TypedPassword
 from handlers.limits import DISPLAY_NAME_CHARS
 from handlers.people.models import Profile, User
@@ -22,6 +21,12 @@ from realtime.contract.wire import Id, Model, Nothing, Page, PageLimit, Payload,
 EXAMPLE_ID = "185604284416000001"
 EXAMPLE_REFRESH_TOKEN = "q3f1yJm0Vb8c2nXr5tZk7wLd9sGh4pAe6uTi1oBv0xE"
 EXAMPLE_ACCESS_TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.e30.c2lnbmF0dXJl"
+
+_REGISTRATIONS = RateLimit(300, 3_600)
+_LOGINS = RateLimit(300, 300)
+"""Attempts of a network, whatever comes of them; `login_limits.py` has the narrow limits, of outcomes."""
+_TOKEN_USES = RateLimit(600, 60)
+"""Of a network: all of its devices come back at once after an outage. Refresh tokens are too long to be guessed."""
 
 RefreshToken = Annotated[str, TextRule(200)]
 AccessToken = Annotated[str, TextRule(4_096)]
@@ -122,7 +127,7 @@ AUTH_REGISTER = Command(
     ack=Credentials,
     effect="Creates an account and logs it in. `conflict` names in `fields` the values that another account has.",
     repeat=Repeat.ACTS,
-    rate=RateLimit(10, 3_600),
+    rate=_REGISTRATIONS,
     access=Access.ANYONE,
     example={
         "username": "ada",
@@ -141,7 +146,7 @@ AUTH_LOGIN = Command(
     ack=Credentials,
     effect="Starts a login session. An unknown name and a wrong password get the same error.",
     repeat=Repeat.ACTS,
-    rate=PER_ADDRESS,
+    rate=_LOGINS,
     access=Access.ANYONE,
     example={"login": "ada", "password": "analytical engine"},
     errors=(UNAUTHENTICATED,),
@@ -158,7 +163,7 @@ AUTH_REFRESH = Command(
         "that one is unused; any other second use is treated as theft and ends the login session."
     ),
     repeat=Repeat.ACTS,
-    rate=RateLimit(120, 60),
+    rate=_TOKEN_USES,
     access=Access.ANYONE,
     example={"refresh_token": EXAMPLE_REFRESH_TOKEN},
     errors=(UNAUTHENTICATED,),
@@ -172,7 +177,7 @@ AUTH_LOGOUT = Command(
     ack=Nothing,
     effect="Ends the login session of a refresh token, or all login sessions of its user.",
     repeat=Repeat.SETS_STATE,
-    rate=RateLimit(60, 60),
+    rate=_TOKEN_USES,
     access=Access.ANYONE,
     example={"refresh_token": EXAMPLE_REFRESH_TOKEN},
     errors=(UNAUTHENTICATED,),
@@ -226,7 +231,7 @@ AUTH_PASSWORD = Command(
     ack=Nothing,
     effect="Changes the caller's password and ends their other login sessions. `forbidden` if `old` is wrong.",
     repeat=Repeat.ACTS,
-    rate=RateLimit(10, 300),
+    rate=RateLimit(60, 300),
     example={"old": "analytical engine", "new": "difference engine"},
     errors=(FORBIDDEN,),
     routes=(Route("PUT", "/auth/password"),),

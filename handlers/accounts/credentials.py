@@ -8,6 +8,7 @@ from handlers.accounts.contract import Credentials
 from handlers.context import Context
 from handlers.people.views import user_view
 from realtime.contract.errors import UNAUTHENTICATED, CommandError
+from realtime.limits.networks import network_of
 from sql.ids import LoginSessionId, UserId
 
 USER_AGENT_CHARS = 300
@@ -18,6 +19,7 @@ async def start_login_session(ctx: Context, user_id: UserId) -> Credentials:
     session_id = await ctx.db.accounts.insert_session(
         user_id=user_id, user_agent=user_agent_of(ctx), address=ctx.caller.address
     )
+    await note_network(ctx, user_id)
     refresh_token = ctx.services.tokens.refresh_token()
     await ctx.db.accounts.insert_refresh_token(
         token_hash=ctx.services.tokens.fingerprint(refresh_token),
@@ -42,6 +44,11 @@ async def make_credentials(
         refresh_token=refresh_token,
         expires_in_s=issued.expires_in_s,
     )
+
+
+async def note_network(ctx: Context, user_id: UserId) -> None:
+    """Lets this user pass from the caller's network when strangers have used up the wrong passwords of the account."""
+    await ctx.db.accounts.note_network(user_id=user_id, network=network_of(ctx.caller.address))
 
 
 def refresh_expiry(ctx: Context) -> datetime.datetime:

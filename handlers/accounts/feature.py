@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from handlers.accounts import contract
-from handlers.accounts.login import hash_new_password, login, register, verify_password
+from handlers.accounts.login import login, prepare_login, prepare_registration, register
+from handlers.accounts.login_limits import give_registration_back
 from handlers.accounts.login_sessions import change_password, list_sessions, prepare_password_change, revoke
 from handlers.accounts.tokens import logout, refresh, renew
 from handlers.feature import Feature, bind_command, bind_plain_command, bind_prepared_command
@@ -11,8 +12,8 @@ from handlers.feature import Feature, bind_command, bind_plain_command, bind_pre
 FEATURE = Feature(
     name="accounts",
     commands=(
-        bind_prepared_command(contract.AUTH_REGISTER, hash_new_password, register),
-        bind_prepared_command(contract.AUTH_LOGIN, verify_password, login),
+        bind_prepared_command(contract.AUTH_REGISTER, prepare_registration, register, undo=give_registration_back),
+        bind_prepared_command(contract.AUTH_LOGIN, prepare_login, login),
         bind_command(contract.AUTH_REFRESH, refresh),
         bind_command(contract.AUTH_LOGOUT, logout),
         bind_plain_command(contract.AUTH_RENEW, renew),

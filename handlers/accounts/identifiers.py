@@ -8,6 +8,7 @@ import phonenumbers
 from email_validator import validate_email
 from pydantic import AfterValidator, Field
 
+from handlers.case_folding import folded
 from realtime.contract.wire import TextRule
 
 EMAIL_CHARS: Final = 254
@@ -89,7 +90,7 @@ _WITHOUT_SEPARATORS: Final = str.maketrans("", "", "_.")
 
 
 def _check_username(value: str) -> str:
-    if value.lower().translate(_WITHOUT_SEPARATORS) in RESERVED_USERNAMES:
+    if folded(value).translate(_WITHOUT_SEPARATORS) in RESERVED_USERNAMES:
         raise ValueError("is reserved")
     return value
 
@@ -111,18 +112,18 @@ def normalized_phone(value: str) -> str:
 
 
 def normalized_login(value: str) -> str:
-    """One form for all ways to type the same username, e-mail address or phone number.
+    """One form, as `read_credentials` takes it, for all ways to type the same username, e-mail address or phone number.
 
     Accounts are looked up and attempts are counted by it, so that other spellings give no more attempts.
     """
     try:
         if "@" in value:
-            return normalized_email(value).lower()
+            return folded(normalized_email(value))
         if not value[:1].isalpha():
             return normalized_phone(value)
     except ValueError:
         pass  # no account can have it: it is refused like any unknown name
-    return value.strip().lower()
+    return folded(value.strip())
 
 
 Username = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{2,29}$"), AfterValidator(_check_username)]

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from handlers.accounts.contract import Credentials, Login, Register
 from handlers.accounts.credentials import start_login_session
 from handlers.accounts.identifiers import normalized_login
-from handlers.accounts.login_limits import count_attempt
+from handlers.accounts.login_limits import counted_registration, verify_password
+from handlers.case_folding import folded
 from handlers.context import Context, Outcome, PrepareContext
 from realtime.contract.errors import CONFLICT, UNAUTHENTICATED, CommandError
+from realtime.limits.networks import network_of
 from sql.errors import UniqueViolated
 from sql.ids import UserId
 
@@ -34,22 +36,36 @@ class VerifiedLogin:
     upgraded_hash: str | None
 
 
-async def hash_new_password(ctx: PrepareContext, cmd: Register) -> str:
-    return await ctx.services.passwords.hash(cmd.password)
+async def prepare_registration(ctx: PrepareContext, cmd: Register) -> str:
+    """Counts the registration and hashes the password.
+
+    A name that is taken is refused before: that tells no more than the answer does, and costs one of the network's
+    attempts only.
+    """
+    async with ctx.read() as db:
+        taken = await db.accounts.find_taken_names(
+            username_folded=folded(cmd.username), email_folded=_folded_email(cmd), phone=cmd.phone
+        )
+    fields = [field for field, is_taken in taken._asdict().items() if is_taken]
+    if fields:
+        raise _taken(*fields)
+    async with counted_registration(ctx):
+        return await ctx.services.passwords.hash(cmd.password)
 
 
 async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[Credentials]:
     try:
         user_id = await ctx.db.accounts.insert_user(
             username=cmd.username,
+            username_folded=folded(cmd.username),
             email=cmd.email,
+            email_folded=_folded_email(cmd),
             phone=cmd.phone,
             password_hash=password_hash,
             display_name=cmd.display_name or cmd.username,
         )
-    except UniqueViolated as error:
-        field = _FIELD_OF_CONSTRAINT[error.constraint]
-        raise CommandError(CONFLICT, f"This {field} is taken.", fields={field: "is taken"}) from None
+    except UniqueViolated as error:  # taken at the same time
+        raise _taken(_FIELD_OF_CONSTRAINT[error.constraint]) from None
     if cmd.profile is not None:
         await ctx.db.people.update_profile(
             user_id=user_id, display_name=None, bio=None, profile=cmd.profile, settings=None
@@ -57,14 +73,13 @@ async def register(ctx: Context, cmd: Register, password_hash: str) -> Outcome[C
     return Outcome(await start_login_session(ctx, user_id))
 
 
-async def verify_password(ctx: PrepareContext, cmd: Login) -> VerifiedLogin:
-    """Checks the password. One password is verified also for an unknown account, so that both take the same time."""
+async def prepare_login(ctx: PrepareContext, cmd: Login) -> VerifiedLogin:
+    """Verifies the password. One is verified also for an unknown account, so that both take the same time."""
+    # By the name and not by the account that has it: else the limit would tell which address belongs to which name.
     name = normalized_login(cmd.login)
-    await count_attempt(ctx, name)
     async with ctx.read() as db:
-        account = await db.accounts.read_credentials(login=name)
-    stored_hash = account.password_hash if account is not None else None
-    verdict = await ctx.services.passwords.verify(stored_hash, cmd.password)
+        account = await db.accounts.read_credentials(login=name, network=network_of(ctx.caller.address))
+    verdict = await verify_password(ctx, name, account, cmd.password)
     if account is None or not verdict.correct:
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
     return VerifiedLogin(account.user_id, account.password_hash, verdict.upgraded_hash)
@@ -78,3 +93,12 @@ async def login(ctx: Context, cmd: Login, verified: VerifiedLogin) -> Outcome[Cr
         await ctx.db.accounts.set_password_hash(user_id=verified.user_id, password_hash=verified.upgraded_hash)
     await ctx.db.people.mark_active(user_ids=[verified.user_id])
     return Outcome(await start_login_session(ctx, verified.user_id))
+
+
+def _folded_email(cmd: Register) -> str | None:
+    return None if cmd.email is None else folded(cmd.email)
+
+
+def _taken(*fields: str) -> CommandError:
+    are = "is" if len(fields) == 1 else "are"
+    return CommandError(CONFLICT, f"This {' and '.join(fields)} {are} taken.", fields=dict.fromkeys(fields, "is taken"))

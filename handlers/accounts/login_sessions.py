@@ -6,13 +6,14 @@ import datetime
 from dataclasses import dataclass
 
 from handlers.accounts.contract import ChangePassword, ListSessions, LoginSession, RevokeSession
-from handlers.accounts.login_limits import count_attempt
+from handlers.accounts.login_limits import verify_password
 from handlers.accounts.views import login_session_view
 from handlers.context import Context, Outcome, PrepareContext
 from handlers.paging import cut_page, rows_wanted
 from realtime.contract.emissions import RevokeLoginSessions
 from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
+from realtime.limits.networks import network_of
 from sql.ids import MAX_ID, LoginSessionId
 
 WRONG_PASSWORD = "The old password is wrong."
@@ -49,13 +50,12 @@ async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
 
 async def prepare_password_change(ctx: PrepareContext, cmd: ChangePassword) -> PasswordChange:
     """Checks the old password and hashes the new one."""
-    await count_attempt(ctx, f"id:{ctx.user_id}")
     async with ctx.read() as db:
-        stored_hash = await db.accounts.read_password_hash(user_id=ctx.user_id)
-    verdict = await ctx.services.passwords.verify(stored_hash, cmd.old)
-    if stored_hash is None or not verdict.correct:
+        stored = await db.accounts.read_own_credentials(user_id=ctx.user_id, network=network_of(ctx.caller.address))
+    verdict = await verify_password(ctx, f"id:{ctx.user_id}", stored, cmd.old)
+    if stored is None or not verdict.correct:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})
-    return PasswordChange(stored_hash, await ctx.services.passwords.hash(cmd.new))
+    return PasswordChange(stored.password_hash, await ctx.services.passwords.hash(cmd.new))
 
 
 async def change_password(ctx: Context, cmd: ChangePassword, change: PasswordChange) -> Outcome[Nothing]:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from handlers.case_folding import folded
 from realtime.contract.wire import TextRule
 
 PASSWORD_CHARS_MIN: Final = 8
@@ -14,11 +15,11 @@ PASSWORD_CHARS_MAX: Final = 256
 """At most 1,024 bytes in UTF-8, the most that the hasher takes."""
 
 MOST_USED: Final[frozenset[str]] = frozenset(FREQUENCY_LISTS["passwords"][:10_000])
-"""In lower case, from the list of leaked passwords in zxcvbn."""
+"""Without upper case, from the list of leaked passwords in zxcvbn."""
 
 
 def _refuse_most_used(value: str) -> str:
-    if value.lower() in MOST_USED:
+    if folded(value) in MOST_USED:
         raise ValueError("is one of the most used passwords")
     return value
 

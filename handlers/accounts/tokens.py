@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from handlers.accounts.contract import Credentials, Logout, Refresh, Renew, Renewed
-from handlers.accounts.credentials import make_credentials, refresh_expiry, user_agent_of
+from handlers.accounts.credentials import make_credentials, note_network, refresh_expiry, user_agent_of
 from handlers.context import Call, Context, Outcome, Refusal
 from realtime.contract.emissions import RevokeLoginSessions
 from realtime.contract.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
@@ -38,6 +38,7 @@ async def refresh(ctx: Context, cmd: Refresh) -> Outcome[Credentials] | Refusal:
         await ctx.db.accounts.touch_session(
             session_id=row.session_id, user_agent=user_agent_of(ctx), address=ctx.caller.address
         )
+        await note_network(ctx, row.user_id)
         await ctx.db.people.mark_active(user_ids=[row.user_id])
     return Outcome(await make_credentials(ctx, row.user_id, row.session_id, successor))
 

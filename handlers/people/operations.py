@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.access import may_see_person, require_visible
+from handlers.case_folding import folded
 from handlers.context import Context, Outcome, RaisedFact
 from handlers.limits import Limits
 from handlers.paging import cut_page, rows_wanted
@@ -50,7 +51,7 @@ async def show_me(ctx: Context, cmd: Empty) -> Outcome[UserMe]:
 
 async def show_person(ctx: Context, cmd: GetUser) -> Outcome[UserDetail]:
     if cmd.username is not None:
-        row = await ctx.db.people.read_person_by_username(viewer_id=ctx.user_id, username=cmd.username)
+        row = await ctx.db.people.read_person_by_username(viewer_id=ctx.user_id, username_folded=folded(cmd.username))
     else:
         row = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=UserId(cmd.user_id or 0))
     if row is None:

@@ -11,7 +11,8 @@ from realtime.redis.client import StoreUnavailable
 class FallbackLimiter:
     """Asks `primary`, and `fallback` for each call that finds the store of `primary` away.
 
-    `on_fallback` is called for each decision of `fallback`.
+    `on_fallback` is called for each decision of `fallback`. What was taken shortly before an outage begins or ends may
+    be given back to the other one: one call more or less then.
     """
 
     def __init__(self, primary: Limiter, fallback: Limiter, *, on_fallback: Callable[[], None]) -> None:
@@ -25,3 +26,16 @@ class FallbackLimiter:
         except StoreUnavailable:
             self._on_fallback()
             return await self._fallback.hit(checks)
+
+    async def peek(self, checks: Sequence[Check]) -> Decision:
+        try:
+            return await self._primary.peek(checks)
+        except StoreUnavailable:
+            self._on_fallback()
+            return await self._fallback.peek(checks)
+
+    async def give_back(self, checks: Sequence[Check]) -> None:
+        try:
+            await self._primary.give_back(checks)
+        except StoreUnavailable:
+            await self._fallback.give_back(checks)

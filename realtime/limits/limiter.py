@@ -32,3 +32,9 @@ class Limiter(Protocol):
 
         A cost above a limit's burst is never allowed. From a key that occurs twice the cost is taken twice.
         """
+
+    async def peek(self, checks: Sequence[Check]) -> Decision:
+        """What `hit` would decide now; takes nothing."""
+
+    async def give_back(self, checks: Sequence[Check]) -> None:
+        """Gives back what an allowed `hit` took, for a call that turned out not to count."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
 import argon2
 import bcrypt
 
-from handlers.ports import PasswordVerdict
+from handlers.ports import PasswordTurn, PasswordVerdict
 from realtime.contract.errors import INVALID_PAYLOAD, UNAVAILABLE, CommandError
 
 LONGEST_PASSWORD_BYTES: Final = 1_024
@@ -37,31 +38,65 @@ class Passwords:
         self._hasher = argon2.PasswordHasher(
             time_cost=TIME_COST, memory_cost=MEMORY_COST_KIB, parallelism=PARALLELISM, type=argon2.Type.ID
         )
-        self._slots = threading.BoundedSemaphore(concurrency + waiting_max)
+        self._places = threading.BoundedSemaphore(concurrency + waiting_max)
+        self._turns = asyncio.Semaphore(concurrency)
         self._retry_after_ms = HASH_MS * (1 + waiting_max // concurrency)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="passwords")
         self._dummy_hash = self._hasher.hash(secrets.token_urlsafe())
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[PasswordTurn]:
+        """Waits for a turn to hash passwords. Raises CommandError `unavailable` when the queue is full."""
+        if not self._places.acquire(blocking=False):
+            raise CommandError(UNAVAILABLE, retry_after_ms=self._retry_after_ms)
+        turn = _Turn(self._threads, self._hasher, self._dummy_hash)
+        try:
+            async with self._turns:
+                yield turn
+        finally:
+            turn.when_over(self._places.release)
+
     async def hash(self, password: str) -> str:
         """Raises CommandError: `unavailable` when the queue is full, `invalid_payload` over 1,024 bytes."""
-        secret = _encoded(password)
-        return await self._run(lambda: self._hasher.hash(secret))
+        async with self.turn() as turn:
+            return await turn.hash(password)
 
     async def verify(self, stored_hash: str | None, password: str) -> PasswordVerdict:
         """Takes as long for None (no such account) as for a real hash. Raises CommandError as `hash` does."""
-        secret = _encoded(password)
-        return await self._run(lambda: self._verdict(stored_hash, secret))
+        async with self.turn() as turn:
+            return await turn.verify(stored_hash, password)
 
     def close(self) -> None:
         """Waits for the passwords that are being hashed; drops the queued ones."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
+
+class _Turn:
+    """One turn: hashes one password after the other."""
+
+    def __init__(self, threads: ThreadPoolExecutor, hasher: argon2.PasswordHasher, dummy_hash: str) -> None:
+        self._threads = threads
+        self._hasher = hasher
+        self._dummy_hash = dummy_hash
+        self._last: Future[Any] | None = None
+
+    async def hash(self, password: str) -> str:
+        secret = _encoded(password)
+        return await self._run(lambda: self._hasher.hash(secret))
+
+    async def verify(self, stored_hash: str | None, password: str) -> PasswordVerdict:
+        secret = _encoded(password)
+        return await self._run(lambda: self._verdict(stored_hash, secret))
+
+    def when_over(self, do: Callable[[], None]) -> None:
+        """Calls it once no thread works for this turn: the work goes on when the caller is cancelled."""
+        if self._last is None:
+            do()
+        else:
+            self._last.add_done_callback(lambda done: do())
+
     async def _run(self, work: Callable[[], ResultT]) -> ResultT:
-        if not self._slots.acquire(blocking=False):
-            raise CommandError(UNAVAILABLE, retry_after_ms=self._retry_after_ms)
-        future = self._threads.submit(work)
-        # Freed by the thread, not by the caller: the work goes on when the caller is cancelled.
-        future.add_done_callback(lambda done: self._slots.release())
+        self._last = future = self._threads.submit(work)
         return await asyncio.wrap_future(future)
 
     def _verdict(self, stored_hash: str | None, secret: bytes) -> PasswordVerdict:

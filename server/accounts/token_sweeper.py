@@ -1,8 +1,10 @@
-"""Deletes expired refresh tokens, so that their table does not grow for ever."""
+"""Deletes expired refresh tokens and unused networks of users, so that their tables do not grow for ever."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime
+from typing import Final
 
 import structlog
 
@@ -14,6 +16,7 @@ from sql.unit import Units
 
 SWEEP_EVERY_S = 600.0
 BATCH = 10_000
+NETWORKS_KEPT: Final = datetime.timedelta(days=180)
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +41,9 @@ class TokenSweeper:
         outage = OutageLog(log, "token_sweep_waits")
         while True:
             try:
-                while await self._sweep() == BATCH:
+                while await self._sweep_tokens() == BATCH:
+                    pass
+                while await self._sweep_networks() == BATCH:
                     pass
                 outage.succeeded()
             except (Unavailable, Retry) as error:
@@ -47,6 +52,12 @@ class TokenSweeper:
                 log.exception("token_sweep_failed")
             await asyncio.sleep(self._every_s)
 
-    async def _sweep(self) -> int:
+    async def _sweep_tokens(self) -> int:
         async with self._units.write() as db:
             return await db.accounts.delete_expired_tokens(expired_before=self._clock.now(), batch_size=BATCH)
+
+    async def _sweep_networks(self) -> int:
+        async with self._units.write() as db:
+            return await db.accounts.delete_unused_networks(
+                unused_since=self._clock.now() - NETWORKS_KEPT, batch_size=BATCH
+            )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from handlers.case_folding import folded
 from server.cli_error import CliError
 from sql.bulk import (
     CommentRecord,
@@ -122,11 +123,14 @@ class NetworkMaker:
             name = self._faker.name()
             slug = "".join(character for character in name.lower() if character.isascii() and character.isalpha())
             username = DEMO_USERNAME if demo and number == 0 else f"{self._prefix}{slug[:16]}{number}"
+            email = f"{username}@rookery.example"
             self._network.people.append(
                 PersonRecord(
                     id=person_id,
                     username=username,
-                    email=f"{username}@rookery.example",
+                    username_folded=folded(username),
+                    email=email,
+                    email_folded=folded(email),
                     password_hash=self._password_hash,
                     display_name="Demo" if username == DEMO_USERNAME else name[:50],
                     bio=self._random.choice(self._phrases)[:300],

@@ -117,7 +117,7 @@ class _Seeding:
 
     async def has_demo(self) -> bool:
         async with self._units.read() as db:
-            return await db.accounts.read_credentials(login=DEMO_USERNAME) is not None
+            return await db.accounts.read_credentials(login=DEMO_USERNAME, network="") is not None
 
     async def maker(self, *, seed: int, prefix: str) -> NetworkMaker:
         passwords = Passwords(concurrency=1, waiting_max=1)

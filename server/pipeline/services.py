@@ -51,6 +51,7 @@ def make_services(
             feed_list_max=settings.feed_list_max,
             feed_fanout_max_followers=settings.feed_fanout_max_followers,
             rate_limit_factor=settings.rate_limit_factor,
+            registrations_per_hour=settings.registrations_per_hour,
             version=VERSION,
         ),
     )

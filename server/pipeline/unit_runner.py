@@ -50,10 +50,14 @@ class UnitRunner:
         if isinstance(operation, UnitOperation):
             return await self._run_in_unit(command, operation.run, caller, session, (payload,))
         if isinstance(operation, PreparedOperation):
-            prepared = await operation.prepare(
-                PrepareContext(caller, session, self._services, self._units.read), payload
-            )
-            return await self._run_in_unit(command, operation.run, caller, session, (payload, prepared))
+            before = PrepareContext(caller, session, self._services, self._units.read)
+            prepared = await operation.prepare(before, payload)
+            try:
+                return await self._run_in_unit(command, operation.run, caller, session, (payload, prepared))
+            except BaseException:
+                if operation.undo is not None:
+                    await operation.undo(before)
+                raise
         outcome = await operation.run(Call(caller, session, self._services), payload)
         _require_transaction(command.unit, outcome.facts)
         return outcome

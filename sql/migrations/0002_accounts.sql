@@ -6,7 +6,9 @@
 CREATE TABLE users (
     id bigint PRIMARY KEY DEFAULT make_id(),
     username text NOT NULL,
+    username_folded text NOT NULL,
     email text,
+    email_folded text,
     phone text,
     password_hash text NOT NULL,
     display_name text NOT NULL DEFAULT '',
@@ -23,12 +25,14 @@ CREATE TABLE users (
     role text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'moderator', 'admin')),
     created_at timestamptz NOT NULL DEFAULT now(),
     last_active_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT users_reachable CHECK (email IS NOT NULL OR phone IS NOT NULL)
+    CONSTRAINT users_reachable CHECK (email IS NOT NULL OR phone IS NOT NULL),
+    CONSTRAINT users_email_is_folded CHECK ((email IS NULL) = (email_folded IS NULL))
 ) WITH (fillfactor = 80);
 
-CREATE UNIQUE INDEX users_username_key ON users (lower(username));
+-- Folded by handlers/case_folding.py: what lower() answers depends on the locale of the database.
+CREATE UNIQUE INDEX users_username_key ON users (username_folded);
 
-CREATE UNIQUE INDEX users_email_key ON users (lower(email)) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX users_email_key ON users (email_folded) WHERE email_folded IS NOT NULL;
 
 CREATE UNIQUE INDEX users_phone_key ON users (phone) WHERE phone IS NOT NULL;
 
@@ -48,6 +52,16 @@ CREATE TABLE login_sessions (
 CREATE INDEX login_sessions_user_idx ON login_sessions (user_id, id DESC) WHERE revoked_at IS NULL;
 
 CREATE INDEX login_sessions_revoked_idx ON login_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+
+-- The networks from which a user logged in or refreshed a login: a limit of wrong passwords lets them pass.
+CREATE TABLE user_networks (
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    network text NOT NULL,
+    last_used_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, network)
+);
+
+CREATE INDEX user_networks_last_used_idx ON user_networks (last_used_at);
 
 CREATE TABLE refresh_tokens (
     token_hash bytea PRIMARY KEY,

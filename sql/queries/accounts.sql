@@ -1,21 +1,34 @@
--- name: insert_user(username, email, phone, password_hash, display_name)$
+-- name: find_taken_names(username_folded, email_folded, phone)^
+-- Which of these another account has. users_username_key, users_email_key, users_phone_key; one row.
+SELECT
+    EXISTS (SELECT FROM users u WHERE u.username_folded = :username_folded) AS username,
+    EXISTS (SELECT FROM users u WHERE u.email_folded = :email_folded) AS email,
+    EXISTS (SELECT FROM users u WHERE u.phone = :phone) AS phone;
+
+-- name: insert_user(username, username_folded, email, email_folded, phone, password_hash, display_name)$
 -- Creates a user. The unique indexes users_username_key, users_email_key and users_phone_key refuse duplicates;
 -- one row, the id.
-INSERT INTO users (username, email, phone, password_hash, display_name)
-VALUES (:username, :email, :phone, :password_hash, :display_name)
+INSERT INTO users (username, username_folded, email, email_folded, phone, password_hash, display_name)
+VALUES (:username, :username_folded, :email, :email_folded, :phone, :password_hash, :display_name)
 RETURNING id;
 
--- name: read_credentials(login)^
--- The user with this username, e-mail address or phone number; these three never have the same form.
--- users_username_key, users_email_key, users_phone_key; 0 or 1 row.
-SELECT u.id AS user_id, u.password_hash, u.role
+-- name: read_credentials(login, network)^
+-- The user with this folded username, folded e-mail address or phone number; these three never have the same form.
+-- users_username_key, users_email_key, users_phone_key, user_networks_pkey; 0 or 1 row.
+SELECT
+    u.id AS user_id,
+    u.password_hash,
+    EXISTS (SELECT FROM user_networks n WHERE n.user_id = u.id AND n.network = :network) AS is_known_network
 FROM users u
-WHERE lower(u.username) = lower(:login) OR lower(u.email) = lower(:login) OR u.phone = :login
+WHERE u.username_folded = :login OR u.email_folded = :login OR u.phone = :login
 LIMIT 1;
 
--- name: read_password_hash(user_id)$
--- The stored hash, to verify a password. users_pkey; 0 or 1 row.
-SELECT u.password_hash
+-- name: read_own_credentials(user_id, network)^
+-- The same of a user who is logged in. users_pkey, user_networks_pkey; 0 or 1 row.
+SELECT
+    u.id AS user_id,
+    u.password_hash,
+    EXISTS (SELECT FROM user_networks n WHERE n.user_id = u.id AND n.network = :network) AS is_known_network
 FROM users u
 WHERE u.id = :user_id;
 
@@ -32,6 +45,29 @@ FOR NO KEY UPDATE;
 UPDATE users
 SET password_hash = :password_hash
 WHERE id = :user_id;
+
+-- name: note_network(user_id, network)!
+-- Remembers that a user was logged in from a network; at most one write a day for each. user_networks_pkey.
+INSERT INTO user_networks (user_id, network)
+VALUES (:user_id, :network)
+ON CONFLICT (user_id, network) DO UPDATE
+SET last_used_at = now()
+WHERE user_networks.last_used_at < now() - interval '1 day';
+
+-- name: delete_unused_networks(unused_since, batch_size)$
+-- Forgets the networks that were not used since then. user_networks_last_used_idx; one row, their number.
+WITH deleted AS (
+    DELETE FROM user_networks
+    WHERE (user_id, network) IN (
+        SELECT n.user_id, n.network
+        FROM user_networks n
+        WHERE n.last_used_at < :unused_since
+        LIMIT :batch_size
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING user_id
+)
+SELECT count(*) FROM deleted;
 
 -- name: insert_session(user_id, user_agent, address)$
 -- Starts a login session of a device. One row, the id.

@@ -7,13 +7,13 @@ CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE u.id = :user_id;
 
--- name: read_person_by_username(viewer_id, username)^
--- The same by username, without regard to case. users_username_key; 0 or 1 row.
+-- name: read_person_by_username(viewer_id, username_folded)^
+-- The same by folded username. users_username_key; 0 or 1 row.
 SELECT person.*, r.*, u.profile
 FROM users u
 CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
-WHERE lower(u.username) = lower(:username);
+WHERE u.username_folded = :username_folded;
 
 -- name: read_own_profile(user_id)^
 -- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row.

@@ -96,3 +96,35 @@ async def test_after_the_told_wait_a_hit_passes(limiter: Limiter) -> None:
 
 async def test_no_checks_are_allowed(limiter: Limiter) -> None:
     assert (await limiter.hit([])).allowed
+
+
+async def test_a_look_decides_like_a_hit_and_takes_nothing(limiter: Limiter) -> None:
+    for _ in range(10):
+        assert (await limiter.peek([("a", SLOW, 5)])).allowed
+    assert (await limiter.hit([("a", SLOW, 5)])).allowed
+    refused = await limiter.peek([("b", SLOW, 1), ("a", SLOW, 1)])
+    assert (refused.allowed, refused.failed_key) == (False, "a")
+    assert 0 < refused.retry_after_ms <= 120_000
+
+
+async def test_what_is_given_back_can_be_taken_again(limiter: Limiter) -> None:
+    checks = [("a", SLOW, 2), ("b", SLOW, 5)]
+    assert (await limiter.hit(checks)).allowed
+    await limiter.give_back(checks)
+    assert (await limiter.hit([("a", SLOW, 5), ("b", SLOW, 5)])).allowed
+
+
+async def test_no_more_is_given_back_than_was_taken(limiter: Limiter) -> None:
+    await limiter.give_back([("a", SLOW, 5)])
+    assert (await limiter.hit([("a", SLOW, 1)])).allowed
+    await limiter.give_back([("a", SLOW, 5)])
+    assert not (await limiter.hit([("a", SLOW, 6)])).allowed
+    assert (await limiter.hit([("a", SLOW, 5)])).allowed
+
+
+async def test_others_keep_what_they_took_when_one_gives_back(limiter: Limiter) -> None:
+    assert (await limiter.hit([("a", SLOW, 4)])).allowed
+    assert (await limiter.hit([("a", SLOW, 1)])).allowed
+    await limiter.give_back([("a", SLOW, 1)])
+    assert not (await limiter.hit([("a", SLOW, 2)])).allowed
+    assert (await limiter.hit([("a", SLOW, 1)])).allowed

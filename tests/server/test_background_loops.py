@@ -123,7 +123,8 @@ async def test_revocations_are_read_after_a_callback_failed(database_url: str) -
 
     await execute(
         database_url,
-        "INSERT INTO users (id, username, email, password_hash) VALUES (1, 'ended', 'ended@example.org', '')",
+        "INSERT INTO users (id, username, username_folded, phone, password_hash)"
+        " VALUES (1, 'ended', 'ended', '+1', '')",
         "INSERT INTO login_sessions (id, user_id) VALUES (1, 1), (2, 1)",
     )
     async with _units(database_url) as units:
@@ -143,7 +144,8 @@ async def test_revocations_are_read_after_a_callback_failed(database_url: str) -
 async def test_tokens_are_swept_after_a_defect(database_url: str) -> None:
     await execute(
         database_url,
-        "INSERT INTO users (id, username, email, password_hash) VALUES (3, 'swept', 'swept@example.org', '')",
+        "INSERT INTO users (id, username, username_folded, phone, password_hash)"
+        " VALUES (3, 'swept', 'swept', '+3', '')",
         "INSERT INTO login_sessions (id, user_id) VALUES (3, 3)",
         "INSERT INTO refresh_tokens (token_hash, session_id, expires_at) VALUES ('x', 3, now() - interval '1 day')",
         "ALTER TABLE refresh_tokens RENAME TO hidden",

@@ -20,7 +20,8 @@ async def test_all_confirmed_facts_and_all_expired_tokens_go_in_one_sweep(databa
         "INSERT INTO outbox (id, fact, payload, sent_at)"
         f" SELECT n, 'post.created', '{{}}', now() FROM generate_series(1, {MORE_THAN_A_BATCH}) AS n",
         "INSERT INTO fact_done (fact_id, consumer) SELECT id, 'feed_fanout' FROM outbox",
-        "INSERT INTO users (id, username, email, password_hash) VALUES (1, 'swept', 'swept@example.org', '')",
+        "INSERT INTO users (id, username, username_folded, phone, password_hash)"
+        " VALUES (1, 'swept', 'swept', '+1', '')",
         "INSERT INTO login_sessions (id, user_id) VALUES (1, 1)",
         "INSERT INTO refresh_tokens (token_hash, session_id, expires_at)"
         f" SELECT int4send(n), 1, now() - interval '1 day' FROM generate_series(1, {MORE_THAN_A_BATCH}) AS n",

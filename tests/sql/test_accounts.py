@@ -3,7 +3,8 @@ import datetime
 
 import pytest
 
-from sql.accounts import CredentialsRow, LoginSessionRow, RefreshTokenRow
+from handlers.case_folding import folded
+from sql.accounts import CredentialsRow, LoginSessionRow, RefreshTokenRow, TakenNamesRow
 from sql.database import Database
 from sql.errors import UniqueViolated
 from sql.ids import MAX_ID, LoginSessionId, UserId
@@ -19,7 +20,13 @@ WAITING_FOR_LOCKS = (
 async def register(world: World, username: str, email: str | None, phone: str | None = None) -> UserId:
     return await world.write(
         lambda db: db.accounts.insert_user(
-            username=username, email=email, phone=phone, password_hash="h", display_name=""
+            username=username,
+            username_folded=folded(username),
+            email=email,
+            email_folded=None if email is None else folded(email),
+            phone=phone,
+            password_hash="h",
+            display_name="",
         )
     )
 
@@ -71,14 +78,53 @@ async def test_a_second_person_cannot_take_a_name_or_an_address(
 
 
 async def test_one_logs_in_by_name_address_or_number_without_regard_to_case(world: World) -> None:
-    user_id = await register(world, "Grace", "grace@example.org", "+4930777")
+    user_id = await register(world, "Grace", "Grace@example.org", "+4930777")
+    await world.write(lambda db: db.accounts.note_network(user_id=user_id, network="192.0.2.1"))
 
-    async def found(login: str) -> CredentialsRow | None:
-        return await world.read(lambda db: db.accounts.read_credentials(login=login))
+    async def found(login: str, network: str = "192.0.2.1") -> CredentialsRow | None:
+        return await world.read(lambda db: db.accounts.read_credentials(login=login, network=network))
 
-    expected = CredentialsRow(user_id, "h", "user")
-    assert [await found(login) for login in ("gRACE", "GRACE@example.org", "+4930777")] == [expected] * 3
+    expected = CredentialsRow(user_id, "h", is_known_network=True)
+    assert [await found(login) for login in ("grace", "grace@example.org", "+4930777")] == [expected] * 3
+    assert await found("grace", "192.0.2.2") == expected._replace(is_known_network=False)
     assert await found("nobody") is None
+
+
+async def test_the_names_that_are_taken(world: World) -> None:
+    await register(world, "Taken", "Taken@example.org", "+4930778")
+
+    async def taken(username: str, email: str | None, phone: str | None) -> TakenNamesRow:
+        return await world.read(
+            lambda db: db.accounts.find_taken_names(username_folded=username, email_folded=email, phone=phone)
+        )
+
+    assert await taken("taken", "taken@example.org", "+4930778") == TakenNamesRow(True, True, True)
+    assert await taken("free", "taken@example.org", None) == TakenNamesRow(False, True, False)
+    assert await taken("free", None, "+4930779") == TakenNamesRow(False, False, False)
+
+
+async def test_a_network_is_known_until_it_is_not_used_for_long(world: World) -> None:
+    user_id = await world.person()
+
+    async def use(network: str) -> None:
+        await world.write(lambda db: db.accounts.note_network(user_id=user_id, network=network))
+
+    async def networks() -> dict[str, datetime.datetime]:
+        rows = "SELECT jsonb_object_agg(network, last_used_at) FROM user_networks WHERE user_id = $1"
+        return {name: datetime.datetime.fromisoformat(at) for name, at in (await world.value(rows, user_id)).items()}
+
+    await use("home")
+    await use("cafe")
+    first = await networks()
+    await use("home")
+    assert await networks() == first, "one write a day is enough"
+    await world.execute(
+        "UPDATE user_networks SET last_used_at = last_used_at - interval '2 days' WHERE user_id = $1", user_id
+    )
+    await use("home")
+    yesterday = first["home"] - datetime.timedelta(days=1)
+    assert await world.write(lambda db: db.accounts.delete_unused_networks(unused_since=yesterday, batch_size=9)) == 1
+    assert list(await networks()) == ["home"]
 
 
 async def test_a_token_is_used_up_once_and_leaves_one_successor(world: World) -> None:
@@ -192,8 +238,9 @@ async def test_touching_a_session_stores_where_it_was_used(world: World) -> None
 async def test_passwords_are_read_and_replaced(world: World) -> None:
     user_id = await world.person()
     await world.write(lambda db: db.accounts.set_password_hash(user_id=user_id, password_hash="stronger"))
-    assert await world.read(lambda db: db.accounts.read_password_hash(user_id=user_id)) == "stronger"
-    assert await world.read(lambda db: db.accounts.read_password_hash(user_id=UserId(1))) is None
+    own = await world.read(lambda db: db.accounts.read_own_credentials(user_id=user_id, network="192.0.2.1"))
+    assert own == CredentialsRow(user_id, "stronger", is_known_network=False)
+    assert await world.read(lambda db: db.accounts.read_own_credentials(user_id=UserId(1), network="")) is None
 
 
 async def test_expired_tokens_are_forgotten_and_others_kept(world: World) -> None:

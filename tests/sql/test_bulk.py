@@ -11,7 +11,18 @@ NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 def person(number: int, bio: str = "") -> PersonRecord:
-    return PersonRecord(number, f"bulk{number}", f"bulk{number}@example.org", "h", "", bio, NOW, NOW)
+    return PersonRecord(
+        number,
+        f"bulk{number}",
+        f"bulk{number}",
+        f"bulk{number}@example.org",
+        f"bulk{number}@example.org",
+        "h",
+        "",
+        bio,
+        NOW,
+        NOW,
+    )
 
 
 async def test_every_kind_names_columns_of_its_table(world: World) -> None:

@@ -15,7 +15,19 @@ async def test_an_empty_database_has_no_users(world: World) -> None:
 
 async def test_counters_of_copied_rows_are_set_from_the_rows(world: World) -> None:
     people = [
-        PersonRecord(UserId(n), f"copied{n}", f"copied{n}@example.org", "h", "", "", NOW, NOW) for n in range(101, 105)
+        PersonRecord(
+            UserId(n),
+            f"copied{n}",
+            f"copied{n}",
+            f"copied{n}@example.org",
+            f"copied{n}@example.org",
+            "h",
+            "",
+            "",
+            NOW,
+            NOW,
+        )
+        for n in range(101, 105)
     ]
     posts = [PostRecord(PostId(n), 101, "text", "hello", None) for n in (201, 202, 203)]
     async with world.units.write() as db:

@@ -18,12 +18,12 @@ async def test_a_person_is_read_by_id_and_by_name_without_regard_to_case(world: 
     async with world.units.read() as db:
         page = await db.people.read_person(viewer_id=ann, user_id=bob)
         assert page is not None
-        by_name = await db.people.read_person_by_username(viewer_id=ann, username=page.user.username.upper())
+        by_name = await db.people.read_person_by_username(viewer_id=ann, username_folded=page.user.username)
         assert by_name == page
         assert page.user == UserRow(bob, page.user.username, "Bob", "", 0, 0, 0, False)
         assert page.profile == {}
         assert await db.people.read_person(viewer_id=ann, user_id=NOBODY) is None
-        assert await db.people.read_person_by_username(viewer_id=ann, username="nobody") is None
+        assert await db.people.read_person_by_username(viewer_id=ann, username_folded="nobody") is None
 
 
 async def test_the_relation_names_each_direction(world: World) -> None:

@@ -27,8 +27,14 @@ VIEWER, STAR, HOT_POST, CHATTERER, LONG_TALK = 1, 2, 30_000, 3, 1
 SEED = f"""
 SET session_replication_role = replica;
 
-INSERT INTO users (id, username, email, password_hash, follower_count, is_broadcaster)
-SELECT id, 'user' || id, 'user' || id || '@example.org', 'h', 0, id = {STAR}
+INSERT INTO users
+    (id, username, username_folded, email, email_folded, password_hash, follower_count, is_broadcaster)
+SELECT
+    id, 'user' || id, 'user' || id, 'user' || id || '@example.org', 'user' || id || '@example.org', 'h', 0, id = {STAR}
+FROM generate_series(1, {USERS}) AS id;
+
+INSERT INTO user_networks (user_id, network)
+SELECT id, '192.0.2.' || id % 250
 FROM generate_series(1, {USERS}) AS id;
 
 INSERT INTO posts (id, author_id, text)
@@ -210,7 +216,13 @@ HOT = [
     ),
     Hot(
         "accounts.read_credentials",
-        {"login": "user4000"},
+        {"login": "user4000", "network": "192.0.2.1"},
+        {"users_username_key", "users_email_key", "users_phone_key", "user_networks_pkey"},
+        5,
+    ),
+    Hot(
+        "accounts.find_taken_names",
+        {"username_folded": "user4000", "email_folded": "user4000@example.org", "phone": "+1"},
         {"users_username_key", "users_email_key", "users_phone_key"},
         5,
     ),

@@ -14,7 +14,9 @@ from tests.sql.world import World
 async def register(db: Database, username: str) -> UserId:
     return await db.accounts.insert_user(
         username=username,
+        username_folded=username,
         email=f"{username}@example.org",
+        email_folded=f"{username}@example.org",
         phone=None,
         password_hash="h",
         display_name="",

@@ -45,7 +45,9 @@ class World:
         return await self.write(
             lambda db: db.accounts.insert_user(
                 username=username,
+                username_folded=username,
                 email=f"{username}@example.org",
+                email_folded=f"{username}@example.org",
                 phone=None,
                 password_hash="hash",
                 display_name=name.title(),

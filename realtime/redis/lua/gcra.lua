@@ -1,5 +1,6 @@
 -- Takes the cost of a call from every key, or from none of them where one has too little left.
--- KEYS: the counters. ARGV, for each key: microseconds in which one unit is refilled, tolerance in microseconds, cost.
+-- KEYS: the counters. ARGV, for each key: microseconds in which one unit is refilled, tolerance in microseconds, cost;
+-- then 'take', or 'look' to decide and take nothing.
 -- Answers {} when allowed, else {index of the key that has to wait longest, milliseconds to wait}.
 -- A key holds the microsecond (Redis TIME) at which all that was taken will be refilled.
 local time = redis.call('TIME')
@@ -15,6 +16,7 @@ for i, key in ipairs(KEYS) do
   if ahead > wait then refused, wait = i, ahead end
 end
 if refused > 0 then return {refused, math.ceil(wait / 1000)} end
+if ARGV[#ARGV] == 'look' then return {} end
 for key, at in pairs(full_at) do
   redis.call('SET', key, string.format('%.0f', at), 'PX', math.max(1, math.ceil((at - now) / 1000)))
 end

@@ -65,6 +65,7 @@ def test_what_is_no_phone_number(typed: str) -> None:
         ("Ada", "ada"),
         (" ada ", "ada"),
         ("ADA@Example.com", "ada@example.com"),
+        ("ΝΙΚΟΣ@Example.com", "νικοσ@example.com"),
         ("+1 415 555-2671", "+14155552671"),
         ("Nobody@nowhere", "nobody@nowhere"),
         ("12", "12"),

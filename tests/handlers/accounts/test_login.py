@@ -50,6 +50,26 @@ async def test_login_by_email_in_any_case_and_over_the_socket(server: RunningSer
 
 
 @pytest.mark.parametrize(
+    ("registered", "others"),
+    [
+        ("ΝΙΚΟΣ@example.com", ["νικος@example.com", "νικοσ@EXAMPLE.com", "Νικος@example.com"]),
+        ("İrem@example.com", ["i\u0307rem@example.com", "İREM@example.com"]),
+        ("Jürgen@MÜNCHEN.de", ["JU\u0308RGEN@münchen.de", "jürgen@xn--mnchen-3ya.de"]),
+    ],
+)
+async def test_an_address_is_one_address_in_any_case_also_beyond_ascii(
+    server: RunningServer, registered: str, others: list[str]
+) -> None:
+    name = f"case_{len(registered)}_{len(others)}"
+    assert (await register(server, username=name, email=registered))[0] == 201
+    for typed in (registered, *others):
+        status, answer = await login(server, typed)
+        assert (status, answer.get("data", {}).get("user", {}).get("username")) == (200, name), typed
+        status, answer = await register(server, username="other_name", email=typed)
+        assert (status, list(answer["error"].get("fields", {}))) == (409, ["email"]), typed
+
+
+@pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"username": "TAKEN"}, "username"),

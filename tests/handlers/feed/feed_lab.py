@@ -46,8 +46,8 @@ class FeedLab:
     async def people(self, count: int, *, is_broadcaster: bool = False) -> list[int]:
         return [
             await self.database.fetchval(
-                "INSERT INTO users (username, email, password_hash, is_broadcaster)"
-                " VALUES ($1, $1 || '@example.org', '', $2) RETURNING id",
+                "INSERT INTO users (username, username_folded, phone, password_hash, is_broadcaster)"
+                " VALUES ($1, $1, $1, '', $2) RETURNING id",
                 f"person{next(_names)}",
                 is_broadcaster,
             )

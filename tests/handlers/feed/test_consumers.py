@@ -41,8 +41,8 @@ async def test_all_batches_of_followers_get_a_post_into_their_lists(lab: FeedLab
     followers: list[int] = [
         row["id"]
         for row in await lab.database.fetch(
-            "INSERT INTO users (username, email, password_hash)"
-            " SELECT 'crowd' || n, 'crowd' || n || '@example.org', '' FROM generate_series(1, $1::bigint) AS n"
+            "INSERT INTO users (username, username_folded, phone, password_hash)"
+            " SELECT 'crowd' || n, 'crowd' || n, '+' || n, '' FROM generate_series(1, $1::bigint) AS n"
             " RETURNING id",
             2 * BATCH_SIZE + 1,
         )

@@ -29,6 +29,9 @@ async def test_limits_hold_on_this_node_during_an_outage_and_everywhere_after_it
     decisions = [await limiter.hit([("a", SLOW, 1)]) for _ in range(3)]
     assert [decision.allowed for decision in decisions] == [True, True, False]
     assert fallbacks == 3
+    assert not (await limiter.peek([("a", SLOW, 1)])).allowed
+    await limiter.give_back([("a", SLOW, 1)])
+    assert (await limiter.hit([("a", SLOW, 1)])).allowed
 
     await asyncio.to_thread(valkey.start)
     async with asyncio.timeout(10):

@@ -30,6 +30,18 @@ async def test_a_counter_lives_until_it_is_full_again(redis: Redis) -> None:
     await limiter.stop()
 
 
+async def test_a_counter_that_got_everything_back_is_gone(redis: Redis) -> None:
+    limiter = RedisLimiter(redis)
+    await limiter.peek([("a", SLOW, 1)])
+    assert await redis.keys() == []
+    await limiter.hit([("a", SLOW, 2)])
+    await limiter.give_back([("a", SLOW, 1)])
+    assert 0 < await redis.pttl("limit:a") <= 150_000
+    await limiter.give_back([("a", SLOW, 1)])
+    assert await redis.keys() == []
+    await limiter.stop()
+
+
 async def test_a_refused_call_writes_nothing(redis: Redis) -> None:
     limiter = RedisLimiter(redis)
     assert not (await limiter.hit([("a", SLOW, 1), ("b", SLOW, 5)])).allowed

@@ -125,3 +125,19 @@ async def test_a_call_to_a_full_queue_is_refused_with_a_retry_time(monkeypatch: 
     assert await in_line == "hash"
     assert await passwords.hash(RIGHT) == "hash"
     passwords.close()
+
+
+async def test_turns_are_given_to_as_many_callers_as_passwords_are_hashed_at_a_time(passwords: Passwords) -> None:
+    at_work = 0
+    most = 0
+
+    async def work() -> None:
+        nonlocal at_work, most
+        async with passwords.turn() as turn:
+            at_work += 1
+            most = max(most, at_work)
+            await turn.verify(None, RIGHT)
+            at_work -= 1
+
+    await asyncio.gather(*(work() for _ in range(6)))
+    assert (at_work, most) == (0, 2)

@@ -47,7 +47,8 @@ async def login_session(database_url: str, *, ended_s_ago: float | None) -> int:
     ended = "NULL" if ended_s_ago is None else f"now() - interval '{ended_s_ago} seconds'"
     await execute(
         database_url,
-        f"INSERT INTO users (id, username, email, password_hash) VALUES ({number}, 'r{number}', 'r{number}@a.org', '')",
+        "INSERT INTO users (id, username, username_folded, phone, password_hash)"
+        f" VALUES ({number}, 'r{number}', 'r{number}', '+{number}', '')",
         f"INSERT INTO login_sessions (id, user_id, revoked_at) VALUES ({number}, {number}, {ended})",
     )
     return number

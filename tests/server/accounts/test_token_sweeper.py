@@ -22,7 +22,13 @@ async def test_tokens_that_have_run_out_are_forgotten_and_others_kept(database_u
     try:
         async with units.write() as db:
             user_id = await db.accounts.insert_user(
-                username="eve", email="eve@example.org", phone=None, password_hash="!", display_name="Eve"
+                username="eve",
+                username_folded="eve",
+                email=None,
+                email_folded=None,
+                phone="+1",
+                password_hash="!",
+                display_name="Eve",
             )
             session_id = await db.accounts.insert_session(user_id=user_id, user_agent="", address="")
             for token_hash, life_s in ((b"short", 60), (b"long", 3_600)):
