@@ -30,11 +30,6 @@ CREATE FUNCTION make_id() RETURNS bigint
     LANGUAGE sql VOLATILE
     RETURN id_at(clock_timestamp());
 
--- The moment of an id, in whole milliseconds.
-CREATE FUNCTION id_moment(id bigint) RETURNS timestamptz
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN to_timestamp(((id >> 22) + 1704067200000) / 1000.0);
-
 -- An id above `previous`, for rows that are numbered under a lock: also where the clock has gone back, or the sequence
 -- has begun anew in the same millisecond; then an id of the millisecond after `previous`.
 CREATE FUNCTION id_after(previous bigint) RETURNS bigint
