@@ -27,7 +27,8 @@ from handlers.posts.contract import (
     PostRemoved,
 )
 from handlers.posts.views import pushed_post_view
-from realtime.contract.emissions import ToTopic, emission
+from handlers.subjects import post_subject
+from realtime.contract.emissions import ToTopic, Withdraw, emission
 from sql.feed import AuthorRow
 from sql.ids import MAX_ID, FollowId, PostId, UserId
 
@@ -58,15 +59,18 @@ async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
     post = await ctx.db.posts.read_post(viewer_id=author_id, post_id=post_id)
     author = await ctx.db.feed.read_author(author_id=author_id)
     recipients = [] if author is None else await _followers(ctx, author_id, author)
+    # The node of the operation may have died before it said so.
+    withdrawn = Withdraw(post_subject(post_id).name, None if post is None else post.version)
     if not recipients:
-        return Reaction()
+        return Reaction(signals=(withdrawn,))
     to = ToTopic(TOPIC, recipients)
     if post is None:
-        return Reaction(pushes=(emission(POST_DELETED, PostRemoved(post_id=post_id), to, namespace=NAMESPACE),))
-    if post.visibility == "private":
-        return Reaction(pushes=(emission(FEED_REMOVED, RemovedPosts(post_ids=[post_id]), to),))
-    data = PostAck(post=pushed_post_view(post))
-    return Reaction(pushes=(emission(POST_UPDATED, data, to, namespace=NAMESPACE),))
+        push = emission(POST_DELETED, PostRemoved(post_id=post_id), to, namespace=NAMESPACE)
+    elif post.visibility == "private":
+        push = emission(FEED_REMOVED, RemovedPosts(post_ids=[post_id]), to)
+    else:
+        push = emission(POST_UPDATED, PostAck(post=pushed_post_view(post)), to, namespace=NAMESPACE)
+    return Reaction(pushes=(push,), signals=(withdrawn,))
 
 
 async def tell_removal(ctx: Context, ended: FollowData) -> Reaction:

@@ -8,7 +8,9 @@ complete as of now. `feed:sync` reads the posts between that page and what the c
 from __future__ import annotations
 
 from handlers.feed.position import Position
+from handlers.posts.contract import subjects_of_post
 from handlers.posts.models import Post
+from handlers.subjects import followed_subject
 from realtime.contract.declarations import Command, Push, Repeat, Route, Unit
 from realtime.contract.errors import FORBIDDEN
 from realtime.contract.rate_limit import RateLimit
@@ -125,6 +127,7 @@ FEED_NEW = Push(
     name="feed:new",
     namespace=NAMESPACE,
     model=NewPost,
+    subjects_of=lambda new: (*subjects_of_post(new.post), followed_subject(new.post.author.id)),
     audience="Sockets subscribed to the feed, of users who follow the author and may see the post.",
 )
 

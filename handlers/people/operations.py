@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.access import may_see_person, require_visible
+from handlers.access import is_blocked, may_see_person, require_visible
 from handlers.case_folding import folded
 from handlers.context import Context, Outcome, RaisedFact
 from handlers.limits import Limits
@@ -22,6 +22,8 @@ from handlers.people.contract import (
 )
 from handlers.people.models import User
 from handlers.people.views import user_view
+from handlers.subjects import followed_subject, restore_between, withdraw_between
+from realtime.contract.emissions import Restore, Withdraw
 from realtime.contract.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, CommandError
 from realtime.contract.wire import Empty, Page, unix_ms
 from sql.graph import FollowsQuery
@@ -90,14 +92,19 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     if row is None:
         raise CommandError(NOT_FOUND)
     data = FollowData(follower_id=ctx.user_id, followed_id=other_id)
-    return Outcome(Following(following=True), facts=(RaisedFact(FOLLOW_CREATED, data),) if row.changed else ())
+    return Outcome(
+        Following(following=True),
+        facts=(RaisedFact(FOLLOW_CREATED, data),) if row.changed else (),
+        signals=(Restore(followed_subject(other_id).name, (ctx.user_id,)),),
+    )
 
 
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
     row = await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=other_id)
     ended = (_follow_ended(ctx.user_id, other_id),) if row is not None and row.changed else ()
-    return Outcome(Following(following=False), facts=ended)
+    withdrawn = Withdraw(followed_subject(other_id).name, user_ids=(ctx.user_id,))
+    return Outcome(Following(following=False), facts=ended, signals=(withdrawn,))
 
 
 async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
@@ -109,13 +116,18 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
     removed = await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
     return Outcome(
-        Blocking(blocked=True), facts=tuple(_follow_ended(row.follower_id, row.followed_id) for row in removed)
+        Blocking(blocked=True),
+        facts=tuple(_follow_ended(row.follower_id, row.followed_id) for row in removed),
+        signals=withdraw_between(ctx.user_id, other_id),
     )
 
 
 async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
-    await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=UserId(cmd.user_id))
-    return Outcome(Blocking(blocked=False))
+    other_id = UserId(cmd.user_id)
+    await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=other_id)
+    other = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=other_id)
+    is_over = other is not None and not is_blocked(other.viewer)
+    return Outcome(Blocking(blocked=False), signals=restore_between(ctx.user_id, other_id) if is_over else ())
 
 
 async def list_followers(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:

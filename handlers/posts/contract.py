@@ -9,7 +9,8 @@ from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, mode
 from handlers.limits import LINK_CHARS, POST_CHARS
 from handlers.people.models import User
 from handlers.posts.models import Post
-from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Unit
+from handlers.subjects import followed_subject, person_subject, post_subject
+from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Subject, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import ClientId, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, TextRule, WireId
@@ -87,6 +88,11 @@ class ListLikers(Payload):
     post_id: Id
     before: Id | None = None
     limit: PageLimit | None = None
+
+
+def subjects_of_post(post: Post) -> tuple[Subject, ...]:
+    subjects = (post_subject(post.id, post.version), person_subject(post.author.id))
+    return subjects if post.visibility == "public" else (*subjects, followed_subject(post.author.id))
 
 
 class PostAck(Model):
@@ -235,6 +241,7 @@ POST_UPDATED = Push(
     also_in=(FEED_NAMESPACE,),
     model=PostAck,
     audience="Sockets subscribed to a feed that shows the post, in `/feed`: the post as it is after an edit.",
+    subjects_of=lambda ack: subjects_of_post(ack.post),
 )
 
 POST_DELETED = Push(

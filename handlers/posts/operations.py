@@ -22,6 +22,8 @@ from handlers.posts.contract import (
 )
 from handlers.posts.models import Post
 from handlers.posts.views import post_view
+from handlers.subjects import post_subject
+from realtime.contract.emissions import Withdraw
 from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LikeId, PostId, UserId
@@ -55,7 +57,9 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)
     facts = (_changed(ctx, post_id),) if updated is not None and updated.changed else ()
-    return Outcome(PostAck(post=post_view(row)), facts=facts)
+    # Also where nothing changed: the node that changed it may have died before it said so.
+    subject = post_subject(post_id, row.version)
+    return Outcome(PostAck(post=post_view(row)), facts=facts, signals=(Withdraw(subject.name, subject.version),))
 
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
@@ -64,7 +68,8 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     if deleted is None:
         await _visible_post(ctx, post_id)
         require_allowed(False)
-    return Outcome(NOTHING, facts=(_changed(ctx, post_id),) if deleted else ())
+    facts = (_changed(ctx, post_id),) if deleted else ()
+    return Outcome(NOTHING, facts=facts, signals=(Withdraw(post_subject(post_id).name),))
 
 
 async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:

@@ -7,9 +7,9 @@ the registry-wide tests are derived from it; nothing about a command is written 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -117,15 +117,25 @@ class PositionAnnouncement(Generic[ModelT]):
     number_of: Callable[[ModelT], int]
 
 
+class Subject(NamedTuple):
+    """Something that pushes tell of, by a name that is unique over all kinds: `post:7`. Of two versions of it the one
+    with the larger number is newer; 0 for what has no versions.
+    """
+
+    name: str
+    version: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Push(Generic[ModelT]):
     """A hint from server to client, delivered at most once; the same bytes for all recipients.
 
     `audience` is one sentence for the documents: who receives it. It may be sent in the namespaces `also_in` too. A
     `volatile` push is never kept and never replayed.
-    `position` is the announcement that follows a numbered push; None for a push without a number. A push
-    `about_connection` is not given to long-polling clients: each of their requests carries a token, and its answer
-    reports one that has expired or was revoked.
+    `subjects_of` reads from its data what it tells of: when that is withdrawn (`Withdraw`), a `resync` stands in its
+    place in a replay; None for a push that tells of nothing that can be withdrawn. `position` is the announcement that
+    follows a numbered push; None for a push without a number. A push `about_connection` is not given to long-polling
+    clients: each of their requests carries a token, and its answer reports one that has expired or was revoked.
     """
 
     name: str
@@ -134,6 +144,7 @@ class Push(Generic[ModelT]):
     audience: str
     also_in: tuple[str, ...] = ()
     volatile: bool = False
+    subjects_of: Callable[[ModelT], Sequence[Subject]] | None = None
     position: PositionAnnouncement[ModelT] | None = None
     about_connection: bool = False
 

@@ -52,7 +52,28 @@ class RevokeLoginSessions:
     login_session_ids: Sequence[int]
 
 
-Signal = JoinRoom | RevokeLoginSessions
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """What was told of a subject is not told again: not in a replay, and not by a push that is still on its way.
+
+    `below_version`: only its older versions, after an edit; None: all. `user_ids`: not to these users, who may not see
+    it any more; None: to nobody. It holds on every node.
+    """
+
+    subject: str
+    below_version: int | None = None
+    user_ids: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Takes a `Withdraw` from these users back: they may see the subject again."""
+
+    subject: str
+    user_ids: Sequence[int]
+
+
+Signal = JoinRoom | RevokeLoginSessions | Withdraw | Restore
 """An instruction to all nodes about their sessions. Clients do not receive it."""
 
 

@@ -78,12 +78,12 @@ class Hub:
 
         A member of several of the rooms gets it once. Each form of it is encoded and framed once.
         """
-        members = self._members_of_any(push.namespace, rooms)
+        members = self.members_of_any(push.namespace, rooms)
         for member in members:
             member.deliver(push)
         return len(members)
 
-    def _members_of_any(self, namespace: str, rooms: Iterable[str]) -> Collection[Session]:
+    def members_of_any(self, namespace: str, rooms: Iterable[str]) -> Collection[Session]:
         """A snapshot of the sessions in at least one of these rooms."""
         of_namespace = self._rooms.get(namespace, {})
         occupied = [members for room in rooms if (members := of_namespace.get(room))]

@@ -115,8 +115,9 @@ class SessionHandoff:
         self._timers[sender] = timer
         return True
 
-    def export_sessions(self, sessions: Sequence[Session]) -> tuple[list[Any], list[Any]]:
-        """The logs that tell what these sessions missed, own ones and copies of other nodes', and the recovery states.
+    def export_sessions(self, sessions: Sequence[Session]) -> tuple[list[Any], list[Any], list[Any]]:
+        """The logs that tell what these sessions missed, own ones and copies of other nodes', the recovery states, and
+        what is withdrawn: the target may have started since.
 
         Sessions that have moved to another node since the offer are left out.
         """
@@ -135,7 +136,7 @@ class SessionHandoff:
             exported_logs, size_bytes = logs.export(max(0, remaining_bytes))
             remaining_bytes -= size_bytes
             all_logs.append(exported_logs)
-        return all_logs, recovery_states
+        return all_logs, recovery_states, self._recoverable.logs.withdrawals.export()
 
     def import_sessions(self, sender: str, exported_sessions: Sequence[Any]) -> object:
         """Keeps the prepared sessions from now on, each with what its client missed before."""
@@ -143,7 +144,8 @@ class SessionHandoff:
         if (timer := self._timers.pop(sender, None)) is not None:
             timer.cancel()
         try:
-            all_logs, recovery_states = exported_sessions
+            all_logs, recovery_states, withdrawn = exported_sessions
+            self._recoverable.logs.withdrawals.include(withdrawn)
             logs = [self._recoverable.logs.restore(exported) for exported in all_logs]
             for exported, rooms, remaining_s in recovery_states:
                 session = prepared.get(exported["pid"])

@@ -14,7 +14,7 @@ import structlog
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.recovery.recoverable_sessions import RecoverableSessions
 from realtime.engine.recovery.stalled_clients import StalledClients
-from realtime.engine.replay.recovery_state import CarriedPushes, RecoveryState
+from realtime.engine.replay.recovery_state import CarriedPushes, RecoveryState, export_push, restore_push
 from realtime.engine.session.connection import Connection
 from realtime.engine.session.policy import RecoveryPolicy
 from realtime.engine.session.session import Session
@@ -73,7 +73,7 @@ class SessionMigration:
         self._rpc = NodeRpc(backplane, node_rpc_channel, self._read)
         self._handoff = SessionHandoff(recoverable=recoverable, membership=membership, fanout=fanout, watches=watches)
         self._registrations: set[asyncio.Task[None]] = set()
-        self._fetched: WeakValueDictionary[str, EncodedPush] = WeakValueDictionary()
+        self._fetched: WeakValueDictionary[tuple[str | None, str], EncodedPush] = WeakValueDictionary()
         self._channel = node_rpc_channel(backplane.node_id)
 
     async def start(self) -> None:
@@ -93,6 +93,10 @@ class SessionMigration:
         registration = asyncio.create_task(self._register(pid), name="session-directory")
         self._registrations.add(registration)
         registration.add_done_callback(self._registrations.discard)
+
+    async def is_current(self) -> bool:
+        """Whether this node has handled all that was published before the call."""
+        return await self._backplane.barrier()
 
     async def fetch(
         self,
@@ -146,10 +150,11 @@ class SessionMigration:
                 if not await self._rpc.call(target, offer, timeout_s=deadline_s):
                     return False
                 # A push that this node had not received when the target answered is received by the target.
-                logs, recovery_states = self._handoff.export_sessions(sessions)
-                if not await self._rpc.call(target, [Question.IMPORT, [logs, recovery_states]], timeout_s=deadline_s):
+                exported = self._handoff.export_sessions(sessions)
+                if not await self._rpc.call(target, [Question.IMPORT, exported], timeout_s=deadline_s):
                     return False
-                await self._directory.register(target, *(exported["pid"] for exported, _, _ in recovery_states))
+                _, recovery_states, _ = exported
+                await self._directory.register(target, *(state["pid"] for state, _, _ in recovery_states))
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("sessions_not_handed_over", error=repr(error))
             return False
@@ -188,7 +193,8 @@ class SessionMigration:
         self._recoverable.expire(session)
         if missed is None:
             return self._stalled_clients.take_close_code(pid)
-        return [[[push.event, push.data, push.push_id] for push in missed], sent, rooms]
+        withdrawals = self._recoverable.logs.withdrawals
+        return [[export_push(push, withdrawals) for push in missed], sent, rooms]
 
     async def _collect(
         self,
@@ -230,12 +236,17 @@ class SessionMigration:
                 self._handoff.discard(session)
 
     def _decode_pushes(self, namespace: str, pushes: Sequence[Sequence[Any]]) -> list[EncodedPush]:
-        """Clients that reconnect together have missed the same pushes: each is kept, and encoded, once for all."""
+        """Clients that reconnect together have missed the same pushes: each is kept, and encoded, once for all.
+
+        A `resync` in the place of a withdrawn push has its id, and another event.
+        """
         decoded = []
-        for event, data, push_id in pushes:
-            push = self._fetched.get(push_id)
-            if push is None or push.namespace != namespace:
-                push = self._fetched[push_id] = EncodedPush(namespace, event, data, push_id)
+        for event, data, push_id, subjects in pushes:
+            push = self._fetched.get((push_id, event))
+            if push is None or push.namespace != namespace or push.data != data:
+                exported = (event, data, push_id, subjects)
+                push = restore_push(namespace, exported, self._recoverable.logs.withdrawals)
+                self._fetched[push_id, event] = push
             decoded.append(push)
         return decoded
 

@@ -57,6 +57,9 @@ class Backplane(Protocol):
     async def unsubscribe(self, channel: str) -> None:
         """Drops one reference to the channel; without references the node no longer receives it."""
 
+    async def barrier(self) -> bool:
+        """True when everything that was published before the call has been handled here; False: the broker is away."""
+
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
         """Sends (channel, body) pairs in this order to all subscribers, this node included. Raises BodyTooLarge.
 

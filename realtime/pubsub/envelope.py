@@ -14,7 +14,10 @@ from realtime.contract.packed_ids import ID_BYTES, pack_ids, unpack_ids
 
 MAX_IDS_PER_ENVELOPE = 2_000
 
-_ROOM_PUSH, _TOPIC_PUSH, _ROOM_JOIN, _LOGIN_REVOCATION = range(4)
+_ROOM_PUSH, _TOPIC_PUSH, _ROOM_JOIN, _LOGIN_REVOCATION, _WITHDRAWAL, _RESTORATION = range(6)
+
+Named = Sequence[tuple[str, int]]
+"""What a push tells of, by name and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class RoomPush:
     event: str
     data: bytes
     push_id: str | None = None
+    subjects: Named = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class TopicPush:
     topic: str
     packed_user_ids: bytes
     push_id: str | None = None
+    subjects: Named = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +63,84 @@ class LoginRevocation:
     login_session_ids: Sequence[int]
 
 
-Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """See `Withdraw` of the contract. `packed_user_ids` is None for everybody."""
+
+    subject: str
+    below_version: int | None
+    packed_user_ids: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """See `Restore` of the contract."""
+
+    subject: str
+    packed_user_ids: bytes
+
+
+Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation | Withdrawal | Restoration
 
 
 def pack(envelope: Envelope) -> bytes:
     match envelope:
-        case RoomPush(namespace, event, data, push_id):
-            parts: list[object] = [_ROOM_PUSH, namespace, event, data, push_id]
-        case TopicPush(namespace, event, data, topic, packed_user_ids, push_id):
-            parts = [_TOPIC_PUSH, namespace, event, data, topic, packed_user_ids, push_id]
+        case RoomPush(namespace, event, data, push_id, subjects):
+            parts: list[object] = [_ROOM_PUSH, namespace, event, data, push_id, subjects]
+        case TopicPush(namespace, event, data, topic, packed_user_ids, push_id, subjects):
+            parts = [_TOPIC_PUSH, namespace, event, data, topic, packed_user_ids, push_id, subjects]
         case RoomJoin(namespace, room, user_id):
             parts = [_ROOM_JOIN, namespace, room, user_id]
         case LoginRevocation(login_session_ids):
             parts = [_LOGIN_REVOCATION, pack_ids(login_session_ids)]
+        case Withdrawal(subject, below_version, user_ids):
+            parts = [_WITHDRAWAL, subject, below_version, user_ids]
+        case Restoration(subject, restored_ids):
+            parts = [_RESTORATION, subject, restored_ids]
     return bytes(msgpack.packb(parts))
 
 
 def unpack(body: bytes) -> Envelope:
     """Raises ValueError for a body that no version of this module made."""
-    parts = msgpack.unpackb(body)
+    parts = msgpack.unpackb(body, use_list=False)
     match parts:
-        case [0, str(namespace), str(event), bytes(data), str() | None as push_id]:
-            return RoomPush(namespace, event, data, push_id)
-        case [1, str(namespace), str(event), bytes(data), str(topic), bytes(user_ids), str() | None as push_id] if (
-            len(user_ids) % ID_BYTES == 0
+        case [0, str(namespace), str(event), bytes(data), str() | None as push_id, tuple(subjects)] if _are_named(
+            subjects
         ):
-            return TopicPush(namespace, event, data, topic, user_ids, push_id)
+            return RoomPush(namespace, event, data, push_id, subjects)
+        case [
+            1,
+            str(namespace),
+            str(event),
+            bytes(data),
+            str(topic),
+            bytes(user_ids),
+            str() | None as push_id,
+            tuple(subjects),
+        ] if _are_ids(user_ids) and _are_named(subjects):
+            return TopicPush(namespace, event, data, topic, user_ids, push_id, subjects)
         case [2, str(namespace), str(room), int(user_id)]:
             return RoomJoin(namespace, room, user_id)
         case [3, bytes(ids)]:
             return LoginRevocation(unpack_ids(ids))
+        case [4, str(subject), int() | None as below_version, bytes() | None as user_ids] if _are_ids(user_ids or b""):
+            return Withdrawal(subject, below_version, user_ids)
+        case [5, str(subject), bytes(user_ids)] if _are_ids(user_ids):
+            return Restoration(subject, user_ids)
     raise ValueError("unknown envelope")
+
+
+def _are_ids(packed: bytes) -> bool:
+    return len(packed) % ID_BYTES == 0
+
+
+def _are_named(subjects: tuple[object, ...]) -> bool:
+    for subject in subjects:
+        match subject:
+            case [str(), int()]:
+                continue
+        return False
+    return True
 
 
 def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

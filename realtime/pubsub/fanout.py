@@ -8,21 +8,29 @@ have missed a message get a `resync`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from realtime.contract.emissions import Emission, JoinRoom, RevokeLoginSessions, Signal, ToRoom
+from realtime.contract.emissions import Emission, JoinRoom, Restore, RevokeLoginSessions, Signal, ToRoom, Withdraw
 from realtime.contract.packed_ids import pack_ids, unpack_ids
 from realtime.contract.wire import encode_model
 from realtime.engine.hub import Hub
-from realtime.engine.protocol.encoded_push import EncodedPush
+from realtime.engine.protocol.encoded_push import EncodedPush, Subjects
 from realtime.engine.replay.push_ids import PushIds
 from realtime.engine.replay.replay_log import ReplayLogs, family_key
 from realtime.engine.session.session import Session
 from realtime.pubsub import envelope, room_names
 from realtime.pubsub.backplane import Backplane
-from realtime.pubsub.envelope import Envelope, LoginRevocation, RoomJoin, RoomPush, TopicPush
+from realtime.pubsub.envelope import (
+    Envelope,
+    LoginRevocation,
+    Restoration,
+    RoomJoin,
+    RoomPush,
+    TopicPush,
+    Withdrawal,
+)
 from realtime.pubsub.membership import Membership
 from realtime.pubsub.position_announcer import ANNOUNCE_EVERY_S, PositionAnnouncer
 from realtime.pubsub.resync_notifier import ResyncNotifier
@@ -103,10 +111,12 @@ class Fanout:
                 self._positions.record(emission)
             messages += await self._address(emission)
         for signal in signals:
-            if isinstance(signal, RevokeLoginSessions):
+            addressed = _address_signal(signal)
+            messages += addressed
+            if not isinstance(signal, JoinRoom):
                 # This node applies it before the command is answered; the others when the message arrives.
-                self._on_revoked(signal.login_session_ids)
-            messages += _address_signal(signal)
+                for channel, content in addressed:
+                    self._deliver(channel, content)
         if not messages:
             return
         packed = [(channel, envelope.pack(content)) for channel, content in messages]
@@ -118,9 +128,10 @@ class Fanout:
     async def _address(self, emission: Emission) -> list[tuple[str, Envelope]]:
         push, namespace, to = emission.push, emission.namespace, emission.to
         data = encode_model(emission.data)
+        subjects = () if push.subjects_of is None else tuple(push.subjects_of(emission.data))
         if isinstance(to, ToRoom):
             push_id = None if push.volatile else self._push_ids.make()
-            return [(room_names.room_channel(to.room), RoomPush(namespace, push.name, data, push_id))]
+            return [(room_names.room_channel(to.room), RoomPush(namespace, push.name, data, push_id, subjects))]
         by_channel: dict[str, Sequence[int]]
         try:
             by_node = await self._topic_registry.subscribers_by_node(to.topic, to.user_ids)
@@ -131,7 +142,7 @@ class Fanout:
         # id there, and gets the push only once.
         parts = [(set(part), None if push.volatile else self._push_ids.make()) for part in envelope.chunks(to.user_ids)]
         return [
-            (channel, TopicPush(namespace, push.name, data, to.topic, pack_ids(local), push_id))
+            (channel, TopicPush(namespace, push.name, data, to.topic, pack_ids(local), push_id, subjects))
             for channel, user_ids in by_channel.items()
             for part, push_id in parts
             if (local := [user_id for user_id in user_ids if user_id in part])
@@ -154,20 +165,54 @@ class Fanout:
 
     def _deliver(self, channel: str, content: Envelope) -> None:
         match content:
-            case RoomPush(namespace, event, data, push_id):
+            case RoomPush():
                 room = room_names.room_of_channel(channel)
-                push = EncodedPush(namespace, event, data, push_id)
-                if room is not None and self._logs.append(room, push):
-                    self._on_delivered(self._hub.push(push, (room,)))
-            case TopicPush(namespace, event, data, topic, packed_user_ids, push_id):
-                push = EncodedPush(namespace, event, data, push_id)
+                if room is not None:
+                    push = self._received(content, room_names.resync_scope(room))
+                    if self._logs.append(room, push):
+                        self._send(push, (room,))
+            case TopicPush(topic=topic, packed_user_ids=packed_user_ids):
+                push = self._received(content, topic)
                 if self._logs.append(family_key(topic), push, packed_user_ids):
-                    topic_rooms = [room_names.topic_room(topic, user_id) for user_id in unpack_ids(packed_user_ids)]
-                    self._on_delivered(self._hub.push(push, topic_rooms))
+                    user_ids = unpack_ids(packed_user_ids)
+                    self._send(push, [room_names.topic_room(topic, user_id) for user_id in user_ids])
             case RoomJoin(namespace, room, user_id):
                 self._membership.run_later(partial(self._join_sessions_of, namespace, room, user_id))
             case LoginRevocation(login_session_ids):
                 self._on_revoked(login_session_ids)
+            case Withdrawal(subject, below_version, packed_user_ids):
+                from_users = None if packed_user_ids is None else unpack_ids(packed_user_ids)
+                self._logs.withdrawals.withdraw(subject, below_version, from_users)
+            case Restoration(subject, packed_user_ids):
+                self._logs.withdrawals.restore(subject, unpack_ids(packed_user_ids))
+
+    def _received(self, content: RoomPush | TopicPush, scope: str) -> EncodedPush:
+        named = content.subjects
+        subjects = Subjects(scope, named, self._logs.withdrawals.generation) if named else None
+        return EncodedPush(content.namespace, content.event, content.data, content.push_id, subjects)
+
+    def _send(self, push: EncodedPush, rooms: Iterable[str]) -> None:
+        subjects = push.subjects
+        if subjects is not None and self._logs.withdrawals.may_include(subjects):
+            self._on_delivered(self._send_to_entitled(push, subjects, rooms))
+        else:
+            self._on_delivered(self._hub.push(push, rooms))
+
+    def _send_to_entitled(self, push: EncodedPush, subjects: Subjects, rooms: Iterable[str]) -> int:
+        """Sends a push that was still on its way when something that it tells was withdrawn.
+
+        After an edit all others get a `resync`: they lack what the push tells beside the old version.
+        """
+        withdrawals = self._logs.withdrawals
+        is_outdated = withdrawals.is_outdated(subjects)
+        count = 0
+        for member in self._hub.members_of_any(push.namespace, rooms):
+            if not withdrawals.includes(subjects, member.user_id):
+                member.deliver(push)
+                count += 1
+            elif is_outdated:
+                self._resync_notifier.resync(member, subjects.scope)
+        return count
 
     async def join_with_resync(self, session: Session, room: str) -> None:
         """Puts a session into a room that was created after it connected, and tells it to `resync` the room.
@@ -183,6 +228,8 @@ class Fanout:
             await self.join_with_resync(session, room)
 
     def _on_missed(self, channel: str) -> None:
+        if channel == room_names.EVERY_NODE_CHANNEL:
+            self._logs.withdrawals.withdraw_all()
         room = room_names.room_of_channel(channel)
         if room is not None:
             self._logs.interrupt(room)
@@ -213,4 +260,12 @@ def _address_signal(signal: Signal) -> list[tuple[str, Envelope]]:
         case RevokeLoginSessions(login_session_ids):
             return [
                 (room_names.EVERY_NODE_CHANNEL, LoginRevocation(part)) for part in envelope.chunks(login_session_ids)
+            ]
+        case Withdraw(subject, below_version, from_users):
+            parts = [None] if from_users is None else [pack_ids(part) for part in envelope.chunks(from_users)]
+            return [(room_names.EVERY_NODE_CHANNEL, Withdrawal(subject, below_version, part)) for part in parts]
+        case Restore(subject, user_ids):
+            return [
+                (room_names.EVERY_NODE_CHANNEL, Restoration(subject, pack_ids(part)))
+                for part in envelope.chunks(user_ids)
             ]

@@ -79,6 +79,13 @@ class MemoryBackplane:
             del self._references[channel]
             self._broker.detach(channel, self)
 
+    async def barrier(self) -> bool:
+        loop = asyncio.get_running_loop()
+        handled = loop.create_future()
+        loop.call_soon(handled.set_result, None)  # behind all deliveries so far
+        await handled
+        return self._started
+
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
         check_bodies(messages)
         for channel, body in messages:

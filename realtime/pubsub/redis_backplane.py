@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -21,10 +22,12 @@ UNHEALTHY_AFTER_PROBES = 5
 RECONNECT_AFTER_PROBES = 3
 """After this many probes that did not arrive the connection counts as dead, though nobody has closed it."""
 MAX_UNCONFIRMED_CHANNELS = 10_000
+BARRIER_WITHIN_S = 0.5
 
 # No envelope begins with a zero byte: neither of these is taken for a message.
 _PROBE = b"\x00probe"
 _MISSED = b"\x00missed"
+_BARRIER = b"\x00barrier"
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +53,8 @@ class RedisBackplane:
         self._first_probe_received = asyncio.Event()
         self._probe_task: asyncio.Task[None] | None = None
         self._outage = OutageLog(log, "redis_away")
+        self._barrier_numbers = itertools.count()
+        self._barriers: dict[bytes, asyncio.Future[None]] = {}
 
     @property
     def node_id(self) -> str:
@@ -86,6 +91,21 @@ class RedisBackplane:
     async def unsubscribe(self, channel: str) -> None:
         self._subscriptions.unsubscribe(channel)
 
+    async def barrier(self) -> bool:
+        body = _BARRIER + b"%d" % next(self._barrier_numbers)
+        passed = self._barriers[body] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(BARRIER_WITHIN_S):
+                if not await self._send([(self._own_channel, body)]):
+                    return False
+                await passed
+        except TimeoutError:
+            return False
+        finally:
+            del self._barriers[body]
+        # Else the connection is new, and what it has missed is yet to be reported.
+        return self._subscriptions.is_subscribed(EVERY_NODE_CHANNEL)
+
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
         check_bodies(messages)
         return await self._send(messages)
@@ -113,7 +133,9 @@ class RedisBackplane:
         return not refused
 
     def _note_unconfirmed(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        self._unconfirmed_channels.update(channel for channel, body in messages if body is not _PROBE)
+        self._unconfirmed_channels.update(
+            channel for channel, body in messages if body is not _PROBE and not body.startswith(_BARRIER)
+        )
         if len(self._unconfirmed_channels) > MAX_UNCONFIRMED_CHANNELS:
             self._unconfirmed_channels = {EVERY_NODE_CHANNEL}
 
@@ -123,6 +145,9 @@ class RedisBackplane:
         elif body == _PROBE:
             self._probe_received_at_s = asyncio.get_running_loop().time()
             self._first_probe_received.set()
+        elif (passed := self._barriers.get(body)) is not None:
+            if not passed.done():
+                passed.set_result(None)
         elif body == _MISSED:
             # On the channel of all nodes it stands for every channel.
             for missed in self._subscriptions.channels() if channel == EVERY_NODE_CHANNEL else [channel]:

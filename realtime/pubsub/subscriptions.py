@@ -114,6 +114,11 @@ class Subscriptions:
             if not channel.references:
                 self._mark_changed(channel)
 
+    def is_subscribed(self, name: str) -> bool:
+        """Whether the server sends what is published on this channel, as far as is known."""
+        channel = self._channels.get(name.encode())
+        return channel is not None and channel.is_subscribed
+
     def channels(self) -> list[str]:
         """The channels that have a reference now."""
         return [channel.name for channel in self._channels.values() if channel.references]

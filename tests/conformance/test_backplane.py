@@ -36,6 +36,15 @@ async def test_a_subscriber_receives_what_is_published_after_subscribe_returned(
         assert a.received == []
 
 
+async def test_behind_a_barrier_everything_published_before_is_known(make: Make) -> None:
+    async with receiving_nodes(make("a"), make("b")) as (a, b):
+        assert await b.backplane.subscribe("room:1")
+        for number in range(50):
+            assert await a.backplane.publish([("room:1", b"%d" % number)])
+            assert await b.backplane.barrier()
+            assert b.received[-1] == ("room:1", b"%d" % number)
+
+
 async def test_several_channels_are_subscribed_together(make: Make) -> None:
     channels = [f"room:{number}" for number in range(1_200)]
     async with receiving_nodes(make("a")) as (a,):

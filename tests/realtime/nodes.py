@@ -75,6 +75,7 @@ class LabNode:
     """All of a node between its publishers and its sessions."""
 
     def __init__(self, redis: Redis, node_id: str, *, registry: Redis | None = None) -> None:
+        self.redis = redis
         self.hub = Hub()
         self.backplane = RedisBackplane(redis, node_id, probe_every_s=0.1)
         self.topic_registry = TopicRegistry(registry or redis, node_id)

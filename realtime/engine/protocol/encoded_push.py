@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from realtime.engine.protocol.codec import Codec
 from realtime.engine.protocol.frames import Outgoing
@@ -11,19 +12,38 @@ FORMS_PER_CODEC: Final = 2
 _NO_FORMS: Final = (None,) * 3 * FORMS_PER_CODEC
 
 
+class Subjects(NamedTuple):
+    """What a push tells of, by name and version, and the scope of the `resync` that stands in its place when one of
+    them was withdrawn. `generation` is that of the node's withdrawals when it received the push.
+    """
+
+    scope: str
+    named: Sequence[tuple[str, int]]
+    generation: int
+
+
 class EncodedPush:
     """One push; `data` is encoded JSON. `push_id` is unique over nodes, None for a push that is never replayed.
 
+    `subjects` is None for a push that tells of nothing that can be withdrawn.
     `forms` are its encodings so far: two of each codec, without and with the push id; None where nobody needed it yet.
     """
 
-    __slots__ = ("__weakref__", "data", "event", "forms", "namespace", "push_id")
+    __slots__ = ("__weakref__", "data", "event", "forms", "namespace", "push_id", "subjects")
 
-    def __init__(self, namespace: str, event: str, data: bytes, push_id: str | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        event: str,
+        data: bytes,
+        push_id: str | None = None,
+        subjects: Subjects | None = None,
+    ) -> None:
         self.namespace = namespace
         self.event = event
         self.data = data
         self.push_id = push_id
+        self.subjects = subjects
         self.forms: list[Outgoing | None] = list(_NO_FORMS)
 
     def packet(self, codec: Codec, *, with_offset: bool) -> Outgoing:

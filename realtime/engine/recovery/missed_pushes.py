@@ -78,7 +78,7 @@ class MissedPushSender:
             return
         if recovery_state is not None and not connection.unread_bytes:
             last_sent = recovery_state.last_sent
-            missed = recovery_state.missed(last_sent if isinstance(last_sent, str) else None)
+            missed = recovery_state.to_replay(last_sent if isinstance(last_sent, str) else None, session.user_id)
             if missed is None:
                 connection.abort(CLOSE_SLOW_CONSUMER.reason)
                 return

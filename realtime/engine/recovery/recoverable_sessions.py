@@ -114,9 +114,9 @@ class RecoverableSessions:
             recovery_state.end()
 
     def missed(self, session: Session, offset: str | None) -> list[EncodedPush] | None:
-        """The pushes that a client has not got whose last one was `offset`; None when unknown or too much."""
+        """What a client is sent that it has not got, whose last push was `offset`; None when unknown or too much."""
         assert session.recovery_state is not None
-        missed = session.recovery_state.missed(offset)
+        missed = session.recovery_state.to_replay(offset, session.user_id)
         if missed is None or sum(map(size_on_wire, missed)) > self._max_missed_bytes:
             return None
         return missed

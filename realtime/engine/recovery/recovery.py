@@ -39,6 +39,9 @@ class OtherNodes(Protocol):
     def announce(self, pid: str) -> None:
         """Lets other nodes find a session here that did not begin here."""
 
+    async def is_current(self) -> bool:
+        """Whether this node knows by now all that other nodes had told it when the call began."""
+
 
 class Recovery:
     """Resumes sessions at CONNECT, and keeps them when their client is lost.
@@ -88,6 +91,8 @@ class Recovery:
             session.namespace != namespace or not await self._policy.authorize_resume(session, connection, auth)
         ):
             return None
+        if session is not None:
+            await self._learn_withdrawals(session, offset)
         if session is None or session.recovery_state is None or self._recoverable.find(pid) is not session:
             return None
         self._recoverable.abort_stale_connection(session)
@@ -101,6 +106,17 @@ class Recovery:
         session.recovery_state.trim_earlier(offset)
         self._missed_push_sender.start(session, connection, missed)
         return session
+
+    async def _learn_withdrawals(self, session: Session, offset: str | None) -> None:
+        """What was withdrawn before the client came back must be known here before anything is replayed to it."""
+        missed = None if session.recovery_state is None else session.recovery_state.missed(offset)
+        if (
+            self._other_nodes is not None
+            and missed
+            and any(push.subjects is not None for push in missed)
+            and not await self._other_nodes.is_current()
+        ):
+            self._recoverable.logs.withdrawals.withdraw_all()
 
     def track(self, session: Session, auth: Mapping[str, object]) -> None:
         """Makes a new session recoverable if its client asked for that."""

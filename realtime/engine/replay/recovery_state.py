@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from realtime.contract.packed_ids import contains_id, pack_ids
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.replay.replay_log import LogEntry, ReplayLogs, family_key
+from realtime.engine.replay.withdrawals import Withdrawals
 
 NOTHING_SENT = object()
 RECENT_S = 10.0
@@ -52,14 +53,23 @@ class CarriedPushes:
     def includes(self, push_id: str) -> bool:
         return push_id in self._ids
 
-    def export(self) -> list[Any]:
-        pushes = [[push.event, push.data, push.push_id] for push in self._pushes]
-        return [self._base, pushes, list(self._ids)]
+    def export(self, withdrawals: Withdrawals) -> list[Any]:
+        return [self._base, [export_push(push, withdrawals) for push in self._pushes], list(self._ids)]
 
     @staticmethod
-    def restore(namespace: str, exported: Sequence[Any]) -> CarriedPushes:
+    def restore(namespace: str, exported: Sequence[Any], withdrawals: Withdrawals) -> CarriedPushes:
         base, pushes, ids = exported
-        return CarriedPushes(base, [EncodedPush(namespace, *parts) for parts in pushes], ids)
+        return CarriedPushes(base, [restore_push(namespace, push, withdrawals) for push in pushes], ids)
+
+
+def export_push(push: EncodedPush, withdrawals: Withdrawals) -> list[Any]:
+    """A push of a known namespace for another node; see `restore_push`."""
+    return [push.event, push.data, push.push_id, withdrawals.export_subjects(push.subjects)]
+
+
+def restore_push(namespace: str, exported: Sequence[Any], withdrawals: Withdrawals) -> EncodedPush:
+    event, data, push_id, subjects = exported
+    return EncodedPush(namespace, event, data, push_id, withdrawals.restore_subjects(subjects))
 
 
 class RecoveryState:
@@ -163,7 +173,7 @@ class RecoveryState:
             "start": self.start,
             "last_sent": self.last_sent if self.last_sent is not NOTHING_SENT else False,
             "away_since": self.away_since if self.away else self._logs.last,
-            "carried": earlier.export() if isinstance(earlier, CarriedPushes) else None,
+            "carried": earlier.export(self._logs.withdrawals) if isinstance(earlier, CarriedPushes) else None,
             "earlier": earlier.export(number_of) if isinstance(earlier, RecoveryState) else None,
         }
 
@@ -176,7 +186,8 @@ class RecoveryState:
         recovery_state.last_sent = NOTHING_SENT if exported["last_sent"] is False else exported["last_sent"]
         recovery_state.away_since = exported["away_since"]
         if exported["carried"] is not None:
-            recovery_state.earlier = CarriedPushes.restore(namespace, exported["carried"])
+            withdrawals = recovery_state._logs.withdrawals
+            recovery_state.earlier = CarriedPushes.restore(namespace, exported["carried"], withdrawals)
         elif exported["earlier"] is not None:
             recovery_state.earlier = RecoveryState.restore(namespace, logs, exported["earlier"])
         return recovery_state
@@ -196,6 +207,11 @@ class RecoveryState:
         """The client was sent all that it missed, and is sent every push from now on."""
         self.client_knows_pid = True
         self.away = False
+
+    def to_replay(self, offset: str | None, user_id: int | None) -> list[EncodedPush] | None:
+        """What this user is sent of `missed`: for pushes that tell of something withdrawn a `resync` of their scope."""
+        missed = self.missed(offset)
+        return None if missed is None else self._logs.withdrawals.replace_withdrawn(missed, user_id)
 
     def missed(self, offset: str | None) -> list[EncodedPush] | None:
         """All pushes that the client has not got, in order; `offset` is the id of the last one that it has, None: none.
@@ -246,6 +262,7 @@ class RecoveryState:
         return number if number is not None and number > self.start else None
 
     def _since(self, number: int) -> list[EncodedPush] | None:
+        self._logs.evict()
         if number < self._logs.evicted:
             return None
         entries = list(self._entries_after(number))

@@ -9,9 +9,11 @@ from typing import Any
 
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.replay.push_ids import PushIds
+from realtime.engine.replay.withdrawals import Withdrawals
 
 ENTRY_OVERHEAD_BYTES = 600
 """Memory that an entry takes beside its data."""
+SUBJECT_BYTES = 150
 FORMS_OF_DATA = 3
 """The data itself, and the encodings of it that are kept with the push."""
 
@@ -30,8 +32,11 @@ class LogEntry:
         self.key = key
         self.push = push
         self.people = people
-        data_bytes = len(push.data) * FORMS_OF_DATA if push is not None else 0
-        self.size_bytes = ENTRY_OVERHEAD_BYTES + data_bytes + len(people or b"")
+        self.size_bytes = ENTRY_OVERHEAD_BYTES + len(people or b"")
+        if push is not None:
+            self.size_bytes += len(push.data) * FORMS_OF_DATA
+            if push.subjects is not None:
+                self.size_bytes += len(push.subjects.named) * SUBJECT_BYTES
 
 
 def family_key(family: str) -> str:
@@ -43,10 +48,18 @@ class ReplayLogs:
     """A log for each room or family of rooms; all entries are numbered together, in the order in which they came.
 
     Entries are kept for `keep_s` seconds and at most `max_bytes` of them; `evicted` is the number of the last one that
-    was dropped. Nothing is kept while there is no reader, a session that may be resumed.
+    was dropped. Nothing is kept while there is no reader, a session that may be resumed. `withdrawals` say which may
+    not be replayed; logs that another node exported share those of this node.
     """
 
-    def __init__(self, *, keep_s: float, max_bytes: int, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        keep_s: float,
+        max_bytes: int,
+        now_s: Callable[[], float],
+        withdrawals: Withdrawals | None = None,
+    ) -> None:
         self._keep_s = keep_s
         self._max_bytes = max_bytes
         self._now_s = now_s
@@ -56,6 +69,7 @@ class ReplayLogs:
         self._size_bytes = 0
         self._reader_count = 0
         self.push_ids = PushIds()
+        self.withdrawals = Withdrawals(keep_s=keep_s, now_s=now_s) if withdrawals is None else withdrawals
         self.last = 0
         self.evicted = 0
 
@@ -109,12 +123,12 @@ class ReplayLogs:
 
     def number_of(self, push_id: str) -> int | None:
         """The number of the entry of a push; None when it is in no log."""
-        self._evict()
+        self.evict()
         return self._numbers.get(push_id)
 
     def number_before(self, number: int, seconds: float) -> int:
         """The number of the last entry that was received more than `seconds` before this one."""
-        self._evict()
+        self.evict()
         entries = self._entries
         if not entries:
             return self.evicted
@@ -123,47 +137,11 @@ class ReplayLogs:
         return first + bisect_left(entries, at_s - seconds, key=lambda entry: entry.at_s) - 1
 
     def newest_first(self, key: str) -> Iterator[LogEntry]:
+        """The entries of one log; call `evict` first: what is withdrawn is known for as long as entries are kept."""
         return reversed(self._by_key.get(key, ()))
 
-    def entries(self) -> Sequence[LogEntry]:
-        """A snapshot of all entries, oldest first."""
-        self._evict()
-        return tuple(self._entries)
-
-    def export(self, max_bytes: int) -> tuple[list[Any], int]:
-        """The newest entries for another node, of at most `max_bytes`, and their size in bytes; see `restore`."""
-        kept: list[LogEntry] = []
-        size_bytes, evicted = 0, self.evicted
-        for entry in reversed(self.entries()):
-            if size_bytes + entry.size_bytes > max_bytes:
-                evicted = entry.number
-                break
-            size_bytes += entry.size_bytes
-            kept.append(entry)
-        return [evicted, self.last, [_write(entry) for entry in reversed(kept)]], size_bytes
-
-    def restore(self, exported: Sequence[Any]) -> ReplayLogs:
-        """Logs with the bounds of these and the entries that another node exported."""
-        evicted, last, entries = exported
-        logs = ReplayLogs(keep_s=self._keep_s, max_bytes=self._max_bytes, now_s=self._now_s)
-        logs.evicted = evicted
-        for number, key, people, push in entries:
-            logs.last = number - 1
-            logs._add(key, None if push is None else EncodedPush(*push), people)
-            if push is not None and push[-1] is not None:
-                logs._numbers[push[-1]] = number
-        logs.last = last
-        return logs
-
-    def _add(self, key: str, push: EncodedPush | None, people: bytes | None) -> None:
-        self.last += 1
-        entry = LogEntry(self.last, self._now_s(), key, push, people)
-        self._entries.append(entry)
-        self._by_key.setdefault(key, deque()).append(entry)
-        self._size_bytes += entry.size_bytes
-        self._evict()
-
-    def _evict(self) -> None:
+    def evict(self) -> None:
+        """Drops the entries that are too old or too much."""
         oldest_s = self._now_s() - self._keep_s
         entries = self._entries
         while entries and (entries[0].at_s < oldest_s or self._size_bytes > self._max_bytes):
@@ -178,8 +156,52 @@ class ReplayLogs:
                 if not of_key:
                     del self._by_key[entry.key]
 
+    def entries(self) -> Sequence[LogEntry]:
+        """A snapshot of all entries, oldest first."""
+        self.evict()
+        return tuple(self._entries)
 
-def _write(entry: LogEntry) -> list[Any]:
-    push = entry.push
-    written = None if push is None else [push.namespace, push.event, push.data, push.push_id]
-    return [entry.number, entry.key, entry.people, written]
+    def export(self, max_bytes: int) -> tuple[list[Any], int]:
+        """The newest entries for another node, of at most `max_bytes`, and their size in bytes; see `restore`."""
+        kept: list[LogEntry] = []
+        size_bytes, evicted = 0, self.evicted
+        for entry in reversed(self.entries()):
+            if size_bytes + entry.size_bytes > max_bytes:
+                evicted = entry.number
+                break
+            size_bytes += entry.size_bytes
+            kept.append(entry)
+        return [evicted, self.last, [self._write(entry) for entry in reversed(kept)]], size_bytes
+
+    def restore(self, exported: Sequence[Any]) -> ReplayLogs:
+        """Logs with the bounds of these and the entries that another node exported."""
+        evicted, last, entries = exported
+        withdrawals = self.withdrawals
+        logs = ReplayLogs(keep_s=self._keep_s, max_bytes=self._max_bytes, now_s=self._now_s, withdrawals=withdrawals)
+        logs.evicted = evicted
+        for number, key, people, written in entries:
+            logs.last = number - 1
+            push = None
+            if written is not None:
+                namespace, event, data, push_id, subjects = written
+                push = EncodedPush(namespace, event, data, push_id, withdrawals.restore_subjects(subjects))
+            logs._add(key, push, people)
+            if push is not None and push.push_id is not None:
+                logs._numbers[push.push_id] = number
+        logs.last = last
+        return logs
+
+    def _add(self, key: str, push: EncodedPush | None, people: bytes | None) -> None:
+        self.last += 1
+        entry = LogEntry(self.last, self._now_s(), key, push, people)
+        self._entries.append(entry)
+        self._by_key.setdefault(key, deque()).append(entry)
+        self._size_bytes += entry.size_bytes
+        self.evict()
+
+    def _write(self, entry: LogEntry) -> list[Any]:
+        push, written = entry.push, None
+        if push is not None:
+            subjects = self.withdrawals.export_subjects(push.subjects)
+            written = [push.namespace, push.event, push.data, push.push_id, subjects]
+        return [entry.number, entry.key, entry.people, written]

@@ -123,11 +123,11 @@ async def test_sessions_of_a_node_that_never_exports_are_discarded(nodes: list[L
 async def test_an_export_that_cannot_be_read_leaves_no_session_behind(nodes: list[LabNode]) -> None:
     old, target = Lab(nodes[0]), Lab(nodes[1])
     session = await offered(old, target)
-    logs, recovery_states = old.handoff.export_sessions([session])
+    logs, recovery_states, withdrawn = old.handoff.export_sessions([session])
     (exported, *places) = recovery_states[0]
     of_another_version = {"pid": exported["pid"]}
     with pytest.raises(KeyError):
-        target.handoff.import_sessions("old", [logs, [[of_another_version, *places]]])
+        target.handoff.import_sessions("old", [logs, [[of_another_version, *places]], withdrawn])
     assert target.members == () and target.recoverable.sessions() == ()
 
 

@@ -13,9 +13,11 @@ from realtime.pubsub.envelope import (
     MAX_IDS_PER_ENVELOPE,
     Envelope,
     LoginRevocation,
+    Restoration,
     RoomJoin,
     RoomPush,
     TopicPush,
+    Withdrawal,
     chunks,
     pack,
     unpack,
@@ -25,9 +27,12 @@ IDS = st.integers(0, 2**63 - 1)
 MANY_IDS = st.lists(IDS, max_size=50).map(tuple)
 TEXT = st.text(max_size=30)
 DATA = st.binary(max_size=100)
+SUBJECTS = st.lists(st.tuples(TEXT, IDS), max_size=4).map(tuple)
 ENVELOPES = (
-    st.builds(RoomPush, TEXT, TEXT, DATA)
-    | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS.map(pack_ids))
+    st.builds(RoomPush, TEXT, TEXT, DATA, st.none() | TEXT, SUBJECTS)
+    | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS.map(pack_ids), st.none() | TEXT, SUBJECTS)
+    | st.builds(Withdrawal, TEXT, st.none() | IDS, st.none() | MANY_IDS.map(pack_ids))
+    | st.builds(Restoration, TEXT, MANY_IDS.map(pack_ids))
     | st.builds(RoomJoin, TEXT, TEXT, IDS)
     | st.builds(LoginRevocation, MANY_IDS)
 )
@@ -65,7 +70,10 @@ def test_any_other_body_is_unpacked_or_raises_value_error(body: bytes) -> None:
         msgpack.packb([0, "/chat", "said"]),
         msgpack.packb([0, "/chat", "said", "text"]),
         msgpack.packb([3, b"1234567"]),
-        msgpack.packb([1, "/feed", "said", b"{}", "feed", b"123456789"]),
+        msgpack.packb([0, "/chat", "said", b"{}", None, [["post:1"]]]),
+        msgpack.packb([1, "/feed", "said", b"{}", "feed", b"123456789", None, []]),
+        msgpack.packb([4, "post:1", None, b"1"]),
+        msgpack.packb([5, "post:1", None]),
         pack(LoginRevocation([1])) + b"\x00",
         pack(LoginRevocation([1]))[:-1],
     ],

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from realtime.contract.emissions import JoinRoom, RevokeLoginSessions
+from realtime.contract.declarations import Push, Subject
+from realtime.contract.emissions import JoinRoom, Restore, RevokeLoginSessions, ToRoom, Withdraw, emission
+from realtime.contract.wire import Model
 from realtime.pubsub.envelope import MAX_IDS_PER_ENVELOPE
 from realtime.pubsub.room_names import person_room
 from realtime.redis.client import StoreUnavailable, open_redis
@@ -20,6 +22,20 @@ from tests.realtime.nodes import HANDLED_CHANNEL, TOPIC, LabNode, RecordingMembe
 from tests.realtime.silent_line import silent_line
 
 Pair = list[LabNode]
+
+
+class Written(Model):
+    text: str
+    version: int
+
+
+WRITTEN = Push(
+    name="said",
+    namespace="/one",
+    model=Written,
+    audience="Whoever is there.",
+    subjects_of=lambda written: (Subject("thing:1", written.version), Subject("author:1")),
+)
 
 
 @pytest.fixture
@@ -246,3 +262,40 @@ async def test_a_channel_with_a_handler_passes_on_its_messages_and_losses(pair: 
         while len(b.handled) < 2:
             await asyncio.sleep(0.01)
     assert b.handled == [b"no envelope", None] and a.handled == []
+
+
+async def test_a_push_on_its_way_does_not_tell_what_was_withdrawn_meanwhile(pair: Pair) -> None:
+    members = [await pair[1].session("room:1") for _ in range(2)]
+    members[0].user_id, members[1].user_id = 7, 8
+
+    async def write(version: int) -> None:
+        data = Written(text=f"version {version}", version=version)
+        await pair[0].fanout.publish([emission(WRITTEN, data, ToRoom("room:1"))])
+
+    await pair[0].fanout.publish((), [Withdraw("thing:1", below_version=2)])
+    await write(1)
+    await write(2)
+    for member in members:
+        await member.until_text("version 2")
+        await member.until_resync()
+        assert (member.texts, member.scopes) == (["version 2"], ["room:1"])
+    await pair[0].fanout.publish((), [Withdraw("author:1", user_ids=[7])])
+    await write(3)
+    await pair[0].fanout.publish((), [Restore("author:1", [7])])
+    await write(4)
+    await pair[0].fanout.publish((), [Withdraw("thing:1")])
+    await write(5)
+    await pair[0].say("the end", "room:1")
+    for member in members:
+        await member.until_text("the end")
+    assert members[0].texts == ["version 2", "version 4", "the end"]
+    assert members[1].texts == ["version 2", "version 3", "version 4", "the end"]
+    assert [member.scopes for member in members] == [["room:1"]] * 2
+
+
+async def test_a_node_that_may_have_missed_a_withdrawal_tells_nothing_that_may_be_withdrawn(pair: Pair) -> None:
+    before = pair[1].logs.withdrawals.generation
+    await pair[0].redis.client_kill_filter(_type="pubsub")
+    async with asyncio.timeout(10):
+        while pair[1].logs.withdrawals.generation == before:
+            await asyncio.sleep(0.01)

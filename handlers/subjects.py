@@ -1,0 +1,36 @@
+"""What pushes tell of, by the names under which operations withdraw it."""
+
+from __future__ import annotations
+
+from realtime.contract.declarations import Subject
+from realtime.contract.emissions import Restore, Withdraw
+
+
+def post_subject(post_id: int, version: int = 0) -> Subject:
+    return Subject(f"post:{post_id}", version)
+
+
+def person_subject(user_id: int) -> Subject:
+    """A user's name, and what they wrote or did: withdrawn from whom they block, and from who blocks them."""
+    return Subject(f"user:{user_id}")
+
+
+def followed_subject(author_id: int) -> Subject:
+    """What an author's followers are told: withdrawn from who does not follow them any more."""
+    return Subject(f"followed:{author_id}")
+
+
+def withdraw_between(user_id: int, other_id: int) -> tuple[Withdraw, Withdraw]:
+    """Neither of two users is told of the other any more."""
+    return (
+        Withdraw(person_subject(user_id).name, user_ids=(other_id,)),
+        Withdraw(person_subject(other_id).name, user_ids=(user_id,)),
+    )
+
+
+def restore_between(user_id: int, other_id: int) -> tuple[Restore, Restore]:
+    """Each of two users may be told of the other again."""
+    return (
+        Restore(person_subject(user_id).name, (other_id,)),
+        Restore(person_subject(other_id).name, (user_id,)),
+    )

@@ -1,0 +1,170 @@
+"""What pushes told that may not be told any more: deleted, edited, or not for these people now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from realtime.contract.connection_pushes import RESYNC, Resync
+from realtime.contract.wire import encode_model
+from realtime.engine.protocol.encoded_push import EncodedPush, Subjects
+
+EVERY_VERSION: Final = 2**63
+MAX_WITHDRAWALS: Final = 100_000
+"""Beyond it, everything that was told before counts as withdrawn."""
+
+
+class _Withdrawal:
+    """Versions below `below_version` are withdrawn from everybody, all versions from `user_ids`, each since a time."""
+
+    __slots__ = ("at_s", "below_version", "user_ids")
+
+    def __init__(self) -> None:
+        self.at_s = 0.0
+        self.below_version = 0
+        self.user_ids: dict[int, float] = {}
+
+
+class Withdrawals:
+    """The withdrawn subjects of one node, of which pushes may still be in its logs or on their way to it.
+
+    Each is known for `keep_s`, which is at least as long as the logs keep pushes. Nothing is marked in the logs: a push
+    is compared with what is withdrawn at the moment when it is to be told.
+    """
+
+    def __init__(self, *, keep_s: float, now_s: Callable[[], float], max_count: int = MAX_WITHDRAWALS) -> None:
+        self._keep_s = keep_s
+        self._now_s = now_s
+        self._max_count = max_count
+        self._by_subject: dict[str, _Withdrawal] = {}
+        """Those that changed last stand at the end."""
+        self._count = 0
+        self.generation = 0
+        """Raised when withdrawals may have been missed: pushes that were received before count as withdrawn."""
+
+    def __len__(self) -> int:
+        return self._count
+
+    def withdraw(self, subject: str, below_version: int | None, user_ids: Sequence[int] | None) -> None:
+        """Withdraws the versions below one, None: every version; from these users, None: from everybody."""
+        self._expire()
+        now_s = self._now_s()
+        withdrawal = self._by_subject.pop(subject, None)
+        if withdrawal is None:
+            withdrawal = _Withdrawal()
+        else:
+            self._count -= _size_of(withdrawal)
+        withdrawal.at_s = now_s
+        if user_ids is None:
+            below_version = EVERY_VERSION if below_version is None else below_version
+            withdrawal.below_version = max(withdrawal.below_version, below_version)
+        else:
+            for user_id in user_ids:
+                withdrawal.user_ids.pop(user_id, None)
+                withdrawal.user_ids[user_id] = now_s
+            _drop_old(withdrawal.user_ids, now_s - self._keep_s)
+        self._by_subject[subject] = withdrawal
+        self._count += _size_of(withdrawal)
+        if self._count > self._max_count:
+            self.withdraw_all()
+
+    def restore(self, subject: str, user_ids: Sequence[int]) -> None:
+        """These users may be told of the subject again."""
+        withdrawal = self._by_subject.get(subject)
+        if withdrawal is not None:
+            for user_id in user_ids:
+                if withdrawal.user_ids.pop(user_id, None) is not None:
+                    self._count -= 1
+
+    def withdraw_all(self) -> None:
+        """Withdraws every push with subjects that was received until now: this node may not know what was withdrawn."""
+        self.generation += 1
+        self._by_subject.clear()
+        self._count = 0
+
+    def may_include(self, subjects: Subjects) -> bool:
+        """False where a push that has just been received may be told to everybody."""
+        return bool(self._by_subject) and any(name in self._by_subject for name, _ in subjects.named)
+
+    def includes(self, subjects: Subjects, user_id: int | None) -> bool:
+        """Whether a push about these subjects may not be told to this user."""
+        return subjects.generation < self.generation or any(
+            (withdrawal := self._by_subject.get(name)) is not None
+            and (version < withdrawal.below_version or user_id in withdrawal.user_ids)
+            for name, version in subjects.named
+        )
+
+    def is_outdated(self, subjects: Subjects) -> bool:
+        """Whether a push about these subjects tells an older version of something that is still there."""
+        return any(
+            (withdrawal := self._by_subject.get(name)) is not None
+            and version < withdrawal.below_version < EVERY_VERSION
+            for name, version in subjects.named
+        )
+
+    def replace_withdrawn(self, pushes: list[EncodedPush], user_id: int | None) -> list[EncodedPush]:
+        """The pushes that may be told to this user; the last withdrawn one of each scope is a `resync` of it.
+
+        That `resync` has the id of the push in whose place it stands: a client that has it never asks for the push.
+        """
+        if not any(push.subjects is not None and self.includes(push.subjects, user_id) for push in pushes):
+            return pushes
+        told: list[EncodedPush] = []
+        scopes: set[str] = set()
+        for push in reversed(pushes):
+            subjects = push.subjects
+            if subjects is None or not self.includes(subjects, user_id):
+                told.append(push)
+            elif subjects.scope not in scopes:
+                scopes.add(subjects.scope)
+                data = encode_model(Resync(scope=subjects.scope))
+                told.append(EncodedPush(push.namespace, RESYNC.name, data, push.push_id))
+        told.reverse()
+        return told
+
+    def export_subjects(self, subjects: Subjects | None) -> list[Any] | None:
+        """For another node; see `restore_subjects`."""
+        if subjects is None:
+            return None
+        return [subjects.scope, subjects.named, subjects.generation == self.generation]
+
+    def restore_subjects(self, exported: Sequence[Any] | None) -> Subjects | None:
+        """What another node exported; what it counted as withdrawn counts so here."""
+        if exported is None:
+            return None
+        scope, named, is_current = exported
+        return Subjects(scope, named, self.generation if is_current else -1)
+
+    def export(self) -> list[Any]:
+        """All that is withdrawn, for another node; see `include`."""
+        self._expire()
+        return [
+            [subject, withdrawal.below_version, list(withdrawal.user_ids)]
+            for subject, withdrawal in self._by_subject.items()
+        ]
+
+    def include(self, exported: Sequence[Any]) -> None:
+        """Withdraws here too what another node exported."""
+        for subject, below_version, user_ids in exported:
+            if below_version:
+                self.withdraw(subject, below_version, None)
+            if user_ids:
+                self.withdraw(subject, None, user_ids)
+
+    def _expire(self) -> None:
+        before_s = self._now_s() - self._keep_s
+        while self._by_subject:
+            subject, withdrawal = next(iter(self._by_subject.items()))
+            if withdrawal.at_s >= before_s:
+                return
+            del self._by_subject[subject]
+            self._count -= _size_of(withdrawal)
+
+
+def _size_of(withdrawal: _Withdrawal) -> int:
+    return 1 + len(withdrawal.user_ids)
+
+
+def _drop_old(times: dict[int, float], before_s: float) -> None:
+    while times and next(iter(times.values())) < before_s:
+        del times[next(iter(times))]
