@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -57,10 +55,10 @@ class Call:
 class PrepareContext(Call):
     """A call before its unit of work opens, for work that must not hold a connection: hashing a password, using Redis.
 
-    `read()` lends a database, without a transaction, until the end of its block.
+    `reads` is for queries that only read; each is a statement of its own.
     """
 
-    read: Callable[[], AbstractAsyncContextManager[Database]]
+    reads: Database
 
 
 @dataclass(slots=True)

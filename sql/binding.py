@@ -1,6 +1,6 @@
 """Binds the named queries of a `.sql` file to the typed Protocol that describes them."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
@@ -11,8 +11,10 @@ from aiosql.types import SQLOperationType
 
 from sql.errors import DRIVER_ERRORS, raise_translated
 from sql.pool import SqlConnection
+from sql.statements import JoinedQuery, Statements, Values, is_joined
 
-Values = Sequence[Any]
+Executor = SqlConnection | Statements
+"""What runs a query: the connection of a unit of work, or any connection of a pool."""
 RowReader = Callable[[Any], Any]
 """Makes a row or a value from an asyncpg Record, or from a slice of one."""
 
@@ -47,8 +49,8 @@ def read_queries(aggregate: str) -> dict[str, Query]:
     return queries
 
 
-def bind_queries(protocol: type, aggregate: str) -> Callable[[SqlConnection], Any]:
-    """A class with one method per query of the file, made from a connection.
+def bind_queries(protocol: type, aggregate: str) -> Callable[[Executor], Any]:
+    """A class with one method per query of the file, made from what runs them.
 
     Rows come as the NamedTuples that the protocol names. Raises LookupError when protocol and file do not name the
     same queries.
@@ -57,17 +59,17 @@ def bind_queries(protocol: type, aggregate: str) -> Callable[[SqlConnection], An
     methods = methods_of(protocol)
     if odd := queries.keys() ^ methods.keys():
         raise LookupError(f"{protocol.__name__} and queries/{aggregate}.sql differ in: {', '.join(sorted(odd))}")
-    bound = {name: _method(query, returned_type(methods[name])) for name, query in queries.items()}
+    bound = {name: _method(query, methods[name]) for name, query in queries.items()}
     return type(f"Bound{protocol.__name__}", (_Bound,), {"__slots__": (), **bound})
 
 
 class _Bound:
-    """The queries of one aggregate on one connection."""
+    """The queries of one aggregate on one connection, or on any of a pool."""
 
-    __slots__ = ("connection",)
+    __slots__ = ("executor",)
 
-    def __init__(self, connection: SqlConnection) -> None:
-        self.connection = connection
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
 
 
 def methods_of(protocol: type) -> dict[str, Callable[..., Any]]:
@@ -112,7 +114,10 @@ def column_names(path: tuple[str, ...]) -> set[str]:
     return {"_".join(path[start:]) for start in range(len(path))}
 
 
-def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
+def _method(query: Query, declared: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    annotation = returned_type(declared)
+    if is_joined(declared):
+        return _joined_method(query, annotation)
     sql = query.sql
     arguments_in_order = _picker(query.parameters)
 
@@ -120,7 +125,7 @@ def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
 
         async def run(self: _Bound, **arguments: Any) -> None:
             try:
-                await self.connection.execute(sql, *arguments_in_order(arguments))
+                await self.executor.execute(sql, *arguments_in_order(arguments))
             except DRIVER_ERRORS as error:
                 raise_translated(error)
 
@@ -130,7 +135,7 @@ def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
 
         async def fetch_value(self: _Bound, **arguments: Any) -> Any:
             try:
-                return await self.connection.fetchval(sql, *arguments_in_order(arguments))
+                return await self.executor.fetchval(sql, *arguments_in_order(arguments))
             except DRIVER_ERRORS as error:
                 raise_translated(error)
 
@@ -141,7 +146,7 @@ def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
 
         async def fetch_row(self: _Bound, **arguments: Any) -> Any:
             try:
-                record = await self.connection.fetchrow(sql, *arguments_in_order(arguments))
+                record = await self.executor.fetchrow(sql, *arguments_in_order(arguments))
             except DRIVER_ERRORS as error:
                 raise_translated(error)
             return None if record is None else read(record)
@@ -150,12 +155,33 @@ def _method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
 
     async def fetch_rows(self: _Bound, **arguments: Any) -> list[Any]:
         try:
-            records = await self.connection.fetch(sql, *arguments_in_order(arguments))
+            records = await self.executor.fetch(sql, *arguments_in_order(arguments))
         except DRIVER_ERRORS as error:
             raise_translated(error)
         return [read(record) for record in records]
 
     return fetch_rows
+
+
+def _joined_method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
+    joined_query = JoinedQuery(query.sql, _reader_after_place(item_type(annotation)), get_origin(annotation) is list)
+    arguments_in_order = _picker(tuple(parameter.removesuffix("s") for parameter in query.parameters))
+
+    def call(self: _Bound, **arguments: Any) -> Awaitable[Any]:
+        executor, values = self.executor, arguments_in_order(arguments)
+        if isinstance(executor, Statements):
+            return executor.join(joined_query, values)
+        return _call_alone(executor, joined_query, values)
+
+    return call
+
+
+async def _call_alone(connection: SqlConnection, query: JoinedQuery, values: Values) -> Any:
+    try:
+        rows = await connection.fetch(query.sql, *query.arguments([values]))
+    except DRIVER_ERRORS as error:
+        raise_translated(error)
+    return query.results(rows, 1)[0]
 
 
 def _picker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], Values]:
@@ -173,9 +199,14 @@ def _reader(annotation: Any) -> RowReader:
     return _nested_reader(annotation)
 
 
-def _nested_reader(row: Any) -> RowReader:
+def _reader_after_place(annotation: Any) -> RowReader:
+    """For the rows of a joined query, whose first column is the place of the call."""
+    return _nested_reader(annotation, first_column=1) if is_row(annotation) else itemgetter(1)
+
+
+def _nested_reader(row: Any, first_column: int = 0) -> RowReader:
     parts: list[RowReader] = []
-    column = 0
+    column = first_column
     for annotation in get_type_hints(row).values():
         inner = item_type(annotation)
         if is_row(inner):

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sql.database import Database
+from sql.database import UnitDatabase
 from sql.errors import DRIVER_ERRORS, raise_translated
 
 
@@ -111,7 +111,7 @@ TABLES: dict[type[Record], str] = {
 }
 
 
-async def copy_records(db: Database, kind: type[Record], records: Iterable[Record]) -> None:
+async def copy_records(db: UnitDatabase, kind: type[Record], records: Iterable[Record]) -> None:
     """Stores records of one kind; columns without a field in the record get the defaults of the table.
 
     Raises UniqueViolated or ForeignKeyMissing; then none of these records is stored.

@@ -1,10 +1,10 @@
-"""Every query of the product, by aggregate, on the connection of one unit of work."""
+"""Every query of the product, by aggregate, on the connection of one unit of work or on any of a pool."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from sql.accounts import AccountQueries
-from sql.binding import bind_queries
+from sql.binding import Executor, bind_queries
 from sql.chat import ChatQueries
 from sql.comments import CommentQueries
 from sql.facts import FactQueries
@@ -32,24 +32,32 @@ class Database:
     people: PeopleQueries
     posts: PostQueries
 
-    def __init__(self, queries: "Queries", connection: SqlConnection) -> None:
+    def __init__(self, queries: "Queries", executor: Executor) -> None:
         self._queries = queries
-        self.connection = connection
+        self._executor = executor
 
     def __getattr__(self, aggregate: str) -> object:
         # Runs at the first use of an aggregate only: most units use one or two.
         bind = self._queries.bindings.get(aggregate)
         if bind is None:
             raise AttributeError(aggregate)
-        bound = bind(self.connection)
+        bound = bind(self._executor)
         setattr(self, aggregate, bound)
         return bound
+
+
+class UnitDatabase(Database):
+    """The queries on the connection of one unit of work, which may be in a transaction."""
+
+    def __init__(self, queries: "Queries", connection: SqlConnection) -> None:
+        super().__init__(queries, connection)
+        self.connection = connection
 
 
 class Queries:
     """The queries of all files, by aggregate; a process loads them once."""
 
-    def __init__(self, bindings: Mapping[str, Callable[[SqlConnection], Any]]) -> None:
+    def __init__(self, bindings: Mapping[str, Callable[[Executor], Any]]) -> None:
         self.bindings = bindings
 
 

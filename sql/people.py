@@ -4,6 +4,7 @@ import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sql.ids import UserId
+from sql.statements import joined
 
 
 class CardRow(NamedTuple):
@@ -69,6 +70,7 @@ class PeopleQueries(Protocol):
 
     async def read_person_by_username(self, *, viewer_id: UserId, username_folded: str) -> PersonRow | None: ...
 
+    @joined
     async def read_own_profile(self, *, user_id: UserId) -> OwnProfileRow | None: ...
 
     async def list_users(self, *, user_ids: list[UserId]) -> list[UserRow]:

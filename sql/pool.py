@@ -58,6 +58,8 @@ async def open_pool(
                 "application_name": "rookery",
                 "timezone": "UTC",
                 "jit": "off",
+                # A plan for each length of an array costs more than it gains.
+                "plan_cache_mode": "force_generic_plan",
                 # Pages are read from memory or flash: random reads cost about as much as sequential ones.
                 "random_page_cost": "1.1",
                 "statement_timeout": str(statement_timeout_ms),

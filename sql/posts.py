@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import LikeId, PostId, UserId
 from sql.people import CardRow, RelationRow, UserRow
+from sql.statements import joined
 
 
 class PostRow(NamedTuple):
@@ -61,6 +62,7 @@ class PostQueries(Protocol):
 
     async def find_post(self, *, author_id: UserId, client_id: str) -> PostId | None: ...
 
+    @joined
     async def read_post(self, *, viewer_id: UserId, post_id: PostId) -> PostRow | None:
         """None where it does not exist or is deleted. It does not check whether the viewer may see it."""
         ...

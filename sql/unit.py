@@ -1,19 +1,20 @@
 """Units of work: one connection for as long as one operation needs it."""
 
-from asyncio import CancelledError, Semaphore, timeout
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from sql.database import Database, Queries
+from sql.database import Database, Queries, UnitDatabase
 from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, raise_translated
 from sql.pool import Pool, SqlConnection
+from sql.statements import Statements
 
 
 class Units:
-    """Opens units of work on one pool.
+    """Opens units of work on one pool; `reads` is for operations that only read, and holds no connection.
 
-    At most `readers_max` connections (None: all of the pool) are lent for reading at a time, so that many readers at
-    once leave connections for writers. Further readers queue for up to `turn_timeout_s`.
+    At most `readers_max` statements of `reads` (None: as many as the pool has connections) run at a time, so that many
+    readers at once leave connections for writers. Further ones queue for up to `turn_timeout_s`.
     """
 
     def __init__(
@@ -28,33 +29,15 @@ class Units:
         self._pool = pool
         self._queries = queries
         self._acquire_timeout_s = acquire_timeout_s
-        self._turns = None if readers_max is None else Semaphore(readers_max)
-        self._turn_timeout_s = turn_timeout_s
+        statements = Statements(
+            pool, acquire_timeout_s=acquire_timeout_s, at_once_max=readers_max, turn_timeout_s=turn_timeout_s
+        )
+        self.reads = Database(queries, statements)
+        """Each statement sees what is committed when it starts. Joins calls of one query, see `sql.statements`."""
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Database]:
-        """Lends a connection without a transaction: each statement sees what is committed when it starts.
-
-        Raises Unavailable when the reader's turn does not come, or no connection is free, in time.
-        """
-        if self._turns is None:
-            async with self.write_at_once() as db:
-                yield db
-            return
-        try:
-            async with timeout(self._turn_timeout_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise Unavailable("too many readers at this moment") from error
-        try:
-            async with self.write_at_once() as db:
-                yield db
-        finally:
-            self._turns.release()
-
-    @asynccontextmanager
-    async def write_at_once(self) -> AsyncIterator[Database]:
-        """Lends a connection without a transaction: each statement commits by itself. `readers_max` does not apply.
+    async def write_at_once(self) -> AsyncIterator[UnitDatabase]:
+        """Lends a connection without a transaction: each statement commits by itself.
 
         Raises Unavailable when no connection is free within the acquire timeout.
         """
@@ -63,7 +46,7 @@ class Units:
         except DRIVER_ERRORS as error:
             raise_translated(error)
         try:
-            yield Database(self._queries, connection)
+            yield UnitDatabase(self._queries, connection)
         finally:
             try:
                 await self._pool.release(connection)
@@ -72,7 +55,7 @@ class Units:
                 raise_translated(error)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Database]:
+    async def write(self) -> AsyncIterator[UnitDatabase]:
         """Lends a connection in a transaction (read committed) that is committed at the end of the block.
 
         An exception in the block rolls everything back and is raised again. Raises Unavailable when no connection is
@@ -84,7 +67,7 @@ class Units:
 
 
 @asynccontextmanager
-async def transaction(db: Database) -> AsyncIterator[None]:
+async def transaction(db: UnitDatabase) -> AsyncIterator[None]:
     """Commits the block as one; inside a transaction it is a savepoint, so that one bad item can fail alone."""
     connection = db.connection
     started = connection.transaction()

@@ -42,10 +42,9 @@ async def prepare_registration(ctx: PrepareContext, cmd: Register) -> str:
     A name that is taken is refused before: that tells no more than the answer does, and costs one of the network's
     attempts only.
     """
-    async with ctx.read() as db:
-        taken = await db.accounts.find_taken_names(
-            username_folded=folded(cmd.username), email_folded=_folded_email(cmd), phone=cmd.phone
-        )
+    taken = await ctx.reads.accounts.find_taken_names(
+        username_folded=folded(cmd.username), email_folded=_folded_email(cmd), phone=cmd.phone
+    )
     fields = [field for field, is_taken in taken._asdict().items() if is_taken]
     if fields:
         raise _taken(*fields)
@@ -77,8 +76,7 @@ async def prepare_login(ctx: PrepareContext, cmd: Login) -> VerifiedLogin:
     """Verifies the password. One is verified also for an unknown account, so that both take the same time."""
     # By the name and not by the account that has it: else the limit would tell which address belongs to which name.
     name = normalized_login(cmd.login)
-    async with ctx.read() as db:
-        account = await db.accounts.read_credentials(login=name, network=network_of(ctx.caller.address))
+    account = await ctx.reads.accounts.read_credentials(login=name, network=network_of(ctx.caller.address))
     verdict = await verify_password(ctx, name, account, cmd.password)
     if account is None or not verdict.correct:
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)

@@ -50,8 +50,7 @@ async def revoke(ctx: Context, cmd: RevokeSession) -> Outcome[Nothing]:
 
 async def prepare_password_change(ctx: PrepareContext, cmd: ChangePassword) -> PasswordChange:
     """Checks the old password and hashes the new one."""
-    async with ctx.read() as db:
-        stored = await db.accounts.read_own_credentials(user_id=ctx.user_id, network=network_of(ctx.caller.address))
+    stored = await ctx.reads.accounts.read_own_credentials(user_id=ctx.user_id, network=network_of(ctx.caller.address))
     verdict = await verify_password(ctx, f"id:{ctx.user_id}", stored, cmd.old)
     if stored is None or not verdict.correct:
         raise CommandError(FORBIDDEN, WRONG_PASSWORD, fields={"old": "is wrong"})

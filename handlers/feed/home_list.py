@@ -45,10 +45,9 @@ async def _build(ctx: PrepareContext) -> HomeList:
     if token is None:
         return ALL_FROM_SQL
     max_ids = ctx.services.policy.feed_list_max
-    async with ctx.read() as db:
-        # Read before the ids: a list that lacks posts of a follow committed meanwhile must have the earlier version.
-        version = await db.feed.read_follow_version(viewer_id=user_id) or 0
-        ids = await db.feed.home_ids(viewer_id=user_id, id_limit=max_ids)
+    # Read before the ids: a list that lacks posts of a follow committed meanwhile must have the earlier version.
+    version = await ctx.reads.feed.read_follow_version(viewer_id=user_id) or 0
+    ids = await ctx.reads.feed.home_ids(viewer_id=user_id, id_limit=max_ids)
     # A list that is not full has every post.
     built = HomeList(ids, ids[-1] if len(ids) == max_ids else PostId(0), version)
     await feeds.finish_rebuild(user_id, token, built.ids, built.floor, version=version)

@@ -77,10 +77,9 @@ class PresenceNotices:
         found: dict[tuple[int, int], int] = {}
         for start in range(0, len(pairs), ROWS_PER_STATEMENT):
             part = pairs[start : start + ROWS_PER_STATEMENT]
-            async with self._units.read() as db:
-                rows = await db.people.list_last_seen(
-                    viewer_ids=[UserId(viewer_id) for viewer_id, _ in part],
-                    user_ids=[UserId(user_id) for _, user_id in part],
-                )
+            rows = await self._units.reads.people.list_last_seen(
+                viewer_ids=[UserId(viewer_id) for viewer_id, _ in part],
+                user_ids=[UserId(user_id) for _, user_id in part],
+            )
             found.update({(row.viewer_id, row.user_id): unix_ms(row.last_active_at) for row in rows})
         return found

@@ -76,8 +76,7 @@ class Revocations:
         since = now - datetime.timedelta(seconds=self._keep_s)
         if self._complete_until is not None:
             since = max(since, self._complete_until - datetime.timedelta(seconds=OVERLAP_S))
-        async with self._units.read() as db:
-            rows = await db.accounts.sessions_revoked_since(since=since)
+        rows = await self._units.reads.accounts.sessions_revoked_since(since=since)
         self.add([row.id for row in rows])
         self._complete_until = now
 

@@ -112,12 +112,10 @@ class _Seeding:
         await close_pool(self._pool, timeout_s=self._settings.connect_timeout_s)
 
     async def has_people(self) -> bool:
-        async with self._units.read() as db:
-            return await db.network.has_people()
+        return await self._units.reads.network.has_people()
 
     async def has_demo(self) -> bool:
-        async with self._units.read() as db:
-            return await db.accounts.read_credentials(login=DEMO_USERNAME, network="") is not None
+        return await self._units.reads.accounts.read_credentials(login=DEMO_USERNAME, network="") is not None
 
     async def maker(self, *, seed: int, prefix: str) -> NetworkMaker:
         passwords = Passwords(concurrency=1, waiting_max=1)
@@ -145,8 +143,7 @@ class _Seeding:
                 await copy_records(db, kind, records)
                 report(f"wrote {len(records):,} {name}")
             await self._recount(db, network)
-        async with self._units.read() as db:
-            await db.network.analyze_tables()
+        await self._units.reads.network.analyze_tables()
         report(f"the network is complete after {time.monotonic() - started_s:.1f} s")
 
     async def _recount(self, db: Database, network: DemoNetwork) -> None:

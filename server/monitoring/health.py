@@ -49,8 +49,7 @@ def readiness(units: Units, backplane: Backplane, drain_state: DrainState) -> Ma
 
     async def database() -> str | None:
         try:
-            async with units.read() as db:
-                await db.facts.read_backlog()
+            await units.reads.facts.read_backlog()
         except (Unavailable, Retry) as error:
             return f"PostgreSQL: {error}"
         return None

@@ -50,7 +50,7 @@ class UnitRunner:
         if isinstance(operation, UnitOperation):
             return await self._run_in_unit(command, operation.run, caller, session, (payload,))
         if isinstance(operation, PreparedOperation):
-            before = PrepareContext(caller, session, self._services, self._units.read)
+            before = PrepareContext(caller, session, self._services, self._units.reads)
             prepared = await operation.prepare(before, payload)
             try:
                 return await self._run_in_unit(command, operation.run, caller, session, (payload, prepared))
@@ -94,10 +94,13 @@ class UnitRunner:
         session: CallerSession,
         arguments: Sequence[Any],
     ) -> Outcome[Any] | Refusal:
-        open_unit = self._opener(command)
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
             try:
-                async with open_unit() as db:
+                if not command.writes:
+                    outcome = await operation(self._context(caller, session, self._units.reads), *arguments)
+                    _require_transaction(command.unit, outcome.facts)
+                    return outcome
+                async with self._opener(command)() as db:
                     outcome = await operation(self._context(caller, session, db), *arguments)
                     _require_transaction(command.unit, outcome.facts)
                     await self._store(db, outcome.facts)
@@ -112,7 +115,7 @@ class UnitRunner:
     def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[Database]]:
         if command.unit is Unit.TRANSACTION:
             return self._units.write
-        return self._units.write_at_once if command.writes else self._units.read
+        return self._units.write_at_once
 
     def _context(self, caller: Caller, session: CallerSession, db: Database) -> Context:
         return Context(caller, session, self._services, db)

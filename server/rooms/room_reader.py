@@ -47,8 +47,7 @@ class RoomReader:
         entry_rooms = self._registry.entry_rooms(namespace)
 
         async def read(user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[str]]:
-            async with self._units.read() as db:
-                found = [await rooms_of(db, user_ids) for rooms_of in entry_rooms]
+            found = [await rooms_of(self._units.reads, user_ids) for rooms_of in entry_rooms]
             return {user_id: [room for part in found for room in part.get(user_id, ())] for user_id in user_ids}
 
         return read

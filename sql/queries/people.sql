@@ -15,13 +15,13 @@ CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 WHERE u.username_folded = :username_folded;
 
--- name: read_own_profile(user_id)^
--- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row.
-SELECT person.*, own.*
-FROM users u
+-- name: read_own_profile(user_ids)
+-- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row a call.
+SELECT call.place, person.*, own.*
+FROM unnest(:user_ids::bigint[]) WITH ORDINALITY AS call (user_id, place)
+JOIN users u ON u.id = call.user_id
 CROSS JOIN LATERAL user_row(u) person
-CROSS JOIN LATERAL own_user_row(u) own
-WHERE u.id = :user_id;
+CROSS JOIN LATERAL own_user_row(u) own;
 
 -- name: list_users(user_ids)
 -- The public columns of these users. users_pkey; at most one row an id.

@@ -25,16 +25,16 @@ SELECT p.id
 FROM posts p
 WHERE p.author_id = :author_id AND p.client_id = :client_id;
 
--- name: read_post(viewer_id, post_id)^
+-- name: read_post(viewer_ids, post_ids)
 -- One post that is not deleted. The caller checks access.
--- posts_pkey, users_pkey, follows_pkey, blocks_pkey, post_likes_pkey; 0 or 1 row.
-SELECT post.*, author.*, r.*, viewer.*
-FROM posts p
+-- posts_pkey, users_pkey, follows_pkey, blocks_pkey, post_likes_pkey; 0 or 1 row a call.
+SELECT call.place, post.*, author.*, r.*, viewer.*
+FROM unnest(:viewer_ids::bigint[], :post_ids::bigint[]) WITH ORDINALITY AS call (viewer_id, post_id, place)
+JOIN posts p ON p.id = call.post_id AND p.deleted_at IS NULL
 CROSS JOIN LATERAL post_row(p) post
 CROSS JOIN LATERAL card(p.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
-WHERE p.id = :post_id AND p.deleted_at IS NULL;
+CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer;
 
 -- name: list_posts(viewer_id, author_id, before, skip, page_size)
 -- A page of one author's posts that the viewer may see, newest first. posts_author_idx; at most page_size rows after

@@ -112,6 +112,18 @@ FLOOR = 58_400
 
 HOT = [
     Hot(
+        "people.read_own_profile",
+        {"user_ids": list(range(1, 6_400, 100))},
+        {"users_pkey"},
+        64,
+    ),
+    Hot(
+        "posts.read_post",
+        {"viewer_ids": [VIEWER] * 64, "post_ids": list(range(10, 6_410, 100))},
+        {"posts_pkey", "users_pkey", "post_likes_pkey"},
+        64 * 6,
+    ),
+    Hot(
         "posts.list_posts",
         {"viewer_id": VIEWER, "author_id": STAR, "before": MAX_ID, "skip": 0, "page_size": 20},
         {"posts_author_idx"},

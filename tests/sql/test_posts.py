@@ -176,7 +176,7 @@ async def test_lists_hold_only_what_the_viewer_may_see(world: World) -> None:
         blocked: [],
     }
     for viewer, expected in seen.items():
-        async with world.units.read() as db:
+        async with world.units.write_at_once() as db:
             listed = await db.posts.list_posts(
                 viewer_id=viewer, author_id=ann, before=PostId(MAX_ID), skip=0, page_size=20
             )
@@ -188,7 +188,7 @@ async def test_an_authors_posts_are_paged_without_skip_or_repeat_while_posts_arr
     expected = [await world.post(ann) for _ in range(7)][::-1]
     found: list[PostId] = []
     before = PostId(MAX_ID)
-    async with world.units.read() as db:
+    async with world.units.write_at_once() as db:
         while page := await db.posts.list_posts(viewer_id=ann, author_id=ann, before=before, skip=0, page_size=3):
             found += [post.id for post in page]
             before = page[-1].id

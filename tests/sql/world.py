@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from sql.database import Database
+from sql.database import Database, UnitDatabase
 from sql.ids import CommentId, ConversationId, PostId, UserId
 from sql.unit import Units
 
@@ -20,22 +20,22 @@ class World:
     def __init__(self, units: Units) -> None:
         self.units = units
 
-    async def write(self, act: Callable[[Database], Awaitable[T]]) -> T:
+    async def write(self, act: Callable[[UnitDatabase], Awaitable[T]]) -> T:
         async with self.units.write() as db:
             return await act(db)
 
     async def read(self, look: Callable[[Database], Awaitable[T]]) -> T:
-        async with self.units.read() as db:
-            return await look(db)
+        return await look(self.units.reads)
 
     async def value(self, sql: str, *arguments: Any) -> Any:
         """One value, straight from the tables."""
-        return await self.read(lambda db: db.connection.fetchval(sql, *arguments))
+        async with self.units.write_at_once() as db:
+            return await db.connection.fetchval(sql, *arguments)
 
     async def execute(self, sql: str, *arguments: Any) -> None:
         await self.write(lambda db: db.connection.execute(sql, *arguments))
 
-    async def at_once(self, acts: Sequence[Callable[[Database], Awaitable[T]]]) -> list[T]:
+    async def at_once(self, acts: Sequence[Callable[[UnitDatabase], Awaitable[T]]]) -> list[T]:
         """Every act in its own transaction, as many of them at a time as the pool has connections."""
         return await asyncio.gather(*(self.write(act) for act in acts))
 

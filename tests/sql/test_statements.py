@@ -1,0 +1,215 @@
+"""Joined statements against the same calls one by one, and what becomes of every caller when something fails."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sql.errors import BadText, Unavailable
+from sql.ids import PostId, UserId
+from sql.pool import Pool, close_pool
+from sql.statements import CALLS_MAX, JoinedQuery, Statements
+from tests.kit.pool import opened_pool
+from tests.sql.world import World
+
+WHEN = JoinedQuery(
+    "SELECT call.place, statement_timestamp() FROM unnest($1::bigint[]) WITH ORDINALITY AS call (number, place)",
+    itemgetter(1),
+    many_rows=False,
+)
+COUNTED = JoinedQuery(
+    "SELECT call.place, step FROM unnest($1::bigint[]) WITH ORDINALITY AS call (number, place)"
+    " CROSS JOIN LATERAL generate_series(1, call.number) AS step ORDER BY step DESC",
+    itemgetter(1),
+    many_rows=True,
+)
+ECHO = JoinedQuery(
+    "SELECT call.place, call.said FROM unnest($1::text[]) WITH ORDINALITY AS call (said, place) WHERE call.said <> ''",
+    itemgetter(1),
+    many_rows=False,
+)
+NAPS = JoinedQuery(
+    "SELECT call.place, call.nap_s FROM unnest($1::float8[]) WITH ORDINALITY AS call (nap_s, place)"
+    " WHERE pg_sleep(call.nap_s) IS NOT NULL",
+    itemgetter(1),
+    many_rows=False,
+)
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    opened = await opened_pool(database_url, max_size=4, statement_timeout_ms=300)
+    yield opened
+    await close_pool(opened, timeout_s=5)
+
+
+@pytest.fixture
+def statements(pool: Pool) -> Statements:
+    return Statements(pool, acquire_timeout_s=5)
+
+
+async def answers(calls: Sequence[Awaitable[Any]]) -> list[Any]:
+    """Results and exceptions, each in its caller's place."""
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_the_calls_of_one_turn_are_one_statement(statements: Statements) -> None:
+    assert len({await statements.join(WHEN, [1])}) == 1
+    together = await answers([statements.join(WHEN, [number]) for number in range(CALLS_MAX)])
+    assert len(set(together)) == 1
+
+
+async def test_more_calls_than_a_statement_takes_are_several(statements: Statements) -> None:
+    together = await answers([statements.join(WHEN, [number]) for number in range(3 * CALLS_MAX)])
+    assert len(together) == 3 * CALLS_MAX
+    assert len(set(together)) == 3
+
+
+async def test_every_caller_gets_its_own_rows_in_their_order(statements: Statements) -> None:
+    numbers = [0, 3, 1, 3, 0, 2]
+    expected = [list(range(number, 0, -1)) for number in numbers]
+    assert await answers([statements.join(COUNTED, [number]) for number in numbers]) == expected
+
+
+async def test_a_caller_without_a_row_gets_none_and_moves_nobody(statements: Statements) -> None:
+    assert await answers([statements.join(ECHO, [said]) for said in ("a", "", "b", "")]) == ["a", None, "b", None]
+
+
+async def test_a_bad_call_fails_alone(statements: Statements) -> None:
+    said = [f"word {number}" for number in range(20)]
+    said[3] = said[17] = "nul \0"
+    results = await answers([statements.join(ECHO, [word]) for word in said])
+    for word, result in zip(said, results, strict=True):
+        if "\0" in word:
+            assert isinstance(result, BadText)
+        else:
+            assert result == word
+    assert results[3] is not results[17]
+
+
+async def test_a_cancelled_caller_takes_nothing_from_the_others(statements: Statements) -> None:
+    calls = [statements.join(ECHO, [str(number)]) for number in range(5)]
+    calls[1].cancel()
+    await asyncio.sleep(0)
+    calls[3].cancel()  # its statement has left
+    results = await answers(calls)
+    assert [results[place] for place in (0, 2, 4)] == ["0", "2", "4"]
+    assert all(isinstance(results[place], asyncio.CancelledError) for place in (1, 3))
+
+
+async def test_calls_gather_while_two_statements_are_under_way(statements: Statements) -> None:
+    first = [statements.join(NAPS, [0.1])]
+    await asyncio.sleep(0)
+    first.append(statements.join(NAPS, [0.1]))
+    await asyncio.sleep(0)
+    later = [statements.join(NAPS, [0.0]) for _ in range(5)]
+    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    assert not any(call.done() for call in later)
+    assert await answers(later) == [0.0] * 5
+
+
+async def test_behind_hung_statements_nobody_waits_longer_than_they_may_take(statements: Statements) -> None:
+    hung = []
+    for _ in range(2):
+        hung.append(statements.join(NAPS, [60.0]))
+        await asyncio.sleep(0)
+    behind = [statements.join(NAPS, [0.0]) for _ in range(3 * CALLS_MAX)]
+    other = statements.join(ECHO, ["another query is answered meanwhile"])
+    assert await other
+    assert not hung[0].done()
+    results = await answers([*hung, *behind])
+    assert all(isinstance(result, Unavailable) for result in results[: len(hung)])
+    assert all(isinstance(result, Unavailable) or result == 0.0 for result in results)
+    assert await statements.join(NAPS, [0.0]) == 0.0
+
+
+async def test_a_lost_connection_is_unavailable_and_the_next_call_works(statements: Statements, world: World) -> None:
+    asleep = [statements.join(NAPS, [0.1]) for _ in range(3)]
+    ended = 0
+    while not ended:
+        ended = await world.value(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE query LIKE '%pg_sleep(call%' AND state = 'active' AND pid <> pg_backend_pid()"
+        )
+    assert all(isinstance(result, Unavailable) for result in await answers(asleep))
+    assert await statements.join(NAPS, [0.0]) == 0.0
+
+
+async def test_a_closed_pool_answers_every_caller(database_url: str) -> None:
+    pool = await opened_pool(database_url)
+    statements = Statements(pool, acquire_timeout_s=5)
+    await statements.join(WHEN, [1])
+    await close_pool(pool, timeout_s=5)
+    results = await answers([statements.join(WHEN, [number]) for number in range(3)])
+    assert [type(result) for result in results] == [Unavailable] * 3
+
+
+async def test_statements_queue_for_a_turn_and_leave_connections_for_others(pool: Pool) -> None:
+    readers = Statements(pool, acquire_timeout_s=0.05, at_once_max=1, turn_timeout_s=5)
+    done: list[int] = []
+
+    async def read(number: int) -> None:
+        await readers.fetchval("SELECT pg_sleep(0.02) IS NOT NULL")
+        done.append(number)
+
+    crowd = [asyncio.create_task(read(number)) for number in range(10)]
+    await asyncio.sleep(0)
+    assert await Statements(pool, acquire_timeout_s=0.05).fetchval("SELECT 1") == 1
+    await asyncio.gather(*crowd)
+    assert done == list(range(10))
+
+
+async def test_a_turn_that_does_not_come_is_unavailable_and_blocks_no_other(pool: Pool) -> None:
+    readers = Statements(pool, acquire_timeout_s=5, at_once_max=1, turn_timeout_s=0.02)
+    reading = asyncio.create_task(readers.fetchval("SELECT pg_sleep(0.2) IS NOT NULL"))
+    await asyncio.sleep(0)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await readers.fetchval("SELECT 1")
+    await reading
+    assert await readers.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_joined_calls_answer_as_the_same_calls_one_by_one(world: World, seed: int) -> None:
+    """Real queries on random arguments, sent in bursts, with callers who leave."""
+    chance = random.Random(seed)
+    people = await world.people(*["person"] * 6)
+    posts = [await world.post(chance.choice(people)) for _ in range(8)]
+    for _ in range(10):
+        await world.follow(*chance.sample(people, 2))
+    nobody, nothing = UserId(1), PostId(1)
+    reads = world.units.reads
+
+    def call() -> tuple[Awaitable[Any], Any]:
+        viewer_id = chance.choice([*people, nobody])
+        if chance.random() < 0.5:
+            post_id = chance.choice([*posts, nothing])
+            return reads.posts.read_post(viewer_id=viewer_id, post_id=post_id), ("read_post", viewer_id, post_id)
+        return reads.people.read_own_profile(user_id=viewer_id), ("read_own_profile", viewer_id)
+
+    asked: list[tuple[asyncio.Future[Any], Any]] = []
+    for _ in range(60):
+        awaitable, what = call()
+        future = asyncio.ensure_future(awaitable)
+        if chance.random() < 0.1:
+            future.cancel()
+        asked.append((future, what))
+        if chance.random() < 0.3:
+            await asyncio.sleep(chance.choice([0, 0, 0.002]))
+    results = await answers([future for future, _ in asked])
+    async with world.units.write() as db:
+        for result, (_, what) in zip(results, asked, strict=True):
+            if isinstance(result, asyncio.CancelledError):
+                continue
+            alone: Any = (
+                await db.posts.read_post(viewer_id=what[1], post_id=what[2])
+                if what[0] == "read_post"
+                else await db.people.read_own_profile(user_id=what[1])
+            )
+            assert result == alone
+    assert sum(not isinstance(result, asyncio.CancelledError) for result in results) > 40
