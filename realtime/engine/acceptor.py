@@ -22,7 +22,8 @@ class EngineAcceptor(web.BaseSite):
 
     A plain opening handshake, in one piece at the beginning of a socket, is answered without aiohttp, whose part in it
     would cost more than all the rest of a connection. aiohttp answers everything else, also handshakes that are not
-    plain or are refused: they mean the same on both ways.
+    plain or are refused: they mean the same on both ways. `http_protocol` makes its side of a connection; by default
+    the runner's server does.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class EngineAcceptor(web.BaseSite):
         listening: socket.socket,
         engines: Iterable[SocketEngine],
         *,
+        http_protocol: Callable[[], asyncio.Protocol] | None = None,
         backlog: int = 1024,
         first_request_within_s: float = FIRST_REQUEST_WITHIN_S,
     ) -> None:
         super().__init__(runner, backlog=backlog)
         self._listening = listening
+        self._http_protocol = http_protocol or cast(Callable[[], asyncio.Protocol], runner.server)
         self._engines = {path: engine for engine in engines for path in engine.paths}
         self._silent: DelayLine[FirstRequest] = DelayLine(first_request_within_s, lambda silent: silent.close())
 
@@ -56,7 +59,7 @@ class EngineAcceptor(web.BaseSite):
             silent.close()
 
     def _accept(self) -> FirstRequest:
-        return FirstRequest(self._engines, cast(Callable[[], asyncio.Protocol], self._runner.server), self._silent)
+        return FirstRequest(self._engines, self._http_protocol, self._silent)
 
 
 class FirstRequest(asyncio.Protocol):

@@ -34,7 +34,7 @@ from realtime.engine.websocket.upgrade import (
     accept_handshake,
     accept_upgrade,
     is_opening_handshake,
-    refuse_upgrade,
+    upgrade_flaw,
 )
 
 __all__ = ["EngineOptions", "SocketEngine"]
@@ -231,8 +231,10 @@ class SocketEngine:
         if refusal is not None:
             return responses.refused(refusal)
         if transport == "websocket":
-            malformed = refuse_upgrade(request)
-            return malformed if malformed is not None else self._open_websocket(request, peer, user_agent)
+            flaw = upgrade_flaw(request)
+            if flaw is not None:
+                return responses.bad_upgrade(flaw)
+            return self._open_websocket(request, peer, user_agent)
         polling = PollingTransport(max_unread_bytes=self._options.max_unread_bytes)
         entry = self._connections.open(peer_address=peer, user_agent=user_agent, transport=polling, polling=polling)
         return responses.poll_answer(self._open_packet(entry, upgrades=["websocket"]))
@@ -251,18 +253,18 @@ class SocketEngine:
     def _upgrade(self, request: web.Request, entry: ConnectionEntry, polling: PollingTransport) -> web.StreamResponse:
         if not entry.connection.is_readable:
             return responses.bad_request(BadRequest.BAD_REQUEST)
-        refusal = refuse_upgrade(request)
-        if refusal is not None:
-            return refusal
+        flaw = upgrade_flaw(request)
+        if flaw is not None:
+            return responses.bad_upgrade(flaw)
         socket = accept_upgrade(request, self._sockets)
         if socket is not None:
             socket.set_receiver(UpgradeProbe(entry, polling, socket))
         return self._upgraded
 
     def _reject_upgrade(self, request: web.Request) -> web.StreamResponse:
-        refusal = refuse_upgrade(request)
-        if refusal is not None:
-            return refusal
+        flaw = upgrade_flaw(request)
+        if flaw is not None:
+            return responses.bad_upgrade(flaw)
         socket = accept_upgrade(request, self._sockets)
         if socket is not None:
             RejectedUpgrade(socket)

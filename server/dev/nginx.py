@@ -15,6 +15,8 @@ SILENCE_MAX_S = 75
 """Longer than the longest poll (50 s) and than ping interval plus timeout (45 s)."""
 BODY_MAX_BYTES = 16 * 1024 * 1024
 """Above the limit of the nodes, which answer a larger body with a typed error; it bounds what nginx keeps."""
+HEADER_MAX_BYTES = 32 * 1024
+"""Above the limit of the nodes too."""
 
 OPEN_FILES_MAX = 65_536
 FILES_OF_ITS_OWN = 64
@@ -81,6 +83,7 @@ http {{
     server {{
         listen {listen} backlog=4096;
         client_max_body_size {BODY_MAX_BYTES};
+        large_client_header_buffers 8 {HEADER_MAX_BYTES};
         proxy_http_version 1.1;
         proxy_buffering off;
         proxy_connect_timeout 2s;

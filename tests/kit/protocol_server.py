@@ -17,6 +17,7 @@ from realtime.engine.acceptor import EngineAcceptor
 from realtime.engine.connections.packet_handler import PacketHandler
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
+from realtime.engine.http import responses
 from realtime.engine.http.listening_socket import listen
 from realtime.engine.hub import Hub
 from realtime.engine.protocol.frames import Outgoing, binary_message, websocket_frame
@@ -27,7 +28,7 @@ from realtime.engine.session.session import Session
 from realtime.engine.websocket.frame_parser import BINARY, TEXT
 from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
-from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade, refuse_upgrade
+from realtime.engine.websocket.upgrade import UpgradedResponse, accept_upgrade, upgrade_flaw
 
 Layer = Literal["engineio", "socketio", "websocket"]
 
@@ -132,9 +133,9 @@ class WebSocketLayer:
         app.router.add_get("/{path:.*}", self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        refusal = refuse_upgrade(request)
-        if refusal is not None:
-            return refusal
+        flaw = upgrade_flaw(request)
+        if flaw is not None:
+            return responses.bad_upgrade(flaw)
         socket = accept_upgrade(request, self.group)
         if socket is not None:
             socket.set_receiver(WebSocketEcho(socket))

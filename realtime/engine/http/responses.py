@@ -6,9 +6,12 @@ import math
 from enum import Enum
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from realtime.contract.errors import FORBIDDEN, INVALID_PAYLOAD, RATE_LIMITED, TOO_LARGE, UNAVAILABLE, CommandError
+from realtime.contract.wire import answer_error
 from realtime.engine.session.policy import HandshakeRefusal
+from realtime.engine.websocket.upgrade import VERSION, UpgradeFlaw
 
 
 class BadRequest(Enum):
@@ -28,22 +31,40 @@ def poll_answer(body: bytes) -> web.Response:
 
 def bad_request(reason: BadRequest) -> web.Response:
     code, message = reason.value
-    status = 403 if reason is BadRequest.FORBIDDEN else 400
-    return _json(status, {"code": code, "message": message})
+    if reason is BadRequest.FORBIDDEN:
+        return _error(403, code, message, CommandError(FORBIDDEN, "Pages of this origin may not connect."))
+    return _error(400, code, message, CommandError(INVALID_PAYLOAD, f"{message}."))
+
+
+def bad_upgrade(flaw: UpgradeFlaw) -> web.Response:
+    """The answer to a request that has to be an opening handshake and is none."""
+    code, _ = BadRequest.BAD_REQUEST.value
+    is_other_version = flaw is UpgradeFlaw.OTHER_VERSION
+    status = 426 if is_other_version else 400
+    response = _error(status, code, flaw.value, CommandError(INVALID_PAYLOAD, f"{flaw.value}."))
+    if is_other_version:
+        response.headers.update({hdrs.UPGRADE: "websocket", hdrs.SEC_WEBSOCKET_VERSION: VERSION})
+    return response
 
 
 def too_large() -> web.Response:
     """Closes the HTTP connection too: the body was not read to its end."""
-    response = _json(413, {"code": "too_large", "message": "Payload too large"})
+    response = _error(413, TOO_LARGE.code, "Payload too large", CommandError(TOO_LARGE, "The body is too large."))
     response.force_close()
     return response
 
 
 def refused(refusal: HandshakeRefusal) -> web.Response:
-    response = _json(refusal.status, {"code": refusal.code, "message": "Try again later"})
-    response.headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
+    code = RATE_LIMITED if refusal.status == RATE_LIMITED.status else UNAVAILABLE
+    retry_after_s = max(1, math.ceil(refusal.retry_after_s))
+    error = CommandError(code, retry_after_ms=retry_after_s * 1000)
+    response = _error(refusal.status, refusal.code, "Try again later", error)
+    response.headers[hdrs.RETRY_AFTER] = str(retry_after_s)
     return response
 
 
-def _json(status: int, body: dict[str, object]) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+def _error(status: int, code: int | str, message: str, error: CommandError) -> web.Response:
+    """Holds the code and message of Engine.IO, which its clients know, and the envelope of all other answers."""
+    fields = orjson.dumps({"code": code, "message": message})
+    body = fields[:-1] + b"," + answer_error(error)[1:]
+    return web.Response(status=status, body=body, content_type="application/json")

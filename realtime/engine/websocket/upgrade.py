@@ -6,6 +6,7 @@ import asyncio
 import binascii
 import hashlib
 import re
+from enum import Enum
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -14,10 +15,15 @@ from multidict import MultiMapping
 from realtime.engine.websocket.protocol import WebSocketProtocol
 from realtime.engine.websocket.socket_group import SocketGroup
 
-_VERSION = "13"
+VERSION = "13"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES = 16
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)
+
+
+class UpgradeFlaw(Enum):
+    NO_HANDSHAKE = "Not an opening handshake of RFC 6455"
+    OTHER_VERSION = f"WebSocket version {VERSION} is spoken here"
 
 
 class UpgradedResponse(web.StreamResponse):
@@ -38,8 +44,8 @@ def is_opening_handshake(headers: MultiMapping[str]) -> bool:
     return _asks_for_upgrade(headers) and _has_version(headers) and _has_key(headers)
 
 
-def refuse_upgrade(request: web.Request) -> web.Response | None:
-    """The answer to an opening handshake that does not conform to RFC 6455; None for one that does."""
+def upgrade_flaw(request: web.Request) -> UpgradeFlaw | None:
+    """What does not conform to RFC 6455 in a request that has to be an opening handshake; None: it is a good one."""
     is_upgrade = (
         request.method == hdrs.METH_GET
         and request.version >= HttpVersion11
@@ -48,11 +54,8 @@ def refuse_upgrade(request: web.Request) -> web.Response | None:
         and not request.body_exists
     )
     if is_upgrade and not _has_version(request.headers):
-        headers = {hdrs.UPGRADE: "websocket", hdrs.SEC_WEBSOCKET_VERSION: _VERSION}
-        return web.Response(status=426, text="WebSocket version 13 is spoken here", headers=headers)
-    if not is_upgrade or not _has_key(request.headers):
-        return web.Response(status=400, text="Not an opening handshake of RFC 6455")
-    return None
+        return UpgradeFlaw.OTHER_VERSION
+    return None if is_upgrade and _has_key(request.headers) else UpgradeFlaw.NO_HANDSHAKE
 
 
 def accept_upgrade(request: web.Request, group: SocketGroup) -> WebSocketProtocol | None:
@@ -100,7 +103,7 @@ def _tokens(headers: MultiMapping[str], name: str) -> str:
 
 
 def _has_version(headers: MultiMapping[str]) -> bool:
-    return headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ()) == [_VERSION]
+    return headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ()) == [VERSION]
 
 
 def _has_key(headers: MultiMapping[str]) -> bool:
