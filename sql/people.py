@@ -17,7 +17,7 @@ class CardRow(NamedTuple):
 
 
 class UserRow(NamedTuple):
-    """The public columns of a user."""
+    """A user as one viewer gets them."""
 
     id: UserId
     username: str
@@ -26,6 +26,7 @@ class UserRow(NamedTuple):
     follower_count: int
     following_count: int
     post_count: int
+    """Of the posts that the viewer may see."""
     is_private: bool
 
 
@@ -72,10 +73,6 @@ class PeopleQueries(Protocol):
 
     @joined
     async def read_own_profile(self, *, user_id: UserId) -> OwnProfileRow | None: ...
-
-    async def list_users(self, *, user_ids: list[UserId]) -> list[UserRow]:
-        """In no order; users who do not exist are absent."""
-        ...
 
     async def update_profile(
         self,

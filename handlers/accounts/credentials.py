@@ -34,12 +34,12 @@ async def make_credentials(
     ctx: Context, user_id: UserId, session_id: LoginSessionId, refresh_token: str
 ) -> Credentials:
     """The answer with this refresh token and a new access token. Raises `unauthenticated` if the user is gone."""
-    users = await ctx.db.people.list_users(user_ids=[user_id])
-    if not users:
+    row = await ctx.db.people.read_own_profile(user_id=user_id)
+    if row is None:
         raise CommandError(UNAUTHENTICATED)
     issued = ctx.services.tokens.access_token(user_id, session_id)
     return Credentials(
-        user=user_view(users[0]),
+        user=user_view(row.user),
         access_token=issued.token,
         refresh_token=refresh_token,
         expires_in_s=issued.expires_in_s,

@@ -44,7 +44,10 @@ class Card(Model):
 
 
 class User(Model):
-    """A user. `viewer` is in answers only, never in a push, and absent where users read themselves."""
+    """A user. `viewer` is in answers only, never in a push, and absent where users read themselves.
+
+    `post_count` is of the posts that the reader may see. The other counts are the same for every reader.
+    """
 
     id: WireId
     username: str

@@ -19,14 +19,18 @@ CREATE TABLE users (
     following_count integer NOT NULL DEFAULT 0 CHECK (following_count >= 0),
     -- How often this user began to follow somebody: a list of their home feed that was built before lacks posts.
     follow_version bigint NOT NULL DEFAULT 0,
-    post_count integer NOT NULL DEFAULT 0 CHECK (post_count >= 0),
+    -- All posts; those that followers see, the public ones among them; the public ones.
+    post_count integer NOT NULL DEFAULT 0,
+    followers_post_count integer NOT NULL DEFAULT 0,
+    public_post_count integer NOT NULL DEFAULT 0 CHECK (public_post_count >= 0),
     is_private boolean NOT NULL DEFAULT false,
     is_broadcaster boolean NOT NULL DEFAULT false,
     role text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'moderator', 'admin')),
     created_at timestamptz NOT NULL DEFAULT now(),
     last_active_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT users_reachable CHECK (email IS NOT NULL OR phone IS NOT NULL),
-    CONSTRAINT users_email_is_folded CHECK ((email IS NULL) = (email_folded IS NULL))
+    CONSTRAINT users_email_is_folded CHECK ((email IS NULL) = (email_folded IS NULL)),
+    CHECK (public_post_count <= followers_post_count AND followers_post_count <= post_count)
 ) WITH (fillfactor = 80);
 
 -- Folded by handlers/case_folding.py: what lower() answers depends on the locale of the database.

@@ -6,7 +6,9 @@
 -- Each function is one SELECT, not STRICT and not VOLATILE: so the planner inlines it, and a field of a whole row that
 -- is passed to it becomes the plain column. The columns are the fields of the row types in sql/*.py, in the same order.
 
-CREATE FUNCTION user_row(person users)
+-- A user as a viewer with this relation sees them: their posts are counted as far as the viewer may see them, as
+-- may_see_content says.
+CREATE FUNCTION user_row(person users, is_self boolean, follows boolean, blocks boolean, blocked_by boolean)
     RETURNS TABLE (
         id bigint,
         username text,
@@ -26,7 +28,12 @@ AS $$
         person.bio,
         person.follower_count,
         person.following_count,
-        person.post_count,
+        CASE
+            WHEN is_self THEN person.post_count
+            WHEN blocks OR blocked_by THEN 0
+            WHEN follows THEN person.followers_post_count
+            ELSE person.public_post_count
+        END,
         person.is_private
 $$;
 

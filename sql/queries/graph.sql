@@ -112,8 +112,8 @@ FROM removed;
 SELECT f.id AS follow_id, person.*, r.*
 FROM follows f
 JOIN users u ON u.id = f.follower_id
-CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, f.follower_id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
 WHERE f.followed_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY f.id DESC
 LIMIT :page_size;
@@ -124,8 +124,8 @@ LIMIT :page_size;
 SELECT f.id AS follow_id, person.*, r.*
 FROM follows f
 JOIN users u ON u.id = f.followed_id
-CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, f.followed_id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
 WHERE f.follower_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY f.id DESC
 LIMIT :page_size;

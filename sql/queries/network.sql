@@ -11,14 +11,24 @@ SET
     following_count = counted.following_count,
     follow_version = u.follow_version + 1,
     post_count = counted.post_count,
+    followers_post_count = counted.followers_post_count,
+    public_post_count = counted.public_post_count,
     is_broadcaster = u.is_broadcaster OR counted.follower_count >= :broadcaster_threshold::integer
 FROM (
     SELECT
         person.id,
         (SELECT count(*) FROM follows f WHERE f.followed_id = person.id) AS follower_count,
         (SELECT count(*) FROM follows f WHERE f.follower_id = person.id) AS following_count,
-        (SELECT count(*) FROM posts p WHERE p.author_id = person.id AND p.deleted_at IS NULL) AS post_count
+        posts_of.*
     FROM unnest(:user_ids::bigint[]) AS person (id)
+    CROSS JOIN LATERAL (
+        SELECT
+            count(*) AS post_count,
+            count(*) FILTER (WHERE p.visibility <> 'private') AS followers_post_count,
+            count(*) FILTER (WHERE p.visibility = 'public') AS public_post_count
+        FROM posts p
+        WHERE p.author_id = person.id AND p.deleted_at IS NULL
+    ) posts_of
 ) counted
 WHERE u.id = counted.id;
 

@@ -3,16 +3,16 @@
 -- users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
 SELECT person.*, r.*, u.profile
 FROM users u
-CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
 WHERE u.id = :user_id;
 
 -- name: read_person_by_username(viewer_id, username_folded)^
 -- The same by folded username. users_username_key; 0 or 1 row.
 SELECT person.*, r.*, u.profile
 FROM users u
-CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, u.id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
 WHERE u.username_folded = :username_folded;
 
 -- name: read_own_profile(user_ids)
@@ -20,15 +20,8 @@ WHERE u.username_folded = :username_folded;
 SELECT call.place, person.*, own.*
 FROM unnest(:user_ids::bigint[]) WITH ORDINALITY AS call (user_id, place)
 JOIN users u ON u.id = call.user_id
-CROSS JOIN LATERAL user_row(u) person
+CROSS JOIN LATERAL user_row(u, true, false, false, false) person
 CROSS JOIN LATERAL own_user_row(u) own;
-
--- name: list_users(user_ids)
--- The public columns of these users. users_pkey; at most one row an id.
-SELECT person.*
-FROM users u
-CROSS JOIN LATERAL user_row(u) person
-WHERE u.id = ANY(:user_ids::bigint[]);
 
 -- name: update_profile(user_id, display_name, bio, profile, settings)^
 -- Changes the given columns (NULL: not given) and returns the profile as it is now. users_pkey; 0 or 1 row.
@@ -44,7 +37,7 @@ WITH changed AS (
 )
 SELECT person.*, own.*
 FROM changed
-CROSS JOIN LATERAL user_row(changed.row) person
+CROSS JOIN LATERAL user_row(changed.row, true, false, false, false) person
 CROSS JOIN LATERAL own_user_row(changed.row) own;
 
 -- name: lock_users(user_ids)

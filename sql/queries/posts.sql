@@ -1,6 +1,6 @@
 -- name: insert_post(author_id, kind, text, link, visibility, client_id)^
--- Stores a post, counts it on its author, and returns it as the author gets it. users_pkey, posts_client_id_key; one
--- row, or none for a repeated client_id.
+-- Stores a post, counts it on its author for those who see it, and returns it as the author gets it. users_pkey,
+-- posts_client_id_key; one row, or none for a repeated client_id.
 WITH made AS (
     INSERT INTO posts (author_id, kind, text, link, visibility, client_id)
     VALUES (:author_id, :kind, :text, :link, :visibility, :client_id)
@@ -8,7 +8,10 @@ WITH made AS (
     RETURNING posts AS post
 ), counted AS (
     UPDATE users
-    SET post_count = post_count + 1
+    SET
+        post_count = post_count + 1,
+        followers_post_count = followers_post_count + ((made.post).visibility <> 'private')::integer,
+        public_post_count = public_post_count + ((made.post).visibility = 'public')::integer
     FROM made
     WHERE users.id = (made.post).author_id
 )
@@ -58,34 +61,66 @@ LIMIT :page_size;
 
 -- name: update_post(post_id, author_id, text, visibility)^
 -- Changes the given columns (NULL: not given) of the author's own post; it is edited, and gets another version, only if
--- a value differs. posts_pkey; 0 or 1 row.
-WITH earlier AS (
-    SELECT p.id, (:text <> p.text OR :visibility <> p.visibility) IS TRUE AS changed
-    FROM posts p
-    WHERE p.id = :post_id AND p.author_id = :author_id AND p.deleted_at IS NULL
+-- a value differs. Another visibility moves the counts of the author, who is locked first, as everywhere.
+-- users_pkey, posts_pkey; 0 or 1 row.
+WITH author AS (
+    SELECT u.id
+    FROM users u
+    WHERE u.id = :author_id
     FOR NO KEY UPDATE
-)
-UPDATE posts
-SET
-    text = coalesce(:text, posts.text),
-    visibility = coalesce(:visibility, posts.visibility),
-    version = posts.version + earlier.changed::integer,
-    edited_at = CASE WHEN earlier.changed THEN now() ELSE posts.edited_at END
-FROM earlier
-WHERE posts.id = earlier.id
-RETURNING posts.version, earlier.changed;
-
--- name: delete_post(post_id, author_id)$
--- Deletes the author's own post and decrements their count. posts_pkey, users_pkey; one row, true the first time;
--- none when the post is another author's.
-WITH gone AS (
+), earlier AS (
+    SELECT
+        p.id,
+        p.author_id,
+        p.visibility,
+        (:text <> p.text OR :visibility <> p.visibility) IS TRUE AS changed
+    FROM author
+    JOIN posts p ON p.author_id = author.id
+    WHERE p.id = :post_id AND p.deleted_at IS NULL
+    FOR NO KEY UPDATE OF p
+), edited AS (
     UPDATE posts
-    SET deleted_at = now()
-    WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
-    RETURNING author_id
+    SET
+        text = coalesce(:text, posts.text),
+        visibility = coalesce(:visibility, posts.visibility),
+        version = posts.version + earlier.changed::integer,
+        edited_at = CASE WHEN earlier.changed THEN now() ELSE posts.edited_at END
+    FROM earlier
+    WHERE posts.id = earlier.id
+    RETURNING posts.version, posts.visibility, earlier.author_id, earlier.visibility AS earlier_visibility, earlier.changed
 ), counted AS (
     UPDATE users
-    SET post_count = post_count - 1
+    SET
+        followers_post_count = followers_post_count
+            + (edited.visibility <> 'private')::integer - (edited.earlier_visibility <> 'private')::integer,
+        public_post_count = public_post_count
+            + (edited.visibility = 'public')::integer - (edited.earlier_visibility = 'public')::integer
+    FROM edited
+    WHERE users.id = edited.author_id AND edited.visibility <> edited.earlier_visibility
+)
+SELECT edited.version, edited.changed
+FROM edited;
+
+-- name: delete_post(post_id, author_id)$
+-- Deletes the author's own post and decrements their counts; the author is locked first, as everywhere.
+-- users_pkey, posts_pkey; one row, true the first time; none when the post is another author's.
+WITH author AS (
+    SELECT u.id
+    FROM users u
+    WHERE u.id = :author_id
+    FOR NO KEY UPDATE
+), gone AS (
+    UPDATE posts
+    SET deleted_at = now()
+    FROM author
+    WHERE posts.id = :post_id AND posts.author_id = author.id AND posts.deleted_at IS NULL
+    RETURNING posts.author_id, posts.visibility
+), counted AS (
+    UPDATE users
+    SET
+        post_count = post_count - 1,
+        followers_post_count = followers_post_count - (gone.visibility <> 'private')::integer,
+        public_post_count = public_post_count - (gone.visibility = 'public')::integer
     FROM gone
     WHERE users.id = gone.author_id
 )
@@ -145,8 +180,8 @@ RETURNING true;
 SELECT l.id AS like_id, person.*, r.*
 FROM post_likes l
 JOIN users u ON u.id = l.user_id
-CROSS JOIN LATERAL user_row(u) person
 CROSS JOIN LATERAL relation(:viewer_id, l.user_id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
 WHERE l.post_id = :post_id AND l.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
 ORDER BY l.id DESC
 LIMIT :page_size;

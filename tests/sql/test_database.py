@@ -72,7 +72,7 @@ def test_every_query_has_a_method_and_every_method_a_query() -> None:
 async def test_an_aggregate_is_made_at_its_first_use_and_kept(connection: Any) -> None:
     db = Database(load_queries(), connection)
     assert db.people is db.people
-    assert await db.people.list_users(user_ids=[UserId(1)]) == []
+    assert await db.people.read_own_profile(user_id=UserId(1)) is None
     with pytest.raises(AttributeError, match="weather"):
         getattr(db, "weather")  # noqa: B009
 

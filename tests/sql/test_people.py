@@ -65,12 +65,6 @@ async def test_an_update_changes_what_was_given_and_nothing_else(world: World) -
         assert missing is None
 
 
-async def test_cards_of_several_people(world: World) -> None:
-    ann, bob = await world.people("ann", "bob")
-    cards = await world.read(lambda db: db.people.list_users(user_ids=[bob, ann, NOBODY]))
-    assert sorted(card.id for card in cards) == sorted([ann, bob])
-
-
 async def test_locked_people_come_in_id_order_and_only_if_they_exist(world: World) -> None:
     people = await world.people("c", "b", "a")
     locked = await world.write(lambda db: db.people.lock_users(user_ids=[*reversed(people), NOBODY]))

@@ -289,7 +289,13 @@ WRITTEN_OUT = {
     """,
     "graph.list_followers": """
         SELECT
-            f.id, u.id, u.username, u.display_name, u.bio, u.follower_count, u.following_count, u.post_count,
+            f.id, u.id, u.username, u.display_name, u.bio, u.follower_count, u.following_count,
+            CASE
+                WHEN r.viewer_is_self THEN u.post_count
+                WHEN r.viewer_blocks OR r.viewer_blocked_by THEN 0
+                WHEN r.viewer_follows THEN u.followers_post_count
+                ELSE u.public_post_count
+            END,
             u.is_private, r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
         FROM follows f
         JOIN users u ON u.id = f.follower_id

@@ -1,4 +1,5 @@
 import itertools
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -90,6 +91,40 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
     assert await post_count(world, ann) == 0
     assert await read(world, ann, post_id) is None
     assert await edit(ann, "late", None) is None
+
+
+_COUNTED = """
+    SELECT (post_count, followers_post_count, public_post_count) = (
+        SELECT count(*), count(*) FILTER (WHERE visibility <> 'private'), count(*) FILTER (WHERE visibility = 'public')
+        FROM posts p
+        WHERE p.author_id = u.id AND p.deleted_at IS NULL
+    )
+    FROM users u
+    WHERE u.id = $1
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_three_counts_of_posts_are_exact_whatever_happens_at_once(world: World, seed: int) -> None:
+    ann, chance = await world.person("ann"), random.Random(seed)
+    kinds = ("public", "followers", "private")
+    posts = [await world.post(ann, visibility=chance.choice(kinds)) for _ in range(4)]
+
+    def act() -> Callable[[Database], Awaitable[object]]:
+        post_id, visibility = chance.choice(posts), chance.choice((*kinds, None))
+        match chance.choice(("edit", "edit", "edit", "delete", "create")):
+            case "create":
+                return lambda db: db.posts.insert_post(
+                    author_id=ann, kind="text", text="", link=None, visibility=visibility or "public", client_id=None
+                )
+            case "delete":
+                return lambda db: db.posts.delete_post(post_id=post_id, author_id=ann)
+        return lambda db: db.posts.update_post(post_id=post_id, author_id=ann, text="new", visibility=visibility)
+
+    for _ in range(10):
+        await world.at_once([act() for _ in range(8)])
+        assert await world.value(_COUNTED, ann)
+        posts += [await world.post(ann, visibility=kind) for kind in kinds]
 
 
 async def test_likes_are_exact_under_concurrent_repeats(world: World) -> None:

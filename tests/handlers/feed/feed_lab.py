@@ -70,8 +70,9 @@ class FeedLab:
             "WITH added AS (INSERT INTO posts (id, author_id, text)"
             " SELECT (make_id() - (3600000::bigint << 22)) + (n << 22), ($1::bigint[])[1 + n % cardinality($1)], 'past'"
             " FROM generate_series(1, $2::bigint) AS n RETURNING author_id)"
-            " UPDATE users SET post_count = post_count + (SELECT count(*) FROM added WHERE author_id = users.id)"
-            " WHERE id = ANY($1)",
+            " UPDATE users SET post_count = post_count + a.count, public_post_count = public_post_count + a.count,"
+            " followers_post_count = followers_post_count + a.count"
+            " FROM (SELECT author_id, count(*) FROM added GROUP BY author_id) a WHERE id = a.author_id",
             author_ids,
             count,
         )

@@ -30,6 +30,8 @@ COUNTERS = {
     "following": "SELECT count(*) FROM users u"
     " WHERE following_count <> (SELECT count(*) FROM follows f WHERE f.follower_id = u.id)",
     "posts": "SELECT count(*) FROM users u WHERE post_count <> (SELECT count(*) FROM posts p WHERE p.author_id = u.id)",
+    "posts that strangers see": "SELECT count(*) FROM users WHERE (post_count, post_count)"
+    " <> (public_post_count, followers_post_count)",
     "broadcasters": "SELECT count(*) FROM users WHERE is_broadcaster <> (follower_count >= 30)",
     "messages": "SELECT count(*) FROM conversations c"
     " WHERE last_seq <> (SELECT max(seq) FROM messages m WHERE m.conversation_id = c.id)",
@@ -141,7 +143,10 @@ async def test_an_empty_database_gets_the_demo_network_once(settings: Settings) 
 
 async def test_existing_users_are_left_alone(settings: Settings) -> None:
     await seed(settings, people=3, posts=0, graph=None, tokens=None, report=quiet)
-    await execute(settings.database_url, "UPDATE users SET username = 'somebody' WHERE username = 'demo'")
+    await execute(
+        settings.database_url,
+        "UPDATE users SET (username, username_folded) = ('somebody', 'somebody') WHERE username = 'demo'",
+    )
     before = await fingerprint(settings.database_url)
     assert await seed_if_empty(settings, report=quiet) is None
     assert await fingerprint(settings.database_url) == before
