@@ -11,12 +11,12 @@ def post_subject(post_id: int, version: int = 0) -> Subject:
 
 
 def person_subject(user_id: int) -> Subject:
-    """A user's name, and what they wrote or did: withdrawn from whom they block, and from who blocks them."""
+    """A user's name, and what they wrote or did: withdrawn from whom they block, and from those who block them."""
     return Subject(f"user:{user_id}")
 
 
 def followed_subject(author_id: int) -> Subject:
-    """What an author's followers are told: withdrawn from who does not follow them any more."""
+    """What an author's followers are told: withdrawn from those who do not follow them any more."""
     return Subject(f"followed:{author_id}")
 
 

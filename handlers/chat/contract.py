@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from handlers.chat.models import Conversation, Message
 from handlers.limits import MESSAGE_CHARS
+from handlers.subjects import person_subject
 from realtime.contract.declarations import Command, PositionAnnouncement, Push, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
@@ -267,6 +268,7 @@ MESSAGE_CREATED = Push(
     namespace=NAMESPACE,
     model=MessageAck,
     audience="All devices of the members of the conversation, the sender's too.",
+    subjects_of=lambda ack: (person_subject(ack.message.sender.id),),
     position=PositionAnnouncement(
         push=CONVERSATION_POSITION,
         data_of=lambda ack: LastSeq(conversation_id=ack.message.conversation_id, last_seq=ack.message.seq),
@@ -279,6 +281,7 @@ RECEIPT_UPDATED = Push(
     namespace=NAMESPACE,
     model=Receipt,
     audience="All devices of the members of the conversation, when a position moved.",
+    subjects_of=lambda receipt: (person_subject(receipt.user_id),),
 )
 
 CONVERSATION_UPDATED = Push(
@@ -289,4 +292,5 @@ CONVERSATION_UPDATED = Push(
         "All devices of both users, when their conversation was opened, with the message that opened it, if any; "
         "from then on they get its messages."
     ),
+    subjects_of=lambda ack: tuple(person_subject(member.user.id) for member in ack.conversation.members),
 )

@@ -149,6 +149,11 @@ def test_no_push_must_tell_of_who_hears_it(name: str) -> None:
         assert "viewer" not in schema.get("required", [])
 
 
+def test_whatever_can_be_withdrawn_is_named_by_the_push_that_tells_of_it() -> None:
+    unnamed = {push.name for push in PUSHES.values() if push.subjects_of is None and not push.volatile}
+    assert unnamed == {"resync", "token:expiring", "session:revoked", "feed:removed", "post:deleted"}
+
+
 async def test_the_largest_things_are_pushed_whole(server: RunningServer) -> None:
     """Messages between nodes have a maximal size: a push that does not fit would be lost after the commit."""
     world = await make_world(server, "largest")

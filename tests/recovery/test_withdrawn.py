@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.handlers.chat.talk import CHAT
 from tests.journeys.javascript import JavaScript
 from tests.kit.recovering import RecoveringDevice, recovering_device
-from tests.kit.server import Person, RunningServer
+from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
 from tests.kit.services import Valkey
-from tests.recovery.talk import two
+from tests.recovery.talk import CREATED, say, two, two_who_talk, until_texts
 
 NOBODY = "http://127.0.0.1:9"
 FEED = "/feed"
@@ -71,6 +73,7 @@ async def test_a_withdrawn_post_is_not_replayed(nodes: list[RunningServer], clie
         await reader.do("/users", "user:follow", {"user_id": author.id})
         witness = await nodes[1].device(reader.access_token)
         await witness.do(FEED, "feed:subscribe")
+        _, polled = await nodes[1].rest("GET", "/events", token=reader.access_token)
         async with recovering_device(clients, nodes[1].url, token=reader.access_token, namespaces=[FEED]) as device:
             await device.ask("call", namespace=FEED, name="feed:subscribe", payload={})
             await author.do("/posts", "post:create", {"text": "before"})
@@ -84,6 +87,10 @@ async def test_a_withdrawn_post_is_not_replayed(nodes: list[RunningServer], clie
             assert (await device.joins(2)).recovered
             assert await device.until_told(FEED, "resync") == [[{"scope": "feed"}, device.told(FEED, "resync")[0][1]]]
             assert SECRET not in str(device.heard), act.__name__
+            query = {"cursor": polled["data"]["cursor"], "timeout_s": "0"}
+            _, polled = await nodes[back_at].rest("GET", "/events", query=query, token=reader.access_token)
+            events = [(event["name"], event["data"]) for event in polled["data"]["events"]]
+            assert ("resync", {"scope": "feed"}) in events and SECRET not in str(events), act.__name__
             # The `resync` has the place of the push: a client that is lost again does not get it twice.
             await device.ask("drop")
             assert (await device.joins(3)).recovered
@@ -93,6 +100,61 @@ async def test_a_withdrawn_post_is_not_replayed(nodes: list[RunningServer], clie
             assert len(device.told(FEED, "resync")) == 1, act.__name__
 
     await asyncio.gather(*(story(act) for act in ACTS.values()))
+
+
+async def test_what_a_block_hides_of_a_conversation_is_not_replayed(
+    nodes: list[RunningServer], clients: JavaScript
+) -> None:
+    async def story(back_at: int, act: Act) -> None:
+        author, reader, conversation = await two_who_talk(nodes[0])
+        await author.do("/users", "user:update", {"display_name": SECRET})
+        witness = await nodes[1].device(reader.access_token)
+        async with recovering_device(clients, nodes[1].url, token=reader.access_token) as device:
+            await say(reader, conversation, "hello")
+            await until_texts(device, "hello")
+            await goes_away(device)
+            await author.do(CHAT, "message:read", {"conversation_id": conversation, "seq": 1})
+            await say(author, conversation, "a question")
+            await say(reader, conversation, "an answer")
+            await witness.expect_push("receipt:updated")
+            for _ in range(3):
+                await witness.expect_push(CREATED)
+            await act(author, reader, "")
+            await device.ask("aim", url=nodes[back_at].url)
+            assert (await device.joins(2)).recovered
+            await device.until_told(CHAT, "resync")
+            await until_texts(device, "hello", "an answer")
+            assert [args[0] for args in device.told(CHAT, "resync")] == [{"scope": f"conversation:{conversation}"}]
+            assert SECRET not in str(device.heard) and device.told(CHAT, "receipt:updated") == []
+
+    await asyncio.gather(*(story(back_at, act) for back_at in (1, 2) for act in (block, be_blocked)))
+
+
+async def test_a_node_that_starts_later_learns_what_was_withdrawn(
+    database_url: str, redis_url: str, clients: JavaScript
+) -> None:
+    settings = settings_for_tests(database_url, redis_url)
+    async with AsyncExitStack() as stack, AsyncExitStack() as until_stopped:
+        stopping = await until_stopped.enter_async_context(running_server(settings))
+        author, reader = await two(stopping)
+        await reader.do("/users", "user:follow", {"user_id": author.id})
+        witness = await stopping.device(reader.access_token)
+        await witness.do(FEED, "feed:subscribe")
+        opened = recovering_device(clients, stopping.url, token=reader.access_token, namespaces=[FEED])
+        device = await stack.enter_async_context(opened)
+        await device.ask("call", namespace=FEED, name="feed:subscribe", payload={})
+        await goes_away(device)
+        posted = await author.do("/posts", "post:create", {"text": SECRET})
+        await witness.expect_push("feed:new")
+        await author.do("/posts", "post:delete", {"post_id": posted["post"]["id"]})
+        await witness.expect_push("post:deleted")
+        staying = await stack.enter_async_context(running_server(settings))
+        await until_stopped.aclose()
+        await device.ask("aim", url=staying.url)
+        assert (await device.joins(2)).recovered
+        assert (await device.until_told(FEED, "resync"))[0][0] == {"scope": "feed"}
+        await device.until_told(FEED, "post:deleted")
+        assert SECRET not in str(device.heard)
 
 
 async def test_a_node_without_redis_replays_nothing_that_may_be_withdrawn(
