@@ -151,7 +151,7 @@ def test_no_push_must_tell_of_who_hears_it(name: str) -> None:
 
 def test_whatever_can_be_withdrawn_is_named_by_the_push_that_tells_of_it() -> None:
     unnamed = {push.name for push in PUSHES.values() if push.subjects_of is None and not push.volatile}
-    assert unnamed == {"resync", "token:expiring", "session:revoked", "feed:removed", "post:deleted"}
+    assert unnamed == {"resync", "feed:removed", "post:deleted"}
 
 
 async def test_the_largest_things_are_pushed_whole(server: RunningServer) -> None:
