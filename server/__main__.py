@@ -136,7 +136,10 @@ def main() -> int:
     """Runs the command; a failure is one line on standard error, and the exit code."""
     # outside of the time in which the server has its own handlers, the embedded servers must be stopped too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    # a shell without job control starts what it puts into the background with this signal ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+        signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     try:
         cli()
     except KeyboardInterrupt:

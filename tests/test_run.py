@@ -11,6 +11,7 @@ import pytest
 
 _CHECKOUT = Path(__file__).parents[1]
 _LOCKS = ("requirements-setup.lock", "requirements.lock", "requirements-dev.lock")
+IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 _INTERPRETER = """#!/bin/sh
 echo "$@" >> {calls}
 case "$*" in *"{failing}"*) echo "{says}"; exit 1;; esac
@@ -109,6 +110,11 @@ def test_a_check_tells_all_failures(checkout: Checkout) -> None:
     assert (code, line) == (1, "run: failed: lint, format")
     checkout.fake_venv()
     assert checkout.run("check") == (0, "run: all checks passed")
+
+
+def test_it_can_be_interrupted_where_the_shell_ignores_that_in_the_background(checkout: Checkout) -> None:
+    checkout.fake_venv(failing="ruff", says="$(kill -INT $PPID)")
+    assert checkout.run("check", prelude=IGNORE_INTERRUPTS)[0] == 130
 
 
 def test_pip_steps_in_where_uv_cannot(checkout: Checkout) -> None:

@@ -180,7 +180,7 @@ def _summary(
         f"Rookery is running on {len(node_ports)} nodes behind nginx",
         "",
         f"Open        http://{shown}:{port}/",
-        f"SocketPolicy     ws://{shown}:{port}/socket.io/",
+        f"Sockets     ws://{shown}:{port}/socket.io/",
         f"REST        http://{shown}:{port}/v1",
         "",
     ]

@@ -37,7 +37,7 @@ def _summary(settings: Settings, port: int, login: DemoLogin | None) -> list[str
         "Rookery is running",
         "",
         f"Open        http://{shown}:{port}/",
-        f"SocketPolicy     ws://{shown}:{port}/socket.io/",
+        f"Sockets     ws://{shown}:{port}/socket.io/",
         f"REST        http://{shown}:{port}/v1",
         f"Health      http://{shown}:{port}/health",
         f"Database    {without_password(settings.database_url)}",

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -39,8 +39,16 @@ def rookery(*verb: str, environment: dict[str, str]) -> subprocess.CompletedProc
     )
 
 
+def ignore_signals() -> None:
+    """As nohup does, and a shell without job control for what it puts into the background."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
-def running(*verb: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def running(
+    *verb: str, environment: dict[str, str], begin: Callable[[], None] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-m", "server", *verb],
         env=environment,
@@ -48,6 +56,7 @@ def running(*verb: str, environment: dict[str, str]) -> Iterator[subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=begin,
     ) as process:
         try:
             yield process
@@ -86,6 +95,20 @@ def test_up_serves_until_it_is_stopped_and_leaves_nothing_running(
         _, log = process.communicate()
     assert process.returncode == 0, log
     assert not re.search(r'"level":"(error|critical)"|Traceback', log), log
+    assert not still_running(environment)
+
+
+def test_what_was_put_into_the_background_is_interrupted_at_any_time_and_survives_a_hangup(
+    environment: dict[str, str],
+) -> None:
+    with running("up", environment=environment, begin=ignore_signals) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "rookery: starting PostgreSQL\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline() == "rookery: starting Valkey\n"
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate()
+    assert process.returncode == 130 and "Traceback" not in log, log
     assert not still_running(environment)
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ async def start_cluster(data: Path, nodes: int) -> Cluster:
         env=kept | {"ENV_FILE": os.devnull, "DATA_DIR": str(data)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # As a shell without job control does for what it puts into the background.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
     box = ""
