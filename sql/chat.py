@@ -15,8 +15,9 @@ class OpenedRow(NamedTuple):
 
 class MemberRow(NamedTuple):
     role: str
-    delivered_seq: int
-    read_seq: int
+    delivered_seq: int | None
+    """This and `read_seq` are None where the member blocks the viewer."""
+    read_seq: int | None
     user: CardRow
 
 
@@ -60,6 +61,8 @@ class DirectRow(NamedTuple):
     other_id: UserId
     viewer: RelationRow
     """The viewer's relation to the other user."""
+    hearers: list[UserId] | None
+    """The members who may hear of the viewer, where not all may: those whom the viewer does not block."""
 
 
 class PositionRow(NamedTuple):
@@ -68,6 +71,8 @@ class PositionRow(NamedTuple):
     read_seq: int
     delivered_seq: int
     last_seq: int
+    hearers: list[UserId] | None
+    """The members who may hear of the change, where not all may: those whom this member does not block."""
 
 
 class DirectMessageRow(NamedTuple):

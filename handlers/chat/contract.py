@@ -280,7 +280,7 @@ RECEIPT_UPDATED = Push(
     name="receipt:updated",
     namespace=NAMESPACE,
     model=Receipt,
-    audience="All devices of the members of the conversation, when a position moved.",
+    audience="All devices of the members of the conversation whom this one does not block, when a position moved.",
     subjects_of=lambda receipt: (person_subject(receipt.user_id),),
 )
 

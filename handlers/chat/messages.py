@@ -16,11 +16,11 @@ from handlers.chat.contract import (
 )
 from handlers.chat.conversations import read_conversation
 from handlers.chat.models import Message
-from handlers.chat.rooms import conversation_room
+from handlers.chat.rooms import conversation_room, rooms_to_push
 from handlers.chat.views import message_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import JoinRoom, ToRoom, emission
+from realtime.contract.emissions import JoinRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
 from realtime.contract.wire import Page
 from sql.chat import DirectRow, MessageRow
@@ -56,15 +56,16 @@ async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
     if message is None:
         raise refusal or CommandError(NOT_FOUND)
     ack = MessageAck(message=message_view(message))
-    room = conversation_room(conversation_id)
+    rooms = rooms_to_push(conversation_id, conversation.hearers)
     if written is not None:
-        push = emission(MESSAGE_CREATED, ack, ToRoom(room))
+        pushes = tuple(emission(MESSAGE_CREATED, ack, room) for room in rooms)
     else:
         position = LastSeq(conversation_id=conversation_id, last_seq=conversation.last_seq)
-        push = emission(CONVERSATION_POSITION, position, ToRoom(room))
+        pushes = tuple(emission(CONVERSATION_POSITION, position, room) for room in rooms)
     # The node that opened the conversation may have died before the sessions joined the room.
-    signals = (JoinRoom(NAMESPACE, room, (ctx.user_id, conversation.other_id)),) if message.seq == 1 else ()
-    return Outcome(ack, pushes=(push,), signals=signals)
+    both = (ctx.user_id, conversation.other_id)
+    signals = (JoinRoom(NAMESPACE, conversation_room(conversation_id), both),) if message.seq == 1 else ()
+    return Outcome(ack, pushes=pushes, signals=signals)
 
 
 async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message]]:

@@ -29,7 +29,10 @@ class Message(Model):
 
 
 class DirectMessage(Model):
-    """A message of a direct conversation, and whether it was delivered to and read by the receiver."""
+    """A message of a direct conversation, and whether it was delivered to and read by the receiver.
+
+    `sent` is all that a sender learns whom the receiver blocks.
+    """
 
     message: Message
     receiver_id: WireId
@@ -37,12 +40,15 @@ class DirectMessage(Model):
 
 
 class Member(Model):
-    """A user in a conversation, with their positions: everything up to and including these `seq`s."""
+    """A user in a conversation, with their positions: everything up to and including these `seq`s.
+
+    Positions are absent for a reader whom this member blocks.
+    """
 
     user: Card
     role: Literal["owner", "admin", "member"]
-    delivered_seq: int
-    read_seq: int
+    delivered_seq: int | None = None
+    read_seq: int | None = None
 
 
 class ConversationViewer(Model):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from handlers.chat.contract import RECEIPT_UPDATED, MovePosition, PositionAck, Receipt
-from handlers.chat.rooms import conversation_room
+from handlers.chat.rooms import rooms_to_push
 from handlers.context import Context, Outcome
-from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.emissions import emission
 from realtime.contract.errors import INVALID_PAYLOAD, NOT_FOUND, CommandError
 from sql.ids import ConversationId
 
@@ -20,7 +20,10 @@ async def mark_delivered(ctx: Context, cmd: MovePosition) -> Outcome[PositionAck
 
 
 async def _move(ctx: Context, cmd: MovePosition, *, read_seq: int) -> Outcome[PositionAck]:
-    """Pushes a receipt when a position moved. Raises `invalid_payload` for a `seq` above the last message."""
+    """Pushes a receipt when a position moved, but not to members whom the caller blocks.
+
+    Raises `invalid_payload` for a `seq` above the last message.
+    """
     row = await ctx.db.chat.move_position(
         conversation_id=ConversationId(cmd.conversation_id),
         user_id=ctx.user_id,
@@ -45,5 +48,5 @@ async def _move(ctx: Context, cmd: MovePosition, *, read_seq: int) -> Outcome[Po
         delivered_seq=row.delivered_seq,
         read_seq=row.read_seq,
     )
-    room = ToRoom(conversation_room(cmd.conversation_id))
-    return Outcome(ack, pushes=(emission(RECEIPT_UPDATED, receipt, room),))
+    rooms = rooms_to_push(cmd.conversation_id, row.hearers)
+    return Outcome(ack, pushes=tuple(emission(RECEIPT_UPDATED, receipt, room) for room in rooms))

@@ -38,10 +38,10 @@ def direct_message_view(row: DirectMessageRow) -> DirectMessage:
 
 
 def message_status(seq: int, receiver: MemberRow) -> Literal["sent", "delivered", "read"]:
-    """Whether a receiver has the message, and has read it."""
-    if seq <= receiver.read_seq:
+    """Whether a receiver has the message, and has read it; `sent` where the receiver blocks the sender."""
+    if receiver.read_seq is not None and seq <= receiver.read_seq:
         return "read"
-    return "delivered" if seq <= receiver.delivered_seq else "sent"
+    return "delivered" if receiver.delivered_seq is not None and seq <= receiver.delivered_seq else "sent"
 
 
 def conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:

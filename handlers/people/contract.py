@@ -181,8 +181,9 @@ USER_BLOCK = Command(
     payload=NamedUser,
     ack=Blocking,
     effect=(
-        "Blocks a user: the follows between the two end, the blocked user cannot see the caller, and neither sees the "
-        "other's posts and comments. `conflict` for oneself."
+        "Blocks a user, whoever blocked first: the follows between the two end, the blocked user cannot see the "
+        "caller, and neither sees the other's posts and comments. In the conversation that they have, the blocked user "
+        "sees the caller's id, username and earlier messages, and no positions. `conflict` for oneself."
     ),
     repeat=Repeat.SETS_STATE,
     rate=_FOLLOWS,

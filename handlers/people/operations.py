@@ -109,10 +109,10 @@ async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
 
 async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
-    await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id])
-    relation = await _visible_relation(ctx, other_id)
-    if relation.is_self:
+    if other_id == ctx.user_id:
         raise CommandError(CONFLICT, "You cannot block yourself.")
+    if other_id not in await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id]):
+        raise CommandError(NOT_FOUND)
     await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
     removed = await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
     return Outcome(

@@ -184,15 +184,32 @@ AS $$
     WHERE c.id = mine.conversation_id
 $$;
 
--- A member of a conversation as one viewer gets them.
+-- A member of a conversation as one viewer gets them: like the name, the positions of a member who blocks the viewer are
+-- NULL.
 CREATE FUNCTION member_for(viewer_id bigint, member conversation_members)
     RETURNS TABLE (
         role text, delivered_seq bigint, read_seq bigint, user_id bigint, username text, display_name text
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT member.role, member.delivered_seq, member.read_seq, person.*
+    SELECT
+        member.role,
+        CASE WHEN person.display_name IS NOT NULL THEN member.delivered_seq END,
+        CASE WHEN person.display_name IS NOT NULL THEN member.read_seq END,
+        person.*
     FROM card_for(viewer_id, member.user_id) person
+$$;
+
+-- Who may hear of a member of a conversation, where not all members may: those whom this one does not block. Else no row.
+CREATE FUNCTION hearers(conversation_id bigint, user_id bigint)
+    RETURNS TABLE (user_ids bigint[])
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT array_agg(other.user_id) FILTER (WHERE b.blocked_id IS NULL)
+    FROM conversation_members other
+    LEFT JOIN blocks b ON b.blocker_id = hearers.user_id AND b.blocked_id = other.user_id
+    WHERE other.conversation_id = hearers.conversation_id
+    HAVING count(b.blocked_id) > 0
 $$;
 
 -- migrate: rollback

@@ -51,11 +51,12 @@ SELECT mine.user_id, mine.conversation_id FROM conversation_members mine WHERE m
 -- Locks a conversation until the transaction ends, so that messages are numbered one after the other, and reads the
 -- viewer's relation to the other member. conversations_pkey, conversation_members_pkey, blocks_pkey; 0 or 1 row, none
 -- when the viewer is no member.
-SELECT c.id, c.last_seq, other.user_id AS other_id, r.*
+SELECT c.id, c.last_seq, other.user_id AS other_id, r.*, hearers.user_ids AS hearers
 FROM conversations c
 JOIN conversation_members mine ON mine.conversation_id = c.id AND mine.user_id = :viewer_id
 JOIN conversation_members other ON other.conversation_id = c.id AND other.user_id <> :viewer_id
 CROSS JOIN LATERAL relation(:viewer_id, other.user_id) r
+LEFT JOIN LATERAL hearers(c.id, :viewer_id) ON true
 WHERE c.id = :conversation_id AND c.kind = 'direct'
 FOR NO KEY UPDATE OF c;
 
@@ -138,7 +139,7 @@ ORDER BY page.id DESC;
 -- name: move_position(conversation_id, user_id, read_seq, delivered_seq)^
 -- Moves a member's positions forwards, never back; a number above the last message moves nothing. `held` is the newest
 -- version of the member's row, also after waiting for another device of the member; the rest is from the statement's
--- snapshot. conversation_members_pkey, conversations_pkey; 0 or 1 row, none when the user is no member.
+-- snapshot. conversation_members_pkey, conversations_pkey, blocks_pkey; 0 or 1 row, none when the user is no member.
 WITH held AS (
     SELECT
         mine.conversation_id, mine.user_id, mine.read_seq, mine.delivered_seq,
@@ -157,9 +158,12 @@ WITH held AS (
         AND greatest(:read_seq, :delivered_seq) <= held.last_seq
     RETURNING mine.read_seq, mine.delivered_seq
 )
-SELECT true AS changed, moved.read_seq, moved.delivered_seq, held.last_seq FROM moved CROSS JOIN held
+SELECT true AS changed, moved.read_seq, moved.delivered_seq, held.last_seq, hearers.user_ids AS hearers
+FROM moved
+CROSS JOIN held
+LEFT JOIN LATERAL hearers(:conversation_id, :user_id) ON true
 UNION ALL
-SELECT false, held.read_seq, held.delivered_seq, held.last_seq FROM held WHERE NOT EXISTS (SELECT FROM moved);
+SELECT false, held.read_seq, held.delivered_seq, held.last_seq, NULL FROM held WHERE NOT EXISTS (SELECT FROM moved);
 
 -- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max, beside_max)
 -- What a client missed: for each of its conversations (parallel arrays) the messages after a number, oldest first; then

@@ -53,7 +53,9 @@ async def seen_by(world: World, viewer_id: UserId, conversation_id: Conversation
     return await world.read(lambda db: db.chat.read_conversation(viewer_id=viewer_id, conversation_id=conversation_id))
 
 
-async def positions(world: World, conversation_id: ConversationId, viewer_id: UserId) -> list[tuple[UserId, int, int]]:
+async def positions(
+    world: World, conversation_id: ConversationId, viewer_id: UserId
+) -> list[tuple[UserId, int | None, int | None]]:
     """(user, delivered, read) of each member."""
     rows = await seen_by(world, viewer_id, conversation_id)
     return [(row.member.user.id, row.member.delivered_seq, row.member.read_seq) for row in rows]
@@ -156,13 +158,13 @@ async def test_read_positions_move_forwards_only_and_not_past_the_last_message(w
     conversation_id = await world.conversation(ann, bob)
     for _ in range(5):
         await world.say(conversation_id, ann)
-    assert await mark_read(world, conversation_id, bob, 3) == PositionRow(True, 3, 3, 5)
-    assert await mark_read(world, conversation_id, bob, 2) == PositionRow(False, 3, 3, 5)
-    assert await mark_read(world, conversation_id, bob, 3) == PositionRow(False, 3, 3, 5)
+    assert await mark_read(world, conversation_id, bob, 3) == PositionRow(True, 3, 3, 5, None)
+    assert await mark_read(world, conversation_id, bob, 2) == PositionRow(False, 3, 3, 5, None)
+    assert await mark_read(world, conversation_id, bob, 3) == PositionRow(False, 3, 3, 5, None)
     for beyond in (6, 2**62):
-        assert await mark_read(world, conversation_id, bob, beyond) == PositionRow(False, 3, 3, 5)
-    assert await mark_read(world, conversation_id, bob, 5) == PositionRow(True, 5, 5, 5)
-    assert await mark_read(world, conversation_id, ann, 5) == PositionRow(False, 5, 5, 5)
+        assert await mark_read(world, conversation_id, bob, beyond) == PositionRow(False, 3, 3, 5, None)
+    assert await mark_read(world, conversation_id, bob, 5) == PositionRow(True, 5, 5, 5, None)
+    assert await mark_read(world, conversation_id, ann, 5) == PositionRow(False, 5, 5, 5, None)
 
 
 async def test_unread_is_exact_while_both_send_and_read_at_once(world: World) -> None:
@@ -213,10 +215,10 @@ async def test_delivered_moves_without_read_and_forwards_only(world: World) -> N
             )
         )
 
-    assert await delivered(2) == PositionRow(True, 0, 2, 3)
-    assert await delivered(1) == PositionRow(False, 0, 2, 3)
-    assert await delivered(4) == PositionRow(False, 0, 2, 3)
-    assert await delivered(3) == PositionRow(True, 0, 3, 3)
+    assert await delivered(2) == PositionRow(True, 0, 2, 3, None)
+    assert await delivered(1) == PositionRow(False, 0, 2, 3, None)
+    assert await delivered(4) == PositionRow(False, 0, 2, 3, None)
+    assert await delivered(3) == PositionRow(True, 0, 3, 3, None)
 
 
 async def test_conversations_are_listed_last_active_first_with_all_that_a_row_shows(world: World) -> None:

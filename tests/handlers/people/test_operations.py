@@ -200,13 +200,17 @@ async def test_no_follow_outlives_a_block_that_races_with_it(server: RunningServ
     assert (me["follower_count"], me["following_count"]) == (0, 0)
 
 
-async def test_two_who_block_each_other_at_once_leave_one_block(server: RunningServer) -> None:
+async def test_two_who_block_each_other_at_once_both_have_a_block(server: RunningServer) -> None:
     ada, bea = await server.people("duel_ada", "duel_bea")
     await asyncio.gather(ada.main_device(), bea.main_device())
-    answers = await asyncio.gather(
-        ada.call("/users", "user:block", {"user_id": bea.id}), bea.call("/users", "user:block", {"user_id": ada.id})
+    await asyncio.gather(
+        ada.do("/users", "user:block", {"user_id": bea.id}), bea.do("/users", "user:block", {"user_id": ada.id})
     )
-    assert sorted(answer["ok"] for answer in answers) == [False, True]
+    for person, other in ((ada, bea), (bea, ada)):
+        assert await refusal(person, "user:get", {"user_id": other.id}) == "not_found"
+    await ada.do("/users", "user:unblock", {"user_id": bea.id})
+    assert (await user(bea, ada))["viewer"]["blocked"] is True
+    assert await refusal(ada, "user:get", {"user_id": bea.id}) == "not_found"
 
 
 async def test_lists_of_the_graph_are_paged_newest_first_and_leave_out_the_blocked(server: RunningServer) -> None:
