@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from realtime.contract.declarations import DEFAULT_MAX_BYTES
+from realtime.contract.payload_size import LEAST_BYTES
 from realtime.contract.wire import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Model
 
 DISPLAY_NAME_CHARS: Final = 50
@@ -16,7 +16,10 @@ MESSAGE_CHARS: Final = 4_000
 
 
 class Limits(Model):
-    """The longest texts in characters after normalisation to NFC, the largest pages in items and payloads in bytes."""
+    """The longest texts in characters after normalisation to NFC, the largest pages in items.
+
+    `payload_bytes` is taken by every command; one with longer texts takes more, however they are written.
+    """
 
     display_name_chars: int = DISPLAY_NAME_CHARS
     bio_chars: int = BIO_CHARS
@@ -26,4 +29,4 @@ class Limits(Model):
     message_chars: int = MESSAGE_CHARS
     page_items: int = PAGE_LIMIT_MAX
     page_items_default: int = PAGE_LIMIT_DEFAULT
-    payload_bytes: int = DEFAULT_MAX_BYTES
+    payload_bytes: int = LEAST_BYTES

@@ -18,6 +18,7 @@ from loadtest.micro.local_fanout import LocalFanout
 from loadtest.server_process import run, server_options
 from realtime.contract.declarations import Command, Push, Repeat, Unit
 from realtime.contract.emissions import ToRoom, emission
+from realtime.contract.payload_size import LEAST_BYTES
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import NOTHING, Model, Nothing, Payload
 from realtime.engine.recovery.stalled_clients import StalledClients
@@ -65,6 +66,7 @@ PUB: Final = Command(
     repeat=Repeat.ACTS,
     works_on=Unit.NONE,
     rate=RateLimit(100, 1),
+    takes_bytes=LEAST_BYTES,
     example={"text": "hello"},
 )
 ECHO: Final = Command(
@@ -76,6 +78,7 @@ ECHO: Final = Command(
     repeat=Repeat.READ,
     works_on=Unit.NONE,
     rate=RateLimit(100, 1),
+    takes_bytes=LEAST_BYTES,
     example={"text": "hello"},
 )
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from realtime.contract.errors import ErrorCode
+from realtime.contract.payload_size import payload_limit_bytes
 from realtime.contract.rate_limit import RateLimit
 
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
@@ -21,7 +22,6 @@ AckT = TypeVar("AckT", bound=BaseModel)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 AUTH_NAMESPACE = "/auth"
-DEFAULT_MAX_BYTES = 64 * 1024
 
 
 class Access(enum.Enum):
@@ -75,7 +75,8 @@ class Command(Generic[PayloadT, AckT]):
 
     `effect` is one sentence for the documents. `example` is a valid payload; its ids are placeholders. `errors` are the
     codes that it may answer beside those that every command may. `works_on` is the connection that its operation gets;
-    None: a transaction where the command writes, single statements where it reads.
+    None: a transaction where the command writes, single statements where it reads. `takes_bytes` is the largest
+    payload; None: what its fields need.
     """
 
     name: str
@@ -88,7 +89,7 @@ class Command(Generic[PayloadT, AckT]):
     example: Mapping[str, Any] = field(default_factory=dict)
     access: Access = Access.PERSON
     errors: tuple[ErrorCode, ...] = ()
-    max_bytes: int = DEFAULT_MAX_BYTES
+    takes_bytes: int | None = None
     routes: tuple[Route, ...] = ()
     any_namespace: bool = False
     """True for the few commands that may be called in every namespace (`auth:renew`)."""
@@ -97,10 +98,13 @@ class Command(Generic[PayloadT, AckT]):
     """True when the command may change something."""
     unit: Unit = field(init=False)
     """The PostgreSQL connection that the command's operation gets."""
+    max_bytes: int = field(init=False)
+    """The largest payload that it takes."""
 
     def __post_init__(self) -> None:
         writes = self.repeat is not Repeat.READ
         object.__setattr__(self, "writes", writes)
+        object.__setattr__(self, "max_bytes", self.takes_bytes or payload_limit_bytes(self.payload))
         object.__setattr__(self, "unit", self.works_on or (Unit.TRANSACTION if writes else Unit.STATEMENTS))
 
 

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from realtime.contract.bidi_controls import balanced, without_bidi_controls
 from realtime.contract.errors import CommandError
 
 MAX_ID = 2**63 - 1
@@ -94,7 +95,8 @@ class TextRule:
     """Type of clean text, as `Annotated[str, TextRule(longest)]`: NFC, no control characters, no lone surrogates.
 
     Lengths are counted in characters after normalisation; text without a visible character counts as empty. `lines`
-    allows newlines and tabs.
+    allows newlines and tabs, and controls of text direction, which are closed where the text leaves them open; without
+    `lines` (in names and titles) these controls are left out.
     """
 
     def __init__(self, longest: int, *, shortest: int = 1, lines: bool = False) -> None:
@@ -112,7 +114,7 @@ class TextRule:
     def _clean(self, value: str) -> str:
         if self.unclean.search(value):
             raise ValueError("must not hold control characters or lone surrogates")
-        text = unicodedata.normalize("NFC", value)
+        text = unicodedata.normalize("NFC", balanced(value) if self.lines else without_bidi_controls(value))
         if len(text) > self.longest:
             raise ValueError(f"must have at most {self.longest} characters")
         visible_length = len(text.strip()) if _VISIBLE.search(text) else 0

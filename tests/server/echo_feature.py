@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from handlers.context import Context, Outcome
 from handlers.feature import Feature, bind_command
 from realtime.contract.declarations import Access, Command, Repeat, Route
 from realtime.contract.errors import COMMON_ERRORS, CommandError
 from realtime.contract.rate_limit import RateLimit
-from realtime.contract.wire import ClientId, Id, Model, PageLimit, Payload, WireId
+from realtime.contract.wire import ClientId, Id, Model, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE: Final = "/echo"
 RETRY_AFTER_MS: Final = 2_300
@@ -20,7 +20,7 @@ class Read(Payload):
     thing_id: Id
     limit: PageLimit | None = None
     deep: bool | None = None
-    text: str | None = None
+    text: Annotated[str, TextRule(100)] | None = None
 
 
 class Write(Payload):
@@ -30,7 +30,7 @@ class Write(Payload):
 
 
 class Fail(Payload):
-    code: str
+    code: Annotated[str, TextRule(50)]
 
 
 class Echo(Model):
@@ -80,7 +80,7 @@ WRITE = Command(
     repeat=Repeat.CLIENT_ID,
     rate=_RATE,
     access=Access.ANYONE,
-    max_bytes=1_000_000,
+    takes_bytes=1_000_000,
     routes=(Route("POST", "/echo/{thing_id}", 201), Route("PUT", "/echo/{thing_id}")),
 )
 FAIL = Command(

@@ -127,9 +127,19 @@ def test_text_without_a_visible_character_is_empty(value: str) -> None:
     assert text(value, shortest=0) == value
 
 
-@pytest.mark.parametrize("value", ["\u2764\ufe0f", "\U0001f468\u200d\U0001f469", "\u202ba\u202c", "\u0600", "."])
+@pytest.mark.parametrize("value", ["\u2764\ufe0f", "\U0001f468\u200d\U0001f469", "\u200fa\u200e", "\u0600", "."])
 def test_joiners_and_direction_marks_may_stand_among_visible_characters(value: str) -> None:
     assert text(value) == value
+
+
+@pytest.mark.parametrize("control", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_names_lose_controls_of_direction_and_texts_keep_them_closed(control: str) -> None:
+    assert text(f"a{control}b") == "ab"
+    assert text(f"e{control}\u0301") == "é"
+    closed = text(f"a{control}b", lines=True)
+    assert closed.startswith(f"a{control}b") or closed == "ab"
+    with pytest.raises(ValidationError, match="at least 1"):
+        text(control, lines=True)
 
 
 def test_length_is_counted_after_normalisation() -> None:

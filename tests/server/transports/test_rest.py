@@ -11,6 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from handlers.posts.contract import POST_CREATE
 from realtime.contract.errors import COMMON_ERRORS, ErrorCode
 from server.features import FEATURES
 from tests.kit.server import RunningServer, running_server, settings_for_tests
@@ -267,7 +268,7 @@ async def test_a_body_of_a_megabyte_is_accepted_and_a_larger_one_is_not(api: Run
 
 async def test_a_body_over_the_limit_of_its_command_is_too_large(api: RunningServer) -> None:
     person = await api.person("rest.large")
-    assert_refused(await person.rest("POST", "/posts", {"text": "x" * 70_000}), 413, "too_large")
+    assert_refused(await person.rest("POST", "/posts", {"text": "x" * POST_CREATE.max_bytes}), 413, "too_large")
 
 
 async def test_a_compressed_body_is_not_unpacked(api: RunningServer) -> None:
