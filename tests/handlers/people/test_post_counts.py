@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncpg
-
-from sql.database import Database, load_queries
-from sql.ids import PostId, UserId
+from tests.kit.private_post import make_private
 from tests.kit.server import PASSWORD, Person, RunningServer
 
 
@@ -13,17 +10,6 @@ async def publish(author: Person, visibility: str) -> str:
     answer = await author.do("/posts", "post:create", {"text": "Hello", "visibility": visibility})
     post_id: str = answer["post"]["id"]
     return post_id
-
-
-async def make_private(database_url: str, author: Person, post_id: str) -> None:
-    """With the product's own query: clients cannot choose this visibility yet."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        await Database(load_queries(), connection).posts.update_post(
-            post_id=PostId(int(post_id)), author_id=UserId(int(author.id)), text=None, visibility="private"
-        )
-    finally:
-        await connection.close()
 
 
 async def counts(server: RunningServer, reader: Person, ada: Person, bea: Person, liked: str) -> set[int]:
