@@ -23,21 +23,21 @@ async def server(database_url: str, redis_url: str) -> AsyncIterator[RunningServ
         yield running
 
 
-@pytest.mark.parametrize(("transport", "msgpack"), [("websocket", False), ("websocket", True), ("polling", False)])
 async def test_a_client_that_sent_too_much_comes_back_to_its_session(
-    server: RunningServer, clients: JavaScript, transport: str, msgpack: bool
+    server: RunningServer, clients: JavaScript
 ) -> None:
     writer, reader, conversation_id = await two_who_talk(server)
-    async with recovering_device(
-        clients, server.url, token=reader.access_token, transports=(transport,), msgpack=msgpack
-    ) as device:
-        await say(writer, conversation_id, "before")
-        await until_texts(device, "before")
-        payload = {"conversation_id": conversation_id, "text": "x" * MAX_PACKET_BYTES}
-        with pytest.raises(JavaScriptError, match="has been disconnected"):
-            await device.ask("call", namespace=CHAT, name="message:send", payload=payload)
-        await say(writer, conversation_id, "meanwhile")
-        assert (await device.joins(2)).recovered
-        await until_texts(device, "before", "meanwhile")
-        payload = {"conversation_id": conversation_id, "text": "less"}
-        assert (await device.ask("call", namespace=CHAT, name="message:send", payload=payload))["ok"]
+    for transport, msgpack in (("websocket", False), ("websocket", True), ("polling", False)):
+        async with recovering_device(
+            clients, server.url, token=reader.access_token, transports=(transport,), msgpack=msgpack
+        ) as device:
+            await say(writer, conversation_id, "before")
+            await until_texts(device, "before")
+            payload = {"conversation_id": conversation_id, "text": "x" * MAX_PACKET_BYTES}
+            with pytest.raises(JavaScriptError, match="has been disconnected"):
+                await device.ask("call", namespace=CHAT, name="message:send", payload=payload)
+            await say(writer, conversation_id, "meanwhile")
+            assert (await device.joins(2)).recovered
+            await until_texts(device, "before", "meanwhile")
+            payload = {"conversation_id": conversation_id, "text": "less"}
+            assert (await device.ask("call", namespace=CHAT, name="message:send", payload=payload))["ok"]

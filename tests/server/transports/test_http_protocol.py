@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-import pytest_asyncio
 from aiohttp import web
 
+from realtime.engine.http.origins import OriginPolicy
+from server.transports.cors import SharedApi
 from server.transports.http_protocol import MAX_HEADER_BYTES
 from server.transports.http_server import HttpServer
 from tests.kit.log_watch import watched_log
-from tests.kit.server import RunningServer, running_server, settings_for_tests
+from tests.kit.server import RunningServer
 
+FRIEND = "https://friend.example"
 MARK = "quoted-by-nobody"
 HOST = "Host: here"
 END = "Connection: close"
@@ -56,7 +58,7 @@ async def answers(port: int, *pieces: bytes) -> tuple[int, dict[str, str], bytes
         writer.transport.abort()
 
 
-async def assert_refused(port: int, *pieces: bytes, status: int, code: str) -> dict[str, str]:
+async def assert_refused(port: int, *pieces: bytes, status: int, code: str) -> tuple[dict[str, str], Any]:
     found, headers, body = await answers(port, *pieces)
     assert found == status, (pieces, found, body)
     assert headers["content-type"] == "application/json", pieces
@@ -64,7 +66,7 @@ async def assert_refused(port: int, *pieces: bytes, status: int, code: str) -> d
     assert answer["ok"] is False and answer["error"]["code"] == code, (pieces, answer)
     assert isinstance(answer["error"]["message"], str) and answer["error"]["retryable"] is False
     assert MARK not in body.decode() and MARK not in str(headers), pieces
-    return headers
+    return headers, answer
 
 
 MALFORMED = [
@@ -124,38 +126,20 @@ SOCKET_PATH = [
 ]
 
 
-@pytest_asyncio.fixture
-async def port(database_url: str, redis_url: str) -> AsyncIterator[int]:
-    settings = settings_for_tests(database_url, redis_url)
-    async with running_server(settings, work=False) as running:
-        yield running.node.port
-
-
-async def test_malformed_requests_are_refused_in_the_envelope(port: int) -> None:
+async def test_whatever_is_wrong_with_a_request_is_answered_in_the_envelope(server: RunningServer) -> None:
+    port = server.node.port
     with watched_log("request_failed", "malformed_request") as lines:
         for data in MALFORMED:
             await assert_refused(port, data, status=400, code="invalid_payload")
             await assert_refused(port, data[:9], data[9:], status=400, code="invalid_payload")
     assert {line["event"] for line in lines} == {"malformed_request"} and MARK not in str(lines)
-
-
-async def test_what_is_too_large_is_refused_in_the_envelope(port: int) -> None:
     for status, data in LARGE:
         await assert_refused(port, data, status=status, code="too_large")
-
-
-async def test_unknown_paths_and_methods_are_refused_in_the_envelope(port: int) -> None:
     for status, data in UNKNOWN:
-        headers = await assert_refused(port, data, status=status, code="unknown_command")
+        headers, _ = await assert_refused(port, data, status=status, code="unknown_command")
         assert (status == 405) is ("allow" in headers)
-
-
-async def test_an_expectation_that_is_not_met_is_refused_in_the_envelope(port: int) -> None:
     for target in ("/", "/v1/auth/login", f"/{MARK}", f"{SOCKETS}polling"):
         await assert_refused(port, post(target, f"Expect: {MARK}"), status=417, code="invalid_payload")
-
-
-async def test_the_path_of_the_sockets_refuses_in_the_envelope_too(port: int) -> None:
     for status, code, data in SOCKET_PATH:
         await assert_refused(port, data, status=status, code=code)
 
@@ -173,31 +157,22 @@ async def test_a_large_cookie_is_served(server: RunningServer) -> None:
         assert (await answers(port, handshake))[0] == 101
 
 
-async def test_a_connection_goes_on_after_a_refusal_of_what_was_understood(port: int) -> None:
-    kept = [request(f"GET {target} HTTP/1.1", HOST) for target in ("/nothing", "/v1/nothing", "/health")]
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        statuses = []
-        for data in kept:
-            writer.write(data)
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            statuses.append(head.split(" ")[1])
-            await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
-        assert statuses == ["404", "404", "200"]
-    finally:
-        writer.transport.abort()
-
-
 @asynccontextmanager
 async def served(*handlers: Any) -> AsyncIterator[int]:
-    """An HttpServer with these handlers at `/0`, `/1`, …"""
+    """An HttpServer with these handlers at `/v1/0`, `/v1/1`, …"""
 
     def attach(app: web.Application) -> None:
         for number, handler in enumerate(handlers):
-            app.router.add_route("*", f"/{number}", handler)
+            app.router.add_route("*", f"/v1/{number}", handler)
 
     http_server = HttpServer(
-        [], [attach], host="127.0.0.1", port=0, max_body_bytes=1_000, body_timeout_s=5, shutdown_timeout_s=1
+        [],
+        [SharedApi(OriginPolicy((FRIEND,))).attach, attach],
+        host="127.0.0.1",
+        port=0,
+        max_body_bytes=1_000,
+        body_timeout_s=5,
+        shutdown_timeout_s=1,
     )
     await http_server.open()
     opened = await http_server.listen()
@@ -229,11 +204,11 @@ async def _refuses(request: web.Request) -> web.Response:
 
 async def test_a_handler_that_fails_is_answered_with_the_id_under_which_the_log_has_it() -> None:
     async with served(_fails, _times_out) as port:
-        for path in ("/0", "/1"):
+        for path in ("/v1/0", "/v1/1"):
             with watched_log("request_failed") as lines:
-                await assert_refused(port, get(path, "Accept: text/html"), status=500, code="internal")
-                _, _, body = await answers(port, get(path))
-            assert lines[1]["incident"] in body.decode() and lines[0]["path"] == path
+                _, answer = await assert_refused(port, get(path, "Accept: text/html"), status=500, code="internal")
+            (line,) = lines
+            assert line["incident"] in answer["error"]["message"] and line["path"] == path
 
 
 async def test_a_body_that_a_handler_does_not_get_is_no_failure() -> None:
@@ -245,12 +220,12 @@ async def test_a_body_that_a_handler_does_not_get_is_no_failure() -> None:
 
     with watched_log("request_failed") as lines:
         async with served(reads) as port:
-            assert (await answers(port, post("/0", CHUNKED, body=b"1\r\nx\r\n0\r\n\r\n")))[2] == b"x"
-            large = post("/0", "Content-Length: 2000", body=b"x" * 2_000)
+            assert (await answers(port, post("/v1/0", CHUNKED, body=b"1\r\nx\r\n0\r\n\r\n")))[2] == b"x"
+            large = post("/v1/0", "Content-Length: 2000", body=b"x" * 2_000)
             await assert_refused(port, large, status=413, code="too_large")
             reading.clear()
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(post("/0", "Content-Length: 9"))
+            writer.write(post("/v1/0", "Content-Length: 9"))
             await reading.wait()
             writer.transport.abort()
         assert lines == [], "the server has stopped, and all its requests have ended"
@@ -258,25 +233,37 @@ async def test_a_body_that_a_handler_does_not_get_is_no_failure() -> None:
 
 async def test_any_other_refusal_of_aiohttp_is_put_into_the_envelope() -> None:
     async with served(_refuses) as port:
-        await assert_refused(port, get("/0"), status=409, code="invalid_payload")
-        await assert_refused(port, get("/0?busy"), status=503, code="internal")
+        await assert_refused(port, get("/v1/0"), status=409, code="invalid_payload")
+        await assert_refused(port, get("/v1/0?busy"), status=503, code="internal")
 
 
 async def test_an_answer_that_has_begun_is_cut_off() -> None:
     async with served(_begins_and_fails) as port:
         with watched_log("request_failed") as lines:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(get("/0"))
+            writer.write(get("/v1/0"))
             async with asyncio.timeout(10):
                 assert not (await reader.read()).endswith(b"0\r\n\r\n")
             writer.close()
         assert len(lines) == 1
 
 
-async def test_an_allowed_page_can_read_that_the_server_failed(database_url: str, redis_url: str) -> None:
+async def test_an_allowed_page_can_read_that_its_call_failed() -> None:
     """The browser tells a page nothing of an answer that lacks the headers."""
-    settings = settings_for_tests(database_url, redis_url, allowed_origins="https://friend.example")
-    async with running_server(settings, work=False) as server:
-        for data, status in ((get("/v1/users/me", f"Expect: {MARK}"), 417), (get("/v1/nothing"), 404)):
-            found, headers, _ = await answers(server.node.port, data[:-2] + b"Origin: https://friend.example\r\n\r\n")
-            assert (found, headers["access-control-allow-origin"]) == (status, "https://friend.example")
+    async with served(_fails, _refuses) as port:
+        for target, status in (("/v1/0", 500), ("/v1/1", 409), ("/v1/nothing", 404)):
+            found, headers, _ = await answers(port, get(target, f"Origin: {FRIEND}"))
+            assert (found, headers["access-control-allow-origin"]) == (status, FRIEND)
+
+
+async def test_a_connection_goes_on_after_a_refusal_of_what_was_understood() -> None:
+    async with served(_refuses) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for target, status in (("/nothing", "404"), ("/v1/0", "409"), ("/nothing", "404")):
+                writer.write(request(f"GET {target} HTTP/1.1", HOST))
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                assert head.split(" ")[1] == status
+                await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
+        finally:
+            writer.transport.abort()
