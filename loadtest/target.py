@@ -10,17 +10,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from loadtest.people import People
+from loadtest.server_start import free_port, wait_until_ready
 
-START_TIMEOUT_S = 120.0
 TOKEN_LIFE_S = 24 * 3600
 
 
@@ -62,32 +59,13 @@ def started_server(*, people: int, posts: int) -> Iterator[Target]:
         rookery = [sys.executable, "-m", "server"]
         seed = ["seed", "--people", str(people), "--posts", str(posts), "--tokens", str(tokens)]
         subprocess.run([*rookery, *seed], env=environment, check=True)
-        port = _free_port()
+        port = free_port()
         with open(f"{folder}/log", "w") as log:
             server = subprocess.Popen([*rookery, "up", "--port", str(port)], env=environment, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_ready(url, server, Path(folder) / "log")
+            wait_until_ready(url, has_ended=lambda: server.poll() is not None, log=Path(folder) / "log")
             yield Target(url, People.from_file(tokens))
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    give_up_s = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < give_up_s:
-        if server.poll() is not None:
-            raise RuntimeError(f"the server ended at once:\n{log.read_text()}")
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            with urllib.request.urlopen(f"{url}/ready", timeout=2) as response:
-                if response.status == 200:
-                    return
-        time.sleep(0.1)
-    raise RuntimeError(f"the server was not ready after {START_TIMEOUT_S:.0f} s:\n{log.read_text()}")

@@ -44,6 +44,14 @@ def worker() -> None:
 
 
 @cli.command()
+def services() -> None:
+    """Start only PostgreSQL and Valkey, and print their addresses."""
+    from server.commands.services import services
+
+    services(_settings())
+
+
+@cli.command()
 def cluster(
     nodes: Annotated[int, typer.Option(help="How many servers.", min=1, max=16)] = 3,
     workers: Annotated[int, typer.Option(help="How many workers.", min=1, max=16)] = 1,

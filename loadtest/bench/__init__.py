@@ -1,1 +1,1 @@
-"""`./run bench engine`: compares the product's socket engine with other servers, in one run on one machine."""
+"""`./run bench`: compares the product with other servers, in one run on one machine."""

@@ -25,10 +25,10 @@ def masked(text: str) -> bytes:
     return head + _MASK + (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
 
 
-def event(name: str, payload: object, ack_id: int | None = None) -> bytes:
-    """An event on the main namespace; with an id it gets an ack."""
+def event(name: str, payload: object, ack_id: int | None = None, *, namespace: str = "/") -> bytes:
+    """An event; with an id it gets an ack."""
     body = json.dumps([name, payload], separators=(",", ":"))
-    return masked(f"42{'' if ack_id is None else ack_id}{body}")
+    return masked(f"42{'' if namespace == '/' else f'{namespace},'}{'' if ack_id is None else ack_id}{body}")
 
 
 def connect(namespace: str, auth: Mapping[str, object]) -> bytes:

@@ -1,4 +1,4 @@
-"""A run's figures as a table, as JSON, and as a picture."""
+"""A run's figures as a table, as JSON, and as bars of a picture."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtest.bench.figures import Figures, Metric, Sizes, Verdict, by_metric, metrics
-from loadtest.bench.servers import ServerSpec
+from loadtest.bench.figures import Figures, Metric, Verdict, by_metric
+from loadtest.bench.turns import Named
 
-_PANELS: Final = {
-    "CPU per delivery (us)": ("deliver_small_1", "deliver_small_32", "deliver_large_1", "deliver_large_32"),
-    "CPU per event with ack (us)": ("ack",),
-    "CPU per connection (us)": ("accept_1", "accept_6"),
-    "memory per idle connection (KiB)": ("idle",),
-    "all closing at once (ms)": ("close_cpu", "close_block"),
-    "delivery latency (ms)": ("p50_small", "p99_small", "p50_large", "p99_large"),
-}
+_TITLE_CHARS: Final = 46
+_TARGET_CHARS: Final = 60
 
 
-def table(figures: Figures, servers: Sequence[ServerSpec], sizes: Sizes, verdicts: Sequence[Verdict]) -> str:
-    """Medians of all rounds, then every target with the value reached."""
-    rows = metrics(sizes)
-    medians = by_metric(figures, [spec.name for spec in servers])
-    titles = {row.key: row.title for row in rows}
-    lines = [f"{'':46}" + "".join(f"{spec.title:>13}" for spec in servers)]
-    for row in rows:
-        if row.key in medians:
-            cells = (_cell(medians[row.key].get(spec.name)) for spec in servers)
-            lines.append(f"{f'{row.title}, {row.unit}':46}" + "".join(cells))
-    lines += ["", f"{'target':60}{'at most':>9}{'reached':>9}"]
-    lines += [_target_line(verdict, titles) for verdict in verdicts]
-    lines += [f"{name} {titles.get(metric, metric)}: {why}" for (metric, name), why in figures.failures.items()]
-    return "\n".join(lines)
+def header(specs: Sequence[Named], title: str = "") -> str:
+    """The first line of a table with a column for each of those compared."""
+    return f"{title:{_TITLE_CHARS}}" + "".join(f"{spec.title:>13}" for spec in specs)
+
+
+def rows(figures: Figures, specs: Sequence[Named], metrics: Sequence[Metric], *, units: bool = True) -> list[str]:
+    """The medians of all rounds, a line for each metric that was measured."""
+    medians = by_metric(figures, [spec.name for spec in specs])
+    return [
+        f"{f'{metric.title}, {metric.unit}' if units else metric.title:{_TITLE_CHARS}}"
+        + "".join(_cell(medians[metric.key].get(spec.name)) for spec in specs)
+        for metric in metrics
+        if metric.key in medians
+    ]
+
+
+def outcome(figures: Figures, metrics: Sequence[Metric], verdicts: Sequence[Verdict]) -> list[str]:
+    """Every target with the value reached, then every failure."""
+    titles = {metric.key: metric for metric in metrics}
+    lines = ["", f"{'target':{_TARGET_CHARS}}{'':>9}{'bound':>7}{'reached':>9}"]
+    lines += [_target_line(verdict, titles[verdict.target.metric]) for verdict in verdicts]
+    for (key, name), why in figures.failures.items():
+        lines.append(f"{name} {titles[key].title if key in titles else key}: {why}")
+    return lines
 
 
 def _cell(value: float | None) -> str:
@@ -48,61 +52,60 @@ def _cell(value: float | None) -> str:
     return f"{value:>13.2f}" if value < 10 else f"{value:>13,.1f}" if value < 100 else f"{value:>13,.0f}"
 
 
-def _target_line(verdict: Verdict, titles: dict[str, str]) -> str:
+def _target_line(verdict: Verdict, metric: Metric) -> str:
     target = verdict.target
-    what = f"{titles[target.metric]}: {target.name}" + (f" / {target.reference}" if target.reference else " (ms)")
-    outcome = "" if verdict.met else "  missed"
-    return f"{what:60}{target.at_most:>9g}{verdict.reached:>9.2f}{outcome}"
+    what = f"{metric.title}: {target.name} " + (f"/ {target.reference}" if target.reference else f"({metric.unit})")
+    missed = "" if verdict.met else "  missed"
+    return f"{what:{_TARGET_CHARS}}{target.side:>9}{target.bound:>7g}{verdict.reached:>9.2f}{missed}"
 
 
-def store(
-    folder: Path,
-    name: str,
-    figures: Figures,
-    servers: Sequence[ServerSpec],
-    sizes: Sizes,
-    verdicts: Sequence[Verdict],
-) -> tuple[Path, Path]:
-    """Writes the figures and their picture; returns the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    document, picture = folder / f"{name}.json", folder / f"{name}.png"
-    document.write_text(json.dumps(_document(figures, sizes, verdicts), indent=2) + "\n")
-    _draw(figures, servers, metrics(sizes)).savefig(picture, dpi=110)
-    return document, picture
-
-
-def _document(figures: Figures, sizes: Sizes, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def document(figures: Figures, verdicts: Sequence[Verdict], conditions: Mapping[str, object]) -> dict[str, Any]:
+    """All that is kept of a run, ready to be written as JSON."""
     return {
         "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "sizes": asdict(sizes),
+        **conditions,
         "figures": [
             {"metric": metric, "server": name, "median": figures.median(metric, name), "samples": values}
             for (metric, name), values in figures.samples.items()
         ],
-        "targets": [{**asdict(verdict.target), "reached": verdict.reached, "met": verdict.met} for verdict in verdicts],
+        "targets": [
+            {
+                "metric": verdict.target.metric,
+                "server": verdict.target.name,
+                "reference": verdict.target.reference,
+                verdict.target.side.replace(" ", "_"): verdict.target.bound,
+                "reached": verdict.reached,
+                "met": verdict.met,
+            }
+            for verdict in verdicts
+        ],
         "failures": [
             {"metric": metric, "server": name, "why": why} for (metric, name), why in figures.failures.items()
         ],
     }
 
 
-def _draw(figures: Figures, servers: Sequence[ServerSpec], rows: Sequence[Metric]) -> Figure:
-    picture = Figure(figsize=(16, 9), layout="constrained")
-    titles = {row.key: row.title for row in rows}
-    for axes, (title, keys) in zip(picture.subplots(2, 3).flat, _PANELS.items(), strict=True):
-        shown = [key for key in keys if key in by_metric(figures, [spec.name for spec in servers])]
-        height = 0.8 / len(servers)
-        for place, spec in enumerate(servers):
-            values = [figures.median(key, spec.name) or 0.0 for key in shown]
-            positions = [number + place * height for number in range(len(shown))]
-            bars = axes.barh(positions, values, height, label=spec.title)
-            axes.bar_label(bars, labels=[f"{value:.3g}" if value else "" for value in values], fontsize=7, padding=2)
-        axes.set_yticks(
-            [number + 0.4 - height / 2 for number in range(len(shown))], [titles[key] for key in shown], fontsize=7
-        )
-        axes.invert_yaxis()
-        axes.set_title(title)
-    picture.axes[0].legend(fontsize=8)
-    return picture
+def draw_bars(axes: Axes, title: str, figures: Figures, specs: Sequence[Named], metrics: Sequence[Metric]) -> None:
+    """A group of bars for each metric that was measured, with a bar for each of those compared."""
+    measured = by_metric(figures, [spec.name for spec in specs])
+    shown = [metric for metric in metrics if metric.key in measured]
+    height = 0.8 / len(specs)
+    for place, spec in enumerate(specs):
+        values = [figures.median(metric.key, spec.name) or 0.0 for metric in shown]
+        bars = axes.barh([number + place * height for number in range(len(shown))], values, height, label=spec.title)
+        axes.bar_label(bars, labels=[f"{value:.3g}" if value else "" for value in values], fontsize=7, padding=2)
+    middles = [number + 0.4 - height / 2 for number in range(len(shown))]
+    axes.set_yticks(middles, [metric.title for metric in shown], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_title(title)
+
+
+def store(folder: Path, name: str, content: Mapping[str, Any], picture: Figure) -> tuple[Path, Path]:
+    """Writes the document and the picture; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text, image = folder / f"{name}.json", folder / f"{name}.png"
+    text.write_text(json.dumps(content, indent=2) + "\n")
+    picture.savefig(image, dpi=110)
+    return text, image

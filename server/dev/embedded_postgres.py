@@ -17,6 +17,8 @@ USER = DATABASE = "rookery"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 SOCKET_PATH_MAX_BYTES = 106
+CONNECTIONS_MAX = "300"
+"""Enough for the nodes of a local cluster: each may open 11."""
 _SOCKET_NAME = ".s.PGSQL.5432"
 
 
@@ -195,14 +197,14 @@ class EmbeddedPostgres:
             raise EmbeddedError(f"{sockets} belongs to another user: remove it, then start again")
         if identity.uid is not None:
             os.chown(sockets, identity.uid, identity.uid)
-        options = {"listen_addresses": "", "unix_socket_directories": f'"{sockets}"', "timezone": "UTC"}
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{sockets}"',
+            "timezone": "UTC",
+            "max_connections": CONNECTIONS_MAX,
+        }
         if not self._durable:
-            options |= {
-                "fsync": "off",
-                "synchronous_commit": "off",
-                "full_page_writes": "off",
-                "max_connections": "300",
-            }
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         command = [str(binaries / "postgres"), "-D", str(self.data.resolve())]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
+from loadtest.bench.engine.servers import ENGINE, RECOVERY
 from loadtest.bench.processes import ServerProcess
-from loadtest.bench.servers import ENGINE, RECOVERY
 
 
 @pytest.fixture(scope="module")
 def recovering() -> Iterator[ServerProcess]:
-    with ServerProcess(RECOVERY) as server:
+    with ServerProcess(RECOVERY.command) as server:
         server.ready()
         yield server
 
@@ -61,7 +61,7 @@ async def test_who_cannot_have_it_back_begins_anew_and_is_told(recovering: Serve
 
 
 async def test_without_the_option_nobody_is_followed_and_everybody_is_answered() -> None:
-    with ServerProcess(ENGINE) as server:
+    with ServerProcess(ENGINE.command) as server:
         server.ready()
         async with connected(server, recovery=True) as (socket, session), connected(server) as (other, _):
             assert set(session) == {"sid"}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_NODE_FOLDER: Final = Path(__file__).parents[1] / "peers" / "node"
+from loadtest.bench.processes import python_module
+
+_NODE_FOLDER: Final = Path(__file__).parents[2] / "peers" / "node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,11 @@ class ServerSpec:
     recovering: bool = False
 
 
-def _module(name: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-P", "-m", name, *arguments)
-
-
-ENGINE: Final = ServerSpec("engine", "engine", _module("loadtest.micro.engine_server"))
+ENGINE: Final = ServerSpec("engine", "engine", python_module("loadtest.micro.engine_server"))
 RECOVERY: Final = ServerSpec(
     "recovery",
     "+ recovery",
-    _module("loadtest.micro.engine_server", "--recovery", "--rooms", "5"),
+    python_module("loadtest.micro.engine_server", "--recovery", "--rooms", "5"),
     # Its frames contain ids of different lengths, and the load client counts frames only by their length.
     loaded=False,
     loaded_many=False,
@@ -46,10 +43,10 @@ RECOVERY: Final = ServerSpec(
 )
 """`ENGINE` with what a client of the product has beyond a bare connection: recovery and five rooms."""
 DISPATCH: Final = ServerSpec(
-    "dispatch", "dispatch", _module("loadtest.micro.dispatch_server"), namespaces=1, many=False
+    "dispatch", "dispatch", python_module("loadtest.micro.dispatch_server"), namespaces=1, many=False
 )
 NODE: Final = ServerSpec("node", "Node", ("node", "--expose-gc", str(_NODE_FOLDER / "server.mjs")))
-STOCK: Final = ServerSpec("stock", "stock", _module("loadtest.peers.stock_socketio"), loaded_many=False)
-BARE: Final = ServerSpec("bare", "bare uvloop", _module("loadtest.peers.bare_uvloop"))
+STOCK: Final = ServerSpec("stock", "stock", python_module("loadtest.peers.stock_socketio"), loaded_many=False)
+BARE: Final = ServerSpec("bare", "bare uvloop", python_module("loadtest.peers.bare_uvloop"))
 
 ALL: Final = (ENGINE, RECOVERY, DISPATCH, NODE, STOCK, BARE)

@@ -1,6 +1,7 @@
 import pytest
 
-from loadtest.bench.client_sockets import ClientFailed, DeliveryCounter
+from loadtest.bench.connecting_socket import ClientFailed
+from loadtest.bench.engine.client_sockets import DeliveryCounter
 from loadtest.peers.bare_uvloop import frame
 
 FRAME = frame(b"hello")

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.bench.__main__ import main
-from loadtest.bench.figures import Sizes, metrics, verdicts
-from loadtest.bench.report import store, table
-from loadtest.bench.rounds import GROUPS, Bench
-from loadtest.bench.servers import ALL, BARE, DISPATCH, ENGINE, NODE, RECOVERY, STOCK, ServerSpec
+from loadtest.bench.engine.bench import main
+from loadtest.bench.engine.measurements import GROUPS, Bench
+from loadtest.bench.engine.plan import TARGETS, Sizes, metrics
+from loadtest.bench.engine.report import picture, table
+from loadtest.bench.engine.servers import ALL, BARE, DISPATCH, ENGINE, NODE, RECOVERY, STOCK, ServerSpec
+from loadtest.bench.figures import verdicts
+from loadtest.bench.report import document, store
 from tests.house.checkout import CHECKOUT
 
 TINY = Sizes(small=8, large=40, entering=5, rounds=1, large_rounds=1, for_s=0.01, budget_s=40)
@@ -34,13 +36,14 @@ def test_every_figure_of_the_engine_is_there_and_is_told(tmp_path: Path) -> None
         assert len(figures.samples[metric.key, "engine"]) == 1, metric
         # CPU times are above zero even where they are small; memory may round to zero
         assert metric.unit == "KiB" or figures.samples[metric.key, "engine"][0] > 0, metric
-    reached = verdicts(figures)
+    reached = verdicts(figures, TARGETS)
     text = table(figures, [ENGINE, BARE], TINY, reached)
     assert all(metric.title in text for metric in metrics(TINY)) and "engine / bare" in text
-    document, picture = store(tmp_path / "new", "engine", figures, [ENGINE, BARE], TINY, reached)
-    kept = json.loads(document.read_text())
+    drawn = picture(figures, [ENGINE, BARE], TINY)
+    text_path, image_path = store(tmp_path / "new", "engine", document(figures, reached, {}), drawn)
+    kept = json.loads(text_path.read_text())
     assert len(kept["figures"]) == len(figures.samples) and len(kept["targets"]) == len(reached)
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert image_path.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("spec", [DISPATCH, STOCK], ids=lambda spec: spec.name)
@@ -86,7 +89,7 @@ def test_a_run_ends_when_its_time_is_over() -> None:
 
 
 def test_the_command_tells_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["turbine"], ["engine", "--only", "everything"], ["engine", "--servers", "abacus"]):
+    for arguments in (["turbine"], ["--only", "everything"], ["--servers", "abacus"]):
         with pytest.raises(SystemExit):
             main(arguments)
     assert "abacus" in capsys.readouterr().err

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import uvloop
 
-from loadtest.bench.client_sockets import ClientFailed, ConnectingSocket, CountingSocket, DeliveryCounter, EchoingSocket
+from loadtest.bench.connecting_socket import ClientFailed, ConnectingSocket
+from loadtest.bench.engine.client_sockets import CountingSocket, DeliveryCounter, EchoingSocket
 from loadtest.bench.frames import event
+from loadtest.bench.orders import Order, percentiles_ms, serve_orders
 from loadtest.server_process import raise_file_limit
 
 NAMESPACES: Final = ("/", "/b", "/c", "/d", "/e", "/f")
 PAYLOAD_BYTES: Final = 200
 PAYLOAD: Final = {"text": "x" * (PAYLOAD_BYTES - len('{"text":""}'))}
 CONNECTING_AT_ONCE: Final = 64
-DEADLINE_S: Final = 30.0
 
 
 class Clients:
@@ -73,7 +72,7 @@ class Clients:
             "deliveries": messages * clients,
             "elapsed_s": time.perf_counter() - began_s,
         }
-        return answer | _percentiles_ms(ages_s)
+        return answer | percentiles_ms(ages_s)
 
     async def echo(self, *, clients: int, for_s: float) -> dict[str, Any]:
         """Clients send an event, and the next as soon as it is answered."""
@@ -126,32 +125,6 @@ class Clients:
         self._transports.append(transport)
 
 
-def _percentiles_ms(ages_s: list[float]) -> dict[str, float]:
-    if not ages_s:
-        return {}
-    ages_s.sort()
-    return {f"p{part}_ms": ages_s[min(len(ages_s) - 1, len(ages_s) * part // 100)] * 1000 for part in (50, 99)}
-
-
-async def execute(clients: Clients, order: Mapping[str, Any]) -> dict[str, Any]:
-    orders: Mapping[str, Callable[..., Awaitable[dict[str, Any]]]] = {
-        "connect": clients.connect,
-        "publish": clients.publish,
-        "echo": clients.echo,
-        "disconnect": clients.disconnect,
-    }
-    arguments = {name: value for name, value in order.items() if name != "do"}
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            return await orders[order["do"]](**arguments)
-    except TimeoutError:
-        return {"failed": f"not done after {DEADLINE_S:.0f} s"}
-    except (ClientFailed, OSError) as error:
-        return {"failed": str(error)}
-    except ExceptionGroup as group:
-        return {"failed": str(group.exceptions[0])}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
@@ -163,9 +136,13 @@ def main() -> None:
     raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         clients = Clients(options.port, auth)
-        # The event loop does not run between two orders: servers send nothing then.
-        for line in sys.stdin:
-            print(json.dumps(runner.run(execute(clients, json.loads(line)))), flush=True)
+        orders: Mapping[str, Order] = {
+            "connect": clients.connect,
+            "publish": clients.publish,
+            "echo": clients.echo,
+            "disconnect": clients.disconnect,
+        }
+        runner.run(serve_orders(orders))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
-"""The measurements: every server has a turn in every round, so that a drift of the machine affects all of them."""
+"""What is measured of socket engines, and how."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
-from loadtest.bench.figures import Figures, Sizes
-from loadtest.bench.probe import Probe
-from loadtest.bench.processes import BenchFailed, ClientsProcess, ServerProcess
-from loadtest.bench.servers import ServerSpec
+from loadtest.bench.engine.plan import Sizes
+from loadtest.bench.engine.probe import Probe
+from loadtest.bench.engine.servers import ServerSpec
+from loadtest.bench.figures import Figures
+from loadtest.bench.processes import BenchFailed, ChildProcess, ServerProcess, python_module
+from loadtest.bench.turns import Tell, Turns
 
 PUBLISHERS: Final = 32
 ASKING: Final = 32
@@ -23,17 +25,18 @@ _WINDOW_S: Final = 0.25
 _QUIET_SHARE: Final = 0.05
 _PROBE_PAUSE_S: Final = 0.005
 
-Tell = Callable[[str], None]
 
+class ClientsProcess(ChildProcess):
+    """The clients of one server."""
 
-class Turn(Protocol):
-    """One server's part in a round; figures of a warm-up round do not count."""
-
-    def __call__(self, participant: Participant, counts: bool) -> None: ...
+    def __init__(self, server: ServerProcess, *, recovering: bool) -> None:
+        token = () if server.token is None else ("--token", server.token)
+        options = ("--port", str(server.port), *token, *(("--recovery",) if recovering else ()))
+        super().__init__(python_module("loadtest.bench.engine.clients", *options))
 
 
 @dataclass(frozen=True, slots=True)
-class Participant:
+class EngineParticipant:
     """A server with its clients."""
 
     spec: ServerSpec
@@ -49,8 +52,8 @@ class Bench:
         self._sizes = sizes
         self._groups = frozenset(groups)
         self._tell = tell
-        self._until_s = time.monotonic() + sizes.budget_s
         self.figures = Figures()
+        self._turns = Turns(self.figures, budget_s=sizes.budget_s, tell=tell)
 
     def run(self) -> Figures:
         if self._groups & {"accepts", "deliveries", "acks", "thousands"}:
@@ -60,32 +63,32 @@ class Bench:
             self._idle_and_closing()
         return self.figures
 
-    def _measure_rates(self, participants: list[Participant]) -> None:
+    def _measure_rates(self, participants: list[EngineParticipant]) -> None:
         sizes, present = self._sizes, 0
         if "accepts" in self._groups:
             self._tell("connections")
             leaving = [participant for participant in participants if not participant.spec.recovering]
-            self._play(leaving, sizes.rounds, "accept_1", self._accept)
+            self._turns.play(leaving, sizes.rounds, "accept_1", self._accept)
         if self._groups & {"deliveries", "acks"}:
             self._tell(f"deliveries and answers, {sizes.small:,} sockets")
             present = sizes.small
             self._fill(participants, present, "deliver_small_1")
-            self._play(participants, sizes.rounds, "deliver_small_1", self._deliver_and_answer)
+            self._turns.play(participants, sizes.rounds, "deliver_small_1", self._deliver_and_answer)
         if "thousands" in self._groups:
             self._tell(f"deliveries, {sizes.large:,} sockets")
             many = [participant for participant in participants if participant.spec.many]
             self._fill(many, sizes.large - present, "deliver_large_1")
-            self._play(many, sizes.large_rounds, "deliver_large_1", self._deliver_to_many)
+            self._turns.play(many, sizes.large_rounds, "deliver_large_1", self._deliver_to_many)
 
     def _idle_and_closing(self) -> None:
         self._tell(f"memory and closing, {self._sizes.large:,} sockets")
         many = [spec for spec in self._specs if spec.many]
         with self._participants(many) as participants:
             for participant in tuple(participants):
-                self._try(participants, participant, "idle", self._weigh_and_close)
+                self._turns.attempt(participants, participant, "idle", self._weigh_and_close)
 
-    def _weigh_and_close(self, participant: Participant) -> None:
-        if time.monotonic() > self._until_s:
+    def _weigh_and_close(self, participant: EngineParticipant) -> None:
+        if self._turns.is_over:
             raise BenchFailed("there was no time left")
         server, clients, name, count = participant.server, participant.clients, participant.spec.name, self._sizes.large
         clients.order("connect", count=WARMING, namespaces=1)
@@ -100,7 +103,7 @@ class Bench:
             self.figures.add("close_cpu", name, cpu_s * 1000)
             self.figures.add("close_block", name, longest_s * 1000)
 
-    def _accept(self, participant: Participant, counts: bool) -> None:
+    def _accept(self, participant: EngineParticipant, counts: bool) -> None:
         count = self._sizes.entering
         for namespaces in sorted({1, participant.spec.namespaces}):
             began_s = participant.server.cpu_s()
@@ -111,7 +114,7 @@ class Bench:
             participant.clients.order("disconnect")
             participant.server.settle()
 
-    def _publish(self, participant: Participant, size: str, publishers: int, counts: bool) -> None:
+    def _publish(self, participant: EngineParticipant, size: str, publishers: int, counts: bool) -> None:
         began_s = participant.server.cpu_s()
         told = participant.clients.order("publish", publishers=publishers, for_s=self._sizes.for_s)
         used_s = participant.server.cpu_s() - began_s
@@ -122,14 +125,14 @@ class Bench:
                 if (age_ms := told.get(f"{percentile}_ms")) is not None:
                     self.figures.add(f"{percentile}_{size}", name, age_ms)
 
-    def _echo(self, participant: Participant, counts: bool) -> None:
+    def _echo(self, participant: EngineParticipant, counts: bool) -> None:
         began_s = participant.server.cpu_s()
         told = participant.clients.order("echo", clients=ASKING, for_s=self._sizes.for_s)
         used_s = participant.server.cpu_s() - began_s
         if counts:
             self.figures.add("ack", participant.spec.name, used_s / told["events"] * 1e6)
 
-    def _deliver_and_answer(self, participant: Participant, counts: bool) -> None:
+    def _deliver_and_answer(self, participant: EngineParticipant, counts: bool) -> None:
         if "deliveries" in self._groups:
             self._publish(participant, "small", 1, counts)
             if participant.spec.loaded:
@@ -137,77 +140,44 @@ class Bench:
         if "acks" in self._groups:
             self._echo(participant, counts)
 
-    def _deliver_to_many(self, participant: Participant, counts: bool) -> None:
+    def _deliver_to_many(self, participant: EngineParticipant, counts: bool) -> None:
         self._publish(participant, "large", 1, counts)
         if participant.spec.loaded_many:
             self._publish(participant, "large", PUBLISHERS, counts)
 
-    def _play(self, participants: list[Participant], rounds: int, metric: str, turn: Turn) -> None:
-        """Runs all turns, each round starting with another server. The first round warms up and does not count.
-
-        A server whose turn fails is removed from `participants`.
-        """
-        for number in range(rounds + 1):
-            start = number % len(participants) if participants else 0
-            for participant in participants[start:] + participants[:start]:
-                if time.monotonic() > self._until_s:
-                    self._tell("no time left: fewer rounds were measured")
-                    return
-                self._try(participants, participant, metric, partial(turn, counts=number > 0))
-
-    def _fill(self, participants: list[Participant], clients: int, metric: str) -> None:
+    def _fill(self, participants: list[EngineParticipant], clients: int, metric: str) -> None:
         for participant in tuple(participants):
-            self._try(participants, participant, metric, partial(_connect, clients=clients))
-
-    def _try(
-        self,
-        participants: list[Participant],
-        participant: Participant,
-        metric: str,
-        action: Callable[[Participant], None],
-    ) -> None:
-        try:
-            action(participant)
-        except BenchFailed as error:
-            self._fail(metric, participant.spec, error)
-            participants.remove(participant)
+            self._turns.attempt(participants, participant, metric, partial(_connect, clients=clients))
 
     @contextmanager
-    def _participants(self, specs: Sequence[ServerSpec]) -> Iterator[list[Participant]]:
+    def _participants(self, specs: Sequence[ServerSpec]) -> Iterator[list[EngineParticipant]]:
         """Runs all servers and their clients during the block: between turns they cost nothing."""
         with ExitStack() as stack:
             servers: list[tuple[ServerSpec, ServerProcess]] = []
-            participants: list[Participant] = []
+            participants: list[EngineParticipant] = []
             for spec in specs:
-                with self._isolating_failures(spec):
-                    servers.append((spec, stack.enter_context(ServerProcess(spec))))
+                with self._turns.isolating_failures("start", spec):
+                    servers.append((spec, stack.enter_context(ServerProcess(spec.command))))
             for spec, server in servers:
-                with self._isolating_failures(spec):
+                with self._turns.isolating_failures("start", spec):
                     server.ready()
-                    participants.append(Participant(spec, server, stack.enter_context(ClientsProcess(server))))
+                    participants.append(
+                        EngineParticipant(
+                            spec, server, stack.enter_context(ClientsProcess(server, recovering=spec.recovering))
+                        )
+                    )
             yield participants
             for participant in participants:
                 participant.clients.terminate()
                 participant.server.terminate()
 
-    @contextmanager
-    def _isolating_failures(self, spec: ServerSpec) -> Iterator[None]:
-        try:
-            yield
-        except BenchFailed as error:
-            self._fail("start", spec, error)
 
-    def _fail(self, metric: str, spec: ServerSpec, error: BenchFailed) -> None:
-        self._tell(f"{spec.title} failed: {error}")
-        self.figures.fail(metric, spec.name, str(error))
-
-
-def _connect(participant: Participant, clients: int) -> None:
+def _connect(participant: EngineParticipant, clients: int) -> None:
     participant.clients.order("connect", count=clients, namespaces=1)
     participant.server.settle()
 
 
-def _close_at_once(participant: Participant, empty_files: int) -> tuple[float, float]:
+def _close_at_once(participant: EngineParticipant, empty_files: int) -> tuple[float, float]:
     """Seconds of CPU until the server is quiet, and the longest CPU time before another client got its answer.
 
     CPU and not wall time: a server that has to wait for a core does not block its loop.

@@ -1,0 +1,66 @@
+"""A client that sends a command as soon as the one before is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from loadtest.bench.frames import masked, split
+
+_ACK: Final = b"43"
+_PING: Final = b"2"
+_PONG: Final = masked("3")
+_OK: Final = b'[{"ok":true'
+_OK_WITHIN: Final = 40
+"""How far into an answer its beginning may stand: before it are the namespace and the ack id."""
+
+
+class AskingSocket(asyncio.Protocol):
+    """A connected client; it ignores pushes. `durations_s` are those of the commands since `ask`."""
+
+    def __init__(self, transport: asyncio.Transport, *, on_end: Callable[[str | None], None]) -> None:
+        """`on_end` gets None after the last answer, or why there is none."""
+        self._transport = transport
+        self._on_end = on_end
+        self._unread = b""
+        self._frames: Sequence[bytes] = ()
+        self._next: dict[str, int] = {}
+        self._command = ""
+        self._sent_s = 0.0
+        self._until_s = 0.0
+        self.durations_s: list[float] = []
+
+    def ask(self, command: str, frames: Sequence[bytes], *, until_s: float) -> None:
+        """Sends `frames` in turn until a point in time; they go on where the last call for this command ended."""
+        self._command, self._frames, self._until_s = command, frames, until_s
+        self.durations_s = []
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_end(f"a client was closed: {error}")
+
+    def data_received(self, data: bytes) -> None:
+        payloads, self._unread = split(self._unread + data if self._unread else data)
+        for payload in payloads:
+            if payload.startswith(_ACK):
+                self._answered(payload)
+            elif payload == _PING:
+                self._transport.write(_PONG)
+
+    def _send(self) -> None:
+        number = self._next.get(self._command, 0)
+        self._next[self._command] = (number + 1) % len(self._frames)
+        self._sent_s = time.perf_counter()
+        self._transport.write(self._frames[number])
+
+    def _answered(self, answer: bytes) -> None:
+        now_s = time.perf_counter()
+        self.durations_s.append(now_s - self._sent_s)
+        if _OK not in answer[:_OK_WITHIN]:
+            self._on_end(f"answered {answer[:200]!r}")
+        elif now_s < self._until_s:
+            self._send()
+        else:
+            self._on_end(None)

@@ -1,0 +1,153 @@
+"""Which statements each command of the product executes, in order; a test compares them to what the product sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+LARGEST_ID: Final = 2**63 - 1
+PAGE: Final = 20
+BROADCASTER_FROM: Final = 10_000
+"""`FEED_FANOUT_MAX_FOLLOWERS` of the product."""
+FEED_LIST_MAX: Final = 800
+"""The setting of this name of the product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value that differs from call to call, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """An array with this value alone. The product joins calls of one moment into such arrays; nothing else does."""
+
+    value: Given
+
+
+Constant = int | str | list[str] | None
+Source = Given | OneOf | Constant
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A statement with the sources of its parameters. The first column of its row becomes the value named `keep`."""
+
+    statement: str
+    arguments: Mapping[str, Source]
+    keep: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The statements of one command; in a transaction, or each by itself."""
+
+    steps: tuple[Step, ...]
+    in_transaction: bool = False
+
+
+ME: Final = Given("me")
+POST: Final = Given("post_id")
+USER: Final = Given("user_id")
+CONVERSATION: Final = Given("conversation_id")
+TEXT: Final = Given("text")
+FEED_IDS: Final = Given("feed_ids")
+FEED_FLOOR: Final = Given("feed_floor")
+
+_READ_POST: Final = Step("posts.read_post", {"viewer_ids": OneOf(ME), "post_ids": OneOf(POST)})
+
+
+def _fact(name: str, *ids: str) -> Step:
+    """A Fact about fixed ids: nobody reads it."""
+    body = "{" + ", ".join(f'"{field}": "1"' for field in ids) + "}"
+    return Step("facts.insert_facts", {"facts": [name], "payloads": [body]})
+
+
+PLANS: Final[Mapping[str, Plan]] = {
+    "user:me": Plan((Step("people.read_own_profile", {"user_ids": OneOf(ME)}),)),
+    "feed:page": Plan(
+        (
+            Step(
+                "feed.home_page",
+                {
+                    "viewer_id": ME,
+                    "ids": FEED_IDS,
+                    "floor": FEED_FLOOR,
+                    "before": LARGEST_ID,
+                    "skip": 0,
+                    "page_size": PAGE + 1,
+                },
+            ),
+        )
+    ),
+    "post:like": Plan((_READ_POST, Step("posts.like_post", {"post_id": POST, "user_id": ME}))),
+    "post:unlike": Plan((Step("posts.unlike_post", {"post_id": POST, "user_id": ME}), _READ_POST)),
+    "comment:create": Plan(
+        (
+            _READ_POST,
+            Step(
+                "comments.insert_comment",
+                {"post_id": POST, "parent_id": None, "author_id": ME, "text": TEXT, "client_id": None},
+                keep="comment_id",
+            ),
+            Step("comments.read_comment", {"viewer_id": ME, "comment_id": Given("comment_id")}),
+        ),
+        in_transaction=True,
+    ),
+    "post:create": Plan(
+        (
+            Step(
+                "posts.insert_post",
+                {
+                    "author_id": ME,
+                    "kind": "text",
+                    "text": TEXT,
+                    "link": None,
+                    "visibility": "public",
+                    "client_id": None,
+                },
+            ),
+            _fact("post.created", "post_id", "author_id"),
+        ),
+        in_transaction=True,
+    ),
+    "message:send": Plan(
+        (
+            Step("chat.lock_direct", {"viewer_id": ME, "conversation_id": CONVERSATION}),
+            Step(
+                "chat.insert_message",
+                {
+                    "conversation_id": CONVERSATION,
+                    "sender_id": ME,
+                    "text": TEXT,
+                    "reply_to_seq": None,
+                    "client_id": None,
+                },
+            ),
+        ),
+        in_transaction=True,
+    ),
+    "user:follow": Plan(
+        (
+            Step("graph.follow", {"follower_id": ME, "followed_id": USER, "broadcaster_from": BROADCASTER_FROM}),
+            Step("people.read_person", {"viewer_id": ME, "user_id": USER}),
+            _fact("follow.created", "follower_id", "followed_id"),
+        ),
+        in_transaction=True,
+    ),
+    "user:unfollow": Plan(
+        (
+            Step("graph.unfollow", {"follower_id": ME, "followed_id": USER}),
+            _fact("follow.ended", "follower_id", "followed_id"),
+        ),
+        in_transaction=True,
+    ),
+}
+
+
+def feed_list(ids: list[int]) -> dict[str, int | list[int]]:
+    """The values of a feed's list, from the newest ids in it: a list that is not full has every post."""
+    return {FEED_IDS.name: ids, FEED_FLOOR.name: ids[-1] if len(ids) == FEED_LIST_MAX else 0}

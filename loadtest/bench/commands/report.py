@@ -1,0 +1,31 @@
+"""The figures of commands as a table and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from loadtest.bench.commands.participants import Spec
+from loadtest.bench.commands.plan import CommandsSizes, metrics, parts
+from loadtest.bench.figures import Figures, Verdict
+from loadtest.bench.report import draw_bars, header, outcome, rows
+
+
+def table(figures: Figures, specs: Sequence[Spec], sizes: CommandsSizes, verdicts: Sequence[Verdict]) -> str:
+    """Medians of all rounds, a part for each kind of figure; then every target with the value reached."""
+    lines: list[str] = []
+    for title, part in parts(sizes).items():
+        if measured := rows(figures, specs, part, units=False):
+            lines += [header(specs, title), *measured, ""]
+    return "\n".join([*lines[:-1], *outcome(figures, metrics(sizes), verdicts)])
+
+
+def picture(figures: Figures, specs: Sequence[Spec], sizes: CommandsSizes) -> Figure:
+    """A panel for each kind of figure."""
+    shown = parts(sizes)
+    drawn = Figure(figsize=(5 * len(shown), 12), layout="constrained")
+    for axes, (title, part) in zip(drawn.subplots(1, len(shown)).flat, shown.items(), strict=True):
+        draw_bars(axes, title, figures, specs, part)
+    drawn.axes[0].legend(fontsize=8)
+    return drawn

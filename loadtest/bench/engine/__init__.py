@@ -1,0 +1,1 @@
+"""`./run bench engine`: the product's socket engine beside other servers."""

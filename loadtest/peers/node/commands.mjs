@@ -1,0 +1,284 @@
+// The product's commands as plain code on socket.io and node-postgres, without tokens, limits and checks of input:
+// `node commands.mjs --port N --database URL --pool N --statements FILE [--trace]`. `--trace` prints every statement.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { parseArgs } from "node:util";
+import pg from "pg";
+import { Server } from "socket.io";
+
+const { values: options } = parseArgs({
+  options: {
+    port: { type: "string" },
+    database: { type: "string" },
+    pool: { type: "string" },
+    statements: { type: "string" },
+    trace: { type: "boolean", default: false },
+  },
+});
+const LARGEST_ID = "9223372036854775807";
+const BROADCASTER_FROM = 10_000;
+const FEED_LIST_MAX = 800;
+
+const pool = new pg.Pool({
+  connectionString: options.database,
+  max: Number(options.pool),
+  min: Number(options.pool),
+  idleTimeoutMillis: 0,
+});
+const exported = JSON.parse(readFileSync(options.statements, "utf8"));
+
+// A statement of the product, prepared once per connection. It must take these parameters; it gets them in this order.
+function statement(name, ...parameters) {
+  const found = exported[name];
+  if (found === undefined) throw new Error(`the product has no statement ${name}`);
+  if (found.parameters.toSorted().join() !== parameters.toSorted().join())
+    throw new Error(`${name} takes ${found.parameters.join(", ")}, not ${parameters.join(", ")}`);
+  const places = found.parameters.map((parameter) => parameters.indexOf(parameter));
+  let at;
+  return async (client, ...given) => {
+    if (options.trace) console.log(JSON.stringify(name));
+    const values = places.map((place) => given[place]);
+    // Rows as arrays, since several columns of one row are called `id`.
+    const { rows, fields } = await client.query({ name, text: found.text, values, rowMode: "array" });
+    at ??= placesOf(fields);
+    return { rows, at };
+  };
+}
+
+// The place of each column by its name; a second `id` is called `id_2`.
+function placesOf(fields) {
+  const at = {};
+  for (const [place, { name }] of fields.entries()) at[name in at ? `${name}_2` : name] = place;
+  return at;
+}
+
+async function control(client, word) {
+  if (options.trace) console.log(JSON.stringify(word));
+  await client.query(word);
+}
+
+const readOwnProfile = statement("people.read_own_profile", "user_ids");
+const readPerson = statement("people.read_person", "viewer_id", "user_id");
+const homeIds = statement("feed.home_ids", "viewer_id", "id_limit");
+const homePage = statement("feed.home_page", "viewer_id", "before", "ids", "page_size", "skip", "floor");
+const readPost = statement("posts.read_post", "viewer_ids", "post_ids");
+const insertPost = statement("posts.insert_post", "author_id", "kind", "text", "link", "visibility", "client_id");
+const likePost = statement("posts.like_post", "user_id", "post_id");
+const unlikePost = statement("posts.unlike_post", "post_id", "user_id");
+const insertComment = statement(
+  "comments.insert_comment", "post_id", "parent_id", "author_id", "text", "client_id",
+);
+const readComment = statement("comments.read_comment", "viewer_id", "comment_id");
+const insertFacts = statement("facts.insert_facts", "facts", "payloads");
+const lockDirect = statement("chat.lock_direct", "viewer_id", "conversation_id");
+const insertMessage = statement(
+  "chat.insert_message", "conversation_id", "sender_id", "client_id", "text", "reply_to_seq",
+);
+const followUser = statement("graph.follow", "follower_id", "followed_id", "broadcaster_from");
+const unfollowUser = statement("graph.unfollow", "follower_id", "followed_id");
+
+async function withClient(work) {
+  const client = await pool.connect();
+  try {
+    return await work(client);
+  } finally {
+    client.release();
+  }
+}
+
+function inTransaction(work) {
+  return withClient(async (client) => {
+    await control(client, "BEGIN");
+    try {
+      const result = await work(client);
+      await control(client, "COMMIT");
+      return result;
+    } catch (error) {
+      await control(client, "ROLLBACK");
+      throw error;
+    }
+  });
+}
+
+class Refused extends Error {}
+
+// The only row of a result, by the names of its columns.
+function only({ rows, at }) {
+  if (rows.length === 0) throw new Refused("not_found");
+  return [rows[0], at];
+}
+
+function card(row, at) {
+  return { id: row[at.id_2], username: row[at.username], display_name: row[at.display_name] };
+}
+
+function post(row, at) {
+  return {
+    id: row[at.id],
+    version: row[at.version],
+    author: card(row, at),
+    kind: row[at.kind],
+    text: row[at.text],
+    media: [],
+    link: row[at.link] ?? undefined,
+    visibility: row[at.visibility],
+    tags: [],
+    mentions: [],
+    like_count: row[at.like_count],
+    comment_count: row[at.comment_count],
+    share_count: row[at.share_count],
+    created_at_ms: row[at.created_at].getTime(),
+    edited_at_ms: row[at.edited_at]?.getTime(),
+    viewer: { liked: row[at.viewer_liked] },
+  };
+}
+
+const LIMITS = {
+  display_name_chars: 50, bio_chars: 300, post_chars: 5_000, link_chars: 2_048, comment_chars: 2_000,
+  message_chars: 4_000, page_items: 100, page_items_default: 20, payload_bytes: 65_536,
+};
+const feedLists = new Map();
+
+// The list of a feed, which the product keeps in Redis; here it is read once and kept in memory.
+async function feedList(me) {
+  let list = feedLists.get(me);
+  if (list === undefined) {
+    const ids = (await homeIds(pool, me, FEED_LIST_MAX)).rows.map(([id]) => id);
+    list = { ids, floor: ids.length === FEED_LIST_MAX ? ids.at(-1) : "0" };
+    feedLists.set(me, list);
+  }
+  return list;
+}
+
+const fact = (client, name, data) => insertFacts(client, [name], [JSON.stringify(data)]);
+
+const commands = {
+  "/users": {
+    async "user:me"(me) {
+      const [row, at] = only(await readOwnProfile(pool, [me]));
+      return {
+        user: {
+          id: row[at.id],
+          username: row[at.username],
+          display_name: row[at.display_name],
+          bio: row[at.bio],
+          follower_count: row[at.follower_count],
+          following_count: row[at.following_count],
+          post_count: row[at.post_count],
+          is_private: row[at.is_private],
+        },
+        email: row[at.email] ?? undefined,
+        phone: row[at.phone] ?? undefined,
+        profile: row[at.profile],
+        settings: row[at.settings],
+        server_time_ms: Date.now(),
+        limits: LIMITS,
+        version: "0.1.0",
+      };
+    },
+    "user:follow": (me, { user_id }) =>
+      inTransaction(async (client) => {
+        const [row, at] = only(await followUser(client, me, user_id, BROADCASTER_FROM));
+        only(await readPerson(client, me, user_id));
+        if (row[at.changed]) await fact(client, "follow.created", { follower_id: me, followed_id: user_id });
+        return { following: true, requested: false };
+      }),
+    "user:unfollow": (me, { user_id }) =>
+      inTransaction(async (client) => {
+        const { rows, at } = await unfollowUser(client, me, user_id);
+        if (rows[0]?.[at.changed]) await fact(client, "follow.ended", { follower_id: me, followed_id: user_id });
+        return { following: false, requested: false };
+      }),
+  },
+  "/posts": {
+    "post:like": (me, { post_id }) =>
+      withClient(async (client) => {
+        only(await readPost(client, [me], [post_id]));
+        const [row, at] = only(await likePost(client, me, post_id));
+        return { post_id, liked: true, like_count: row[at.like_count] };
+      }),
+    "post:unlike": (me, { post_id }) =>
+      withClient(async (client) => {
+        await unlikePost(client, post_id, me);
+        const { rows, at } = await readPost(client, [me], [post_id]);
+        return { post_id, liked: false, like_count: rows[0]?.[at.like_count] };
+      }),
+    "post:create": (me, { text }) =>
+      inTransaction(async (client) => {
+        const [row, at] = only(await insertPost(client, me, "text", text, null, "public", null));
+        await fact(client, "post.created", { post_id: row[at.id], author_id: me });
+        return { post: post(row, at) };
+      }),
+    "comment:create": (me, { post_id, text }) =>
+      inTransaction(async (client) => {
+        only(await readPost(client, [me], [post_id]));
+        const [made] = only(await insertComment(client, post_id, null, me, text, null));
+        const [row, at] = only(await readComment(client, me, made[0]));
+        return {
+          comment: {
+            id: row[at.id],
+            post_id: row[at.post_id],
+            parent_id: row[at.parent_id] ?? undefined,
+            author: card(row, at),
+            text: row[at.text],
+            like_count: row[at.like_count],
+            reply_count: row[at.reply_count],
+            created_at_ms: row[at.created_at].getTime(),
+          },
+        };
+      }),
+  },
+  "/feed": {
+    async "feed:page"(me, { limit }) {
+      const { ids, floor } = await feedList(me);
+      const { rows, at } = await homePage(pool, me, LARGEST_ID, ids, limit + 1, 0, floor);
+      const shown = rows.slice(0, limit);
+      return {
+        items: shown.map((row) => post(row, at)),
+        next_cursor: rows.length > limit ? shown.at(-1)[at.id] : undefined,
+      };
+    },
+  },
+  "/chat": {
+    "message:send": (me, { conversation_id, text }) =>
+      inTransaction(async (client) => {
+        only(await lockDirect(client, me, conversation_id));
+        const [row, at] = only(await insertMessage(client, conversation_id, me, null, text, null));
+        return {
+          message: {
+            id: row[at.id],
+            conversation_id: row[at.conversation_id],
+            seq: Number(row[at.seq]),
+            sender: {
+              id: row[at.sender_id],
+              username: row[at.sender_username],
+              display_name: row[at.sender_display_name],
+            },
+            text: row[at.text],
+            media: [],
+            created_at_ms: row[at.created_at].getTime(),
+          },
+        };
+      }),
+  },
+};
+
+const http = createServer();
+const io = new Server(http, { serveClient: false });
+for (const [namespace, handlers] of Object.entries(commands)) {
+  io.of(namespace).on("connection", (socket) => {
+    const me = socket.handshake.auth.user_id;
+    for (const [name, handle] of Object.entries(handlers)) {
+      socket.on(name, async (payload, ack) => {
+        try {
+          ack({ ok: true, data: await handle(me, payload) });
+        } catch (error) {
+          ack({ ok: false, error: { code: error instanceof Refused ? error.message : "internal" } });
+          if (!(error instanceof Refused)) console.error(error);
+        }
+      });
+    }
+  });
+}
+process.on("SIGTERM", () => process.exit(0));
+http.listen({ port: Number(options.port), host: "127.0.0.1", backlog: 1024 }, () => console.log('{"ready": true}'));
