@@ -189,8 +189,7 @@ class Play:
         kind = self._random.choice(_CHANGES["blocks" if blocks else "follows" if follows else "nothing"])
         answer, sent_at_s, acked_at_s = await self._call(member, USERS, f"user:{kind}", {"user_id": other.id})
         code = "conflict" if blocks and kind == "follow" and not is_blocked else "not_found"
-        takes_back = kind in ("unfollow", "unblock")
-        allowed = {takes_back or (not is_blocked and not (kind == "follow" and blocks))}
+        allowed = {kind != "follow" or (not is_blocked and not blocks)}
         if self._record.judge(f"user:{kind} of {other.id} by {member.id}", answer, allowed, code):
             relations.change(kind, member.id, other.id, sent_at_s=sent_at_s, acked_at_s=acked_at_s)
 
