@@ -23,7 +23,9 @@ from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import NOTHING, Model, Nothing, Payload
 from realtime.engine.recovery.stalled_clients import StalledClients
 from realtime.feeds.packed_lists import PackedLists
+from realtime.limits.deferred_limiter import DeferredLimiter
 from realtime.limits.memory_limiter import MemoryLimiter
+from realtime.limits.redis_limiter import RedisLimiter
 from realtime.presence.tracker import PresenceTracker
 from realtime.presence.watches import PresenceWatches
 from realtime.pubsub.room_names import person_room
@@ -129,10 +131,15 @@ async def serve(port: int) -> None:
             limiter=limiter,
             metrics=metrics,
         )
+        counters = RedisLimiter(storage.redis)  # away: the node counts alone
+        stack.push_async_callback(counters.stop)
+        deferred_limiter = DeferredLimiter(counters, on_alone=_ignore)
+        stack.push_async_callback(deferred_limiter.stop)
         dispatcher = Dispatcher(
             commands=CommandTable(registry, metrics.commands, rate_limit_factor=NO_LIMIT),
             unit_runner=UnitRunner(storage.units, services),
             limiter=limiter,
+            deferred_limiter=deferred_limiter,
             authenticator=accounts.authenticator,
             fanout=local.fanout,
             wake_relay=_no_facts,
@@ -156,6 +163,10 @@ async def serve(port: int) -> None:
 
 
 def _no_facts() -> None:
+    return None
+
+
+def _ignore(_calls: int) -> None:
     return None
 
 

@@ -27,6 +27,7 @@ class RedisLimiter:
         self._connection = PipelinedConnection(redis)
         self._decide = LuaScript("gcra")
         self._give_back = LuaScript("gcra_give_back")
+        self._take = LuaScript("gcra_take")
         self._prefix = prefix
 
     async def stop(self) -> None:
@@ -41,6 +42,11 @@ class RedisLimiter:
     async def give_back(self, checks: Sequence[Check]) -> None:
         taken_us = [rate.interval_us * cost for _, rate, cost in checks]
         await self._give_back.run(self._connection, self._keys(checks), *taken_us)
+
+    async def take(self, taken: Sequence[Check]) -> Sequence[int]:
+        """Takes the cost from each key, below zero too; returns in how many microseconds each is full again."""
+        numbers = [number for _, rate, cost in taken for number in (rate.interval_us, cost)]
+        return cast(list[int], await self._take.run(self._connection, self._keys(taken), *numbers))
 
     async def _decision(self, checks: Sequence[Check], mode: str) -> Decision:
         numbers = [number for _, rate, cost in checks for number in (rate.interval_us, rate.tolerance_us, cost)]

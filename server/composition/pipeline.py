@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from realtime.feeds.packed_lists import PackedLists
+from realtime.limits.deferred_limiter import DeferredLimiter
 from realtime.limits.fallback_limiter import FallbackLimiter
 from realtime.limits.limiter import Limiter
 from realtime.limits.memory_limiter import MemoryLimiter
@@ -43,6 +44,10 @@ def build_pipeline(
     limiter = FallbackLimiter(
         shared_limiter, MemoryLimiter(), on_fallback=partial(metrics.count, "limits_counted_by_this_node_alone")
     )
+    deferred_limiter = DeferredLimiter(
+        shared_limiter, on_alone=partial(metrics.count, "limits_counted_by_this_node_alone")
+    )
+    stack.push_async_callback(deferred_limiter.stop)
     feeds = PackedLists(
         storage.redis,
         prefix="feed",
@@ -65,6 +70,7 @@ def build_pipeline(
         commands=CommandTable(node.registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
         unit_runner=UnitRunner(storage.units, services),
         limiter=limiter,
+        deferred_limiter=deferred_limiter,
         authenticator=accounts.authenticator,
         fanout=messaging.fanout,
         wake_relay=wake_relay,

@@ -30,7 +30,8 @@ from realtime.contract.errors import (
 from realtime.contract.identity import Identity
 from realtime.contract.unparseable import Unparseable
 from realtime.contract.wire import answer_error, answer_ok, encode_model
-from realtime.limits.limiter import Check, Limiter
+from realtime.limits.deferred_limiter import DeferredLimiter
+from realtime.limits.limiter import Decision, Limiter
 from realtime.limits.networks import network_of
 from realtime.pubsub.fanout import Fanout
 from server.accounts.authenticator import Authenticator, Credentials
@@ -73,6 +74,7 @@ class Dispatcher:
         commands: CommandTable,
         unit_runner: UnitRunner,
         limiter: Limiter,
+        deferred_limiter: DeferredLimiter,
         authenticator: Authenticator,
         fanout: Fanout,
         wake_relay: Callable[[], None],
@@ -80,6 +82,7 @@ class Dispatcher:
         self._commands = commands
         self._unit_runner = unit_runner
         self._limiter = limiter
+        self._deferred_limiter = deferred_limiter
         self._authenticator = authenticator
         self._fanout = fanout
         self._wake_relay = wake_relay
@@ -122,7 +125,7 @@ class Dispatcher:
             identity = self._authenticator.identify(request.credentials)
         except CommandError as error:
             auth_error = error
-        decision = await self._limiter.hit((_limit_of(command, request.address, identity),))
+        decision = await self._count(command, request.address, identity)
         if not decision.allowed:
             raise CommandError(RATE_LIMITED, retry_after_ms=decision.retry_after_ms)
         if not isinstance(command, KnownCommand):
@@ -141,6 +144,13 @@ class Dispatcher:
             raise outcome.error
         return encode_model(outcome.data)
 
+    async def _count(self, command: CommandEntry, address: str, identity: Identity | None) -> Decision:
+        """Counts a call against the command's limit. Those open to strangers (logins, codes) are counted exactly."""
+        if command.by_address:
+            return await self._limiter.hit(((f"{command.name}:a{network_of(address)}", command.rate, 1),))
+        subject = f"a{network_of(address)}" if identity is None else f"u{identity.user_id}"
+        return await self._deferred_limiter.admit(f"{command.name}:{subject}", command.rate)
+
     async def _publish(self, outcome: Outcome[Any] | Refusal | Reaction) -> None:
         pushes: Sequence[Emission] = outcome.pushes
         signals: Sequence[Signal] = outcome.signals
@@ -152,11 +162,6 @@ class Dispatcher:
             except Exception:
                 # The caller still gets `ok`: the change is committed, and a push is only a hint.
                 log.exception("pushes_failed", pushes=[emission.push.name for emission in pushes])
-
-
-def _limit_of(command: CommandEntry, address: str, identity: Identity | None) -> Check:
-    subject = f"a{network_of(address)}" if identity is None or command.by_address else f"u{identity.user_id}"
-    return f"{command.name}:{subject}", command.rate, 1
 
 
 def _validated(command: KnownCommand, payload: object | Unparseable) -> Any:
