@@ -12,6 +12,7 @@ import structlog
 
 from realtime.contract.packed_ids import ID_BYTES, pack_ids, unpack_ids
 from realtime.process.background_tasks import end_task
+from realtime.process.outage_log import OutageLog
 from realtime.pubsub.backplane import MAX_BODY_BYTES, Backplane
 from realtime.pubsub.topic_registry import TopicRegistry
 from realtime.redis.client import StoreUnavailable
@@ -134,12 +135,14 @@ class PresenceTracker:
         return ended
 
     async def _run(self) -> None:
+        defects = OutageLog(log, "presence_not_published", known=())
         while True:
             await asyncio.sleep(PUBLISH_EVERY_S)
             try:
                 await self.publish_changes()
-            except Exception:
-                log.exception("presence_not_told")
+                defects.succeeded()
+            except Exception as error:
+                defects.failed(error)
 
 
 def pack_changed(user_ids: Sequence[int]) -> bytes:

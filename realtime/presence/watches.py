@@ -14,6 +14,7 @@ from realtime.engine.session.session import Session
 from realtime.presence.tracker import CHANNEL, PUBLISH_EVERY_S, unpack_changed
 from realtime.presence.watch_table import WatchSnapshot, WatchTable
 from realtime.process.background_tasks import end_task
+from realtime.process.outage_log import OutageLog
 from realtime.pubsub.backplane import Backplane
 from realtime.redis.client import StoreUnavailable
 
@@ -214,9 +215,11 @@ class PresenceWatches:
         return PresenceChange(user_id, is_online, [Watcher(*watcher) for watcher in user.watchers.items()])
 
     async def _run(self) -> None:
+        defects = OutageLog(log, "presence_not_checked", known=())
         while True:
             await asyncio.sleep(PUBLISH_EVERY_S)
             try:
                 await self.check()
-            except Exception:
-                log.exception("presence_not_checked")
+                defects.succeeded()
+            except Exception as error:
+                defects.failed(error)

@@ -29,13 +29,13 @@ class OutageLog:
         self._since_s: float | None = None
         self._has_defect = False
 
-    def failed(self, error: Exception) -> None:
-        """Logs a failed try, if it is the first one since the last success, or its first defect."""
+    def failed(self, error: Exception, **more: object) -> None:
+        """Logs a failed try, if it is the first one since the last success, or its first defect; `more` are fields."""
         is_defect = not isinstance(error, self._known)
         if is_defect and not self._has_defect:
-            self._log.error(self._event, error=str(error), exc_info=error, **self._fields)
+            self._log.error(self._event, error=str(error), exc_info=error, **self._fields, **more)
         elif self._since_s is None:
-            self._log.warning(self._event, error=str(error), **self._fields)
+            self._log.warning(self._event, error=str(error), **self._fields, **more)
         self._has_defect = self._has_defect or is_defect
         if self._since_s is None:
             self._since_s = time.monotonic()

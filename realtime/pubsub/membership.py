@@ -134,9 +134,11 @@ class Membership:
             self._outage.failed(error)
 
     async def _run_jobs(self) -> None:
+        defects = OutageLog(log, "membership_job_failed", known=())
         while True:
             job = await self._jobs.get()
             try:
                 await job()
-            except Exception:
-                log.exception("membership_job_failed")
+                defects.succeeded()
+            except Exception as error:
+                defects.failed(error)

@@ -9,6 +9,7 @@ import structlog
 
 from realtime.contract.emissions import Emission, ToRoom, emission
 from realtime.process.background_tasks import end_task
+from realtime.process.outage_log import OutageLog
 
 ANNOUNCE_EVERY_S = 5.0
 MAX_ROOMS = 100_000
@@ -55,12 +56,14 @@ class PositionAnnouncer:
             self._due[key] = (number, emission(announcement.push, data, published.to))
 
     async def _run(self) -> None:
+        defects = OutageLog(log, "positions_not_told", known=())
         while True:
             await asyncio.sleep(self._every_s)
             try:
                 await self._announce()
-            except Exception:
-                log.exception("positions_not_told")
+                defects.succeeded()
+            except Exception as error:
+                defects.failed(error)
 
     async def _announce(self) -> None:
         due, self._due = self._due, {}

@@ -12,6 +12,7 @@ import structlog
 from redis.asyncio import Redis
 
 from realtime.process.background_tasks import end_task
+from realtime.process.outage_log import OutageLog
 from realtime.redis.client import StoreUnavailable
 from realtime.redis.lua_script import LuaScript
 from realtime.redis.pipelined_connection import Argument, PipelinedConnection
@@ -171,15 +172,17 @@ class TopicRegistry:
 
     async def _check(self) -> None:
         """Keeps the entries from expiring, and writes them again where Redis has lost them."""
+        defects = OutageLog(log, "topic_not_renewed", known=())
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             for topic in list(self._topics.values()):
                 try:
                     await self._renew(topic)
+                    defects.succeeded()
                 except StoreUnavailable:
                     topic.mark_lost()
-                except Exception:
-                    log.exception("topic_not_renewed", topic=topic.name)
+                except Exception as error:
+                    defects.failed(error, topic=topic.name)
 
     async def _renew(self, topic: _Topic) -> None:
         registrations = topic.registrations

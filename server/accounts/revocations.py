@@ -81,16 +81,14 @@ class Revocations:
         self._complete_until = now
 
     async def _poll(self) -> None:
-        outage = OutageLog(log, "revocations_unreadable")
+        outage = OutageLog(log, "revocations_unreadable", known=(Unavailable, Retry))
         while True:
             await asyncio.sleep(self._poll_s)
             try:
                 await self._read()
                 outage.succeeded()
-            except (Unavailable, Retry) as error:
+            except Exception as error:
                 outage.failed(error)
-            except Exception:
-                log.exception("revocations_failed")
             self._forget_old()
 
     def _forget_old(self) -> None:

@@ -38,7 +38,7 @@ class TokenSweeper:
         self._task = None
 
     async def _run(self) -> None:
-        outage = OutageLog(log, "token_sweep_waits")
+        outage = OutageLog(log, "token_sweep_waits", known=(Unavailable, Retry))
         while True:
             try:
                 while await self._sweep_tokens() == BATCH:
@@ -46,10 +46,8 @@ class TokenSweeper:
                 while await self._sweep_networks() == BATCH:
                     pass
                 outage.succeeded()
-            except (Unavailable, Retry) as error:
+            except Exception as error:
                 outage.failed(error)
-            except Exception:
-                log.exception("token_sweep_failed")
             await asyncio.sleep(self._every_s)
 
     async def _sweep_tokens(self) -> int:

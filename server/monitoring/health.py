@@ -9,7 +9,6 @@ from aiohttp import web
 from realtime.engine.drain_state import DrainState
 from realtime.pubsub.backplane import Backplane
 from server.monitoring.metrics import Metrics
-from sql.errors import Retry, Unavailable
 from sql.unit import Units
 
 Check = Callable[[], Awaitable[str | None]]
@@ -50,7 +49,7 @@ def readiness(units: Units, backplane: Backplane, drain_state: DrainState) -> Ma
     async def database() -> str | None:
         try:
             await units.reads.facts.read_backlog()
-        except (Unavailable, Retry) as error:
+        except Exception as error:  # also one that is no outage: commands fail with it as well
             return f"PostgreSQL: {error}"
         return None
 

@@ -63,7 +63,7 @@ class _BatchedReads:
         self._read = read
         self._waiting: dict[UserId, asyncio.Future[Sequence[str]]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._outage = OutageLog(log, "room_reader_waits")
+        self._outage = OutageLog(log, "room_reader_waits", known=(Unavailable, Retry))
 
     async def rooms_of(self, user_id: UserId) -> Sequence[str]:
         answer = self._waiting.get(user_id)
@@ -86,8 +86,7 @@ class _BatchedReads:
             try:
                 found = await self._read(tuple(answers))
             except Exception as error:
-                if isinstance(error, Unavailable | Retry):
-                    self._outage.failed(error)
+                self._outage.failed(error)
                 for answer in answers.values():
                     answer.set_exception(error)
                     answer.exception()  # marked as retrieved: all its callers may have been cancelled

@@ -8,6 +8,7 @@ import structlog
 
 from realtime.engine.session.session import Session
 from realtime.process.background_tasks import end_task
+from realtime.process.outage_log import OutageLog
 from realtime.pubsub.fanout import Fanout
 from server.rooms.room_reader import RoomReader
 from server.rooms.room_resync_queue import RoomResyncQueue
@@ -27,6 +28,7 @@ class RoomResync:
         self._queue = queue
         self._room_reader = room_reader
         self._fanout = fanout
+        self._defects = OutageLog(log, "room_resync_failed", known=())
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -54,6 +56,8 @@ class RoomResync:
         except (Unavailable, Retry):  # logged by the reader
             self._queue.put_back(session)
             return False
-        except Exception:
-            log.exception("room_resync_failed", namespace=session.namespace)
+        except Exception as error:
+            self._defects.failed(error, namespace=session.namespace)
+        else:
+            self._defects.succeeded()
         return True

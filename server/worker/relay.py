@@ -50,19 +50,15 @@ class Relay:
         self._woken.set()
 
     async def _run(self) -> None:
-        outage = OutageLog(log, "relay_waits")
+        outage = OutageLog(log, "relay_waits", known=(Unavailable, Retry, StoreUnavailable))
         while True:
             self._woken.clear()
             try:
                 while await self._send_batch() == BATCH:
                     pass
                 outage.succeeded()
-            except (Unavailable, Retry, StoreUnavailable) as error:
+            except Exception as error:
                 outage.failed(error)
-                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
-                continue
-            except Exception:
-                log.exception("relay_failed")
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue
             with contextlib.suppress(TimeoutError):

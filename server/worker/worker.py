@@ -30,6 +30,9 @@ PAUSE_AFTER_FAILURE_S = 0.5
 FINISH_WITHIN_S = 0.5
 """How long a worker that stops waits for its running reactions."""
 
+AWAY = (Unavailable, Retry, StoreUnavailable)
+"""Errors that say nothing about a consumer or a Fact."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -64,7 +67,8 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._batches: set[asyncio.Task[None]] = set()
         self._outages = {
-            consumer.name: OutageLog(log, "reactions_wait", consumer=consumer.name) for consumer in registry.consumers
+            consumer.name: OutageLog(log, "reactions_wait", known=AWAY, consumer=consumer.name)
+            for consumer in registry.consumers
         }
         self._lag = metrics.settable_gauge("rookery_consumer_lag", "Facts that wait for a consumer.", "consumer")
 
@@ -93,7 +97,7 @@ class Worker:
     async def _consume(self, consumer: Consumer) -> None:
         names = [handler.fact.name for handler in consumer.handlers]
         loop = asyncio.get_running_loop()
-        outage = OutageLog(log, "consumer_waits", consumer=consumer.name)
+        outage = OutageLog(log, "consumer_waits", known=AWAY, consumer=consumer.name)
         reclaim_at_s = loop.time() + self._reclaim_every_s
         while True:
             try:
@@ -115,11 +119,8 @@ class Worker:
                 batch.add_done_callback(self._batches.discard)
                 # A reaction must not be cancelled between its commit and its pushes, which would then be lost.
                 await asyncio.shield(batch)
-            except StoreUnavailable as error:
+            except Exception as error:
                 outage.failed(error)
-                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
-            except Exception:
-                log.exception("consumer_failed", consumer=consumer.name)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
 
     async def _settle(self, consumer: Consumer, entries: Sequence[Entry]) -> None:
@@ -135,7 +136,7 @@ class Worker:
                 is_new = await self._dispatcher.react(
                     consumer, entry.fact_id, entry.stream, entry.body, may_be_unpublished=entry.deliveries > 1
                 )
-        except (Unavailable, Retry, StoreUnavailable) as error:
+        except AWAY as error:
             self._outages[consumer.name].failed(error)
             self._metrics.reaction(consumer.name, "waits")
             await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
@@ -147,7 +148,7 @@ class Worker:
         return True
 
     async def _fail(self, consumer: Consumer, entry: Entry, error: Exception) -> bool:
-        log.exception("reaction_failed", consumer=consumer.name, fact_id=entry.fact_id, tries=entry.deliveries)
+        self._outages[consumer.name].failed(error, fact_id=entry.fact_id)
         if entry.deliveries < TRIES_BEFORE_PARKING:
             self._metrics.reaction(consumer.name, "failed")
             return False
@@ -159,21 +160,20 @@ class Worker:
         except DatabaseError as unparked:
             log.warning("parking_waits", consumer=consumer.name, fact_id=entry.fact_id, error=str(unparked))
             return False
+        log.error("reaction_parked", consumer=consumer.name, fact_id=entry.fact_id, error=message)
         self._metrics.reaction(consumer.name, "parked")
         return True
 
     async def _sweep(self) -> None:
         """Deletes the outbox rows that every registered consumer has confirmed."""
-        outage = OutageLog(log, "sweep_waits")
+        outage = OutageLog(log, "sweep_waits", known=AWAY)
         while True:
             try:
                 while await self._sweep_batch() == SWEEP_BATCH:
                     pass
                 outage.succeeded()
-            except (Unavailable, Retry) as error:
+            except Exception as error:
                 outage.failed(error)
-            except Exception:
-                log.exception("sweep_failed")
             await asyncio.sleep(SWEEP_EVERY_S)
 
     async def _sweep_batch(self) -> int:

@@ -21,10 +21,11 @@ from server.accounts.token_sweeper import TokenSweeper
 from server.clock import SystemClock
 from server.composition.node import Node
 from server.features import FEATURES
-from server.worker import worker
+from server.worker import relay, worker
 from sql.database import load_queries
 from sql.pool import close_pool
 from sql.unit import Units
+from tests.kit.log_watch import watched_log
 from tests.kit.odd_feature import HAPPENED, NOTED, Note, OddFeature
 from tests.kit.pool import opened_pool
 from tests.kit.server import running_server, settings_for_tests
@@ -223,3 +224,36 @@ async def test_a_worker_that_stops_publishes_what_it_has_begun(database_url: str
         finally:
             await node.stop()
         assert await device.expect_push("odd:noted", timeout_s=2) == {"user_id": me.id}
+
+
+@pytest.mark.parametrize(("state", "level"), [("P0001", "error"), ("57014", "warning")], ids=["defect", "outage"])
+async def test_a_loop_that_keeps_failing_logs_the_beginning_and_the_end(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, state: str, level: str
+) -> None:
+    for module, name in ((relay, "PAUSE_AFTER_FAILURE_S"), (relay, "IDLE_POLL_S"), (worker, "SWEEP_EVERY_S")):
+        monkeypatch.setattr(module, name, 0.01)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "CREATE SEQUENCE tries; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" PERFORM nextval('tries'); RAISE EXCEPTION 'refused' USING ERRCODE = '{state}'; END $$"
+    )
+    lines = ("relay_waits", "sweep_waits")
+    overs = tuple(f"{line}_over" for line in lines)
+    try:
+        with watched_log(*lines, *overs) as logged:
+            async with running_server(settings_for_tests(database_url, redis_url)):
+                await connection.execute(
+                    "CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON outbox"
+                    " FOR EACH STATEMENT EXECUTE FUNCTION refuse()"
+                )
+                async with asyncio.timeout(WITHIN_S):
+                    while await connection.fetchval("SELECT last_value FROM tries") < 10:
+                        await asyncio.sleep(0.01)
+                assert sorted(line["event"] for line in logged) == sorted(lines)
+                assert {"exc_info" in line for line in logged} == {level == "error"}
+                await connection.execute("DROP TRIGGER refuse ON outbox")
+                await _until(lambda: len(logged) == 4)
+    finally:
+        await connection.execute("DROP FUNCTION refuse CASCADE; DROP SEQUENCE tries")
+        await connection.close()
+    assert sorted(line["event"] for line in logged) == sorted((*lines, *overs))
