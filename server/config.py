@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from realtime.engine.http.origins import ANY_ORIGIN, read_allowed_origin
@@ -53,6 +53,17 @@ class Settings(BaseSettings):
         "",
         repr=False,
         description="PostgreSQL 15 or newer (`postgresql+asyncpg://` is understood); empty: the embedded server.",
+    )
+    database_direct_url: str = Field(
+        "",
+        repr=False,
+        description="The same database past a pooler, for migrations; empty: they too use `DATABASE_URL`.",
+    )
+    database_named_statements: bool = Field(
+        True,
+        description="`false` for a pooler in transaction mode that does not carry prepared statements (PgBouncer "
+        "before 1.21, or without `max_prepared_statements`): each statement then has a transaction, and takes three "
+        "times as long.",
     )
     pool_min: int = Field(2, ge=0, description="PostgreSQL connections that a process keeps open when idle.")
     pool_max: int = Field(
@@ -204,13 +215,20 @@ class Settings(BaseSettings):
         7, ge=1, description="Home feeds of users who were not seen for this many days are removed from Redis."
     )
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_direct_url")
     @classmethod
     def _strip_driver(cls, value: str) -> str:
         scheme, separator, rest = value.partition("://")
         if value and scheme.split("+")[0] not in ("postgresql", "postgres"):
             raise ValueError("must begin with postgresql://")
         return scheme.split("+")[0] + separator + rest
+
+    @field_validator("database_direct_url")
+    @classmethod
+    def _beside_a_pooler(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("database_url"):
+            raise ValueError("needs DATABASE_URL beside it")
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -14,6 +14,7 @@ from sql.network import NetworkQueries
 from sql.people import PeopleQueries
 from sql.pool import SqlConnection
 from sql.posts import PostQueries
+from sql.sessions import SessionQueries
 
 
 class Database:
@@ -31,6 +32,7 @@ class Database:
     network: NetworkQueries
     people: PeopleQueries
     posts: PostQueries
+    sessions: SessionQueries
 
     def __init__(self, queries: "Queries", executor: Executor) -> None:
         self._queries = queries

@@ -60,6 +60,12 @@ _UNAVAILABLE_STATES: Final = frozenset(
         "57P05",  # idle session
     }
 )
+_STATEMENT_STATES: Final = frozenset(
+    {
+        "26000",  # the prepared statement is not in this session
+        "42P05",  # another one has its name there
+    }
+)
 _LOST: Final = re.compile(
     # "released back": a pool takes a lost connection back at once, even while it is lent. "cannot switch": the loss was
     # reported before the end of the stream was read. "invalid DSN": there is no such address.
@@ -107,6 +113,9 @@ def _from_state(error: asyncpg.PostgresError) -> DatabaseError | None:
         return UniqueViolated(error.constraint_name or "")
     if state == asyncpg.ForeignKeyViolationError.sqlstate:
         return ForeignKeyMissing(error.constraint_name or "")
+    if state in _STATEMENT_STATES:
+        told = str(error).partition("\n")[0]  # asyncpg adds advice that is not for operators
+        return Unavailable(f"{told}: a pooler that loses prepared statements needs DATABASE_NAMED_STATEMENTS=false")
     if state in _RETRY_STATES:
         return Retry(str(error))
     if state in _BAD_TEXT_STATES:

@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 class AppliedRow(NamedTuple):
     migration_id: str
-    content_hash: bytes | None
-    """SHA-256 of the file; None when the process died between applying and recording it."""
+    content_hash: bytes
+    """SHA-256 of the file."""
 
 
 class LedgerQueries(Protocol):
@@ -18,4 +18,4 @@ class LedgerQueries(Protocol):
 
     async def list_applied(self) -> list[AppliedRow]: ...
 
-    async def record_contents(self, *, migration_ids: list[str], content_hashes: list[bytes]) -> None: ...
+    async def record_content(self, *, migration_id: str, content_hash: bytes) -> None: ...

@@ -1,6 +1,7 @@
 """The connections of this process to PostgreSQL."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
@@ -35,11 +36,12 @@ async def open_pool(
     max_size: int,
     connect_timeout_s: float,
     statement_timeout_ms: int,
-    idle_in_transaction_timeout_ms: int,
+    named_statements: bool = True,
 ) -> Pool:
     """Opens `min_size` connections; the pool opens more, up to `max_size`, when they are needed.
 
-    Raises Unavailable when PostgreSQL cannot be reached.
+    Waits somewhat longer for an answer than `statement_timeout_ms`, which the server keeps itself where it stands among
+    its session settings. Raises Unavailable when PostgreSQL cannot be reached.
     """
     try:
         return await asyncpg.create_pool(
@@ -49,26 +51,54 @@ async def open_pool(
             timeout=connect_timeout_s,
             # The server ends a slow statement; this ends the wait for a server that does not respond.
             command_timeout=statement_timeout_ms / 1000 + 2,
-            # Every query stays prepared: there are fewer than this, and PostgreSQL replans when tables change.
-            statement_cache_size=512,
             max_cached_statement_lifetime=0,
             init=use_orjson,
             reset=_keep_session,
-            server_settings={
-                "application_name": "rookery",
-                "timezone": "UTC",
-                "jit": "off",
-                # A plan for each length of an array costs more than it gains.
-                "plan_cache_mode": "force_generic_plan",
-                # Pages are read from memory or flash: random reads cost about as much as sequential ones.
-                "random_page_cost": "1.1",
-                "statement_timeout": str(statement_timeout_ms),
-                "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
-            },
+            **connection_options(named_statements=named_statements),
         )
 
     except DRIVER_ERRORS as error:
         raise_translated(error)
+
+
+def connection_options(*, named_statements: bool) -> dict[str, Any]:
+    """What asyncpg needs to know for every connection of the product. All other settings stand in the database."""
+    return {
+        "connection_class": PlainConnection if named_statements else UnnamedStatements,
+        # Every query stays prepared: there are fewer than this, and PostgreSQL replans when tables change.
+        "statement_cache_size": 512 if named_statements else 0,
+        "server_settings": {"application_name": "rookery"},
+    }
+
+
+class UnnamedStatements(PlainConnection):
+    """For poolers in transaction mode that do not carry prepared statements from one session to another.
+
+    asyncpg sends a query in two steps, which only a transaction keeps in one session.
+    """
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        async with self._in_one_session() if args else nullcontext():  # without arguments it is one step
+            return await super().execute(query, *args, **options)
+
+    async def fetch(self, *args: Any, **options: Any) -> Any:
+        async with self._in_one_session():
+            return await super().fetch(*args, **options)
+
+    async def fetchrow(self, *args: Any, **options: Any) -> Any:
+        async with self._in_one_session():
+            return await super().fetchrow(*args, **options)
+
+    async def fetchval(self, *args: Any, **options: Any) -> Any:
+        async with self._in_one_session():
+            return await super().fetchval(*args, **options)
+
+    async def set_type_codec(self, *args: Any, **options: Any) -> None:
+        async with self._in_one_session():
+            await super().set_type_codec(*args, **options)
+
+    def _in_one_session(self) -> AbstractAsyncContextManager[Any]:
+        return nullcontext() if self.is_in_transaction() else self.transaction()
 
 
 async def close_pool(pool: Pool, *, timeout_s: float) -> None:

@@ -68,10 +68,18 @@ def without_password(url: str) -> str:
 async def _reach_database(settings: Settings) -> None:
     from sql.errors import Unavailable
     from sql.migrate import pending
+    from sql.sessions import StatementsLost, refuse_lost_statements
 
     try:
         async with asyncio.timeout(settings.connect_timeout_s):
             await pending(settings.database_url)
+            if settings.database_named_statements:
+                await refuse_lost_statements(settings.database_url)
+    except StatementsLost as error:
+        raise CliError(
+            f"the pooler at {without_password(settings.database_url)} loses prepared statements: set "
+            "DATABASE_NAMED_STATEMENTS=false, or max_prepared_statements in PgBouncer 1.21 or newer"
+        ) from error
     except (Unavailable, TimeoutError) as error:
         raise CliError(
             f"cannot reach PostgreSQL at {without_password(settings.database_url)} ({_short(error)}): "

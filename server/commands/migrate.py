@@ -11,5 +11,5 @@ def migrate(settings: Settings) -> None:
     from sql.migrate import migrate as apply
 
     with dependencies(settings, redis=False) as reached:
-        applied = asyncio.run(apply(reached.database_url))
+        applied = asyncio.run(apply(reached.database_direct_url or reached.database_url))
     report(f"brought the database up to date ({applied} migrations)" if applied else "the database is up to date")

@@ -26,7 +26,7 @@ async def _list(settings: Settings, *, replay: bool) -> int:
         max_size=1,
         connect_timeout_s=settings.connect_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+        named_statements=settings.database_named_statements,
     )
     units = Units(pool, load_queries(), acquire_timeout_s=settings.acquire_timeout_s)
     seen: set[tuple[int, str]] = set()

@@ -13,5 +13,5 @@ def seed(settings: Settings, *, people: int, posts: int, graph: Path | None, tok
     from sql.migrate import migrate
 
     with dependencies(settings, redis=False) as reached:
-        asyncio.run(migrate(reached.database_url))
+        asyncio.run(migrate(reached.database_direct_url or reached.database_url))
         asyncio.run(write(reached, people=people, posts=posts, graph=graph, tokens=tokens, report=report))

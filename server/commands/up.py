@@ -25,7 +25,7 @@ def up(settings: Settings) -> None:
 
 async def prepare(settings: Settings) -> DemoLogin | None:
     """Brings the schema up to date and fills an empty database with a demo network; returns its demo account."""
-    if applied := await migrate(settings.database_url):
+    if applied := await migrate(settings.database_direct_url or settings.database_url):
         report(f"brought the database up to date ({applied} migrations)")
     return await seed_if_empty(settings, report=report)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from realtime.redis.client import RedisClient, open_redis
 from server.config import Settings
 from sql.database import Queries, load_queries
-from sql.pool import close_pool, open_pool
+from sql.pool import Pool, close_pool, open_pool
+from sql.sessions import SessionLimits, renew_sessions, store_session_settings
 from sql.unit import Units
 
 
@@ -22,35 +23,36 @@ class Storage:
 
 
 async def open_storage(settings: Settings, node_id: str, stack: AsyncExitStack) -> Storage:
-    """Connects to PostgreSQL; Redis is connected to at its first use. The stack closes both."""
+    """Connects to PostgreSQL, and stores there what holds for its sessions; connects to Redis at its first use.
+
+    The stack closes both.
+    """
     queries = load_queries()
-    units = await _open_units(
-        settings, queries, stack, settings.pool_min, settings.pool_max, readers_max=max(1, settings.pool_max // 2)
-    )
-    reserved_units = await _open_units(settings, queries, stack, min(1, settings.pool_min), 1)
+    pool = await _open_pool(settings, stack, settings.pool_min, settings.pool_max)
+    limits = SessionLimits(settings.statement_timeout_ms, settings.idle_in_transaction_timeout_ms)
+    if await store_session_settings(pool, limits):
+        await renew_sessions(pool)
+    units = _units(settings, queries, pool, readers_max=max(1, settings.pool_max // 2))
+    reserved_units = _units(settings, queries, await _open_pool(settings, stack, min(1, settings.pool_min), 1))
     redis = open_redis(settings.redis_url, client_name=f"rookery-{node_id}")
     stack.push_async_callback(redis.aclose)
     return Storage(units, reserved_units, redis)
 
 
-async def _open_units(
-    settings: Settings,
-    queries: Queries,
-    stack: AsyncExitStack,
-    min_size: int,
-    max_size: int,
-    *,
-    readers_max: int | None = None,
-) -> Units:
+async def _open_pool(settings: Settings, stack: AsyncExitStack, min_size: int, max_size: int) -> Pool:
     pool = await open_pool(
         settings.database_url,
         min_size=min_size,
         max_size=max_size,
         connect_timeout_s=settings.connect_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+        named_statements=settings.database_named_statements,
     )
     stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
+    return pool
+
+
+def _units(settings: Settings, queries: Queries, pool: Pool, *, readers_max: int | None = None) -> Units:
     return Units(
         pool,
         queries,

@@ -103,7 +103,7 @@ class _Seeding:
             max_size=1,
             connect_timeout_s=self._settings.connect_timeout_s,
             statement_timeout_ms=SEEDING_TIMEOUT_MS,
-            idle_in_transaction_timeout_ms=SEEDING_TIMEOUT_MS,
+            named_statements=self._settings.database_named_statements,
         )
         self._units = Units(self._pool, load_queries(), acquire_timeout_s=self._settings.acquire_timeout_s)
         return self
@@ -139,11 +139,14 @@ class _Seeding:
             ("messages", MessageRecord, network.messages),
         )
         async with self._units.write() as db:
+            await db.sessions.lift_timeouts()
             for name, kind, records in parts:
                 await copy_records(db, kind, records)
                 report(f"wrote {len(records):,} {name}")
             await self._recount(db, network)
-        await self._units.reads.network.analyze_tables()
+        async with self._units.write() as db:
+            await db.sessions.lift_timeouts()
+            await db.network.analyze_tables()
         report(f"the network is complete after {time.monotonic() - started_s:.1f} s")
 
     async def _recount(self, db: Database, network: DemoNetwork) -> None:
@@ -173,6 +176,7 @@ class _Seeding:
             }
             lines.append(orjson.dumps(login, option=orjson.OPT_APPEND_NEWLINE))
         async with self._units.write() as db:
+            await db.sessions.lift_timeouts()
             await copy_records(db, LoginSessionRecord, sessions)
             await copy_records(db, RefreshTokenRecord, refreshes)
         path.write_bytes(b"".join(lines))

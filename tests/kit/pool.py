@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sql.pool import Pool, open_pool
+from sql.sessions import SessionLimits, store_session_settings
 
 
 async def opened_pool(
@@ -13,12 +14,13 @@ async def opened_pool(
     statement_timeout_ms: int = 5_000,
     idle_in_transaction_timeout_ms: int = 5_000,
 ) -> Pool:
-    """Opens a pool that is small and has short timeouts by default; the caller closes it."""
-    return await open_pool(
+    """Opens a pool that is small and by default gives all new sessions short timeouts; the caller closes it."""
+    pool = await open_pool(
         database_url,
         min_size=min_size,
         max_size=max_size,
         connect_timeout_s=10,
         statement_timeout_ms=statement_timeout_ms,
-        idle_in_transaction_timeout_ms=idle_in_transaction_timeout_ms,
     )
+    await store_session_settings(pool, SessionLimits(statement_timeout_ms, idle_in_transaction_timeout_ms))
+    return pool

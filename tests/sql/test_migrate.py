@@ -46,10 +46,10 @@ async def value(url: str, sql: str) -> object:
         await connection.close()
 
 
-async def test_several_nodes_migrate_at_once_and_one_of_them_works(empty_url: str) -> None:
+async def test_several_nodes_migrate_at_once_and_each_file_is_applied_once(empty_url: str) -> None:
     assert await pending(empty_url) == NAMES
     applied = await asyncio.gather(*(migrate(empty_url) for _ in range(4)))
-    assert sorted(applied) == [0, 0, 0, len(NAMES)]
+    assert sum(applied) == len(NAMES)
     assert await pending(empty_url) == []
     assert await migrate(empty_url.replace("postgresql://", "postgresql+asyncpg://")) == 0
 

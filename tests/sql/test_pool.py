@@ -20,7 +20,6 @@ async def opened(database_url: str) -> Pool:
         max_size=2,
         connect_timeout_s=5,
         statement_timeout_ms=4321,
-        idle_in_transaction_timeout_ms=8765,
     )
 
 
@@ -34,16 +33,6 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 def test_the_driver_in_an_address_is_dropped() -> None:
     assert plain_url("postgresql+asyncpg://a:b@h/d?x=1") == "postgresql://a:b@h/d?x=1"
     assert plain_url("postgres://h/d") == "postgres://h/d"
-
-
-async def test_every_connection_has_the_limits_and_the_time_zone(pool: Pool) -> None:
-    for name, expected in (
-        ("statement_timeout", "4321ms"),
-        ("idle_in_transaction_session_timeout", "8765ms"),
-        ("TimeZone", "UTC"),
-        ("jit", "off"),
-    ):
-        assert await pool.fetchval("SELECT current_setting($1)", name) == expected
 
 
 async def test_json_goes_in_and_comes_out_as_values(pool: Pool) -> None:
@@ -64,7 +53,6 @@ async def test_a_server_that_cannot_be_reached_is_unavailable() -> None:
                 max_size=1,
                 connect_timeout_s=2,
                 statement_timeout_ms=1000,
-                idle_in_transaction_timeout_ms=1000,
             )
 
 

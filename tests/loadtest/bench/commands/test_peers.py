@@ -25,6 +25,7 @@ from loadtest.bench.processes import ServerProcess
 from loadtest.peers.bare_asyncpg import BareCallers, values_of
 from tests.house.checkout import CHECKOUT
 from tests.kit.device import Device
+from tests.kit.pool import opened_pool
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 
 STATEMENTS = read_statements()
@@ -158,16 +159,8 @@ async def test_node_executes_it_too_and_answers_as_the_product_does(
 
 
 async def test_the_peers_have_the_settings_of_the_product(database_url: str) -> None:
-    settings = settings_for_tests(database_url, "")
-    pool = await sql.pool.open_pool(
-        database_url,
-        min_size=1,
-        max_size=1,
-        connect_timeout_s=settings.connect_timeout_s,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
-    )
     peer = await asyncpg.connect(peer_url(database_url, urlsplit(database_url).path.removeprefix("/")))
+    pool = await opened_pool(database_url)
     query = "SELECT name, setting FROM pg_settings WHERE category LIKE 'Query Tuning%' ORDER BY name"
     try:
         assert await peer.fetch(query) == await pool.fetch(query)

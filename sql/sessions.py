@@ -1,0 +1,118 @@
+"""What holds for every session at PostgreSQL, whichever client it serves.
+
+A pooler refuses settings that a connection brings along when it begins, and serves a client's next transaction by
+another session: so the settings stand in the database, and no query leaves anything behind in its session.
+"""
+
+from contextlib import suppress
+from typing import Final, NamedTuple, Protocol
+
+import asyncpg
+
+from sql.binding import bind_queries
+from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, raise_translated
+from sql.pool import PlainConnection, Pool, connection_options, plain_url
+
+MIGRATION_LOCK: Final = 0x524F4F4B  # "ROOK"
+
+
+class SessionQueries(Protocol):
+    async def backend_id(self) -> int: ...
+
+    async def store_settings(self, *, names: list[str], settings: list[str], lock_key: int) -> bool: ...
+
+    async def end_sessions(self) -> int: ...
+
+    async def lift_timeouts(self) -> int: ...
+
+
+class SessionLimits(NamedTuple):
+    """Above them PostgreSQL cancels a statement, or ends a transaction that is idle."""
+
+    statement_timeout_ms: int
+    idle_in_transaction_timeout_ms: int
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "TimeZone": "UTC",
+            "jit": "off",
+            # A plan for each length of an array costs more than it gains.
+            "plan_cache_mode": "force_generic_plan",
+            # Pages are read from memory or flash: random reads cost about as much as sequential ones.
+            "random_page_cost": "1.1",
+            "statement_timeout": str(self.statement_timeout_ms),
+            "idle_in_transaction_session_timeout": str(self.idle_in_transaction_timeout_ms),
+        }
+
+
+session_queries = bind_queries(SessionQueries, "sessions")
+
+
+async def store_session_settings(pool: Pool, limits: SessionLimits) -> bool:
+    """Stores the settings for all new sessions of this user in this database; returns whether they were others before.
+
+    The connections of the pool are made anew then, as each is free. Raises Unavailable.
+    """
+    settings = limits.settings()
+    try:
+        async with pool.acquire() as connection:
+            changed: bool = await session_queries(connection).store_settings(
+                names=list(settings), settings=list(settings.values()), lock_key=MIGRATION_LOCK
+            )
+        if changed:
+            await pool.expire_connections()
+    except DRIVER_ERRORS as error:
+        raise_translated(error)
+    return changed
+
+
+async def renew_sessions(pool: Pool) -> None:
+    """Ends the idle sessions of all our processes in this database, also those that a pooler keeps."""
+    with suppress(DatabaseError, *DRIVER_ERRORS):  # it ends its own session too
+        async with pool.acquire() as connection:
+            await session_queries(connection).end_sessions()
+
+
+class StatementsLost(Exception):
+    """The pooler gives a client's next transaction to another session, without the statements that it has prepared."""
+
+
+async def refuse_lost_statements(database_url: str) -> None:
+    """Raises StatementsLost; Unavailable where PostgreSQL cannot be reached.
+
+    Without this check such a pooler would answer some commands with errors, and could run one statement for another.
+    """
+    try:
+        one = await _connect(database_url)
+        try:
+            other = await _connect(database_url)
+            try:
+                await _swap_sessions(one, other)
+            finally:
+                await other.close()
+        finally:
+            await one.close()
+    except DRIVER_ERRORS as error:
+        raise_translated(error)
+
+
+async def _connect(database_url: str) -> PlainConnection:
+    connection: PlainConnection = await asyncpg.connect(
+        plain_url(database_url), **connection_options(named_statements=True)
+    )
+    return connection
+
+
+async def _swap_sessions(one: PlainConnection, other: PlainConnection) -> None:
+    """Runs a prepared statement again while its session is busy with a transaction of another connection."""
+    prepared_in = await session_queries(one).backend_id()
+    async with other.transaction():
+        busy = await session_queries(other).backend_id()
+        if busy != prepared_in:  # each connection has a session of its own
+            return
+        try:
+            await session_queries(one).backend_id()
+        except Unavailable as error:
+            if isinstance(error.__cause__, asyncpg.InvalidSQLStatementNameError):
+                raise StatementsLost(str(error)) from error
+            raise
