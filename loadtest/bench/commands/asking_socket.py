@@ -38,6 +38,9 @@ class AskingSocket(asyncio.Protocol):
         self.durations_s = []
         self._send()
 
+    def close(self) -> None:
+        self._transport.abort()
+
     def connection_lost(self, error: Exception | None) -> None:
         self._on_end(f"a client was closed: {error}")
 

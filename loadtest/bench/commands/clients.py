@@ -32,6 +32,7 @@ class Callers:
         self._frames: dict[tuple[str, int], list[bytes]] = {}
         self._running = 0
         self._done: asyncio.Future[None] | None = None
+        self._lost: str | None = None
 
     async def connect(self, *, count: int) -> dict[str, Any]:
         """Connects more callers, until there are `count`."""
@@ -47,6 +48,8 @@ class Callers:
 
     async def run(self, *, command: str, sockets: int, for_s: float) -> dict[str, Any]:
         """The first callers call as fast as they are answered, until the time is over."""
+        if self._lost is not None:
+            raise ClientFailed(self._lost)
         asking = self._sockets[:sockets]
         frames = [self._frames_of(command, place) for place in range(sockets)]
         self._running, self._done = len(asking), asyncio.get_running_loop().create_future()
@@ -57,6 +60,11 @@ class Callers:
         elapsed_s = time.perf_counter() - began_s
         durations_s = [duration_s for socket in asking for duration_s in socket.durations_s]
         return {"commands": len(durations_s), "elapsed_s": elapsed_s, **percentiles_ms(durations_s)}
+
+    def close(self) -> None:
+        """Drops all connections."""
+        for socket in self._sockets:
+            socket.close()
 
     async def _connect_one(self, place: int) -> AskingSocket:
         caller = self._world.callers[place]
@@ -83,6 +91,7 @@ class Callers:
 
     def _end(self, failure: str | None) -> None:
         if self._done is None or self._done.done():
+            self._lost = failure
             return
         self._running -= 1
         if failure is not None:

@@ -22,7 +22,7 @@ RATE_LIMIT_FACTOR: Final = "100000"
 """Limits are counted as usual and never reached."""
 PEER_DATABASE: Final = "peers"
 _SESSION: Final = {"jit": "off", "plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
-"""Settings that change plans, as the product sets them for its connections; a test compares all of them."""
+"""Settings that change plans, as the product stores them in its own database; a test compares all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class CommandsBench:
             for spec in self._specs:
                 with turns.isolating_failures("start", spec):
                     participants.append(stack.enter_context(self._start(spec, installed, statements, exported)))
+            for participant in tuple(participants):
+                turns.attempt(participants, participant, "start", lambda one: one.ready())
             yield participants
             for participant in participants:
                 participant.terminate()

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,10 @@ class Participant(Protocol):
         """Whether it is faster after a round: one that is started for each measurement is not."""
         ...
 
+    def ready(self) -> None:
+        """Waits until it can be measured. Raises BenchFailed."""
+        ...
+
     def connect(self, sockets: int) -> None:
         """Makes sure that so many clients are connected."""
         ...
@@ -91,16 +95,24 @@ class Participant(Protocol):
 
 
 class OrderedParticipant:
-    """One whose clients are a process that takes orders; `servers` are the processes that answer them, the first one
-    is measured.
+    """One whose clients are a process that takes orders.
+
+    `servers` are the processes that answer them, the first one is measured; `ready` waits for them.
     """
 
     warms_up = True
 
     def __init__(
-        self, spec: Spec, clients: ChildProcess, servers: tuple[LoggedProcess, ...], installed: Installation
+        self,
+        spec: Spec,
+        clients: ChildProcess,
+        servers: tuple[LoggedProcess, ...],
+        installed: Installation,
+        *,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
+        self.ready = ready
         self._clients = clients
         self._servers = servers
         self._postgres = installed.postgres
@@ -139,12 +151,15 @@ def product(installed: Installation, *, work: bool) -> Iterator[Participant]:
         if work:
             worker = LoggedProcess(python_module("server", "worker"), environment=environment, log=log)
             servers.append(stack.enter_context(worker))
-        try:
-            wait_until_ready(f"http://127.0.0.1:{port}", has_ended=server.has_ended, log=log_path)
-        except RuntimeError as error:
-            raise BenchFailed(str(error)) from None
+
+        def ready() -> None:
+            try:
+                wait_until_ready(f"http://127.0.0.1:{port}", has_ended=server.has_ended, log=log_path)
+            except RuntimeError as error:
+                raise BenchFailed(str(error)) from None
+
         clients = stack.enter_context(_clients(port, installed))
-        yield OrderedParticipant(PRODUCT, clients, tuple(servers), installed)
+        yield OrderedParticipant(PRODUCT, clients, tuple(servers), installed, ready=ready)
 
 
 @contextmanager
@@ -152,9 +167,8 @@ def node_peer(installed: Installation, statements_path: Path) -> Iterator[Partic
     """The plain code of loadtest/peers/node/commands.mjs."""
     command = ("node", str(NODE_PEER), "--statements", str(statements_path), *_database(installed))
     with ServerProcess(command, environment={"NODE_ENV": "production"}) as server:
-        server.ready()
         with _clients(server.port, installed) as clients:
-            yield OrderedParticipant(NODE, clients, (server,), installed)
+            yield OrderedParticipant(NODE, clients, (server,), installed, ready=server.ready)
 
 
 @contextmanager
@@ -181,6 +195,9 @@ class PgbenchParticipant:
         self._world = World.read(installed.world_path)
         self._feed = asyncio.run(first_feed(installed.peer_database_url, self._world, statements))
 
+    def ready(self) -> None:
+        return None
+
     def connect(self, sockets: int) -> None:
         return None
 
@@ -194,15 +211,16 @@ class PgbenchParticipant:
                     # Every connection plans its statements several times before it keeps a plan.
                     time.sleep(self._warm_s)
                     began_s, postgres_began_s = time.time(), self._installed.postgres.cpu_s()
-                    time.sleep(for_s)
+                    # Not shorter: with many clients a transaction takes as long as all others.
+                    time.sleep(max(for_s, self._warm_s))
                     ended_s, postgres_cpu_s = time.time(), self._installed.postgres.cpu_s() - postgres_began_s
                     # It ends as at the end of its time, and writes its log to the end.
                     process.signal(signal.SIGALRM)
                     process.wait(_PGBENCH_ENDS_WITHIN_S)
             durations_s = read_durations_s(list(folder.glob("log.*")), began_s=began_s, ended_s=ended_s)
             if not durations_s:
-                said = (folder / "output").read_text().splitlines() or ["no transaction was completed"]
-                raise BenchFailed(next((line for line in said if "error" in line), said[-1]))
+                errors = [line for line in (folder / "output").read_text().splitlines() if "error" in line]
+                raise BenchFailed(errors[0] if errors else "no transaction ended while it was measured")
         in_each = len(commands_of(self._world, command))
         return Measured(
             commands=len(durations_s) * in_each,

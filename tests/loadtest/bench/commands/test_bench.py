@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,10 @@ from loadtest.bench.commands.plan import FULL, QUICK, TARGETS, CommandsSizes, ke
 from loadtest.bench.commands.report import picture, table
 from loadtest.bench.figures import Target, verdicts
 from loadtest.bench.report import document, store
-from tests.house.checkout import CHECKOUT
+from tests.loadtest.bench.commands.stage import NODE_IS_MISSING
 
 TINY = CommandsSizes((2,), people=8, posts=40, rounds=1, for_s=0.02, pgbench_warm_s=0.3, budget_s=60)
 MEASURED = ("profile", "like")
-NODE_IS_MISSING = shutil.which("node") is None or not (CHECKOUT / "loadtest/peers/node/node_modules/pg").exists()
 
 
 @pytest.mark.skipif(NODE_IS_MISSING, reason="the packages of loadtest/peers/node are missing: ./run test installs them")
