@@ -21,6 +21,7 @@ class Post(Model):
     """A post. `viewer` is in answers only, never in a push.
 
     `version` grows with each edit: of two copies the one with the larger version is newer.
+    The counts are the same for every reader, also where a block hides some of the likes and comments.
     `media`, `tags` and `mentions` are empty until posts can have them; `edited_at_ms` is absent until the first edit.
     """
 

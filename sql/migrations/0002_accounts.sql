@@ -48,8 +48,7 @@ CREATE TABLE login_sessions (
     user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
     user_agent text NOT NULL DEFAULT '',
     address text NOT NULL DEFAULT '',
-    created_at timestamptz NOT NULL DEFAULT now(),
-    last_used_at timestamptz NOT NULL DEFAULT now(),
+    last_used_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     revoked_at timestamptz
 );
 

@@ -15,6 +15,7 @@ CREATE TABLE posts (
     like_count integer NOT NULL DEFAULT 0 CHECK (like_count >= 0),
     comment_count integer NOT NULL DEFAULT 0 CHECK (comment_count >= 0),
     share_count integer NOT NULL DEFAULT 0 CHECK (share_count >= 0),
+    last_comment_id bigint NOT NULL DEFAULT 0,
     client_id text,
     edited_at timestamptz,
     deleted_at timestamptz

@@ -85,7 +85,7 @@ SELECT EXISTS (
 
 -- name: list_sessions(user_id, used_since, before, page_size)
 -- The active login sessions of a user, newest first. login_sessions_user_idx; at most page_size rows.
-SELECT s.id, s.user_agent, s.address, s.created_at, s.last_used_at
+SELECT s.id, s.user_agent, s.address, id_moment(s.id) AS created_at, s.last_used_at
 FROM login_sessions s
 WHERE s.user_id = :user_id AND s.id < :before AND s.revoked_at IS NULL AND s.last_used_at >= :used_since
 ORDER BY s.id DESC

@@ -1,10 +1,10 @@
 -- name: insert_comment(post_id, parent_id, author_id, text, client_id)$
 -- Stores a comment on a post, or a reply to a comment of that post, and counts it on both. Its id, and so its time, is
--- made under the lock of the post: the ids of a post's comments ascend in the order of their commits.
+-- made under the lock of the post, so that ids and times of a post's comments follow the order of their commits.
 -- posts_pkey, comments_pkey, comments_client_id_key; one row, the id; none for a repeated client_id, and where the post
 -- or the parent comment is deleted.
 WITH host AS (
-    SELECT p.id
+    SELECT p.id, p.last_comment_id
     FROM posts p
     WHERE p.id = :post_id AND p.deleted_at IS NULL
     FOR NO KEY UPDATE
@@ -15,15 +15,15 @@ WITH host AS (
     WHERE c.id = :parent_id AND c.deleted_at IS NULL
     FOR NO KEY UPDATE OF c
 ), made AS (
-    INSERT INTO comments (post_id, parent_id, author_id, text, client_id)
-    SELECT host.id, :parent_id, :author_id, :text, :client_id
+    INSERT INTO comments (id, post_id, parent_id, author_id, text, client_id)
+    SELECT id_after(host.last_comment_id), host.id, :parent_id, :author_id, :text, :client_id
     FROM host
     WHERE :parent_id IS NULL OR EXISTS (SELECT FROM parent)
     ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
     RETURNING id, post_id, parent_id
 ), counted_by_post AS (
     UPDATE posts
-    SET comment_count = comment_count + 1
+    SET comment_count = comment_count + 1, last_comment_id = made.id
     FROM made
     WHERE posts.id = made.post_id
 ), counted_by_parent AS (

@@ -36,16 +36,18 @@ WHERE u.id = counted.id;
 -- Sets the counters of posts whose likes and comments were copied in.
 -- A row for each id; counts by post_likes_pkey and comments_post_idx (no replies are copied in).
 UPDATE posts p
-SET like_count = counted.like_count, comment_count = counted.comment_count
+SET like_count = counted.like_count, comment_count = counted.comment_count, last_comment_id = counted.last_comment_id
 FROM (
     SELECT
         post.id,
         (SELECT count(*) FROM post_likes l WHERE l.post_id = post.id) AS like_count,
-        (
-            SELECT count(*) FROM comments c
-            WHERE c.post_id = post.id AND c.parent_id IS NULL AND c.deleted_at IS NULL
-        ) AS comment_count
+        comments_on.*
     FROM unnest(:post_ids::bigint[]) AS post (id)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE c.deleted_at IS NULL) AS comment_count, coalesce(max(c.id), 0) AS last_comment_id
+        FROM comments c
+        WHERE c.post_id = post.id AND c.parent_id IS NULL
+    ) comments_on
 ) counted
 WHERE p.id = counted.id;
 

@@ -3,9 +3,10 @@ from functools import partial
 
 import pytest
 
+from realtime.contract.wire import unix_ms
 from sql.comments import CommentRow, DeletedCommentRow
 from sql.database import Database
-from sql.ids import MAX_ID, CommentId, PostId, UserId
+from sql.ids import MAX_ID, CommentId, PostId, UserId, ms_of_id
 from tests.sql.world import World
 
 NOTHING = CommentId(1)
@@ -51,6 +52,20 @@ async def shown(world: World, viewer_id: UserId, post_id: PostId) -> list[Commen
 async def comment_count(world: World, post_id: PostId) -> int:
     counted: int = await world.value("SELECT comment_count FROM posts WHERE id = $1", post_id)
     return counted
+
+
+async def test_ids_and_times_follow_the_order_of_comments_also_where_the_clock_goes_back(world: World) -> None:
+    ann = await world.person("ann")
+    post_id = await world.post(ann)
+    ahead = await world.value("SELECT id_at(now() + interval '1 hour')")
+    await world.execute("UPDATE posts SET last_comment_id = $2 WHERE id = $1", post_id, ahead)
+    made = [await world.comment(post_id, ann)]
+    made += [await world.comment(post_id, ann, parent_id=made[0]) for _ in range(3)]
+    assert [ahead, *made] == sorted({ahead, *made})
+    rows = [*await listed(world, ann, post_id), *await listed(world, ann, post_id, made[0])]
+    assert {row.id: unix_ms(row.created_at) for row in rows} == {
+        comment_id: ms_of_id(comment_id) for comment_id in made
+    }
 
 
 async def test_comments_and_replies_are_counted_and_listed(world: World) -> None:

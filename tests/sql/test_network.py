@@ -49,6 +49,8 @@ async def test_counters_of_copied_rows_are_set_from_the_rows(world: World) -> No
             ORDER BY id
             """
         )
-        post = await db.connection.fetchrow("SELECT like_count, comment_count FROM posts WHERE id = 201")
+        post = await db.connection.fetchrow(
+            "SELECT like_count, comment_count, last_comment_id FROM posts WHERE id = 201"
+        )
     assert [tuple(row) for row in counted] == [(3, 0, 2, 2, 1, True), (0, 1, 0, 0, 0, False), (0, 0, 0, 0, 0, False)]
-    assert post is not None and tuple(post) == (2, 1)
+    assert post is not None and tuple(post) == (2, 1, 301)
