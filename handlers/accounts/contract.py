@@ -150,7 +150,16 @@ AUTH_LOGIN = Command(
     access=Access.ANYONE,
     example={"login": "ada", "password": "analytical engine"},
     errors=(UNAUTHENTICATED,),
-    routes=(Route("POST", "/auth/login"), Route("POST", "/auth/jwt/login", renamed={"username": "login"})),
+    routes=(
+        Route("POST", "/auth/login"),
+        Route(  # the password form of OAuth2
+            "POST",
+            "/auth/jwt/login",
+            renamed={"username": "login"},
+            form_ignores=("grant_type", "scope", "client_id", "client_secret"),
+            also_answers=("access_token", "token_type"),
+        ),
+    ),
 )
 
 AUTH_REFRESH = Command(

@@ -182,7 +182,7 @@ SEND = Command(
     rate=RateLimit(120, 60),
     example={"conversation_id": EXAMPLE_ID, "text": "Are you coming?", "client_id": "a1"},
     errors=(NOT_FOUND, FORBIDDEN, CONFLICT),
-    routes=(Route("POST", "/conversations/{conversation_id}/messages", 201),),
+    routes=(Route("POST", "/conversations/{conversation_id}/messages", 201, renamed={"content": "text"}),),
 )
 
 LIST_MESSAGES = Command(

@@ -38,7 +38,15 @@ WRITE = Command(
     rate=RateLimit(60, 60),
     example={"user_id": EXAMPLE_ID, "text": "Are you coming?", "client_id": "a1"},
     errors=(NOT_FOUND, FORBIDDEN, CONFLICT),
-    routes=(Route("POST", "/messages", 201, renamed={"receiver_id": "user_id", "content": "text"}),),
+    routes=(
+        Route(
+            "POST",
+            "/messages",
+            201,
+            renamed={"receiver_id": "user_id", "content": "text"},
+            caller_fields=("sender_id",),
+        ),
+    ),
 )
 
 LIST = Command(

@@ -16,6 +16,9 @@ EXAMPLE_POST_ID = "185604284416000002"
 EXAMPLE_COMMENT_ID = "185604284416000003"
 
 
+_PARENT = {"parent_comment_id": "parent_id"}
+
+
 class Comment(Model):
     """A comment; `parent_id` is the comment that it replies to, absent for a comment on the post itself.
 
@@ -67,7 +70,7 @@ COMMENT_CREATE = Command(
     rate=RateLimit(60, 60),
     example={"post_id": EXAMPLE_POST_ID, "text": "Well said", "client_id": "c0ffee-2"},
     errors=(NOT_FOUND, CONFLICT),
-    routes=(Route("POST", "/posts/{post_id}/comments", 201),),
+    routes=(Route("POST", "/posts/{post_id}/comments", 201, renamed={"content": "text", **_PARENT}),),
 )
 
 COMMENT_LIST = Command(
@@ -80,7 +83,7 @@ COMMENT_LIST = Command(
     rate=RateLimit(600, 60),
     example={"post_id": EXAMPLE_POST_ID, "limit": 20},
     errors=(NOT_FOUND,),
-    routes=(Route("GET", "/posts/{post_id}/comments"),),
+    routes=(Route("GET", "/posts/{post_id}/comments", renamed=_PARENT),),
 )
 
 COMMENT_DELETE = Command(

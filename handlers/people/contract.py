@@ -20,6 +20,9 @@ _READS = RateLimit(600, 60)
 _EDITS = RateLimit(30, 60)
 _FOLLOWS = RateLimit(60, 60)
 
+_FOLLOWED = {"followed_user_id": "user_id", "followee_id": "user_id"}
+_FOLLOWER = ("follower_id",)
+
 _SAFE_INTEGER = 2**53 - 1
 """The largest integer that JavaScript represents exactly."""
 
@@ -138,7 +141,7 @@ USER_UPDATE = Command(
     },
     routes=(
         Route("PATCH", "/users/me"),
-        Route("PUT", "/users/me"),
+        Route("PUT", "/users/me", renamed={"profile_info": "profile"}),
         Route("PUT", "/users/{caller_id}", renamed={"profile_info": "profile"}),
     ),
 )
@@ -155,8 +158,8 @@ USER_FOLLOW = Command(
     errors=(NOT_FOUND, CONFLICT),
     routes=(
         Route("POST", "/users/{user_id}/follow"),
-        Route("POST", "/users/{caller_id}/follows", renamed={"followed_user_id": "user_id"}),
-        Route("POST", "/follow", renamed={"followee_id": "user_id"}),
+        Route("POST", "/users/{caller_id}/follows", renamed=_FOLLOWED, caller_fields=_FOLLOWER),
+        Route("POST", "/follow", renamed=_FOLLOWED, caller_fields=_FOLLOWER),
     ),
 )
 

@@ -24,6 +24,8 @@ _READS = RateLimit(600, 60)
 _WRITES = RateLimit(30, 60)
 _LIKES = RateLimit(120, 60)
 
+_TEXT = {"content": "text", "caption": "text"}
+
 _HTTP_URL = TypeAdapter(HttpUrl)
 
 
@@ -136,7 +138,7 @@ POST_CREATE = Command(
     rate=_WRITES,
     example={"text": "Hello, Rookery", "visibility": "public", "client_id": "c0ffee-1"},
     errors=(CONFLICT, NOT_FOUND),
-    routes=(Route("POST", "/posts", 201),),
+    routes=(Route("POST", "/posts", 201, renamed={**_TEXT, "content_type": "kind", "media_type": "kind"}),),
 )
 
 POST_GET = Command(
@@ -162,7 +164,7 @@ POST_UPDATE = Command(
     rate=_WRITES,
     example={"post_id": EXAMPLE_ID, "text": "Hello again"},
     errors=(NOT_FOUND, FORBIDDEN),
-    routes=(Route("PATCH", "/posts/{post_id}"), Route("PUT", "/posts/{post_id}")),
+    routes=(Route("PATCH", "/posts/{post_id}", renamed=_TEXT), Route("PUT", "/posts/{post_id}", renamed=_TEXT)),
 )
 
 POST_DELETE = Command(

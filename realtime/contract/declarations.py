@@ -59,14 +59,20 @@ class Unit(enum.Enum):
 class Route:
     """The REST route of a command. `path` is below `/v1`; `{names}` in it are payload fields; `status` is of success.
 
-    `{caller_id}` is no field: it takes the caller's own id, or `me`; any other id is `forbidden`. `renamed` maps the
-    names that old clients use for fields to the present ones.
+    `{caller_id}` is no field: it takes the caller's own id, or `me`; any other id is `forbidden`. `caller_fields` are
+    taken and refused in the same way from query and body, where the command has no such field and is for persons.
+    `renamed` maps the names that old clients use for fields to the present ones. `form_ignores` are fields of an HTML
+    form that mean nothing here; None: no forms are taken. `also_answers` are fields of the answer that stand also
+    beside `data`.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     status: int = 200
     renamed: Mapping[str, str] = field(default_factory=dict)
+    caller_fields: tuple[str, ...] = ("user_id",)
+    form_ignores: tuple[str, ...] | None = None
+    also_answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -116,7 +116,6 @@ def build_clients(
     rest = Rest(
         registry=node.registry,
         dispatcher=pipeline.dispatcher,
-        authenticator=accounts.authenticator,
         peer_address=proxies.client_address,
         max_body_bytes=settings.max_packet_bytes,
         body_timeout_s=settings.body_timeout_s,

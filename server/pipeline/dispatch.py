@@ -18,6 +18,7 @@ from handlers.feature import Consumer
 from handlers.ports import CallerSession
 from realtime.contract.emissions import Emission, Signal
 from realtime.contract.errors import (
+    FORBIDDEN,
     INTERNAL,
     INVALID_PAYLOAD,
     RATE_LIMITED,
@@ -46,7 +47,10 @@ log = structlog.get_logger(__name__)
 
 
 class Request(NamedTuple):
-    """A call as a transport received it. `payload` is decoded JSON, or the reason why it could not be decoded."""
+    """A call as a transport received it. `payload` is decoded JSON, or the reason why it could not be decoded.
+
+    `caller_ids` is what it says beside that about who calls: the caller's own id or `me`, else the call is `forbidden`.
+    """
 
     namespace: str
     name: str
@@ -56,6 +60,14 @@ class Request(NamedTuple):
     address: str
     user_agent: str | None
     session: CallerSession
+    caller_ids: Sequence[object] = ()
+
+
+class _AnotherCaller(CommandError):
+    """A command for the caller's own things was called for somebody else's."""
+
+    def __init__(self) -> None:
+        super().__init__(FORBIDDEN, "This names another user than the caller.")
 
 
 class Answer(NamedTuple):
@@ -133,6 +145,8 @@ class Dispatcher:
         if identity is None and command.for_persons:
             # Only here: a client that refreshes its login sends the expired token along with an anonymous command.
             raise auth_error or CommandError(UNAUTHENTICATED)
+        if any(caller_id not in _names_of(identity) for caller_id in request.caller_ids):
+            raise _AnotherCaller
         if request.size_bytes > command.max_bytes:
             raise CommandError(TOO_LARGE, f"This command takes at most {command.max_bytes} bytes.")
         payload = _validated(command, request.payload)
@@ -164,6 +178,10 @@ class Dispatcher:
                 log.exception("pushes_failed", pushes=[emission.push.name for emission in pushes])
 
 
+def _names_of(identity: Identity | None) -> Sequence[str]:
+    return () if identity is None else ("me", str(identity.user_id))
+
+
 def _validated(command: KnownCommand, payload: object | Unparseable) -> Any:
     if isinstance(payload, Unparseable):
         raise CommandError(INVALID_PAYLOAD, fields={"": payload.reason})
@@ -174,7 +192,7 @@ def _validated(command: KnownCommand, payload: object | Unparseable) -> Any:
 
 
 def _log_undeclared(command: CommandEntry, error: CommandError) -> None:
-    if isinstance(command, KnownCommand) and error.code not in command.errors:
+    if isinstance(command, KnownCommand) and error.code not in command.errors and type(error) is not _AnotherCaller:
         log.error("undeclared_error", command=command.name, code=error.code.code)
 
 

@@ -5,9 +5,8 @@ Payload, answer and errors are those of the socket.
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
@@ -15,23 +14,18 @@ import orjson
 from aiohttp import hdrs, web
 
 from handlers.feature import BoundCommand
-from realtime.contract.declarations import Command, Route
-from realtime.contract.errors import FORBIDDEN, UNKNOWN_COMMAND, CommandError
-from realtime.contract.unparseable import Unparseable
+from realtime.contract.declarations import Route
+from realtime.contract.errors import UNKNOWN_COMMAND, CommandError
 from realtime.contract.wire import answer_error
-from server.accounts.authenticator import Authenticator
 from server.pipeline.dispatch import Answer, Dispatcher, Request
 from server.pipeline.no_session import NO_SESSION
 from server.pipeline.registry import Registry
+from server.transports.rest_payload import PayloadReader
 
 API_PREFIXES = ("/v1", "/api/v1")
 """The same routes twice; the second prefix is for older clients."""
-CALLER = "caller_id"
-SELF = "me"
-IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 PeerAddress = Callable[[web.Request], str]
-_Reader = Callable[[str], object]
 
 
 class Rest:
@@ -45,14 +39,12 @@ class Rest:
         *,
         registry: Registry,
         dispatcher: Dispatcher,
-        authenticator: Authenticator,
         peer_address: PeerAddress,
         max_body_bytes: int,
         body_timeout_s: float,
     ) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
-        self._authenticator = authenticator
         self._peer_address = peer_address
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
@@ -70,78 +62,28 @@ class Rest:
 
     def _handler(self, route: Route, bound: BoundCommand) -> Callable[[web.Request], Any]:
         command = bound.command
-        readers = _readers(command)
+        reader = PayloadReader(route, command, max_body_bytes=self._max_body_bytes, body_timeout_s=self._body_timeout_s)
 
         async def handle(request: web.Request) -> web.Response:
-            if not self._is_caller(request):
-                error = CommandError(FORBIDDEN, "This path is its owner's.")
-                return response(Answer(answer_error(error), error), route.status)
-            size_bytes, payload = await self._payload(request, route, command, readers)
+            read = await reader.read(request)
             answer = await self._dispatcher.call(
                 Request(
                     namespace=command.namespace,
                     name=command.name,
-                    payload=payload,
-                    size_bytes=size_bytes,
+                    payload=read.payload,
+                    size_bytes=read.size_bytes,
                     credentials=bearer_token(request),
                     address=self._peer_address(request),
                     user_agent=request.headers.get("User-Agent"),
                     session=NO_SESSION,
+                    caller_ids=read.caller_ids,
                 )
             )
+            if route.also_answers and answer.error is None:
+                answer = _answered_also(answer, route.also_answers)
             return response(answer, route.status)
 
         return handle
-
-    def _is_caller(self, request: web.Request) -> bool:
-        """False if the path names another user than the caller. Bad credentials pass: the dispatcher refuses them."""
-        named = request.match_info.get(CALLER, SELF)
-        if named == SELF:
-            return True
-        try:
-            identity = self._authenticator.identify(bearer_token(request))
-        except CommandError:
-            return True
-        return identity is None or named == str(identity.user_id)
-
-    async def _payload(
-        self, request: web.Request, route: Route, command: Command[Any, Any], readers: Mapping[str, _Reader]
-    ) -> tuple[int, object | Unparseable]:
-        """Size in bytes and content: the fields of path and body; for GET and DELETE, of path and query."""
-        size_bytes = len(request.query_string) + len(request.path)
-        given: object
-        if route.method in ("GET", "DELETE"):
-            if len(set(request.query)) != len(request.query):
-                return size_bytes, Unparseable("a field is given twice")
-            given = {name: readers.get(name, str)(text) for name, text in request.query.items()}
-        else:
-            try:
-                async with asyncio.timeout(self._body_timeout_s):
-                    body = await self._body(request)
-            except (ConnectionError, web.RequestPayloadError):
-                return size_bytes, Unparseable("the body cannot be read to its end")
-            except TimeoutError:
-                return size_bytes, Unparseable("the body did not come in time")
-            size_bytes = len(body)
-            if size_bytes > self._max_body_bytes:
-                return size_bytes, Unparseable("the body is too large")
-            if request.query_string:
-                return size_bytes, Unparseable("what has a body takes nothing from the query")
-            try:
-                given = orjson.loads(body) if body else {}
-            except orjson.JSONDecodeError as error:
-                return size_bytes, Unparseable(f"not JSON: {error}")
-        return size_bytes, _merged(given, request, route, command)
-
-    async def _body(self, request: web.Request) -> bytes:
-        """The body, cut off one byte after the limit: a body that is too large is recognised and not held in memory."""
-        body = bytearray()
-        while len(body) <= self._max_body_bytes:
-            part = await request.content.read(self._max_body_bytes + 1 - len(body))
-            if not part:
-                break
-            body += part
-        return bytes(body)
 
     async def _unknown(self, request: web.Request) -> web.Response:
         methods: set[str] = set()
@@ -159,45 +101,10 @@ class Rest:
         return refusal
 
 
-def _merged(given: object, request: web.Request, route: Route, command: Command[Any, Any]) -> object | Unparseable:
-    if not isinstance(given, dict):
-        return given
-    for old, name in route.renamed.items():
-        if old in given and name in given:
-            return Unparseable(f"{old} and {name} are the same")
-        if old in given:
-            given[name] = given.pop(old)
-    for name, value in request.match_info.items():
-        if name == CALLER:
-            continue
-        if name in given:
-            return Unparseable(f"{name} stands in the path already")
-        given[name] = value
-    key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is not None and "client_id" in command.payload.model_fields and given.setdefault("client_id", key) != key:
-        return Unparseable(f"{IDEMPOTENCY_HEADER} and client_id are not the same")
-    return given
-
-
-def _readers(command: Command[Any, Any]) -> Mapping[str, _Reader]:
-    """For each field that is not text, how its value is read from the query."""
-    readers: dict[str, _Reader] = {}
-    for name, schema in command.payload.model_json_schema().get("properties", {}).items():
-        kinds = {option.get("type") for option in schema.get("anyOf", [schema])}
-        if "integer" in kinds:
-            readers[name] = _read_integer
-        elif "boolean" in kinds:
-            readers[name] = _read_boolean
-    return readers
-
-
-def _read_integer(text: str) -> object:
-    digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else text
-
-
-def _read_boolean(text: str) -> object:
-    return {"true": True, "false": False}.get(text, text)
+def _answered_also(answer: Answer, fields: Sequence[str]) -> Answer:
+    """The answer with fields of its data also beside the data."""
+    body = orjson.loads(answer.body)
+    return answer._replace(body=orjson.dumps({**body, **{name: body["data"][name] for name in fields}}))
 
 
 def bearer_token(request: web.Request) -> str | None:

@@ -14,7 +14,7 @@ from server.features import FEATURES
 from server.pipeline.dispatch import Request
 from server.pipeline.no_session import NO_SESSION
 from server.pipeline.registry import Registry
-from server.transports.rest import CALLER
+from server.transports.rest_payload import CALLER
 from tests.contract.provocations import PROVOCATIONS, Attempt
 from tests.contract.world import make_world
 from tests.kit.log_watch import watched_log

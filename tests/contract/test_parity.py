@@ -11,7 +11,7 @@ import pytest
 from realtime.contract.declarations import Access, Command, Repeat, Route
 from server.features import FEATURES
 from server.pipeline.registry import Registry
-from server.transports.rest import CALLER
+from server.transports.rest_payload import CALLER, caller_fields
 from tests.contract.world import World, make_world
 from tests.kit.server import RunningServer
 
@@ -61,6 +61,8 @@ async def test_a_write_does_and_answers_the_same_to_both(server: RunningServer, 
     status, by_rest = await ask_rest(server, right, twin, payload_for(twin, right))
     assert by_socket["ok"], by_socket
     assert status == twin.route.status
+    beside = {name: by_rest.pop(name) for name in twin.route.also_answers}
+    assert beside == {name: by_rest["data"][name] for name in beside}
     assert neutral(by_rest, names[1]) == neutral(by_socket, names[0])
     assert neutral(await present(right), names[1]) == neutral(await present(left), names[0])
 
@@ -87,6 +89,11 @@ def test_every_placeholder_of_a_path_is_a_field() -> None:
         assert set(twin.route.renamed.values()) <= fields - set(twin.route.renamed), twin
 
 
+def test_what_stands_beside_the_data_is_a_field_of_it() -> None:
+    for twin in TWINS:
+        assert set(twin.route.also_answers) <= twin.command.ack.model_fields.keys(), twin
+
+
 def payload_for(twin: Twin, world: World) -> dict[str, Any]:
     """The command's payload, with the identifier that this path takes instead of the others."""
     payload = world.payload(twin.command)
@@ -105,6 +112,7 @@ async def ask_rest(
 ) -> tuple[int, dict[str, Any]]:
     route = twin.route
     rest = {field: value for field, value in payload.items() if f"{{{field}}}" not in route.path}
+    rest |= dict.fromkeys(caller_fields(route, twin.command), world.me.id)
     token = None if twin.command.access is Access.ANYONE else world.me.access_token
     path = route.path.format_map({**payload, CALLER: world.me.id})
     if route.method in ("GET", "DELETE"):

@@ -35,6 +35,7 @@ TESTED_ELSEWHERE = {
     "realtime/contract/identity.py": "tests/server/accounts/test_tokens.py",
     "realtime/handoff/session_migration.py": "tests/recovery/test_another_node.py",
     "realtime/handoff/session_directory.py": "tests/recovery/test_another_node.py",
+    "server/transports/rest_payload.py": "tests/server/transports/test_rest.py",
     "server/__main__.py": "tests/server/test_main.py",
     "server/commands/backing_services.py": "tests/server/test_main.py",
     "server/cli_error.py": "tests/server/test_main.py",

@@ -11,7 +11,7 @@ import orjson
 
 from server.features import FEATURES
 from server.pipeline.registry import Registry
-from server.transports.rest import CALLER
+from server.transports.rest_payload import CALLER
 from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
 
 FEED = "/feed"

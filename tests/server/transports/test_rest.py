@@ -134,19 +134,53 @@ async def test_old_clients_follow_by_their_own_names_for_it(api: RunningServer) 
         assert (status, answer["data"]["following"]) == (200, False)
     both = {"followee_id": other.id, "user_id": other.id}
     assert_refused(await me.rest("POST", "/follow", both), 422, "invalid_payload")
-    who_acts = {"followee_id": other.id, "follower_id": me.id}
-    assert_refused(await me.rest("POST", "/follow", who_acts), 422, "invalid_payload")
+    both = {"followee_id": other.id, "followed_user_id": other.id}
+    assert_refused(await me.rest("POST", "/follow", both), 422, "invalid_payload")
 
 
-async def test_old_clients_register_and_log_in_by_their_own_names_for_it(api: RunningServer) -> None:
-    login = {"username": "rest.old", "password": "a long enough passphrase"}
-    body = {**login, "email": "rest.old@example.org", "profile_info": {"city": "Ulm"}}
-    assert (await api.rest("POST", "/auth/register", body))[0] == 201
-    status, answer = await api.rest("POST", "/auth/jwt/login", login)
-    assert (status, answer["data"]["token_type"]) == (200, "Bearer")
-    _, me = await api.rest("GET", "/users/me", token=answer["data"]["access_token"])
-    assert (me["data"]["profile"], me["data"]["email"]) == ({"city": "Ulm"}, "rest.old@example.org")
-    assert_refused(await api.rest("POST", "/auth/login", login), 422, "invalid_payload")
+@pytest.mark.parametrize("where", ["query", "body"])
+async def test_who_acts_may_be_named_where_it_is_the_caller(api: RunningServer, where: str) -> None:
+    me, other = await api.people(f"rest.me.{where}", f"rest.they.{where}")
+    _, posted = await other.rest("POST", "/posts", {"text": "Like this"})
+    post_id = posted["data"]["post"]["id"]
+
+    async def ask(method: str, path: str, user_id: str, fields: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if where == "query":
+            return await me.rest(method, path, fields or None, query={"user_id": user_id})
+        return await me.rest(method, path, {**fields, "user_id": user_id})
+
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "/posts", {"text": "Mine"}),
+        ("POST", f"/posts/{post_id}/likes", {}),
+        ("POST", f"/posts/{post_id}/comments", {"text": "Yes"}),
+        ("DELETE", f"/posts/{post_id}/likes", {}),
+    ]
+    for method, path, fields in calls:
+        for not_own in (other.id, "", "0"):
+            assert_refused(await ask(method, path, not_own, fields), 403, "forbidden")
+        for own in (me.id, "me"):
+            assert (await ask(method, path, own, fields))[1]["ok"], path
+
+
+async def test_who_acts_is_not_guessed_from_odd_values(api: RunningServer) -> None:
+    me = await api.person("rest.odd")
+    odd_values: list[object] = [None, 7, True, ["1"], {}]
+    for odd in odd_values:
+        assert_refused(await me.rest("POST", "/posts", {"text": "x", "user_id": odd}), 403, "forbidden")
+    assert_refused(await api.rest("POST", "/posts", {"text": "x", "user_id": me.id}), 401, "unauthenticated")
+    twice = await me.rest("DELETE", "/posts/1/likes", {"user_id": me.id}, query={"user_id": me.id})
+    assert_refused(twice, 422, "invalid_payload")
+    nobody_acts = {"login": "x", "password": "x", "user_id": "1"}
+    assert_refused(await api.rest("POST", "/auth/login", nobody_acts), 422, "invalid_payload")
+
+
+async def test_a_call_for_somebody_else_counts_like_any_other(database_url: str, redis_url: str) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url)) as generous:
+        me = await generous.person("rest.count")
+    async with running_server(settings_for_tests(database_url, redis_url, rate_limit_factor=0.0001)) as strict:
+        for status, code in ((403, "forbidden"), (429, "rate_limited")):
+            answered = await strict.rest("GET", "/feed", query={"user_id": "1"}, token=me.access_token)
+            assert_refused(answered, status, code)
 
 
 async def test_the_idempotency_key_is_the_client_id(api: RunningServer) -> None:
