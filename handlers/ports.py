@@ -163,6 +163,17 @@ class CallerSession(Protocol):
 
     async def unsubscribe(self, topic: str) -> None: ...
 
+    async def enter(self, room: str) -> None:
+        """Puts the caller into a room, and out of other rooms of the same scope; see `subscribe` for the order.
+
+        Raises CommandError `too_large` for more rooms than a session may enter.
+        """
+        ...
+
+    async def leave(self, scope: str) -> None:
+        """Takes the caller out of the rooms of this scope that it entered."""
+        ...
+
     async def watch(self, user_ids: Collection[int]) -> set[int]:
         """Subscribes the caller to the presence of these users; returns those of them who are online.
 

@@ -10,6 +10,10 @@ def post_subject(post_id: int, version: int = 0) -> Subject:
     return Subject(f"post:{post_id}", version)
 
 
+def comment_subject(comment_id: int) -> Subject:
+    return Subject(f"comment:{comment_id}")
+
+
 def person_subject(user_id: int) -> Subject:
     """A user's name, and what they wrote or did: withdrawn from whom they block, and from those who block them."""
     return Subject(f"user:{user_id}")

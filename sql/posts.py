@@ -32,6 +32,7 @@ class UpdatedPostRow(NamedTuple):
     version: int
     changed: bool
     """False when the post had these values before."""
+    earlier_visibility: str
 
 
 class LikeRow(NamedTuple):

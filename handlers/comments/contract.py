@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 
 from handlers.limits import COMMENT_CHARS
 from handlers.people.models import Card
-from realtime.contract.declarations import Command, Repeat, Route
+from handlers.subjects import comment_subject, person_subject
+from realtime.contract.declarations import Command, Push, Repeat, Route, Subject
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import ClientId, Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/posts"
+HIDDEN_FROM_MAX = 5_000
+"""Of the people who are not told of a comment; where there are more, watchers read the comments again."""
 EXAMPLE_POST_ID = "185604284416000002"
 EXAMPLE_COMMENT_ID = "185604284416000003"
 
@@ -60,6 +63,11 @@ class CommentAck(Model):
     comment: Comment
 
 
+class CommentRemoved(Model):
+    comment_id: WireId
+    post_id: WireId
+
+
 COMMENT_CREATE = Command(
     name="comment:create",
     namespace=NAMESPACE,
@@ -97,4 +105,29 @@ COMMENT_DELETE = Command(
     example={"comment_id": EXAMPLE_COMMENT_ID},
     errors=(NOT_FOUND, FORBIDDEN),
     routes=(Route("DELETE", "/comments/{comment_id}"),),
+)
+
+
+def _subjects_of_comment(ack: CommentAck) -> tuple[Subject, ...]:
+    author = ack.comment.author
+    subjects = (comment_subject(ack.comment.id),)
+    return subjects if author is None else (*subjects, person_subject(author.id))
+
+
+COMMENT_CREATED = Push(
+    name="comment:created",
+    namespace=NAMESPACE,
+    model=CommentAck,
+    subjects_of=_subjects_of_comment,
+    audience="Watchers of the post who may see the comment and those that it replies to.",
+)
+
+COMMENT_DELETED = Push(
+    name="comment:deleted",
+    namespace=NAMESPACE,
+    model=CommentRemoved,
+    audience=(
+        "Watchers of the post who could see the comment. One with replies keeps its place, without text and author; a "
+        "deleted one goes when it has no replies any more."
+    ),
 )

@@ -14,4 +14,5 @@ FEATURE: Final = Feature(
         bind_command(contract.COMMENT_LIST, operations.list_comments),
         bind_command(contract.COMMENT_DELETE, operations.delete_comment),
     ),
+    pushes=(contract.COMMENT_CREATED, contract.COMMENT_DELETED),
 )

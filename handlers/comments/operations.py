@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from handlers.access import (
     may_comment,
     may_delete_comment,
@@ -10,12 +12,28 @@ from handlers.access import (
     require_allowed,
     require_visible,
 )
-from handlers.comments.contract import Comment, CommentAck, CreateComment, ListComments, NamedComment
+from handlers.comments.contract import (
+    COMMENT_CREATED,
+    COMMENT_DELETED,
+    HIDDEN_FROM_MAX,
+    NAMESPACE,
+    Comment,
+    CommentAck,
+    CommentRemoved,
+    CreateComment,
+    ListComments,
+    NamedComment,
+)
 from handlers.comments.views import comment_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
+from handlers.posts.rooms import post_room, post_scope
+from handlers.subjects import comment_subject
+from realtime.contract.connection_pushes import RESYNC, Resync
+from realtime.contract.declarations import Push
+from realtime.contract.emissions import Emission, ToRoom, Withdraw, emission
 from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
-from realtime.contract.wire import NOTHING, Nothing, Page
+from realtime.contract.wire import NOTHING, Model, Nothing, Page
 from sql.comments import CommentRow
 from sql.ids import MAX_ID, CommentId, PostId
 from sql.posts import PostRow
@@ -33,9 +51,11 @@ async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck
             text=cmd.text,
             client_id=cmd.client_id,
         )
-    # A retry finds its comment even if its parent was deleted since, so that it could not be created now.
-    row = await _earlier_comment(ctx, cmd) if comment_id is None else await _read_comment(ctx, comment_id)
-    return Outcome(CommentAck(comment=comment_view(row)))
+    if comment_id is None:
+        # A retry finds its comment even if its parent was deleted since, so that it could not be created now.
+        return Outcome(CommentAck(comment=comment_view(await _earlier_comment(ctx, cmd))))
+    ack = CommentAck(comment=comment_view(await _read_comment(ctx, comment_id)))
+    return Outcome(ack, pushes=(await _to_watchers(ctx, post, comment_id, COMMENT_CREATED, ack),))
 
 
 async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment]]:
@@ -64,14 +84,29 @@ async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment
 async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
     comment = await _read_comment(ctx, CommentId(cmd.comment_id))
     # Authors can delete their own comment even if the post is hidden from them since, or deleted.
+    post = await ctx.db.posts.read_post(viewer_id=ctx.user_id, post_id=comment.post_id)
     if not comment.viewer.is_self:
-        post = await _read_post(ctx, comment.post_id)
+        if post is None:
+            raise CommandError(NOT_FOUND)
         if not may_delete_comment(author=comment.viewer, post_author=post.viewer):
             require_visible(may_see_content(post.viewer, post.visibility) and _is_shown(comment))
             require_allowed(False)
+    pushes: tuple[Emission, ...] = ()
+    if post is not None and not comment.is_deleted:
+        removed = CommentRemoved(comment_id=comment.id, post_id=comment.post_id)
+        pushes = (await _to_watchers(ctx, post, comment.id, COMMENT_DELETED, removed),)
     await ctx.db.posts.lock_post(post_id=comment.post_id)
     await ctx.db.comments.delete_comment(comment_id=comment.id)
-    return Outcome(NOTHING)
+    return Outcome(NOTHING, pushes=pushes, signals=(Withdraw(comment_subject(comment.id).name),))
+
+
+async def _to_watchers(ctx: Context, post: PostRow, comment_id: CommentId, push: Push[Any], data: Model) -> Emission:
+    """A push about a comment to those watchers of its post who may see the comment."""
+    room = post_room(post.id, post.author.id, post.visibility)
+    hidden_from = await ctx.db.comments.hidden_from(comment_id=comment_id, id_limit=HIDDEN_FROM_MAX + 1)
+    if len(hidden_from) > HIDDEN_FROM_MAX:
+        return emission(RESYNC, Resync(scope=post_scope(post.id)), ToRoom(room), namespace=NAMESPACE)
+    return emission(push, data, ToRoom(room, hidden_from))
 
 
 async def _read_post(ctx: Context, post_id: PostId) -> PostRow:

@@ -224,6 +224,34 @@ POST_UNLIKE = Command(
     ),
 )
 
+POST_WATCH = Command(
+    name="post:watch",
+    namespace=NAMESPACE,
+    payload=NamedPost,
+    ack=PostAck,
+    effect=(
+        "Tells this socket what happens to a post and its comments from now on, and reads the post. It ends when the "
+        "caller may not see the post any more; after a `resync` of the post, read it and watch it again."
+    ),
+    repeat=Repeat.READ,
+    rate=_LIKES,
+    example={"post_id": EXAMPLE_ID},
+    errors=(NOT_FOUND, FORBIDDEN),
+)
+
+POST_UNWATCH = Command(
+    name="post:unwatch",
+    namespace=NAMESPACE,
+    payload=NamedPost,
+    ack=Nothing,
+    effect="Ends `post:watch` of a post.",
+    repeat=Repeat.READ,
+    works_on=Unit.NONE,
+    rate=_LIKES,
+    example={"post_id": EXAMPLE_ID},
+    errors=(FORBIDDEN,),
+)
+
 POST_LIKERS = Command(
     name="post:likers",
     namespace=NAMESPACE,
@@ -242,7 +270,7 @@ POST_UPDATED = Push(
     namespace=NAMESPACE,
     also_in=(FEED_NAMESPACE,),
     model=PostAck,
-    audience="Sockets subscribed to a feed that shows the post, in `/feed`: the post as it is after an edit.",
+    audience="Watchers of the post, and in `/feed` subscribed feeds that show it: the post as it is after an edit.",
     subjects_of=lambda ack: subjects_of_post(ack.post),
 )
 
@@ -251,5 +279,5 @@ POST_DELETED = Push(
     namespace=NAMESPACE,
     also_in=(FEED_NAMESPACE,),
     model=PostRemoved,
-    audience="Sockets subscribed to a feed that shows the post, in `/feed`.",
+    audience="Watchers of the post, and in `/feed` subscribed feeds that show it.",
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from handlers.feature import Feature, bind_command
-from handlers.posts import contract, operations
+from handlers.feature import Feature, bind_command, bind_plain_command, bind_prepared_command
+from handlers.posts import contract, operations, watching
 
 FEATURE: Final = Feature(
     name="posts",
@@ -18,6 +18,8 @@ FEATURE: Final = Feature(
         bind_command(contract.POST_LIKE, operations.like_post),
         bind_command(contract.POST_UNLIKE, operations.unlike_post),
         bind_command(contract.POST_LIKERS, operations.list_likers),
+        bind_prepared_command(contract.POST_WATCH, watching.enter_room, watching.watch_post),
+        bind_plain_command(contract.POST_UNWATCH, watching.unwatch_post),
     ),
     pushes=(contract.POST_UPDATED, contract.POST_DELETED),
     facts=(contract.POST_CREATED, contract.POST_CHANGED),

@@ -8,8 +8,11 @@ from handlers.paging import cut_page, rows_wanted
 from handlers.people.models import User
 from handlers.people.views import user_view
 from handlers.posts.contract import (
+    NAMESPACE,
     POST_CHANGED,
     POST_CREATED,
+    POST_DELETED,
+    POST_UPDATED,
     CreatePost,
     LikeAck,
     ListLikers,
@@ -17,13 +20,16 @@ from handlers.posts.contract import (
     NamedPost,
     PostAck,
     PostFactData,
+    PostRemoved,
     UnlikeAck,
     UpdatePost,
 )
 from handlers.posts.models import Post
-from handlers.posts.views import post_view
+from handlers.posts.rooms import post_room, post_scope
+from handlers.posts.views import post_view, pushed_post_view
 from handlers.subjects import post_subject
-from realtime.contract.emissions import Withdraw
+from realtime.contract.connection_pushes import RESYNC, Resync
+from realtime.contract.emissions import ToRoom, Withdraw, emission
 from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LikeId, PostId, UserId
@@ -56,10 +62,17 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     )
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)
-    facts = (_changed(ctx, post_id),) if updated is not None and updated.changed else ()
     # Also where nothing changed: the node that changed it may have died before it said so.
     subject = post_subject(post_id, row.version)
-    return Outcome(PostAck(post=post_view(row)), facts=facts, signals=(Withdraw(subject.name, subject.version),))
+    withdrawn = Withdraw(subject.name, subject.version)
+    if updated is None or not updated.changed:
+        return Outcome(PostAck(post=post_view(row)), signals=(withdrawn,))
+    watchers = ToRoom(post_room(post_id, ctx.user_id, updated.earlier_visibility))
+    if row.visibility == updated.earlier_visibility:
+        push = emission(POST_UPDATED, PostAck(post=pushed_post_view(row)), watchers)
+    else:  # not all of them may see it now, and the post has another room
+        push = emission(RESYNC, Resync(scope=post_scope(post_id)), watchers, namespace=NAMESPACE)
+    return Outcome(PostAck(post=post_view(row)), pushes=(push,), facts=(_changed(ctx, post_id),), signals=(withdrawn,))
 
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
@@ -68,8 +81,14 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     if deleted is None:
         await _visible_post(ctx, post_id)
         require_allowed(False)
-    facts = (_changed(ctx, post_id),) if deleted else ()
-    return Outcome(NOTHING, facts=facts, signals=(Withdraw(post_subject(post_id).name),))
+    withdrawn = Withdraw(post_subject(post_id).name)
+    if not deleted:
+        return Outcome(NOTHING, signals=(withdrawn,))
+    pushes = tuple(
+        emission(POST_DELETED, PostRemoved(post_id=post_id), ToRoom(post_room(post_id, ctx.user_id, visibility)))
+        for visibility in ("public", "followers", "private")
+    )
+    return Outcome(NOTHING, pushes=pushes, facts=(_changed(ctx, post_id),), signals=(withdrawn,))
 
 
 async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime.contract.declarations import AUTH_NAMESPACE, Push
+from realtime.contract.declarations import AUTH_NAMESPACE, EVERY_NAMESPACE, Push
 from realtime.contract.wire import Model
 
 
@@ -20,6 +20,7 @@ class ServerDraining(Model):
 RESYNC = Push(
     name="resync",
     namespace=AUTH_NAMESPACE,
+    also_in=(EVERY_NAMESPACE,),
     model=Resync,
     audience=(
         "A session of any namespace that may have missed pushes. Its client reads `scope` again: `all`, a topic, or a "

@@ -22,6 +22,7 @@ AckT = TypeVar("AckT", bound=BaseModel)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 AUTH_NAMESPACE = "/auth"
+EVERY_NAMESPACE = "*"
 
 
 class Access(enum.Enum):
@@ -140,8 +141,8 @@ class Subject(NamedTuple):
 class Push(Generic[ModelT]):
     """A hint from server to client, delivered at most once; the same bytes for all recipients.
 
-    `audience` is one sentence for the documents: who receives it. It may be sent in the namespaces `also_in` too. A
-    `volatile` push is never kept and never replayed.
+    `audience` is one sentence for the documents: who receives it. It may be sent in the namespaces `also_in` too
+    (`EVERY_NAMESPACE`). A `volatile` push is never kept and never replayed.
     `subjects_of` reads from its data what it tells of: when that is withdrawn (`Withdraw`), a `resync` stands in its
     place in a replay; None for a push that tells of nothing that can be withdrawn. `position` is the announcement that
     follows a numbered push; None for a push without a number. A push `about_connection` is not given to long-polling

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from realtime.contract.declarations import Push
+from realtime.contract.declarations import EVERY_NAMESPACE, Push
 
 
 class ToRoom(NamedTuple):
-    """All members of a room on all nodes; they receive the room's pushes in one order."""
+    """All members of a room on all nodes, but for these users; they receive the room's pushes in one order."""
 
     room: str
+    without: Sequence[int] = ()
 
 
 class ToTopic(NamedTuple):
@@ -57,7 +58,7 @@ class Withdraw:
     """What was told of a subject is not told again: not in a replay, and not by a push that is still on its way.
 
     `below_version`: only its older versions, after an edit; None: all. `user_ids`: not to these users, who may not see
-    it any more; None: to nobody. It holds on every node.
+    it any more; None: to nobody. It holds on every node. Sessions of these users leave the rooms that name the subject.
     """
 
     subject: str
@@ -85,6 +86,6 @@ def emission(push: Push[Any], data: BaseModel, to: ToRoom | ToTopic, *, namespac
     """
     if not isinstance(data, push.model):
         raise TypeError(f"{push.name} carries {push.model.__name__}, not {type(data).__name__}")
-    if namespace is not None and namespace not in push.also_in:
+    if namespace is not None and not {namespace, EVERY_NAMESPACE} & {push.namespace, *push.also_in}:
         raise ValueError(f"{push.name} is not sent in {namespace}")
     return Emission(push, data, to, namespace or push.namespace)

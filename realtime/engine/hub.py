@@ -60,6 +60,10 @@ class Hub:
         """A snapshot of the sessions in a room."""
         return tuple(self._rooms.get(namespace, {}).get(room, ()))
 
+    def members_everywhere(self, room: str) -> Collection[Session]:
+        """A snapshot of the sessions in the rooms of this name in all namespaces."""
+        return [session for rooms in self._rooms.values() for session in rooms.get(room, ())]
+
     def has_members(self, room: str) -> bool:
         """True while this node has a member in a room of that name, in any namespace."""
         return any(room in rooms for rooms in self._rooms.values())

@@ -22,13 +22,17 @@ Named = Sequence[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class RoomPush:
-    """For the members of the room whose channel carries it. `push_id` is None for a push that is never replayed."""
+    """For the members of the room whose channel carries it, but for the packed user ids `without`.
+
+    `push_id` is None for a push that is never replayed.
+    """
 
     namespace: str
     event: str
     data: bytes
     push_id: str | None = None
     subjects: Named = ()
+    without: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation | Withdrawal | Rest
 
 def pack(envelope: Envelope) -> bytes:
     match envelope:
-        case RoomPush(namespace, event, data, push_id, subjects):
-            parts: list[object] = [_ROOM_PUSH, namespace, event, data, push_id, subjects]
+        case RoomPush(namespace, event, data, push_id, subjects, without):
+            parts: list[object] = [_ROOM_PUSH, namespace, event, data, push_id, subjects, without]
         case TopicPush(namespace, event, data, topic, packed_user_ids, push_id, subjects):
             parts = [_TOPIC_PUSH, namespace, event, data, topic, packed_user_ids, push_id, subjects]
         case RoomJoin(namespace, room, user_id):
@@ -104,10 +108,16 @@ def unpack(body: bytes) -> Envelope:
     """Raises ValueError for a body that no version of this module made."""
     parts = msgpack.unpackb(body, use_list=False)
     match parts:
-        case [0, str(namespace), str(event), bytes(data), str() | None as push_id, tuple(subjects)] if _are_named(
-            subjects
-        ):
-            return RoomPush(namespace, event, data, push_id, subjects)
+        case [
+            0,
+            str(namespace),
+            str(event),
+            bytes(data),
+            str() | None as push_id,
+            tuple(subjects),
+            bytes(without),
+        ] if _are_named(subjects) and _are_ids(without):
+            return RoomPush(namespace, event, data, push_id, subjects, without)
         case [
             1,
             str(namespace),

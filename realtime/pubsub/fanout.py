@@ -19,6 +19,7 @@ from realtime.engine.hub import Hub
 from realtime.engine.protocol.encoded_push import EncodedPush, Subjects
 from realtime.engine.replay.push_ids import PushIds
 from realtime.engine.replay.replay_log import ReplayLogs, family_key
+from realtime.engine.replay.withdrawals import is_left_out
 from realtime.engine.session.session import Session
 from realtime.pubsub import envelope, room_names
 from realtime.pubsub.backplane import Backplane
@@ -131,7 +132,8 @@ class Fanout:
         subjects = () if push.subjects_of is None else tuple(push.subjects_of(emission.data))
         if isinstance(to, ToRoom):
             push_id = None if push.volatile else self._push_ids.make()
-            return [(room_names.room_channel(to.room), RoomPush(namespace, push.name, data, push_id, subjects))]
+            content = RoomPush(namespace, push.name, data, push_id, subjects, pack_ids(to.without))
+            return [(room_names.room_channel(to.room), content)]
         by_channel: dict[str, Sequence[int]]
         try:
             by_node = await self._topic_registry.subscribers_by_node(to.topic, to.user_ids)
@@ -183,12 +185,20 @@ class Fanout:
             case Withdrawal(subject, below_version, packed_user_ids):
                 from_users = None if packed_user_ids is None else unpack_ids(packed_user_ids)
                 self._logs.withdrawals.withdraw(subject, below_version, from_users)
+                for user_id in from_users or ():
+                    self._leave_rooms_about(subject, user_id)
             case Restoration(subject, packed_user_ids):
                 self._logs.withdrawals.restore(subject, unpack_ids(packed_user_ids))
 
+    def _leave_rooms_about(self, subject: str, user_id: int) -> None:
+        for session in self._hub.members_everywhere(room_names.person_room(user_id)):
+            for room in [room for room in session.rooms if room_names.is_about(room, subject)]:
+                self._membership.leave_soon(session, room)
+                self._resync_notifier.resync(session, room_names.resync_scope(room))
+
     def _received(self, content: RoomPush | TopicPush, scope: str) -> EncodedPush:
-        named = content.subjects
-        subjects = Subjects(scope, named, self._logs.withdrawals.generation) if named else None
+        named, without = content.subjects, content.without if isinstance(content, RoomPush) else b""
+        subjects = Subjects(scope, named, self._logs.withdrawals.generation, without) if named or without else None
         return EncodedPush(content.namespace, content.event, content.data, content.push_id, subjects)
 
     def _send(self, push: EncodedPush, rooms: Iterable[str]) -> None:
@@ -199,14 +209,16 @@ class Fanout:
             self._on_delivered(self._hub.push(push, rooms))
 
     def _send_to_entitled(self, push: EncodedPush, subjects: Subjects, rooms: Iterable[str]) -> int:
-        """Sends a push that was still on its way when something that it tells was withdrawn.
+        """Sends a push that not all members may get: some are left out, or it was overtaken by a withdrawal.
 
-        After an edit all others get a `resync`: they lack what the push tells beside the old version.
+        After an edit the others get a `resync`: they lack what the push tells beside the old version.
         """
         withdrawals = self._logs.withdrawals
         is_outdated = withdrawals.is_outdated(subjects)
         count = 0
         for member in self._hub.members_of_any(push.namespace, rooms):
+            if is_left_out(subjects, member.user_id):
+                continue
             if not withdrawals.includes(subjects, member.user_id):
                 member.deliver(push)
                 count += 1

@@ -81,6 +81,12 @@ class Membership:
         self._hub.leave(session, room)
         await self._backplane.unsubscribe(room_names.room_channel(room))
 
+    def leave_soon(self, session: Session, room: str) -> None:
+        """Takes a session out of a room at once; the channel is unsubscribed in the background."""
+        if session in self._topics and room in session.rooms:
+            self._hub.leave(session, room)
+            self.run_later(partial(self._backplane.unsubscribe, room_names.room_channel(room)))
+
     async def subscribe(self, session: Session, topic: str, user_id: int) -> bool:
         """Subscribes a session to a topic as this user; when it returns True, publishers on all nodes know of it.
 

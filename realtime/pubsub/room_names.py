@@ -1,7 +1,8 @@
 """Names of rooms and of the backplane channels that carry them.
 
 A room's name is also the scope of the `resync` that its members get when they may have missed a push; the scope of a
-person's own room is `all`.
+person's own room is `all`. A room in which not everybody may be names, after its scope, the subjects on which that
+depends: `post:7@user:3,followed:3`. Those from whom one of them is withdrawn (`Withdraw`) leave the room.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ RESYNC_ALL = "all"
 _ROOM_PREFIX = "room:"
 _NODE_PREFIX = "node:"
 _PERSON = "user"
+_ABOUT = "@"
 
 
 def person_room(user_id: int) -> str:
@@ -52,7 +54,19 @@ def is_node_channel(channel: str) -> bool:
 
 def resync_scope(room: str) -> str:
     """What a member of this room has to read again when it may have missed a push."""
-    kind, _, rest = room.partition(":")
+    scope, _, _ = room.partition(_ABOUT)
+    kind, _, rest = scope.partition(":")
     if kind == _PERSON or not rest:
         return RESYNC_ALL
-    return room
+    return scope
+
+
+def room_about(scope: str, *subjects: str) -> str:
+    """A room that a session leaves when one of the subjects is withdrawn from its user."""
+    return f"{scope}{_ABOUT}{','.join(subjects)}"
+
+
+def is_about(room: str, subject: str | None = None) -> bool:
+    """Whether a room names this subject; None: any subject."""
+    _, separator, subjects = room.partition(_ABOUT)
+    return bool(separator) and (subject is None or subject in subjects.split(","))

@@ -18,6 +18,12 @@ class _NoSession:
     async def unsubscribe(self, topic: str) -> None:
         raise RuntimeError("there is no live connection")
 
+    async def enter(self, room: str) -> None:
+        raise RuntimeError("there is no live connection")
+
+    async def leave(self, scope: str) -> None:
+        raise RuntimeError("there is no live connection")
+
     async def watch(self, user_ids: Collection[int]) -> set[int]:
         raise RuntimeError("there is no live connection")
 

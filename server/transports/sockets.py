@@ -15,6 +15,7 @@ from realtime.contract.errors import (
     CLOSE_UNAVAILABLE,
     FORBIDDEN,
     RATE_LIMITED,
+    TOO_LARGE,
     UNAUTHENTICATED,
     CommandError,
 )
@@ -39,6 +40,7 @@ from server.pipeline.dispatch import Dispatcher, Request
 from server.rooms.room_reader import RoomReader
 from sql.errors import Retry, Unavailable
 
+ENTERED_ROOMS_MAX = 100
 HANDSHAKES = RateLimit(count=600, per_s=60)
 """Per address: all clients of an office behind one address may reconnect at once."""
 JOINS = RateLimit(count=120, per_s=60)
@@ -63,6 +65,19 @@ class SocketCallerSession(NamedTuple):
 
     async def unsubscribe(self, topic: str) -> None:
         await self.membership.unsubscribe(self.session, topic, self._user_id())
+
+    async def enter(self, room: str) -> None:
+        if room in self.session.rooms:
+            return
+        await self.leave(room_names.resync_scope(room))
+        if sum(map(room_names.is_about, self.session.rooms)) >= ENTERED_ROOMS_MAX:
+            raise CommandError(TOO_LARGE, f"A socket watches at most {ENTERED_ROOMS_MAX} posts.")
+        await self.membership.join(self.session, room)
+
+    async def leave(self, scope: str) -> None:
+        for room in tuple(self.session.rooms):
+            if room_names.is_about(room) and room_names.resync_scope(room) == scope:
+                await self.membership.leave(self.session, room)
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:
         if self.session.is_kept or self.session not in self.membership:

@@ -50,6 +50,32 @@ CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
 WHERE c.id = :comment_id;
 
+-- name: hidden_from(comment_id, id_limit)
+-- The users who see a comment neither in lists nor live: those with a block in either direction between them and its
+-- author, or the author of a comment above it. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit rows.
+WITH RECURSIVE thread AS (
+    SELECT c.parent_id, c.author_id, c.deleted_at
+    FROM comments c
+    WHERE c.id = :comment_id
+    UNION ALL
+    SELECT c.parent_id, c.author_id, c.deleted_at
+    FROM thread
+    JOIN comments c ON c.id = thread.parent_id
+)
+SELECT DISTINCT other.id
+FROM thread
+CROSS JOIN LATERAL (
+    SELECT b.blocked_id AS id
+    FROM blocks b
+    WHERE b.blocker_id = thread.author_id
+    UNION ALL
+    SELECT b.blocker_id
+    FROM blocks b
+    WHERE b.blocked_id = thread.author_id
+) other
+WHERE thread.deleted_at IS NULL
+LIMIT :id_limit;
+
 -- name: list_comments(viewer_id, post_id, before, page_size)
 -- A page of the comments on the post itself, newest first, without authors with a block in either direction.
 -- A deleted comment is included while it has replies, whoever wrote it. comments_post_idx; at most page_size rows.

@@ -98,7 +98,7 @@ WITH author AS (
     FROM edited
     WHERE users.id = edited.author_id AND edited.visibility <> edited.earlier_visibility
 )
-SELECT edited.version, edited.changed
+SELECT edited.version, edited.changed, edited.earlier_visibility
 FROM edited;
 
 -- name: delete_post(post_id, author_id)$

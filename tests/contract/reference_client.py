@@ -10,7 +10,10 @@ from tests.kit.server import Person
 
 
 class ReferenceClient:
-    """One person's copy of their conversations and their home feed. Tests compare `state` and `order`."""
+    """One person's copy of their conversations, their home feed and one post with its comments.
+
+    Tests compare `state` and `order`.
+    """
 
     def __init__(self, user_id: str) -> None:
         self._user_id = user_id
@@ -20,6 +23,8 @@ class ReferenceClient:
         self._early: dict[tuple[str, int], dict[str, Any]] = {}
         """Messages that arrived before one with a lower seq, which was sent at the same time."""
         self._posts: dict[str, dict[str, Any]] = {}
+        self._watched: dict[str, Any] | None = None
+        self._comments: dict[str, dict[str, Any]] = {}
         self._appliers: Mapping[str, Callable[[dict[str, Any]], None]] = {
             "message:created": self._message_created,
             "receipt:updated": self._receipt_updated,
@@ -28,11 +33,13 @@ class ReferenceClient:
             "feed:removed": self._feed_removed,
             "post:updated": self._post_updated,
             "post:deleted": self._post_deleted,
+            "comment:created": self._comment_created,
+            "comment:deleted": self._comment_deleted,
         }
 
     @classmethod
-    async def read(cls, person: Person) -> ReferenceClient:
-        """Makes a client that has just read everything."""
+    async def read(cls, person: Person, post_id: str) -> ReferenceClient:
+        """Makes a client that has just read everything, and this post if it may see it."""
         client = cls(person.id)
         for conversation in await _read_all(person, "/conversations"):
             client._order.append(conversation["id"])
@@ -42,6 +49,10 @@ class ReferenceClient:
                 client._messages[conversation["id"]][message["seq"]] = deepcopy(message)
         for post in await _read_all(person, "/feed"):
             client._posts[post["id"]] = deepcopy(post)
+        status, answer = await person.rest("GET", f"/posts/{post_id}")
+        if status == 200:
+            client._watched = deepcopy(answer["data"]["post"])
+            client._comments = {comment["id"]: comment for comment in await _read_comments(person, post_id, {})}
         return client
 
     @property
@@ -56,7 +67,9 @@ class ReferenceClient:
         return {
             "conversations": self._conversations,
             "messages": {name: [found[seq] for seq in sorted(found)] for name, found in self._messages.items()},
-            "feed": sorted(self._posts.values(), key=lambda post: int(post["id"]), reverse=True),
+            "feed": [_without_counts(self._posts[post_id]) for post_id in sorted(self._posts, key=int, reverse=True)],
+            "watched": None if self._watched is None else _without_counts(self._watched),
+            "comments": self._comments,
         }
 
     def knows(self, name: str, data: dict[str, Any]) -> bool:
@@ -64,6 +77,8 @@ class ReferenceClient:
         if name == "message:created":
             message = data["message"]
             return message["seq"] in self._messages.get(message["conversation_id"], {})
+        if name == "comment:created":
+            return data["comment"]["id"] in self._comments
         if name == "post:updated":
             post = data["post"]
             return post["id"] in self._posts and self._posts[post["id"]]["version"] >= post["version"]
@@ -113,12 +128,39 @@ class ReferenceClient:
 
     def _post_updated(self, data: dict[str, Any]) -> None:
         """The newer of two copies has the larger version; a post that the feed does not show is no news."""
-        known = self._posts.get(data["post"]["id"])
-        if known is not None and known["version"] < data["post"]["version"]:
-            self._posts[known["id"]] = deepcopy({**data["post"], "viewer": known["viewer"]})
+        post = data["post"]
+        for known in (self._posts.get(post["id"]), self._watched):
+            if known is not None and known["id"] == post["id"] and known["version"] < post["version"]:
+                known.update(deepcopy(post))
 
     def _post_deleted(self, data: dict[str, Any]) -> None:
         self._posts.pop(data["post_id"], None)
+        self.forget_post(data["post_id"])
+
+    def forget_post(self, post_id: str) -> None:
+        """The watched post is gone, or not for this person to see any more."""
+        if self._watched is not None and self._watched["id"] == post_id:
+            self._watched, self._comments = None, {}
+
+    def _comment_created(self, data: dict[str, Any]) -> None:
+        comment = deepcopy(data["comment"])
+        if comment["id"] not in self._comments:
+            self._comments[comment["id"]] = comment
+            if "parent_id" in comment:
+                self._comments[comment["parent_id"]]["reply_count"] += 1
+
+    def _comment_deleted(self, data: dict[str, Any]) -> None:
+        """One with replies keeps its place; a deleted one goes with its last reply."""
+        comment = self._comments.get(data["comment_id"])
+        if comment is None:
+            return
+        comment.pop("author", None)
+        comment |= {"text": "", "deleted": True}
+        while comment is not None and comment.get("deleted") and not comment["reply_count"]:
+            del self._comments[comment["id"]]
+            comment = self._comments.get(comment.get("parent_id", ""))
+            if comment is not None:
+                comment["reply_count"] -= 1
 
     def _keep(self, conversation: dict[str, Any]) -> None:
         self._conversations[conversation["id"]] = deepcopy(conversation)
@@ -131,6 +173,24 @@ class ReferenceClient:
                 member["read_seq"] = max(member["read_seq"], read_seq)
             if member["user"]["id"] == self._user_id:
                 conversation["viewer"]["unread_count"] = conversation["last_seq"] - member["read_seq"]
+
+
+def _without_counts(post: dict[str, Any]) -> dict[str, Any]:
+    """Counters are no part of the law: they are told by pushes of their own."""
+    return {name: value for name, value in post.items() if not name.endswith("_count")}
+
+
+async def _read_comments(person: Person, post_id: str, of: dict[str, str]) -> list[dict[str, Any]]:
+    """All comments on a post, or all replies to a comment, with the replies to them."""
+    status, answer = await person.rest("GET", f"/posts/{post_id}/comments", query={"limit": "100", **of})
+    assert status == 200, answer
+    found: list[dict[str, Any]] = answer["data"]["items"]
+    replies = [
+        await _read_comments(person, post_id, {"parent_id": comment["id"]})
+        for comment in found
+        if comment["reply_count"]
+    ]
+    return [*found, *(reply for thread in replies for reply in thread)]
 
 
 async def _read_all(person: Person, path: str) -> list[dict[str, Any]]:

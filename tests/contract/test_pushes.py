@@ -20,7 +20,7 @@ from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, runnin
 PUSHES = Registry(FEATURES).pushes
 SETTINGS: Mapping[str, Mapping[str, object]] = {"token:expiring": {"access_token_ttl_s": 4}}
 CONNECTED = (*NAMESPACES, AUTH_NAMESPACE)
-HEARD_IN = {"post:updated": ("/feed",), "post:deleted": ("/feed",)}
+HEARD_IN = {"post:updated": ("/feed", "/posts"), "post:deleted": ("/feed", "/posts")}
 FOUR_BYTES = "\U0001f600"
 
 Cause = Callable[[RunningServer, World], Awaitable[object]]
@@ -44,11 +44,21 @@ async def a_friend_posts(server: RunningServer, world: World) -> None:
 async def a_friend_edits(server: RunningServer, world: World) -> None:
     author, post_id = await followed_author(server, world)
     await author.do("/posts", "post:update", {"post_id": post_id, "text": "Old news"})
+    await world.me.do("/posts", "post:update", {"post_id": world.values["post_id"], "text": "Old news"})
 
 
 async def a_friend_deletes(server: RunningServer, world: World) -> None:
     author, post_id = await followed_author(server, world)
     await author.do("/posts", "post:delete", {"post_id": post_id})
+    await world.me.do("/posts", "post:delete", {"post_id": world.values["post_id"]})
+
+
+async def somebody_comments(server: RunningServer, world: World) -> None:
+    await world.me.do("/posts", "comment:create", {"post_id": world.values["post_id"], "text": "Well said"})
+
+
+async def somebody_deletes_a_comment(server: RunningServer, world: World) -> None:
+    await world.me.do("/posts", "comment:delete", {"comment_id": world.values["comment_id"]})
 
 
 async def a_friend_is_followed_no_more(server: RunningServer, world: World) -> None:
@@ -105,6 +115,8 @@ CAUSES: Mapping[str, Cause] = {
     "session:revoked": the_login_is_ended,
     "feed:new": a_friend_posts,
     "feed:removed": a_friend_is_followed_no_more,
+    "comment:created": somebody_comments,
+    "comment:deleted": somebody_deletes_a_comment,
     "post:updated": a_friend_edits,
     "post:deleted": a_friend_deletes,
     "message:created": somebody_writes,
@@ -129,6 +141,7 @@ async def test_a_push_is_as_it_was_declared(database_url: str, redis_url: str, n
         comer = await server.person(f"comer.{world.me.username}")
         for device in devices:
             await device.do("/feed", "feed:subscribe")
+            await device.do("/posts", "post:watch", {"post_id": world.values["post_id"]})
             await device.do("/chat", "presence:watch", {"user_ids": [comer.id]})
         await CAUSES[name](server, world)
         for device in devices:
@@ -138,7 +151,7 @@ async def test_a_push_is_as_it_was_declared(database_url: str, redis_url: str, n
                 assert orjson.loads(encode_model(push.model.model_validate(data))) == data
                 assert "viewer" not in set(fields_of(data))
             assert {heard.namespace for heard in device.heard if heard.name == name} == set(namespaces)
-        if name in ("feed:new", "post:updated", "message:created", "receipt:updated"):
+        if name in ("feed:new", "comment:created", "message:created", "receipt:updated"):
             one, other = ([heard.data for heard in device.heard if heard.name == name] for device in devices)
             assert one == other
 
@@ -151,7 +164,7 @@ def test_no_push_must_tell_of_who_hears_it(name: str) -> None:
 
 def test_whatever_can_be_withdrawn_is_named_by_the_push_that_tells_of_it() -> None:
     unnamed = {push.name for push in PUSHES.values() if push.subjects_of is None and not push.volatile}
-    assert unnamed == {"resync", "feed:removed", "post:deleted"}
+    assert unnamed == {"resync", "feed:removed", "post:deleted", "comment:deleted"}
 
 
 async def test_the_largest_things_are_pushed_whole(server: RunningServer) -> None:

@@ -19,7 +19,17 @@ from tests.kit.server import Person, RunningServer, running_server, settings_for
 
 WITHIN_S = 10.0
 LAWFUL_NAMESPACES = ("/chat", "/feed")
-ALSO_LAWFUL = frozenset({"post:create", "post:update", "post:delete", "user:unfollow", "user:block"})
+ALSO_LAWFUL = frozenset(
+    {
+        "post:create",
+        "post:update",
+        "post:delete",
+        "comment:create",
+        "comment:delete",
+        "user:unfollow",
+        "user:block",
+    }
+)
 SIGNS_OF_CAUTION = frozenset({"resync", "conversation:position"})
 """Pushes that ask to read again; where nothing was lost the law holds without that."""
 
@@ -27,18 +37,20 @@ SIGNS_OF_CAUTION = frozenset({"resync", "conversation:position"})
 class Watcher:
     """A device, and its person's state from the pushes that it received."""
 
-    def __init__(self, person: Person, device: Device, client: ReferenceClient) -> None:
+    def __init__(self, person: Person, device: Device, client: ReferenceClient, post_id: str) -> None:
         self.person = person
+        self._post_id = post_id
         self.device = device
         self._client = client
         self._applied = len(device.heard)
 
     @classmethod
-    async def begin(cls, person: Person, server: RunningServer) -> Watcher:
+    async def begin(cls, person: Person, server: RunningServer, post_id: str) -> Watcher:
         """Subscribes first and reads then: a push in between comes twice rather than never."""
         device = await server.device(person.access_token)
         await device.do("/feed", "feed:subscribe")
-        watcher = cls(person, device, await ReferenceClient.read(person))
+        await device.do("/posts", "post:watch", {"post_id": post_id})
+        watcher = cls(person, device, await ReferenceClient.read(person, post_id), post_id)
         watcher._applied = 0
         return watcher
 
@@ -48,7 +60,13 @@ class Watcher:
         for push in heard:
             if push.name not in SIGNS_OF_CAUTION:
                 self._client.apply(push.name, push.data)
+            elif push.data.get("scope") == f"post:{self._post_id}":
+                self._client.forget_post(self._post_id)
         return self._client.state
+
+    async def fresh(self) -> ReferenceClient:
+        """What a client has that reads everything now."""
+        return await ReferenceClient.read(self.person, self._post_id)
 
     @property
     def order(self) -> list[str]:
@@ -75,7 +93,7 @@ class Watcher:
     async def catches_up(self) -> None:
         """Waits until its state equals a new read; reports the difference where it never does."""
         give_up_s = asyncio.get_running_loop().time() + WITHIN_S
-        while self.state != (fresh := await ReferenceClient.read(self.person)).state:
+        while self.state != (fresh := await self.fresh()).state:
             if asyncio.get_running_loop().time() > give_up_s:
                 assert self.state == fresh.state
             await asyncio.sleep(0.02)
@@ -173,6 +191,29 @@ async def delete(stage: Stage) -> None:
         await stage.world.me.do("/posts", "post:delete", {"post_id": stage.world.values["post_id"]})
 
 
+async def comment(stage: Stage) -> None:
+    payload = {"post_id": stage.world.values["post_id"], "text": "Well said", "client_id": "once"}
+    for _ in range(2):
+        await stage.world.friend.do("/posts", "comment:create", payload)
+
+
+async def reply(stage: Stage) -> None:
+    named = {"post_id": stage.world.values["post_id"], "parent_id": stage.world.values["comment_id"]}
+    await stage.newcomer.do("/posts", "comment:create", {**named, "text": "Not so"})
+
+
+async def delete_comment(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.world.me.do("/posts", "comment:delete", {"comment_id": stage.world.values["comment_id"]})
+
+
+async def delete_thread(stage: Stage) -> None:
+    named = {"post_id": stage.world.values["post_id"], "parent_id": stage.world.values["comment_id"]}
+    made = await stage.newcomer.do("/posts", "comment:create", {**named, "text": "Not so"})
+    for comment_id in (stage.world.values["comment_id"], made["comment"]["id"]):
+        await stage.world.me.do("/posts", "comment:delete", {"comment_id": comment_id})
+
+
 async def unfollow(stage: Stage) -> None:
     for _ in range(2):
         await stage.newcomer.do("/users", "user:unfollow", {"user_id": stage.world.me.id})
@@ -185,6 +226,8 @@ async def block(stage: Stage) -> None:
 
 SENT, RECEIPT, OPENED, POSTED = "message:created", "receipt:updated", "conversation:updated", "feed:new"
 UPDATED, DELETED, REMOVED = "post:updated", "post:deleted", "feed:removed"
+COMMENTED, TAKEN_BACK = "comment:created", "comment:deleted"
+THREAD = (COMMENTED, TAKEN_BACK, TAKEN_BACK)
 DEEDS: Mapping[str, Mapping[str, Deed]] = {
     "message:send": {"once": Deed(send, (SENT,), (SENT,)), "twice": Deed(send_twice, (SENT,), (SENT,))},
     "message:write": {
@@ -206,10 +249,18 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
         "twice": Deed(post_twice, (), (POSTED,), (POSTED,)),
     },
     "post:update": {
-        "twice": Deed(edit, (), (UPDATED,), (UPDATED,)),
+        "twice": Deed(edit, (UPDATED,), (UPDATED,) * 2, (UPDATED,) * 2),
         "nothing": Deed(edit_nothing, (), ()),
     },
-    "post:delete": {"twice": Deed(delete, (), (DELETED,), (DELETED,))},
+    "post:delete": {"twice": Deed(delete, (DELETED,), (DELETED,) * 2, (DELETED,) * 2)},
+    "comment:create": {
+        "twice": Deed(comment, (COMMENTED,), (COMMENTED,), (COMMENTED,)),
+        "reply": Deed(reply, (COMMENTED,), (COMMENTED,), (COMMENTED,)),
+    },
+    "comment:delete": {
+        "twice": Deed(delete_comment, (TAKEN_BACK,), (TAKEN_BACK,), (TAKEN_BACK,)),
+        "thread": Deed(delete_thread, THREAD, THREAD, THREAD),
+    },
     "user:unfollow": {"twice": Deed(unfollow, (), (), (REMOVED,))},
     "user:block": {"twice": Deed(block, (REMOVED,), (), (REMOVED,))},
 }
@@ -235,7 +286,7 @@ async def test_what_was_known_and_what_was_told_is_what_is(server: RunningServer
     for watcher, names in zip(stage.watchers, expected, strict=True):
         await watcher.until_told(len(names))
         assert watcher.names_of_news() == sorted(names)
-        fresh = await ReferenceClient.read(watcher.person)
+        fresh = await watcher.fresh()
         assert (watcher.state, watcher.order) == (fresh.state, fresh.order)
         assert all(seqs == sorted(seqs) for seqs in watcher.heard_seqs().values()), "sent one after the other"
 
@@ -243,13 +294,13 @@ async def test_what_was_known_and_what_was_told_is_what_is(server: RunningServer
 async def test_messages_sent_at_the_same_time_may_arrive_in_any_order(server: RunningServer) -> None:
     stage = await set_stage(server, server, "law.order")
     watcher = stage.watchers[0]
-    before = await ReferenceClient.read(watcher.person)
+    before = await watcher.fresh()
     for person in (stage.world.me, stage.world.friend, stage.world.me):
         await person.do("/chat", "message:send", {**stage.conversation, "text": "A message"})
     await watcher.until_told(3)
     for push in reversed(watcher.device.heard[-3:]):
         before.apply(push.name, push.data)
-    assert before.state == (await ReferenceClient.read(watcher.person)).state
+    assert before.state == (await watcher.fresh()).state
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -301,7 +352,8 @@ async def set_stage(server: RunningServer, elsewhere: RunningServer, prefix: str
     for text in ("One", "Two", "Three"):
         await world.friend.do("/chat", "message:send", {**conversation, "text": text})
     places = [(world.me, server), (world.me, elsewhere), (world.friend, elsewhere), (newcomer, server)]
-    watchers = [await Watcher.begin(person, place) for person, place in places]
+    post_id = world.values["post_id"]
+    watchers = [await Watcher.begin(person, place, post_id) for person, place in places]
     for watcher in watchers:
         await watcher.catches_up()
     return Stage(world, conversation, newcomer, watchers)

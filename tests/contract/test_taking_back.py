@@ -26,6 +26,7 @@ TAKES_BACK = {
     "feed:unsubscribe",
     "post:delete",
     "post:unlike",
+    "post:unwatch",
     "presence:unwatch",
     "user:unblock",
     "user:unfollow",
@@ -58,6 +59,7 @@ async def make_scene(server: RunningServer, database_url: str, prefix: str) -> S
     await ada.do("/users", "user:follow", {"user_id": bea.id})
     post = (await bea.do("/posts", "post:create", {"text": "For followers", "visibility": "followers"}))["post"]
     await ada.do("/posts", "post:like", {"post_id": post["id"]})
+    await ada.do("/posts", "post:watch", {"post_id": post["id"]})
     comment = await ada.do("/posts", "comment:create", {"post_id": post["id"], "text": "Mine"})
     _, login = await server.rest("POST", "/auth/login", {"login": ada.username, "password": PASSWORD})
     return Scene(database_url, ada, bea, post["id"], comment["comment"]["id"], login["data"])
@@ -130,6 +132,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
         assert await ada.do("/posts", "comment:delete", {"comment_id": scene.comment_id}) == {}
         assert await ada.do("/chat", "presence:unwatch", {"user_ids": [bea.id]}) == {}
         assert await ada.do("/feed", "feed:unsubscribe") == {}
+        assert await ada.do("/posts", "post:unwatch", {"post_id": post_id}) == {}
     for _ in range(2):
         assert await ada.do("/users", "user:unfollow", {"user_id": bea.id}) == unfollowed
         assert await ada.do("/users", "user:unblock", {"user_id": bea.id}) == {"blocked": False}

@@ -13,6 +13,7 @@ TESTED_ELSEWHERE = {
     "handlers/chat/direct_contract.py": "tests/handlers/chat/test_direct.py",
     "handlers/context.py": "tests/contract/test_callers.py",
     "handlers/feature.py": "tests/server/pipeline/test_dispatch.py",
+    "handlers/posts/rooms.py": "tests/handlers/posts/test_watching.py",
     "handlers/subjects.py": "tests/recovery/test_withdrawn.py",
     "handlers/ports.py": "tests/contract/test_callers.py",
     "realtime/pubsub/backplane.py": "tests/conformance/test_backplane.py",

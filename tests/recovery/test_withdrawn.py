@@ -16,7 +16,7 @@ from tests.kit.services import Valkey
 from tests.recovery.talk import CREATED, say, two, two_who_talk, until_texts
 
 NOBODY = "http://127.0.0.1:9"
-FEED = "/feed"
+FEED, POSTS = "/feed", "/posts"
 SECRET = "told too soon"
 
 Act = Callable[[Person, Person, str], Awaitable[object]]
@@ -100,6 +100,45 @@ async def test_a_withdrawn_post_is_not_replayed(nodes: list[RunningServer], clie
             assert len(device.told(FEED, "resync")) == 1, act.__name__
 
     await asyncio.gather(*(story(act) for act in ACTS.values()))
+
+
+async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
+    nodes: list[RunningServer], clients: JavaScript
+) -> None:
+    async def story(act: str) -> None:
+        author, reader = await two(nodes[0])
+        (commenter,) = await nodes[0].people(f"commenter.{author.username}")
+        for person in (reader, commenter):
+            await person.do("/users", "user:follow", {"user_id": author.id})
+        posted = await author.do(POSTS, "post:create", {"text": "The post", "visibility": "followers"})
+        post = {"post_id": posted["post"]["id"]}
+        witness = await nodes[1].device(reader.access_token)
+        await witness.do(POSTS, "post:watch", post)
+        async with recovering_device(clients, nodes[1].url, token=reader.access_token, namespaces=[POSTS]) as device:
+            await device.ask("call", namespace=POSTS, name="post:watch", payload=post)
+            await goes_away(device)
+            made = await commenter.do(POSTS, "comment:create", {**post, "text": SECRET})
+            await witness.expect_push("comment:created")
+            match act:
+                case "delete":
+                    await commenter.do(POSTS, "comment:delete", {"comment_id": made["comment"]["id"]})
+                case "block":
+                    await commenter.do("/users", "user:block", {"user_id": reader.id})
+                case "unfollow":
+                    await reader.do("/users", "user:unfollow", {"user_id": author.id})
+            await device.ask("aim", url=nodes[2].url)
+            assert (await device.joins(2)).recovered
+            told = await device.until_told(POSTS, "resync")
+            assert [args[0] for args in told] == [{"scope": f"post:{post['post_id']}"}], act
+            assert SECRET not in str(device.heard), act
+            # It still watches the post, on the node to which its session has moved, unless it may not.
+            await author.do(POSTS, "comment:create", {**post, "text": "after"})
+            await author.do("/posts", "post:delete", post)
+            if act != "unfollow":
+                await device.until_told(POSTS, "comment:created")
+                await device.until_told(POSTS, "post:deleted")
+
+    await asyncio.gather(*(story(act) for act in ("delete", "block", "unfollow")))
 
 
 async def test_what_a_block_hides_of_a_conversation_is_not_replayed(

@@ -192,6 +192,24 @@ async def test_comments_of_the_blocked_are_left_out_in_both_directions(world: Wo
     assert [comment.id for comment in await listed(world, cat, post_id)] == [of_bob, of_ann]
 
 
+async def test_a_comment_is_hidden_from_those_with_a_block_in_its_thread(world: World) -> None:
+    ann, bob, cid, dan = await world.people("ann", "bob", "cid", "dan")
+    post_id = await world.post(ann)
+    top = await world.comment(post_id, bob)
+    reply = await world.comment(post_id, ann, parent_id=top)
+    await world.block(bob, cid)
+    await world.block(dan, ann)
+
+    async def hidden(comment_id: CommentId, id_limit: int = 10) -> set[UserId]:
+        return set(await world.read(lambda db: db.comments.hidden_from(comment_id=comment_id, id_limit=id_limit)))
+
+    assert await hidden(top) == {cid}
+    assert await hidden(reply) == {cid, dan}
+    assert len(await hidden(reply, id_limit=1)) == 1
+    await delete(world, post_id, top)
+    assert await hidden(reply) == {dan}  # a deleted comment names nobody
+
+
 async def test_comments_are_paged(world: World) -> None:
     ann = await world.person("ann")
     post_id = await world.post(ann)

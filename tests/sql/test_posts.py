@@ -76,10 +76,10 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
         )
 
     assert await edit(bob, "stolen", None) is None
-    assert await edit(ann, "hello", None) == UpdatedPostRow(version=1, changed=False)
+    assert await edit(ann, "hello", None) == UpdatedPostRow(1, changed=False, earlier_visibility="public")
     same = await read(world, ann, post_id)
     assert same is not None and same.edited_at is None
-    assert await edit(ann, None, "followers") == UpdatedPostRow(version=2, changed=True)
+    assert await edit(ann, None, "followers") == UpdatedPostRow(2, changed=True, earlier_visibility="public")
     changed = await read(world, ann, post_id)
     assert changed is not None and changed.edited_at is not None
     assert (changed.text, changed.visibility, changed.version) == ("hello", "followers", 2)

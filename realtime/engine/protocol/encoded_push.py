@@ -14,12 +14,14 @@ _NO_FORMS: Final = (None,) * 3 * FORMS_PER_CODEC
 
 class Subjects(NamedTuple):
     """What a push tells of, by name and version, and the scope of the `resync` that stands in its place when one of
-    them was withdrawn. `generation` is that of the node's withdrawals when it received the push.
+    them was withdrawn. `generation` is that of the node's withdrawals when it received the push. `without` are packed
+    ids of users who are not told of it at all.
     """
 
     scope: str
     named: Sequence[tuple[str, int]]
     generation: int
+    without: bytes = b""
 
 
 class EncodedPush:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from realtime.contract.connection_pushes import RESYNC, Resync
+from realtime.contract.packed_ids import contains_id, pack_ids
 from realtime.contract.wire import encode_model
 from realtime.engine.protocol.encoded_push import EncodedPush, Subjects
 
@@ -84,7 +85,9 @@ class Withdrawals:
 
     def may_include(self, subjects: Subjects) -> bool:
         """False where a push that has just been received may be told to everybody."""
-        return bool(self._by_subject) and any(name in self._by_subject for name, _ in subjects.named)
+        return bool(subjects.without) or (
+            bool(self._by_subject) and any(name in self._by_subject for name, _ in subjects.named)
+        )
 
     def includes(self, subjects: Subjects, user_id: int | None) -> bool:
         """Whether a push about these subjects may not be told to this user."""
@@ -107,14 +110,16 @@ class Withdrawals:
 
         That `resync` has the id of the push in whose place it stands: a client that has it never asks for the push.
         """
-        if not any(push.subjects is not None and self.includes(push.subjects, user_id) for push in pushes):
+        if all(push.subjects is None for push in pushes):
             return pushes
         told: list[EncodedPush] = []
         scopes: set[str] = set()
         for push in reversed(pushes):
             subjects = push.subjects
-            if subjects is None or not self.includes(subjects, user_id):
+            if subjects is None or not (is_left_out(subjects, user_id) or self.includes(subjects, user_id)):
                 told.append(push)
+            elif is_left_out(subjects, user_id):
+                continue
             elif subjects.scope not in scopes:
                 scopes.add(subjects.scope)
                 data = encode_model(Resync(scope=subjects.scope))
@@ -126,14 +131,14 @@ class Withdrawals:
         """For another node; see `restore_subjects`."""
         if subjects is None:
             return None
-        return [subjects.scope, subjects.named, subjects.generation == self.generation]
+        return [subjects.scope, subjects.named, subjects.generation == self.generation, subjects.without]
 
     def restore_subjects(self, exported: Sequence[Any] | None) -> Subjects | None:
         """What another node exported; what it counted as withdrawn counts so here."""
         if exported is None:
             return None
-        scope, named, is_current = exported
-        return Subjects(scope, named, self.generation if is_current else -1)
+        scope, named, is_current, without = exported
+        return Subjects(scope, named, self.generation if is_current else -1, without)
 
     def export(self) -> list[Any]:
         """All that is withdrawn, for another node; see `include`."""
@@ -159,6 +164,11 @@ class Withdrawals:
                 return
             del self._by_subject[subject]
             self._count -= _size_of(withdrawal)
+
+
+def is_left_out(subjects: Subjects, user_id: int | None) -> bool:
+    """Whether this user is not told of the push at all."""
+    return bool(subjects.without) and user_id is not None and contains_id(subjects.without, pack_ids([user_id]))
 
 
 def _size_of(withdrawal: _Withdrawal) -> int:

@@ -29,7 +29,7 @@ TEXT = st.text(max_size=30)
 DATA = st.binary(max_size=100)
 SUBJECTS = st.lists(st.tuples(TEXT, IDS), max_size=4).map(tuple)
 ENVELOPES = (
-    st.builds(RoomPush, TEXT, TEXT, DATA, st.none() | TEXT, SUBJECTS)
+    st.builds(RoomPush, TEXT, TEXT, DATA, st.none() | TEXT, SUBJECTS, MANY_IDS.map(pack_ids))
     | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS.map(pack_ids), st.none() | TEXT, SUBJECTS)
     | st.builds(Withdrawal, TEXT, st.none() | IDS, st.none() | MANY_IDS.map(pack_ids))
     | st.builds(Restoration, TEXT, MANY_IDS.map(pack_ids))
@@ -70,7 +70,8 @@ def test_any_other_body_is_unpacked_or_raises_value_error(body: bytes) -> None:
         msgpack.packb([0, "/chat", "said"]),
         msgpack.packb([0, "/chat", "said", "text"]),
         msgpack.packb([3, b"1234567"]),
-        msgpack.packb([0, "/chat", "said", b"{}", None, [["post:1"]]]),
+        msgpack.packb([0, "/chat", "said", b"{}", None, [["post:1"]], b""]),
+        msgpack.packb([0, "/chat", "said", b"{}", None, [], b"1"]),
         msgpack.packb([1, "/feed", "said", b"{}", "feed", b"123456789", None, []]),
         msgpack.packb([4, "post:1", None, b"1"]),
         msgpack.packb([5, "post:1", None]),

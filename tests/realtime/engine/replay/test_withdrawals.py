@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from realtime.contract.packed_ids import pack_ids
 from realtime.engine.protocol.encoded_push import EncodedPush, Subjects
 from realtime.engine.replay.replay_log import ReplayLogs
 from realtime.engine.replay.withdrawals import Withdrawals
@@ -61,6 +62,14 @@ def test_what_is_withdrawn_from_some_is_told_to_others_and_to_them_when_it_is_re
     lab.withdrawals.restore("user:1", [ME])
     assert lab.replayed(push) == [("told", "a")]
     assert lab.replayed(push, user_id=9) == [("feed", "a")]
+
+
+def test_a_push_without_some_users_is_not_replayed_to_them() -> None:
+    lab = Lab()
+    push = EncodedPush("/feed", "told", b"1", "a", Subjects("post:1", (), 0, pack_ids([OTHER, ME])))
+    assert push.subjects is not None and lab.withdrawals.may_include(push.subjects)
+    assert lab.replayed(push) == []
+    assert lab.replayed(push, user_id=9) == [("told", "a")]
 
 
 def test_what_was_missed_may_have_withdrawn_anything_told_before() -> None:
