@@ -23,7 +23,7 @@ const verbs = {
     });
     const sockets = new Map();
     for (const namespace of namespaces) {
-      const socket = manager.socket(namespace, { auth });
+      const socket = manager.socket(namespace, { auth, ...options });
       socket.onAny((...args) => tell({ device, namespace, args }));
       socket.on("connect", () => tell({ device, namespace, connected: socket.id, recovered: !!socket.recovered }));
       socket.on("connect_error", (error) => tell({ device, namespace, refused: error.data ?? error.message }));

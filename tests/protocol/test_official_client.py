@@ -58,3 +58,27 @@ async def test_many_pushes_at_once_all_arrive_in_order(transports: list[str], di
             assert [await heard.get() for _ in range(100)] == list(range(100))
         finally:
             await client.disconnect()
+
+
+@BOTH
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_a_client_that_sent_too_much_comes_back_by_itself(transport: str, dialect: Dialect) -> None:
+    async with echo_server(max_packet_bytes=1_000) as server:
+        client = socketio.AsyncClient(
+            reconnection_delay=0.01, reconnection_delay_max=0.02, randomization_factor=0, serializer=PARSERS[dialect]
+        )
+        connected: asyncio.Queue[None] = asyncio.Queue()
+
+        async def note() -> None:
+            await connected.put(None)
+
+        client.on("connect", note, namespace="/chat")
+        await client.connect(server.url, transports=[transport], namespaces=["/chat"], socketio_path=dialect.path)
+        try:
+            await connected.get()
+            await client.emit("echo", "x" * 1_000, namespace="/chat")
+            assert (await server.policy.until_gone()) == [("/chat", "too_large")]
+            await connected.get()
+            assert await client.call("echo", "less", namespace="/chat") == "less"
+        finally:
+            await client.disconnect()

@@ -41,3 +41,17 @@ async def test_a_client_that_sent_too_much_comes_back_to_its_session(
             await until_texts(device, "before", "meanwhile")
             payload = {"conversation_id": conversation_id, "text": "less"}
             assert (await device.ask("call", namespace=CHAT, name="message:send", payload=payload))["ok"]
+
+
+async def test_a_client_that_retries_what_is_too_large_gives_up_where_it_has_an_ack_timeout(
+    server: RunningServer, clients: JavaScript
+) -> None:
+    _, reader, conversation_id = await two_who_talk(server)
+    options = {"retries": 2, "ackTimeout": 10_000}
+    async with recovering_device(clients, server.url, token=reader.access_token, options=options) as device:
+        payload = {"conversation_id": conversation_id, "text": "x" * MAX_PACKET_BYTES}
+        with pytest.raises(JavaScriptError, match="has been disconnected"):
+            await device.ask("call", namespace=CHAT, name="message:send", payload=payload)
+        assert (await device.joins(4)).recovered, "it came back after each of three tries"
+        payload = {"conversation_id": conversation_id, "text": "less"}
+        assert (await device.ask("call", namespace=CHAT, name="message:send", payload=payload))["ok"]

@@ -54,7 +54,8 @@ class PollingRequests:
         try:
             body = await self._read_body(request)
             if body is None:
-                connection.close(CLOSE_TOO_LARGE)
+                # Not by a close packet: after it the official Python client does not come back.
+                connection.abort(CLOSE_TOO_LARGE.reason)
                 return responses.too_large()
             packets = decode_payload(body)
             if entry.packet_handler.task is not None:
