@@ -84,7 +84,12 @@ class Settings(BaseSettings):
         description="How long a read waits in the queue (when many clients reconnect at once) before it answers "
         "`unavailable`; reads use at most half of the connections, so that writes find free ones.",
     )
-    statement_timeout_ms: int = Field(5_000, gt=0, description="PostgreSQL cancels a statement that takes longer.")
+    statement_timeout_ms: int = Field(
+        5_000,
+        gt=0,
+        description="PostgreSQL cancels a statement that takes longer. This and the next one are stored in the "
+        "database, for the user of `DATABASE_URL`, at every start: give all processes the same.",
+    )
     idle_in_transaction_timeout_ms: int = Field(
         10_000,
         gt=0,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
+
 from realtime.redis.client import open_redis
+from server.dev.embedded_binaries import valkey_binary
 
 _SETTINGS = {
     "NOREPLICAS": {"min-replicas-to-write": ("1", "0")},
@@ -75,3 +79,35 @@ async def _busy(admin: Any, url: str) -> AsyncIterator[None]:
         await asyncio.gather(script, return_exceptions=True)
         await busy.aclose()
         await admin.config_set("busy-reply-threshold", "5000")
+
+
+@asynccontextmanager
+async def loading(url: str, folder: Path) -> AsyncIterator[tuple[str, Redis]]:
+    """A second Valkey that loads the content of the first one: its URL, and a client.
+
+    It takes some seconds, or until the client sets `key-load-delay` to 0.
+    """
+    async with AsyncExitStack() as stack:
+        first: Any = open_redis(url, client_name="admin", max_connections=1)
+        stack.push_async_callback(first.aclose)
+        async with first.pipeline(transaction=False) as pipeline:
+            for number in range(5_000):
+                pipeline.set(f"key:{number}", "x" * 64)
+            await pipeline.execute()
+        await first.save()
+        shutil.move(Path((await first.config_get("dir"))["dir"]) / "dump.rdb", folder)
+        options = {"port": "0", "unixsocket": f"{folder}/valkey.sock", "dir": f"{folder}", "save": ""}
+        options |= {"key-load-delay": "1000", "loading-process-events-interval-bytes": "1024"}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        server = await asyncio.create_subprocess_exec(
+            valkey_binary(), *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+        )
+        stack.push_async_callback(server.wait)
+        stack.callback(server.kill)
+        while not (folder / "valkey.sock").exists():
+            assert server.returncode is None
+            await asyncio.sleep(0.01)
+        second_url = f"unix://{folder}/valkey.sock"
+        second = open_redis(second_url, client_name="admin", timeout_s=10)
+        stack.push_async_callback(second.aclose)
+        yield second_url, second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from redis._parsers.base import BaseParser
@@ -11,7 +12,7 @@ from redis.asyncio import Redis
 
 from realtime.contract.rate_limit import RateLimit
 from realtime.limits.redis_limiter import RedisLimiter
-from realtime.redis.client import REFUSALS, StoreRefuses, StoreUnavailable, unavailability
+from realtime.redis.client import REFUSALS, StoreRefuses, StoreUnavailable, open_redis, unavailability
 from realtime.redis.fact_streams import FactStreams
 from realtime.redis.pipelined_connection import PipelinedConnection
 from tests.kit import refusals
@@ -72,6 +73,21 @@ async def test_reads_writes_scripts_and_transactions_find_a_refusing_server_away
         await limiter.stop()
         await streams.stop()
         await reader.stop()
+
+
+async def test_a_server_that_loads_its_data_is_away_until_it_has_them(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    await redis.set("answer", 42)
+    async with refusals.loading(redis_url, tmp_path) as (url, loader):
+        client = open_redis(url, client_name="test")
+        connection = PipelinedConnection(client)
+        with pytest.raises(StoreRefuses, match="^LOADING "):
+            await connection.send("GET", "answer")
+        await loader.config_set("key-load-delay", 0)
+        await until_it_works(connection)
+        await connection.stop()
+        await client.aclose()
 
 
 @pytest.mark.parametrize(
