@@ -157,7 +157,7 @@ USER_FOLLOW = Command(
     example={"user_id": EXAMPLE_ID},
     errors=(NOT_FOUND, CONFLICT),
     routes=(
-        Route("POST", "/users/{user_id}/follow"),
+        Route("POST", "/users/{user_id}/follow", caller_fields=("user_id", *_FOLLOWER)),
         Route("POST", "/users/{caller_id}/follows", renamed=_FOLLOWED, caller_fields=_FOLLOWER),
         Route("POST", "/follow", renamed=_FOLLOWED, caller_fields=_FOLLOWER),
     ),

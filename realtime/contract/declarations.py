@@ -61,7 +61,8 @@ class Route:
     """The REST route of a command. `path` is below `/v1`; `{names}` in it are payload fields; `status` is of success.
 
     `{caller_id}` is no field: it takes the caller's own id, or `me`; any other id is `forbidden`. `caller_fields` are
-    taken and refused in the same way from query and body, where the command has no such field and is for persons.
+    taken and refused in the same way from query and body, where the command is for persons and does not read such a
+    field from there.
     `renamed` maps the names that old clients use for fields to the present ones. `form_ignores` are fields of an HTML
     form that mean nothing here; None: no forms are taken. `also_answers` are fields of the answer that stand also
     beside `data`.

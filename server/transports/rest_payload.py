@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from server.transports.forms import FORM_TYPES, read_form
 CALLER: Final = "caller_id"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _Fields = dict[str, Any]
 _Reader = Callable[[str], object]
 
@@ -112,7 +114,8 @@ def caller_fields(route: Route, command: Command[Any, Any]) -> frozenset[str]:
     """The fields of this route that may only hold the caller's own id; none where nobody needs to be logged in."""
     if command.access is Access.ANYONE:
         return frozenset()
-    return frozenset(route.caller_fields).difference(command.payload.model_fields)
+    in_path = set(_PLACEHOLDER.findall(route.path))
+    return frozenset(route.caller_fields).difference(command.payload.model_fields.keys() - in_path)
 
 
 def _joined(query: Any, body: object) -> object:

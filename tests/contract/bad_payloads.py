@@ -10,7 +10,6 @@ import orjson
 from realtime.contract.declarations import Command
 
 TEXT_OVER_EVERY_LIMIT = 6_000
-WHO_ACTS = "who acts named in the payload"
 DEPTHS = (200, 20_000, 50_000)
 
 
@@ -28,7 +27,7 @@ def bad_payloads(command: Command[Any, Any], good: Mapping[str, Any]) -> Iterato
     """Payloads that must each be refused; `good` is a valid payload of the command."""
     yield from _not_an_object()
     yield BadPayload("an unknown field", _changed(good, surprise=1))
-    yield BadPayload(WHO_ACTS, _changed(good, sender_id="1"))
+    yield BadPayload("who acts named in the payload", _changed(good, sender_id="1"))
     yield BadPayload("too large", _changed(good, surprise="x" * (command.max_bytes + 1)), "too_large")
     for depth in DEPTHS:
         nested = b"[" * depth + b"]" * depth

@@ -15,7 +15,13 @@ function showStatus(text) {
   $("status").textContent = text;
 }
 
-const fail = (error) => showStatus(error.message ?? String(error));
+const fail = (error) => showStatus(reason(error));
+
+/** What is wrong, in words: with the first field at fault, if any. */
+function reason(error) {
+  const [fault] = Object.entries(error.fields ?? {});
+  return fault?.join(" ").trim() ?? error.message ?? String(error);
+}
 
 // Log in and log out
 
@@ -26,7 +32,7 @@ $("login-form").addEventListener("submit", async (event) => {
     await authenticate($("username").value, $("password").value);
     start();
   } catch (error) {
-    $("login-error").textContent = Object.values(error.fields ?? {})[0] ?? error.message;
+    $("login-error").textContent = reason(error);
   }
 });
 
@@ -181,7 +187,7 @@ $("finder").addEventListener("submit", async (event) => {
     const { user } = await socket.call("/users", "user:get", { username: $("finder-name").value.trim() });
     $("found").replaceChildren(personView(user));
   } catch (error) {
-    $("found").replaceChildren(element("p", { className: "error" }, error.message));
+    $("found").replaceChildren(element("p", { className: "error" }, reason(error)));
   }
 });
 

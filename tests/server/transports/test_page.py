@@ -70,6 +70,10 @@ async def test_the_page_loads_only_parts_that_are_served_and_runs_under_its_poli
             assert response.status == 200, part
 
 
+def test_the_page_leaves_limits_of_characters_to_the_server() -> None:
+    assert "maxlength" not in (FOLDER / "index.html").read_text(), "it counts units of UTF-16: half as many emoji"
+
+
 async def test_every_part_is_served_with_its_type_and_may_not_be_sniffed(server: RunningServer) -> None:
     kinds = {".js": "javascript", ".css": "css", ".html": "html"}  # application/ or text/, as the system has it
     for path in FOLDER.iterdir():

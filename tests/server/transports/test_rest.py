@@ -150,6 +150,7 @@ async def test_who_acts_may_be_named_where_it_is_the_caller(api: RunningServer, 
         return await me.rest(method, path, {**fields, "user_id": user_id})
 
     calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", f"/users/{other.id}/follow", {}),
         ("POST", "/posts", {"text": "Mine"}),
         ("POST", f"/posts/{post_id}/likes", {}),
         ("POST", f"/posts/{post_id}/comments", {"text": "Yes"}),
