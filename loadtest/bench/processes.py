@@ -41,10 +41,14 @@ class LoggedProcess:
         command: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
-        log: int | IO[bytes] | None = None,
+        log: IO[bytes] | None = None,
         pipe: int = subprocess.DEVNULL,
+        stop_s: float = STOP_S,
     ) -> None:
-        """`pipe`: PIPE where it is also spoken to, over its standard input and output."""
+        """`pipe`: PIPE where it is also spoken to, over its standard input and output. It is killed if it does not
+        end within `stop_s`.
+        """
+        self._stop_s = stop_s
         try:
             self._process = subprocess.Popen(
                 command,
@@ -79,7 +83,7 @@ class LoggedProcess:
         """Ends the process, by force where it does not end in time."""
         self.terminate()
         try:
-            self._process.wait(STOP_S)
+            self._process.wait(self._stop_s)
         except subprocess.TimeoutExpired:
             self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -121,9 +125,14 @@ class ChildProcess(LoggedProcess):
     """
 
     def __init__(
-        self, command: Sequence[str], *, environment: Mapping[str, str] | None = None, log: IO[bytes] | None = None
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        log: IO[bytes] | None = None,
+        stop_s: float = STOP_S,
     ) -> None:
-        super().__init__(command, environment=environment, log=log, pipe=subprocess.PIPE)
+        super().__init__(command, environment=environment, log=log, pipe=subprocess.PIPE, stop_s=stop_s)
         self._unread = b""
 
     def order(self, what: str, **arguments: object) -> dict[str, Any]:

@@ -95,11 +95,16 @@ def draw_bars(axes: Axes, title: str, figures: Figures, specs: Sequence[Named], 
     for place, spec in enumerate(specs):
         values = [figures.median(metric.key, spec.name) or 0.0 for metric in shown]
         bars = axes.barh([number + place * height for number in range(len(shown))], values, height, label=spec.title)
-        axes.bar_label(bars, labels=[f"{value:.3g}" if value else "" for value in values], fontsize=7, padding=2)
+        axes.bar_label(bars, labels=[_label(value) for value in values], fontsize=7, padding=2)
     middles = [number + 0.4 - height / 2 for number in range(len(shown))]
     axes.set_yticks(middles, [metric.title for metric in shown], fontsize=7)
     axes.invert_yaxis()
+    axes.margins(x=0.15)
     axes.set_title(title)
+
+
+def _label(value: float) -> str:
+    return "" if not value else f"{value:.3g}" if value < 1_000 else f"{value:,.0f}"
 
 
 def store(folder: Path, name: str, content: Mapping[str, Any], picture: Figure) -> tuple[Path, Path]:

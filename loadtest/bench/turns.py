@@ -48,6 +48,7 @@ class Turns:
         self._figures = figures
         self._until_s = time.monotonic() + budget_s
         self._tell = tell
+        self._told_over = False
 
     @property
     def is_over(self) -> bool:
@@ -62,7 +63,9 @@ class Turns:
             start = number % len(participants) if participants else 0
             for participant in participants[start:] + participants[:start]:
                 if self.is_over:
-                    self._tell("no time left: fewer rounds were measured")
+                    if not self._told_over:
+                        self._told_over = True
+                        self._tell("no time left: fewer rounds were measured")
                     return
                 self.attempt(participants, participant, metric, partial(turn, counts=number > 0))
 

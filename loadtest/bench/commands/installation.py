@@ -21,6 +21,8 @@ TOKEN_LIFE_S: Final = 24 * 3600
 RATE_LIMIT_FACTOR: Final = "100000"
 """Limits are counted as usual and never reached."""
 PEER_DATABASE: Final = "peers"
+_SERVICES_STOP_S: Final = 60.0
+"""PostgreSQL writes what it has in memory; killed, the command would leave it running."""
 _SESSION: Final = {"jit": "off", "plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
 """Settings that change plans, as the product stores them in its own database; a test compares all of them."""
 
@@ -60,7 +62,9 @@ def installation(
     tokens, world_path = folder / "tokens", folder / "world.json"
     with (
         open(folder / "services.log", "wb") as log,
-        ChildProcess(python_module("server", "services"), environment=environment, log=log) as services,
+        ChildProcess(
+            python_module("server", "services"), environment=environment, log=log, stop_s=_SERVICES_STOP_S
+        ) as services,
     ):
         for _ in range(2):
             name, _, address = services.next_line(START_S).partition("=")

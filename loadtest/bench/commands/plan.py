@@ -56,7 +56,11 @@ _KINDS: Final = {
     "p50": ("latency P50", "ms"),
     "p99": ("latency P99", "ms"),
 }
-"""The kinds of figures: title of their part of the table, and unit."""
+"""The kinds of figures: title of their part of the table, and unit.
+
+The server is the one process that answers the sockets, or what is in its place. PostgreSQL also works for the product's
+worker and background tasks meanwhile.
+"""
 
 
 def key(kind: str, command: str, sockets: int) -> str:

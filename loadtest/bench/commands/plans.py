@@ -1,4 +1,8 @@
-"""Which statements each command of the product executes, in order; a test compares them to what the product sends."""
+"""Which statements each command of the product executes, in order.
+
+Tests compare them to what the product sends, and to loadtest/peers/node/commands.mjs, which is written by hand: a
+change of an operation changes these two places.
+"""
 
 from __future__ import annotations
 
