@@ -13,12 +13,17 @@ _ACK: Final = b"43"
 _PING: Final = b"2"
 _PONG: Final = masked("3")
 _OK: Final = b'[{"ok":true'
+_RETRYABLE: Final = b'"retryable":true'
 _OK_WITHIN: Final = 40
 """How far into an answer its beginning may stand: before it are the namespace and the ack id."""
 
 
 class AskingSocket(asyncio.Protocol):
-    """A connected client; it ignores pushes. `durations_s` are those of the commands since `ask`."""
+    """A connected client; it ignores pushes. `durations_s` are those of the commands since `ask`.
+
+    A server may refuse a command under too much load; the client is quiet then until the next `ask`, as it would be for
+    a second. `refused` counts these commands.
+    """
 
     def __init__(self, transport: asyncio.Transport, *, on_end: Callable[[str | None], None]) -> None:
         """`on_end` gets None after the last answer, or why there is none."""
@@ -31,11 +36,12 @@ class AskingSocket(asyncio.Protocol):
         self._sent_s = 0.0
         self._until_s = 0.0
         self.durations_s: list[float] = []
+        self.refused = 0
 
     def ask(self, command: str, frames: Sequence[bytes], *, until_s: float) -> None:
         """Sends `frames` in turn until a point in time; they go on where the last call for this command ended."""
         self._command, self._frames, self._until_s = command, frames, until_s
-        self.durations_s = []
+        self.durations_s, self.refused = [], 0
         self._send()
 
     def close(self) -> None:
@@ -60,10 +66,14 @@ class AskingSocket(asyncio.Protocol):
 
     def _answered(self, answer: bytes) -> None:
         now_s = time.perf_counter()
-        self.durations_s.append(now_s - self._sent_s)
-        if _OK not in answer[:_OK_WITHIN]:
-            self._on_end(f"answered {answer[:200]!r}")
-        elif now_s < self._until_s:
-            self._send()
-        else:
+        if _OK in answer[:_OK_WITHIN]:
+            self.durations_s.append(now_s - self._sent_s)
+            if now_s < self._until_s:
+                self._send()
+            else:
+                self._on_end(None)
+        elif _RETRYABLE in answer:
+            self.refused += 1
             self._on_end(None)
+        else:
+            self._on_end(f"answered {answer[:200]!r}")

@@ -59,7 +59,15 @@ class Callers:
         await self._done
         elapsed_s = time.perf_counter() - began_s
         durations_s = [duration_s for socket in asking for duration_s in socket.durations_s]
-        return {"commands": len(durations_s), "elapsed_s": elapsed_s, **percentiles_ms(durations_s)}
+        refused = sum(socket.refused for socket in asking)
+        if not durations_s:
+            raise ClientFailed(f"all {refused:,} commands were refused")
+        return {
+            "commands": len(durations_s),
+            "refused": refused,
+            "elapsed_s": elapsed_s,
+            **percentiles_ms(durations_s),
+        }
 
     def close(self) -> None:
         """Drops all connections."""

@@ -82,6 +82,7 @@ class CommandsBench:
             "postgres": measured.postgres_cpu_s / measured.commands * 1e6,
             "p50": measured.p50_ms,
             "p99": measured.p99_ms,
+            "refused": measured.refused / (measured.commands + measured.refused) * 100 if measured.refused else None,
         }
         for kind, value in figures.items():
             if value is not None:

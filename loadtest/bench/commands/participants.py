@@ -55,7 +55,7 @@ ALL: Final = (PRODUCT, NODE, ASYNCPG, PGBENCH)
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What one turn gave. `cpu_s` is of the process that serves (None: there is none), `postgres_cpu_s` of all of
-    PostgreSQL.
+    PostgreSQL. `refused` commands are not among `commands`.
     """
 
     commands: int
@@ -64,6 +64,7 @@ class Measured:
     postgres_cpu_s: float
     p50_ms: float
     p99_ms: float
+    refused: int = 0
 
 
 class Participant(Protocol):
@@ -222,12 +223,14 @@ class PgbenchParticipant:
                 errors = [line for line in (folder / "output").read_text().splitlines() if "error" in line]
                 raise BenchFailed(errors[0] if errors else "no transaction ended while it was measured")
         in_each = len(commands_of(self._world, command))
+        percentiles = percentiles_ms([duration_s / in_each for duration_s in durations_s])
         return Measured(
             commands=len(durations_s) * in_each,
             elapsed_s=ended_s - began_s,
             cpu_s=None,
             postgres_cpu_s=postgres_cpu_s,
-            **percentiles_ms([duration_s / in_each for duration_s in durations_s]),
+            p50_ms=percentiles["p50_ms"],
+            p99_ms=percentiles["p99_ms"],
         )
 
     def terminate(self) -> None:

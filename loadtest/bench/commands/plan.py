@@ -55,6 +55,7 @@ _KINDS: Final = {
     "postgres": ("CPU of PostgreSQL per command", "us"),
     "p50": ("latency P50", "ms"),
     "p99": ("latency P99", "ms"),
+    "refused": ("commands refused under too much load", "%"),
 }
 """The kinds of figures: title of their part of the table, and unit.
 

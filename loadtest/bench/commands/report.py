@@ -22,10 +22,12 @@ def table(figures: Figures, specs: Sequence[Spec], sizes: CommandsSizes, verdict
 
 
 def picture(figures: Figures, specs: Sequence[Spec], sizes: CommandsSizes) -> Figure:
-    """A panel for each kind of figure."""
-    shown = parts(sizes)
-    drawn = Figure(figsize=(5 * len(shown), 12), layout="constrained")
-    for axes, (title, part) in zip(drawn.subplots(1, len(shown)).flat, shown.items(), strict=True):
-        draw_bars(axes, title, figures, specs, part)
-    drawn.axes[0].legend(fontsize=8)
+    """A panel for each kind of figure that was measured."""
+    measured = {metric for metric, _ in figures.samples}
+    shown = {title: part for title, part in parts(sizes).items() if any(metric.key in measured for metric in part)}
+    drawn = Figure(figsize=(5 * max(1, len(shown)), 12), layout="constrained")
+    for place, (title, part) in enumerate(shown.items(), 1):
+        draw_bars(drawn.add_subplot(1, len(shown), place), title, figures, specs, part)
+    if shown:
+        drawn.axes[0].legend(fontsize=8)
     return drawn

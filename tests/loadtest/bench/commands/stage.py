@@ -87,7 +87,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def running_stage(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def running_stage(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, **overrides: object
+) -> AsyncIterator[Stage]:
     trace, use_orjson = Trace(), sql.pool.use_orjson
 
     async def traced(connection: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -95,7 +97,7 @@ async def running_stage(database_url: str, redis_url: str, monkeypatch: pytest.M
         await trace.attach(connection)
 
     monkeypatch.setattr(sql.pool, "use_orjson", traced)
-    async with running_server(settings_for_tests(database_url, redis_url), work=False) as server:
+    async with running_server(settings_for_tests(database_url, redis_url, **overrides), work=False) as server:
         me, other, followed = [await server.person(f"person{next(_numbers)}") for _ in range(3)]
         post = await other.do("/posts", "post:create", {"text": "one"})
         # A page without posts is read twice.
