@@ -16,6 +16,8 @@ BROADCASTER_FROM: Final = 10_000
 """`FEED_FANOUT_MAX_FOLLOWERS` of the product."""
 FEED_LIST_MAX: Final = 800
 """The setting of this name of the product."""
+HIDDEN_FROM_MAX: Final = 5_000
+"""How many people a push about a comment leaves out at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ PLANS: Final[Mapping[str, Plan]] = {
                 keep="comment_id",
             ),
             Step("comments.read_comment", {"viewer_id": ME, "comment_id": Given("comment_id")}),
+            Step("comments.hidden_from", {"comment_id": Given("comment_id"), "id_limit": HIDDEN_FROM_MAX + 1}),
         ),
         in_transaction=True,
     ),

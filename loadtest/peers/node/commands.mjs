@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
 const LARGEST_ID = "9223372036854775807";
 const BROADCASTER_FROM = 10_000;
 const FEED_LIST_MAX = 800;
+const HIDDEN_FROM_MAX = 5_000;
 
 const pool = new pg.Pool({
   connectionString: options.database,
@@ -69,6 +70,7 @@ const insertComment = statement(
   "comments.insert_comment", "post_id", "parent_id", "author_id", "text", "client_id",
 );
 const readComment = statement("comments.read_comment", "viewer_id", "comment_id");
+const hiddenFrom = statement("comments.hidden_from", "comment_id", "id_limit");
 const insertFacts = statement("facts.insert_facts", "facts", "payloads");
 const lockDirect = statement("chat.lock_direct", "viewer_id", "conversation_id");
 const insertMessage = statement(
@@ -214,6 +216,7 @@ const commands = {
         only(await readPost(client, [me], [post_id]));
         const [made] = only(await insertComment(client, post_id, null, me, text, null));
         const [row, at] = only(await readComment(client, me, made[0]));
+        await hiddenFrom(client, row[at.id], HIDDEN_FROM_MAX + 1);
         return {
           comment: {
             id: row[at.id],

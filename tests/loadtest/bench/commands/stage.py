@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -22,48 +22,49 @@ from tests.kit.server import RunningServer, running_server, settings_for_tests
 
 STATEMENTS = read_statements()
 NAMES = {statement.text: name for name, statement in STATEMENTS.items()} | {"BEGIN;": "BEGIN", "COMMIT;": "COMMIT"}
-OF_PLANS = {step.statement for plan in PLANS.values() for step in plan.steps}
 NODE_IS_MISSING = shutil.which("node") is None or not (CHECKOUT / "loadtest/peers/node/node_modules/pg").exists()
 
 _numbers = itertools.count()
 
 
+BACKGROUND = {
+    "accounts.sessions_revoked_since",
+    "facts.take_unsent",
+    "people.list_last_seen",
+    "people.note_last_seen",
+}
+"""What a node executes by itself."""
+
+
 class Trace:
-    """The statements of each connection, in order."""
+    """The names of the statements that were executed, in order, with BEGIN and COMMIT."""
 
     def __init__(self) -> None:
-        self._of_connections: list[list[str]] = []
+        self._executed: list[tuple[int, str]] = []
+        self._connections = itertools.count()
 
     async def attach(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        names: list[str] = []
-        self._of_connections.append(names)
-        connection.add_query_logger(lambda record: names.append(NAMES.get(record.query, record.query)))
+        number = next(self._connections)
+        connection.add_query_logger(lambda record: self._executed.append((number, NAMES.get(record.query, ""))))
 
     def clear(self) -> None:
-        for names in self._of_connections:
-            names.clear()
+        self._executed.clear()
 
     def of_commands(self) -> list[str]:
-        """Without what the background tasks of a node execute: transactions and statements that no plan has."""
-        found: list[str] = []
-        for names in self._of_connections:
-            for unit in _units(names):
-                if all(name in OF_PLANS for name in unit if name not in ("BEGIN", "COMMIT")):
-                    found += unit
-        return found
-
-
-def _units(names: Sequence[str]) -> list[list[str]]:
-    """Each committed transaction by itself, and each statement outside of one."""
-    units: list[list[str]] = []
-    is_open = False
-    for name in names:
-        if is_open:
-            units[-1].append(name)
-        elif name != "COMMIT":  # of a transaction that began before the trace
-            units.append([name])
-        is_open = (is_open or name == "BEGIN") and name != "COMMIT"
-    return units[:-1] if is_open else units
+        """Without the statements of background tasks, and those of asyncpg itself."""
+        units: list[list[str]] = []
+        open_units: dict[int, list[str]] = {}
+        for connection, name in self._executed:
+            if connection in open_units:
+                open_units[connection].append(name)
+                if name == "COMMIT":
+                    del open_units[connection]
+            elif name != "COMMIT":  # of a transaction that began before the trace
+                units.append([name])
+                if name == "BEGIN":
+                    open_units[connection] = units[-1]
+        ended = [unit for unit in units if not any(unit is still_open for still_open in open_units.values())]
+        return [name for unit in ended if not {"", *BACKGROUND} & set(unit) for name in unit]
 
 
 def planned(name: str) -> list[str]:

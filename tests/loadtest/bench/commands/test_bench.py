@@ -21,7 +21,7 @@ MEASURED = ("profile", "like")
 
 
 @pytest.mark.skipif(NODE_IS_MISSING, reason="the packages of loadtest/peers/node are missing: ./run test installs them")
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(170)
 def test_every_figure_of_everything_compared_is_there_and_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     figures = CommandsBench(ALL, TINY, MEASURED, work=True, tell=told.append).run()
