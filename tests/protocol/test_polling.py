@@ -234,7 +234,7 @@ async def test_a_client_that_does_not_pong_is_gone() -> None:
 
 
 async def test_a_client_does_not_time_out_while_its_own_event_delays_its_pong() -> None:
-    async with echo_server(ping_interval_ms=10, ping_timeout_ms=100) as server, raw_polling(server) as client:
+    async with echo_server(ping_interval_ms=150, ping_timeout_ms=100) as server, raw_polling(server) as client:
         await client.connect()
         await client.post('42/chat,1["wait","x"]')
         assert await client.packets() == ["2"]
