@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from realtime.contract.declarations import Subject
 from realtime.contract.emissions import Restore, Withdraw
+from realtime.contract.wire import MAX_ID
 
 
 def post_subject(post_id: int, version: int = 0) -> Subject:
     return Subject(f"post:{post_id}", version)
+
+
+def below_post(post_id: int) -> Subject:
+    """Something that stands below a post: withdrawn with the post, and not by its edits."""
+    return post_subject(post_id, MAX_ID)
 
 
 def comment_subject(comment_id: int) -> Subject:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from handlers.limits import COMMENT_CHARS
 from handlers.people.models import Card
-from handlers.subjects import comment_subject, person_subject
+from handlers.subjects import below_post, comment_subject, person_subject
 from realtime.contract.declarations import Command, Push, Repeat, Route, Subject
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
@@ -110,7 +110,7 @@ COMMENT_DELETE = Command(
 
 def _subjects_of_comment(ack: CommentAck) -> tuple[Subject, ...]:
     author = ack.comment.author
-    subjects = (comment_subject(ack.comment.id),)
+    subjects = (comment_subject(ack.comment.id), below_post(ack.comment.post_id))
     return subjects if author is None else (*subjects, person_subject(author.id))
 
 

@@ -8,7 +8,6 @@ from handlers.paging import cut_page, rows_wanted
 from handlers.people.models import User
 from handlers.people.views import user_view
 from handlers.posts.contract import (
-    NAMESPACE,
     POST_CHANGED,
     POST_CREATED,
     POST_DELETED,
@@ -25,11 +24,10 @@ from handlers.posts.contract import (
     UpdatePost,
 )
 from handlers.posts.models import Post
-from handlers.posts.rooms import post_room, post_scope
+from handlers.posts.rooms import post_room
 from handlers.posts.views import post_view, pushed_post_view
 from handlers.subjects import post_subject
-from realtime.contract.connection_pushes import RESYNC, Resync
-from realtime.contract.emissions import ToRoom, Withdraw, emission
+from realtime.contract.emissions import CloseRoom, ToRoom, Withdraw, emission
 from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LikeId, PostId, UserId
@@ -67,12 +65,13 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     withdrawn = Withdraw(subject.name, subject.version)
     if updated is None or not updated.changed:
         return Outcome(PostAck(post=post_view(row)), signals=(withdrawn,))
-    watchers = ToRoom(post_room(post_id, ctx.user_id, updated.earlier_visibility))
-    if row.visibility == updated.earlier_visibility:
-        push = emission(POST_UPDATED, PostAck(post=pushed_post_view(row)), watchers)
-    else:  # not all of them may see it now, and the post has another room
-        push = emission(RESYNC, Resync(scope=post_scope(post_id)), watchers, namespace=NAMESPACE)
-    return Outcome(PostAck(post=post_view(row)), pushes=(push,), facts=(_changed(ctx, post_id),), signals=(withdrawn,))
+    facts = (_changed(ctx, post_id),)
+    watched = post_room(post_id, ctx.user_id, updated.earlier_visibility)
+    if row.visibility != updated.earlier_visibility:
+        # Not all of its watchers may see it now, and those who may watch it again, in another room.
+        return Outcome(PostAck(post=post_view(row)), facts=facts, signals=(withdrawn, CloseRoom(watched)))
+    push = emission(POST_UPDATED, PostAck(post=pushed_post_view(row)), ToRoom(watched))
+    return Outcome(PostAck(post=post_view(row)), pushes=(push,), facts=facts, signals=(withdrawn,))
 
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:

@@ -74,7 +74,14 @@ class Restore:
     user_ids: Sequence[int]
 
 
-Signal = JoinRoom | RevokeLoginSessions | Withdraw | Restore
+@dataclass(frozen=True, slots=True)
+class CloseRoom:
+    """Takes all sessions out of a room, on every node; each gets a `resync` of it, and is replayed nothing of it."""
+
+    room: str
+
+
+Signal = JoinRoom | RevokeLoginSessions | Withdraw | Restore | CloseRoom
 """An instruction to all nodes about their sessions. Clients do not receive it."""
 
 

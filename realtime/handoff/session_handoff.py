@@ -78,6 +78,8 @@ class SessionHandoff:
         confirmed = await self._membership.join(session, *rooms)
         for topic, user_id in topics:
             confirmed = await self._membership.subscribe(session, topic, user_id) and confirmed
+        # What was withdrawn before the session entered its rooms here did not take it out of them.
+        self._fanout.restricted_rooms.leave_withdrawn(session)
         return confirmed
 
     def offer(self, sessions: Sequence[Session]) -> list[Any]:

@@ -14,7 +14,7 @@ from realtime.contract.packed_ids import ID_BYTES, pack_ids, unpack_ids
 
 MAX_IDS_PER_ENVELOPE = 2_000
 
-_ROOM_PUSH, _TOPIC_PUSH, _ROOM_JOIN, _LOGIN_REVOCATION, _WITHDRAWAL, _RESTORATION = range(6)
+_ROOM_PUSH, _TOPIC_PUSH, _ROOM_JOIN, _LOGIN_REVOCATION, _WITHDRAWAL, _RESTORATION, _ROOM_CLOSURE = range(7)
 
 Named = Sequence[tuple[str, int]]
 """What a push tells of, by name and version."""
@@ -84,7 +84,12 @@ class Restoration:
     packed_user_ids: bytes
 
 
-Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation | Withdrawal | Restoration
+@dataclass(frozen=True, slots=True)
+class RoomClosure:
+    """Takes all sessions out of the room whose channel carries it."""
+
+
+Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation | Withdrawal | Restoration | RoomClosure
 
 
 def pack(envelope: Envelope) -> bytes:
@@ -101,6 +106,8 @@ def pack(envelope: Envelope) -> bytes:
             parts = [_WITHDRAWAL, subject, below_version, user_ids]
         case Restoration(subject, restored_ids):
             parts = [_RESTORATION, subject, restored_ids]
+        case RoomClosure():
+            parts = [_ROOM_CLOSURE]
     return bytes(msgpack.packb(parts))
 
 
@@ -137,6 +144,8 @@ def unpack(body: bytes) -> Envelope:
             return Withdrawal(subject, below_version, user_ids)
         case [5, str(subject), bytes(user_ids)] if _are_ids(user_ids):
             return Restoration(subject, user_ids)
+        case [6]:
+            return RoomClosure()
     raise ValueError("unknown envelope")
 
 

@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from realtime.contract.emissions import Emission, JoinRoom, Restore, RevokeLoginSessions, Signal, ToRoom, Withdraw
+from realtime.contract.emissions import (
+    CloseRoom,
+    Emission,
+    JoinRoom,
+    Restore,
+    RevokeLoginSessions,
+    Signal,
+    ToRoom,
+    Withdraw,
+)
 from realtime.contract.packed_ids import pack_ids, unpack_ids
 from realtime.contract.wire import encode_model
 from realtime.engine.hub import Hub
@@ -27,6 +36,7 @@ from realtime.pubsub.envelope import (
     Envelope,
     LoginRevocation,
     Restoration,
+    RoomClosure,
     RoomJoin,
     RoomPush,
     TopicPush,
@@ -34,6 +44,7 @@ from realtime.pubsub.envelope import (
 )
 from realtime.pubsub.membership import Membership
 from realtime.pubsub.position_announcer import ANNOUNCE_EVERY_S, PositionAnnouncer
+from realtime.pubsub.restricted_rooms import RestrictedRooms
 from realtime.pubsub.resync_notifier import ResyncNotifier
 from realtime.pubsub.topic_registry import TopicRegistry
 from realtime.redis.client import StoreUnavailable
@@ -77,6 +88,7 @@ class Fanout:
         self._membership = membership
         self._resync_notifier = resync_notifier
         self._logs = logs
+        self.restricted_rooms = RestrictedRooms(hub, membership, resync_notifier, logs.withdrawals)
         self._push_ids = PushIds()
         self._positions = PositionAnnouncer(self.publish, every_s=positions_every_s)
         self._on_revoked = on_revoked
@@ -185,16 +197,11 @@ class Fanout:
             case Withdrawal(subject, below_version, packed_user_ids):
                 from_users = None if packed_user_ids is None else unpack_ids(packed_user_ids)
                 self._logs.withdrawals.withdraw(subject, below_version, from_users)
-                for user_id in from_users or ():
-                    self._leave_rooms_about(subject, user_id)
+                self.restricted_rooms.withdraw(subject, from_users or ())
             case Restoration(subject, packed_user_ids):
                 self._logs.withdrawals.restore(subject, unpack_ids(packed_user_ids))
-
-    def _leave_rooms_about(self, subject: str, user_id: int) -> None:
-        for session in self._hub.members_everywhere(room_names.person_room(user_id)):
-            for room in [room for room in session.rooms if room_names.is_about(room, subject)]:
-                self._membership.leave_soon(session, room)
-                self._resync_notifier.resync(session, room_names.resync_scope(room))
+            case RoomClosure():
+                self.restricted_rooms.close(room_names.room_of_channel(channel) or "")
 
     def _received(self, content: RoomPush | TopicPush, scope: str) -> EncodedPush:
         named, without = content.subjects, content.without if isinstance(content, RoomPush) else b""
@@ -242,6 +249,7 @@ class Fanout:
     def _on_missed(self, channel: str) -> None:
         if channel == room_names.EVERY_NODE_CHANNEL:
             self._logs.withdrawals.withdraw_all()
+            self.restricted_rooms.leave_all()
         room = room_names.room_of_channel(channel)
         if room is not None:
             self._logs.interrupt(room)
@@ -276,6 +284,8 @@ def _address_signal(signal: Signal) -> list[tuple[str, Envelope]]:
         case Withdraw(subject, below_version, from_users):
             parts = [None] if from_users is None else [pack_ids(part) for part in envelope.chunks(from_users)]
             return [(room_names.EVERY_NODE_CHANNEL, Withdrawal(subject, below_version, part)) for part in parts]
+        case CloseRoom(room):
+            return [(room_names.room_channel(room), RoomClosure())]
         case Restore(subject, user_ids):
             return [
                 (room_names.EVERY_NODE_CHANNEL, Restoration(subject, pack_ids(part)))

@@ -59,6 +59,10 @@ class Membership:
         for topic, user_id in topics:
             self.run_later(partial(self._unregister, topic, user_id))
 
+    def sessions(self) -> Collection[Session]:
+        """A snapshot of all sessions."""
+        return tuple(self._topics)
+
     def __contains__(self, session: Session) -> bool:
         return session in self._topics
 

@@ -7,6 +7,8 @@ depends: `post:7@user:3,followed:3`. Those from whom one of them is withdrawn (`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 EVERY_NODE_CHANNEL = "all"
 EVERY_TOPIC_CHANNEL = "topics"
 """Subscribed by all nodes: carries topic pushes while the publisher cannot find out which nodes have subscribers."""
@@ -66,7 +68,7 @@ def room_about(scope: str, *subjects: str) -> str:
     return f"{scope}{_ABOUT}{','.join(subjects)}"
 
 
-def is_about(room: str, subject: str | None = None) -> bool:
-    """Whether a room names this subject; None: any subject."""
+def about(room: str) -> Sequence[str]:
+    """The subjects that a room names; none for a room in which everybody may stay who was let in."""
     _, separator, subjects = room.partition(_ABOUT)
-    return bool(separator) and (subject is None or subject in subjects.split(","))
+    return subjects.split(",") if separator else ()

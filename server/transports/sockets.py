@@ -70,13 +70,13 @@ class SocketCallerSession(NamedTuple):
         if room in self.session.rooms:
             return
         await self.leave(room_names.resync_scope(room))
-        if sum(map(room_names.is_about, self.session.rooms)) >= ENTERED_ROOMS_MAX:
+        if sum(1 for one in self.session.rooms if room_names.about(one)) >= ENTERED_ROOMS_MAX:
             raise CommandError(TOO_LARGE, f"A socket watches at most {ENTERED_ROOMS_MAX} posts.")
         await self.membership.join(self.session, room)
 
     async def leave(self, scope: str) -> None:
         for room in tuple(self.session.rooms):
-            if room_names.is_about(room) and room_names.resync_scope(room) == scope:
+            if room_names.about(room) and room_names.resync_scope(room) == scope:
                 await self.membership.leave(self.session, room)
 
     async def watch(self, user_ids: Collection[int]) -> set[int]:

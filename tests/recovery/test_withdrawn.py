@@ -108,9 +108,11 @@ async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
     async def story(act: str) -> None:
         author, reader = await two(nodes[0])
         (commenter,) = await nodes[0].people(f"commenter.{author.username}")
+        visibility = "public" if act == "narrow" else "followers"
         for person in (reader, commenter):
-            await person.do("/users", "user:follow", {"user_id": author.id})
-        posted = await author.do(POSTS, "post:create", {"text": "The post", "visibility": "followers"})
+            if person is commenter or visibility == "followers":
+                await person.do("/users", "user:follow", {"user_id": author.id})
+        posted = await author.do(POSTS, "post:create", {"text": "The post", "visibility": visibility})
         post = {"post_id": posted["post"]["id"]}
         witness = await nodes[1].device(reader.access_token)
         await witness.do(POSTS, "post:watch", post)
@@ -126,19 +128,23 @@ async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
                     await commenter.do("/users", "user:block", {"user_id": reader.id})
                 case "unfollow":
                     await reader.do("/users", "user:unfollow", {"user_id": author.id})
+                case "narrow":
+                    await author.do(POSTS, "post:update", {**post, "visibility": "followers"})
+                case "delete post":
+                    await author.do(POSTS, "post:delete", post)
             await device.ask("aim", url=nodes[2].url)
             assert (await device.joins(2)).recovered
             told = await device.until_told(POSTS, "resync")
             assert [args[0] for args in told] == [{"scope": f"post:{post['post_id']}"}], act
             assert SECRET not in str(device.heard), act
             # It still watches the post, on the node to which its session has moved, unless it may not.
-            await author.do(POSTS, "comment:create", {**post, "text": "after"})
-            await author.do("/posts", "post:delete", post)
-            if act != "unfollow":
+            if act in ("delete", "block"):
+                await author.do(POSTS, "comment:create", {**post, "text": "after"})
                 await device.until_told(POSTS, "comment:created")
+                await author.do(POSTS, "post:delete", post)
                 await device.until_told(POSTS, "post:deleted")
 
-    await asyncio.gather(*(story(act) for act in ("delete", "block", "unfollow")))
+    await asyncio.gather(*(story(act) for act in ("delete", "block", "unfollow", "narrow", "delete post")))
 
 
 async def test_what_a_block_hides_of_a_conversation_is_not_replayed(

@@ -97,6 +97,11 @@ class Withdrawals:
             for name, version in subjects.named
         )
 
+    def is_withdrawn(self, subject: str, user_id: int | None) -> bool:
+        """Whether a subject as a whole is withdrawn from this user, or from everybody."""
+        withdrawal = self._by_subject.get(subject)
+        return withdrawal is not None and (withdrawal.below_version == EVERY_VERSION or user_id in withdrawal.user_ids)
+
     def is_outdated(self, subjects: Subjects) -> bool:
         """Whether a push about these subjects tells an older version of something that is still there."""
         return any(

@@ -14,6 +14,7 @@ from realtime.pubsub.envelope import (
     Envelope,
     LoginRevocation,
     Restoration,
+    RoomClosure,
     RoomJoin,
     RoomPush,
     TopicPush,
@@ -33,6 +34,7 @@ ENVELOPES = (
     | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS.map(pack_ids), st.none() | TEXT, SUBJECTS)
     | st.builds(Withdrawal, TEXT, st.none() | IDS, st.none() | MANY_IDS.map(pack_ids))
     | st.builds(Restoration, TEXT, MANY_IDS.map(pack_ids))
+    | st.builds(RoomClosure)
     | st.builds(RoomJoin, TEXT, TEXT, IDS)
     | st.builds(LoginRevocation, MANY_IDS)
 )
