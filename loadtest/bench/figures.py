@@ -30,10 +30,14 @@ class Target:
 
 @dataclass
 class Figures:
-    """All samples by metric and server, in the order of the rounds, and why some are missing."""
+    """All samples by metric and server, in the order of the rounds, and why some are missing.
+
+    `absent`: what cannot be compared here, since it is not installed; that is no failure.
+    """
 
     samples: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def add(self, metric: str, name: str, value: float) -> None:
         self.samples.setdefault((metric, name), []).append(value)

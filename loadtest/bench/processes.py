@@ -30,6 +30,10 @@ class BenchFailed(Exception):
     """A figure cannot be measured; the message says why in one line."""
 
 
+class NotInstalled(Exception):
+    """A program to compare with is not on this machine; the message says in one line how to install it."""
+
+
 class LoggedProcess:
     """A process that is ended with its block. What it writes goes to `log`.
 

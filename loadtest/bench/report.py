@@ -37,10 +37,11 @@ def rows(figures: Figures, specs: Sequence[Named], metrics: Sequence[Metric], *,
 
 
 def outcome(figures: Figures, metrics: Sequence[Metric], verdicts: Sequence[Verdict]) -> list[str]:
-    """Every target with the value reached, then every failure."""
+    """Every target with the value reached, then what is absent, then every failure."""
     titles = {metric.key: metric for metric in metrics}
     lines = ["", f"{'target':{_TARGET_CHARS}}{'':>9}{'bound':>7}{'reached':>9}"]
     lines += [_target_line(verdict, titles[verdict.target.metric]) for verdict in verdicts]
+    lines += [f"{name}: {why}" for name, why in figures.absent.items()]
     for (key, name), why in figures.failures.items():
         lines.append(f"{name} {titles[key].title if key in titles else key}: {why}")
     return lines
@@ -81,6 +82,7 @@ def document(figures: Figures, verdicts: Sequence[Verdict], conditions: Mapping[
             }
             for verdict in verdicts
         ],
+        "absent": figures.absent,
         "failures": [
             {"metric": metric, "server": name, "why": why} for (metric, name), why in figures.failures.items()
         ],

@@ -23,6 +23,7 @@ from loadtest.bench.commands.participants import (
 from loadtest.bench.commands.plan import CommandsSizes, key
 from loadtest.bench.commands.statements import Statement, read_statements, write_statements
 from loadtest.bench.figures import Figures
+from loadtest.bench.processes import NotInstalled
 from loadtest.bench.turns import Tell, Turns
 
 
@@ -98,13 +99,21 @@ class CommandsBench:
         with ExitStack() as stack:
             participants: list[Participant] = []
             for spec in self._specs:
-                with turns.isolating_failures("start", spec):
+                with turns.isolating_failures("start", spec), self._noting_absence(spec):
                     participants.append(stack.enter_context(self._start(spec, installed, statements, exported)))
             for participant in tuple(participants):
                 turns.attempt(participants, participant, "start", lambda one: one.ready())
             yield participants
             for participant in participants:
                 participant.terminate()
+
+    @contextmanager
+    def _noting_absence(self, spec: Spec) -> Iterator[None]:
+        try:
+            yield
+        except NotInstalled as error:
+            self._tell(str(error))
+            self.figures.absent[spec.name] = str(error)
 
     def _start(
         self, spec: Spec, installed: Installation, statements: Mapping[str, Statement], exported: Path

@@ -23,6 +23,7 @@ from loadtest.bench.processes import (
     BenchFailed,
     ChildProcess,
     LoggedProcess,
+    NotInstalled,
     ServerProcess,
     python_module,
     settle,
@@ -209,7 +210,7 @@ class PgbenchParticipant:
             (folder / "script").write_text(script(self._world, command, clients, self._statements))
             with open(folder / "output", "wb") as output:
                 with LoggedProcess(self._command(folder, clients), log=output) as process:
-                    # Every connection plans its statements several times before it keeps a plan.
+                    # All clients connect first, and prepare their statements.
                     time.sleep(self._warm_s)
                     began_s, postgres_began_s = time.time(), self._installed.postgres.cpu_s()
                     # Not shorter: with many clients a transaction takes as long as all others.
@@ -254,10 +255,10 @@ def _literal(value: object) -> str:
 
 @contextmanager
 def pgbench(installed: Installation, statements: Mapping[str, Statement], *, warm_s: float) -> Iterator[Participant]:
-    """The program beside the PostgreSQL that is measured, or one of the PATH."""
+    """The program beside the PostgreSQL that is measured, or one of the PATH. Raises NotInstalled."""
     program = installed.postgres.program("pgbench")
     if program is None:
-        raise BenchFailed("there is no pgbench here (Debian, Ubuntu: apt install postgresql-contrib)")
+        raise NotInstalled("there is no pgbench here (Debian, Ubuntu: apt install postgresql-contrib)")
     yield PgbenchParticipant(program, installed, statements, warm_s=warm_s)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from loadtest.bench.commands.participants import Spec
+from loadtest.bench.commands.participants import PGBENCH, PGBENCH_CLIENTS_MAX, Spec
 from loadtest.bench.commands.plan import CommandsSizes, metrics, parts
 from loadtest.bench.figures import Figures, Verdict
 from loadtest.bench.report import draw_bars, header, outcome, rows
@@ -18,6 +18,8 @@ def table(figures: Figures, specs: Sequence[Spec], sizes: CommandsSizes, verdict
     for title, part in parts(sizes).items():
         if measured := rows(figures, specs, part, units=False):
             lines += [header(specs, title), *measured, ""]
+    if PGBENCH in specs and max(sizes.sockets) > PGBENCH_CLIENTS_MAX:
+        lines += [f"pgbench has {PGBENCH_CLIENTS_MAX} clients at most: each is a connection to PostgreSQL.", ""]
     return "\n".join([*lines[:-1], *outcome(figures, metrics(sizes), verdicts)])
 
 
