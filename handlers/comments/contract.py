@@ -25,7 +25,8 @@ _PARENT = {"parent_comment_id": "parent_id"}
 class Comment(Model):
     """A comment; `parent_id` is the comment that it replies to, absent for a comment on the post itself.
 
-    A deleted comment with replies stays in its place for every reader, with `deleted`, an empty text and no author.
+    A deleted comment with replies stays in its place, with `deleted`, an empty text and no author. A block that hid it
+    and the replies below it hides them still.
     """
 
     id: WireId

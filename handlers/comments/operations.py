@@ -124,8 +124,8 @@ async def _read_comment(ctx: Context, comment_id: CommentId) -> CommentRow:
 
 
 def _is_shown(comment: CommentRow) -> bool:
-    """Whether a reader of the post sees the comment. A deleted one names nobody, and is shown while it has replies."""
-    return comment.reply_count > 0 if comment.is_deleted else may_see_comment(comment.viewer)
+    """Whether a reader of the post sees the comment; a deleted one is shown while it has replies."""
+    return may_see_comment(comment.viewer) and (not comment.is_deleted or comment.reply_count > 0)
 
 
 async def _may_reply(ctx: Context, cmd: CreateComment) -> bool:

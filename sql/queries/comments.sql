@@ -54,11 +54,11 @@ WHERE c.id = :comment_id;
 -- The users who see a comment neither in lists nor live: those with a block in either direction between them and its
 -- author, or the author of a comment above it. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit rows.
 WITH RECURSIVE thread AS (
-    SELECT c.parent_id, c.author_id, c.deleted_at
+    SELECT c.parent_id, c.author_id
     FROM comments c
     WHERE c.id = :comment_id
     UNION ALL
-    SELECT c.parent_id, c.author_id, c.deleted_at
+    SELECT c.parent_id, c.author_id
     FROM thread
     JOIN comments c ON c.id = thread.parent_id
 )
@@ -73,12 +73,11 @@ CROSS JOIN LATERAL (
     FROM blocks b
     WHERE b.blocked_id = thread.author_id
 ) other
-WHERE thread.deleted_at IS NULL
 LIMIT :id_limit;
 
 -- name: list_comments(viewer_id, post_id, before, page_size)
 -- A page of the comments on the post itself, newest first, without authors with a block in either direction.
--- A deleted comment is included while it has replies, whoever wrote it. comments_post_idx; at most page_size rows.
+-- A deleted comment is included while it has replies. comments_post_idx; at most page_size rows.
 SELECT comment.*, author.*, r.*
 FROM comments c
 CROSS JOIN LATERAL comment_row(c) comment
@@ -88,7 +87,9 @@ WHERE
     c.post_id = :post_id
     AND c.parent_id IS NULL
     AND c.id < :before
-    AND CASE WHEN c.deleted_at IS NULL THEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by ELSE c.reply_count > 0 END
+    AND (c.deleted_at IS NULL OR c.reply_count > 0)
+    AND NOT r.viewer_blocks
+    AND NOT r.viewer_blocked_by
 ORDER BY c.id DESC
 LIMIT :page_size;
 
@@ -103,7 +104,9 @@ WHERE
     c.parent_id = :parent_id
     AND c.post_id = :post_id
     AND c.id < :before
-    AND CASE WHEN c.deleted_at IS NULL THEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by ELSE c.reply_count > 0 END
+    AND (c.deleted_at IS NULL OR c.reply_count > 0)
+    AND NOT r.viewer_blocks
+    AND NOT r.viewer_blocked_by
 ORDER BY c.id DESC
 LIMIT :page_size;
 

@@ -281,9 +281,9 @@ WRITTEN_OUT = {
             c.post_id = $2
             AND c.parent_id IS NULL
             AND c.id < $3
-            AND CASE
-                WHEN c.deleted_at IS NULL THEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by ELSE c.reply_count > 0
-            END
+            AND (c.deleted_at IS NULL OR c.reply_count > 0)
+            AND NOT r.viewer_blocks
+            AND NOT r.viewer_blocked_by
         ORDER BY c.id DESC
         LIMIT $4
     """,
