@@ -3,11 +3,13 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -36,8 +38,33 @@ def version() -> tuple[int, int]:
 
 
 @contextmanager
-def pgbouncer(admin_url: str, folder: Path, *, statements: int = 0) -> Iterator[str]:
+def pgbouncer(admin_url: str, *, statements: int = 0) -> Iterator[str]:
     """The query of a database URL that leads through it; it carries up to `statements` prepared statements a client."""
+    user = ordinary_user()
+    with TemporaryDirectory(prefix="pgbouncer-") as made:
+        folder = Path(made)
+        if user.uid is not None:
+            os.chown(folder, user.uid, user.uid)
+        _configure(folder, admin_url, statements)
+        with open(folder / "pgbouncer.log", "wb") as log:
+            server = user.spawn([str(program()), str(folder / "pgbouncer.ini")], cwd=folder, log=log)
+        try:
+            deadline = time.monotonic() + STARTING_S
+            while not _listens(folder / f".s.PGSQL.{_PORT}"):
+                assert server.poll() is None and time.monotonic() < deadline, (folder / "pgbouncer.log").read_text()
+                time.sleep(0.01)
+            yield f"?host={quote(str(folder))}&port={_PORT}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def _configure(folder: Path, admin_url: str, statements: int) -> None:
     address = urlsplit(admin_url)
     (folder / "users.txt").write_text(f'"{address.username}" ""\n')
     settings = {
@@ -55,14 +82,3 @@ def pgbouncer(admin_url: str, folder: Path, *, statements: int = 0) -> Iterator[
         f"[databases]\n* = host={parse_qs(address.query)['host'][0]}\n[pgbouncer]\n"
         + "".join(f"{name} = {value}\n" for name, value in settings.items())
     )
-    with open(folder / "pgbouncer.log", "wb") as log:
-        server = ordinary_user().spawn([str(program()), str(folder / "pgbouncer.ini")], cwd=folder, log=log)
-    try:
-        deadline = time.monotonic() + STARTING_S
-        while not (folder / f".s.PGSQL.{_PORT}").exists():
-            assert server.poll() is None and time.monotonic() < deadline, (folder / "pgbouncer.log").read_text()
-            time.sleep(0.01)
-        yield f"?host={quote(str(folder))}&port={_PORT}"
-    finally:
-        server.terminate()
-        server.wait()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
-from realtime.redis.client import open_redis
+from realtime.redis.client import StoreRefuses, StoreUnavailable, open_redis, store_unavailable_when_away
 from server.dev.embedded_binaries import valkey_binary
 
 _SETTINGS = {
@@ -72,13 +73,22 @@ async def _busy(admin: Any, url: str) -> AsyncIterator[None]:
     busy: Any = open_redis(url, client_name="busy", timeout_s=60)
     script = asyncio.create_task(busy.execute_command("EVAL", "while true do end", 0))
     try:
-        await asyncio.sleep(0.05)  # the time after which it is busy
+        while not await _is_busy(admin):
+            await asyncio.sleep(0.001)
         yield
     finally:
         await admin.script_kill()
         await asyncio.gather(script, return_exceptions=True)
         await busy.aclose()
         await admin.config_set("busy-reply-threshold", "5000")
+
+
+async def _is_busy(admin: Any) -> bool:
+    try:
+        await admin.ping()
+    except ResponseError:
+        return True
+    return False
 
 
 @asynccontextmanager
@@ -104,10 +114,19 @@ async def loading(url: str, folder: Path) -> AsyncIterator[tuple[str, Redis]]:
         )
         stack.push_async_callback(server.wait)
         stack.callback(server.kill)
-        while not (folder / "valkey.sock").exists():
-            assert server.returncode is None
-            await asyncio.sleep(0.01)
         second_url = f"unix://{folder}/valkey.sock"
         second = open_redis(second_url, client_name="admin", timeout_s=10)
         stack.push_async_callback(second.aclose)
+        while not await _is_loading(second):
+            assert server.returncode is None
+            await asyncio.sleep(0.01)
         yield second_url, second
+
+
+async def _is_loading(client: Redis) -> bool:
+    try:
+        with store_unavailable_when_away():
+            await client.ping()
+    except StoreUnavailable as error:
+        return isinstance(error, StoreRefuses)
+    raise AssertionError("it has loaded its data already")

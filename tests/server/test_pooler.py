@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -36,9 +35,8 @@ def named(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="module")
-def pooled_url(database_url: str, named: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("pgbouncer")
-    with pgbouncer(database_url, folder, statements=200 if named else 0) as query:
+def pooled_url(database_url: str, named: bool) -> Iterator[str]:
+    with pgbouncer(database_url, statements=200 if named else 0) as query:
         yield database_url.partition("?")[0] + query
 
 
@@ -149,10 +147,8 @@ def test_migrations_go_past_the_pooler_where_they_may(
     assert run_async(pending(direct_url)) == []
 
 
-def test_a_pooler_that_loses_prepared_statements_is_refused_at_the_start(
-    database_url: str, tmp_path: Path, redis_url: str
-) -> None:
-    with pgbouncer(database_url, tmp_path) as query:
+def test_a_pooler_that_loses_prepared_statements_is_refused_at_the_start(database_url: str, redis_url: str) -> None:
+    with pgbouncer(database_url) as query:
         settings = settings_for_tests(database_url.partition("?")[0] + query, redis_url)
         with pytest.raises(CliError, match="DATABASE_NAMED_STATEMENTS=false"), dependencies(settings, redis=False):
             pass
