@@ -272,6 +272,7 @@ POST_UPDATED = Push(
     model=PostAck,
     audience="Watchers of the post, and in `/feed` subscribed feeds that show it: the post as it is after an edit.",
     subjects_of=lambda ack: subjects_of_post(ack.post),
+    of_every_version=True,
 )
 
 POST_DELETED = Push(

@@ -143,11 +143,12 @@ class Push(Generic[ModelT]):
     """A hint from server to client, delivered at most once; the same bytes for all recipients.
 
     `audience` is one sentence for the documents: who receives it. It may be sent in the namespaces `also_in` too
-    (`EVERY_NAMESPACE`). A `volatile` push is never kept and never replayed.
-    `subjects_of` reads from its data what it tells of: when that is withdrawn (`Withdraw`), a `resync` stands in its
-    place in a replay; None for a push that tells of nothing that can be withdrawn. `position` is the announcement that
-    follows a numbered push; None for a push without a number. A push `about_connection` is not given to long-polling
-    clients: each of their requests carries a token, and its answer reports one that has expired or was revoked.
+    (`EVERY_NAMESPACE`). A `volatile` push is never kept and never replayed. `subjects_of` reads from its data what it
+    tells of: when that is withdrawn (`Withdraw`), a `resync` stands in its place in a replay; None for one that tells
+    of nothing that can be withdrawn. A push `of_every_version` follows each edit: nobody misses one that was
+    overtaken by the next. `position` is the announcement that follows a numbered push; None for a push without a
+    number. A push `about_connection` is not given to long-polling clients: each of their requests carries a token,
+    and its answer reports one that has expired or was revoked.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Push(Generic[ModelT]):
     also_in: tuple[str, ...] = ()
     volatile: bool = False
     subjects_of: Callable[[ModelT], Sequence[Subject]] | None = None
+    of_every_version: bool = False
     position: PositionAnnouncement[ModelT] | None = None
     about_connection: bool = False
 

@@ -65,6 +65,7 @@ class Fanout:
 
     `on_revoked` gets the ids of login sessions that end, some of them twice. `on_joins_missed` gets the id of a user
     whose sessions may have missed a `JoinRoom`. `on_delivered` gets the number of sessions that each push reached.
+    `of_every_version` has the names of the pushes that follow each edit of what they tell.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Fanout:
         on_delivered: Callable[[int], None],
         channel_handlers: Mapping[str, ChannelHandler],
         positions_every_s: float = ANNOUNCE_EVERY_S,
+        of_every_version: frozenset[str] = frozenset(),
     ) -> None:
         self._hub = hub
         self._backplane = backplane
@@ -95,6 +97,7 @@ class Fanout:
         self._on_joins_missed = on_joins_missed
         self._on_delivered = on_delivered
         self._channel_handlers = dict(channel_handlers)
+        self._of_every_version = of_every_version
         self._own_channel = room_names.node_channel(backplane.node_id)
 
     async def start(self) -> None:
@@ -218,10 +221,11 @@ class Fanout:
     def _send_to_entitled(self, push: EncodedPush, subjects: Subjects, rooms: Iterable[str]) -> int:
         """Sends a push that not all members may get: some are left out, or it was overtaken by a withdrawal.
 
-        After an edit the others get a `resync`: they lack what the push tells beside the old version.
+        After an edit the others get a `resync`, since they lack what the push tells beside the old version; but not
+        where a push of the next version follows.
         """
         withdrawals = self._logs.withdrawals
-        is_outdated = withdrawals.is_outdated(subjects)
+        is_outdated = push.event not in self._of_every_version and withdrawals.is_outdated(subjects)
         count = 0
         for member in self._hub.members_of_any(push.namespace, rooms):
             if is_left_out(subjects, member.user_id):

@@ -77,6 +77,7 @@ def build_messaging(
         on_delivered=node.metrics.delivered,
         channel_handlers={PRESENCE_CHANNEL: watches},
         positions_every_s=settings.positions_every_s,
+        of_every_version=frozenset(push.name for push in registry.pushes.values() if push.of_every_version),
     )
     return Messaging(
         hub=hub,

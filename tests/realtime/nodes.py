@@ -26,6 +26,7 @@ from tests.kit.recording_session import RecordingSession
 HANDLED_CHANNEL = "handled"
 NAMESPACES = ("/one", "/two")
 TOPIC = "news"
+EDITED = "edited"
 
 
 class Said(Model):
@@ -98,6 +99,7 @@ class LabNode:
             on_joins_missed=self.joins_missed.append,
             on_delivered=self._count,
             channel_handlers={HANDLED_CHANNEL: self},
+            of_every_version=frozenset({EDITED}),
         )
 
     def on_message(self, body: bytes) -> None:

@@ -18,7 +18,7 @@ from realtime.pubsub.envelope import MAX_IDS_PER_ENVELOPE
 from realtime.pubsub.room_names import person_room
 from realtime.redis.client import StoreUnavailable, open_redis
 from tests.kit.services import Valkey
-from tests.realtime.nodes import HANDLED_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said
+from tests.realtime.nodes import EDITED, HANDLED_CHANNEL, TOPIC, LabNode, RecordingMember, running_nodes, said
 from tests.realtime.silent_line import silent_line
 
 Pair = list[LabNode]
@@ -35,6 +35,14 @@ WRITTEN = Push(
     model=Written,
     audience="Whoever is there.",
     subjects_of=lambda written: (Subject("thing:1", written.version), Subject("author:1")),
+)
+WRITTEN_AGAIN = Push(
+    name=EDITED,
+    namespace="/one",
+    model=Written,
+    audience="Whoever is there.",
+    subjects_of=WRITTEN.subjects_of,
+    of_every_version=True,
 )
 
 
@@ -265,7 +273,7 @@ async def test_a_channel_with_a_handler_passes_on_its_messages_and_losses(pair: 
 
 
 async def test_a_push_on_its_way_does_not_tell_what_was_withdrawn_meanwhile(pair: Pair) -> None:
-    members = [await pair[1].session("room:1") for _ in range(2)]
+    members = [await pair[1].session("room:1", "room:2") for _ in range(2)]
     members[0].user_id, members[1].user_id = 7, 8
 
     async def write(version: int) -> None:
@@ -273,6 +281,7 @@ async def test_a_push_on_its_way_does_not_tell_what_was_withdrawn_meanwhile(pair
         await pair[0].fanout.publish([emission(WRITTEN, data, ToRoom("room:1"))])
 
     await pair[0].fanout.publish((), [Withdraw("thing:1", below_version=2)])
+    await pair[0].fanout.publish([emission(WRITTEN_AGAIN, Written(text="old", version=1), ToRoom("room:2"))])
     await write(1)
     await write(2)
     for member in members:
@@ -290,7 +299,9 @@ async def test_a_push_on_its_way_does_not_tell_what_was_withdrawn_meanwhile(pair
         await member.until_text("the end")
     assert members[0].texts == ["version 2", "version 4", "the end"]
     assert members[1].texts == ["version 2", "version 3", "version 4", "the end"]
+    # Not of room:2: each edit has a push of its own there.
     assert [member.scopes for member in members] == [["room:1"]] * 2
+    assert not any(event == EDITED for member in members for event, _ in member.heard)
 
 
 async def test_a_node_that_may_have_missed_a_withdrawal_tells_nothing_that_may_be_withdrawn(pair: Pair) -> None:
