@@ -77,7 +77,7 @@ async def prepare_login(ctx: PrepareContext, cmd: Login) -> VerifiedLogin:
     # By the name and not by the account that has it: else the limit would tell which address belongs to which name.
     name = normalized_login(cmd.login)
     account = await ctx.reads.accounts.read_credentials(login=name, network=network_of(ctx.caller.address))
-    verdict = await verify_password(ctx, name, account, cmd.password)
+    verdict = await verify_password(ctx, f"name:{name}", account, cmd.password)
     if account is None or not verdict.correct:
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
     return VerifiedLogin(account.user_id, account.password_hash, verdict.upgraded_hash)

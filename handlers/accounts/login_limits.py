@@ -30,7 +30,7 @@ async def verify_password(
 ) -> PasswordVerdict:
     """Verifies a password. Only a wrong one counts, also for an unknown account (None).
 
-    `account` is the name by which wrong ones are counted. Raises CommandError `rate_limited`.
+    `account` is what wrong ones are counted by. Raises CommandError `rate_limited`.
     """
     limiter = ctx.services.limiter
     checks = _wrong_passwords(ctx, account, is_known_network=stored is not None and stored.is_known_network)
