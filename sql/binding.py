@@ -10,8 +10,9 @@ import aiosql
 from aiosql.types import SQLOperationType
 
 from sql.errors import DRIVER_ERRORS, raise_translated
+from sql.joining import JoinedQuery, Joining, Values, joining_of
 from sql.pool import SqlConnection
-from sql.statements import JoinedQuery, Statements, Values, is_joined
+from sql.statements import Statements
 
 Executor = SqlConnection | Statements
 """What runs a query: the connection of a unit of work, or any connection of a pool."""
@@ -116,8 +117,9 @@ def column_names(path: tuple[str, ...]) -> set[str]:
 
 def _method(query: Query, declared: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     annotation = returned_type(declared)
-    if is_joined(declared):
-        return _joined_method(query, annotation)
+    joining = joining_of(declared)
+    if joining is not None:
+        return _joined_method(query, joining, annotation)
     sql = query.sql
     arguments_in_order = _picker(query.parameters)
 
@@ -163,9 +165,20 @@ def _method(query: Query, declared: Callable[..., Any]) -> Callable[..., Awaitab
     return fetch_rows
 
 
-def _joined_method(query: Query, annotation: Any) -> Callable[..., Awaitable[Any]]:
-    joined_query = JoinedQuery(query.sql, _reader_after_place(item_type(annotation)), get_origin(annotation) is list)
-    arguments_in_order = _picker(tuple(parameter.removesuffix("s") for parameter in query.parameters))
+def _joined_method(query: Query, joining: Joining, annotation: Any) -> Callable[..., Awaitable[Any]]:
+    parameters, writes = query.parameters, joining.key is not None
+    if writes != (parameters[-1] == "patient"):
+        raise LookupError(
+            f"{query.name}: `patient` is the last parameter of a joined query that writes, and of no other"
+        )
+    names = tuple(parameter.removesuffix("s") for parameter in (parameters[:-1] if writes else parameters))
+    joined_query = JoinedQuery(
+        query.sql,
+        _reader_from(2 if writes else 1, item_type(annotation)),
+        get_origin(annotation) is list,
+        itemgetter(*map(names.index, joining.key)) if joining.key is not None else None,
+    )
+    arguments_in_order = _picker(names)
 
     def call(self: _Bound, **arguments: Any) -> Awaitable[Any]:
         executor, values = self.executor, arguments_in_order(arguments)
@@ -199,9 +212,9 @@ def _reader(annotation: Any) -> RowReader:
     return _nested_reader(annotation)
 
 
-def _reader_after_place(annotation: Any) -> RowReader:
-    """For the rows of a joined query, whose first column is the place of the call."""
-    return _nested_reader(annotation, first_column=1) if is_row(annotation) else itemgetter(1)
+def _reader_from(first_column: int, annotation: Any) -> RowReader:
+    """For the rows of a joined query, whose first columns are about the call."""
+    return _nested_reader(annotation, first_column) if is_row(annotation) else itemgetter(first_column)
 
 
 def _nested_reader(row: Any, first_column: int = 0) -> RowReader:

@@ -4,7 +4,7 @@ import datetime
 from typing import Any, NamedTuple, Protocol
 
 from sql.ids import UserId
-from sql.statements import joined
+from sql.joining import joined
 
 
 class CardRow(NamedTuple):

@@ -4,8 +4,8 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import LikeId, PostId, UserId
+from sql.joining import joined, joined_write
 from sql.people import CardRow, RelationRow, UserRow
-from sql.statements import joined
 
 
 class PostRow(NamedTuple):
@@ -90,10 +90,9 @@ class PostQueries(Protocol):
 
     async def lock_post(self, *, post_id: PostId) -> PostId | None: ...
 
-    async def like_post(self, *, post_id: PostId, user_id: UserId) -> LikeRow | None: ...
-
-    async def unlike_post(self, *, post_id: PostId, user_id: UserId) -> bool | None:
-        """None when there was no like."""
+    @joined_write("post_id", "user_id")
+    async def set_like(self, *, post_id: PostId, user_id: UserId, wanted: bool) -> LikeRow | None:
+        """None: there is no such post, or it is deleted and a like of it `wanted`. Access is not checked."""
         ...
 
     async def list_likers(

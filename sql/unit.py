@@ -33,10 +33,12 @@ class Units:
             pool, acquire_timeout_s=acquire_timeout_s, at_once_max=readers_max, turn_timeout_s=turn_timeout_s
         )
         self.reads = Database(queries, statements)
-        """Each statement sees what is committed when it starts. Joins calls of one query, see `sql.statements`."""
+        """Each statement sees what is committed when it starts. Joins calls of one query, see `sql.joining`."""
+        self.single_writes = Database(queries, Statements(pool, acquire_timeout_s=acquire_timeout_s))
+        """For operations that write by one statement, which commits by itself; `readers_max` does not apply."""
 
     @asynccontextmanager
-    async def write_at_once(self) -> AsyncIterator[UnitDatabase]:
+    async def lend(self) -> AsyncIterator[UnitDatabase]:
         """Lends a connection without a transaction: each statement commits by itself.
 
         Raises Unavailable when no connection is free within the acquire timeout.
@@ -61,7 +63,7 @@ class Units:
         An exception in the block rolls everything back and is raised again. Raises Unavailable when no connection is
         free within the acquire timeout.
         """
-        async with self.write_at_once() as db:
+        async with self.lend() as db:
             async with transaction(db):
                 yield db
 

@@ -109,7 +109,7 @@ async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
 async def like_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
     post_id = PostId(cmd.post_id)
     await _visible_post(ctx, post_id)
-    row = await ctx.db.posts.like_post(post_id=post_id, user_id=ctx.user_id)
+    row = await ctx.db.posts.set_like(post_id=post_id, user_id=ctx.user_id, wanted=True)
     if row is None:
         raise CommandError(NOT_FOUND)
     return Outcome(LikeAck(post_id=post_id, liked=True, like_count=row.like_count))
@@ -118,7 +118,7 @@ async def like_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:
 async def unlike_post(ctx: Context, cmd: NamedPost) -> Outcome[UnlikeAck]:
     """Needs no access to the post: a like can be taken back after a block, an unfollow or a deletion."""
     post_id = PostId(cmd.post_id)
-    await ctx.db.posts.unlike_post(post_id=post_id, user_id=ctx.user_id)
+    await ctx.db.posts.set_like(post_id=post_id, user_id=ctx.user_id, wanted=False)
     row = await ctx.db.posts.read_post(viewer_id=ctx.user_id, post_id=post_id)
     if row is None or not may_see_content(row.viewer, row.visibility):
         return Outcome(UnlikeAck(post_id=post_id))

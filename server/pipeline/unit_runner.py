@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from handlers.context import Call, Caller, Context, Outcome, PrepareContext, RaisedFact, Reaction, Refusal
@@ -96,14 +96,14 @@ class UnitRunner:
     ) -> Outcome[Any] | Refusal:
         for remaining in reversed(range(TRIES_AFTER_CONTENTION)):
             try:
-                if not command.writes:
-                    outcome = await operation(self._context(caller, session, self._units.reads), *arguments)
-                    _require_transaction(command.unit, outcome.facts)
+                if command.unit is Unit.TRANSACTION:
+                    async with self._units.write() as db:
+                        outcome = await operation(self._context(caller, session, db), *arguments)
+                        await self._store(db, outcome.facts)
                     return outcome
-                async with self._opener(command)() as db:
-                    outcome = await operation(self._context(caller, session, db), *arguments)
-                    _require_transaction(command.unit, outcome.facts)
-                    await self._store(db, outcome.facts)
+                single = self._units.single_writes if command.writes else self._units.reads
+                outcome = await operation(self._context(caller, session, single), *arguments)
+                _require_transaction(command.unit, outcome.facts)
                 return outcome
             except BadText:
                 raise CommandError(INVALID_PAYLOAD, "The text holds characters that cannot be stored.") from None
@@ -111,11 +111,6 @@ class UnitRunner:
                 if not remaining:
                     raise Unavailable("contention did not end") from error
         raise AssertionError("unreachable")
-
-    def _opener(self, command: Command[Any, Any]) -> Callable[[], AbstractAsyncContextManager[Database]]:
-        if command.unit is Unit.TRANSACTION:
-            return self._units.write
-        return self._units.write_at_once
 
     def _context(self, caller: Caller, session: CallerSession, db: Database) -> Context:
         return Context(caller, session, self._services, db)

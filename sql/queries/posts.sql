@@ -136,43 +136,66 @@ FROM posts p
 WHERE p.id = :post_id
 FOR NO KEY UPDATE;
 
--- name: like_post(post_id, user_id)^
--- Likes a post, once per user; the counter changes only with the row. post_likes_pkey, posts_pkey;
--- one row, none for a deleted post.
-WITH liked AS (
-    INSERT INTO post_likes (post_id, user_id)
-    SELECT p.id, :user_id
+-- name: set_like(post_ids, user_ids, wanteds, patient)
+-- Sets whether a user likes a post, and changes the counter by the rows that were really added or removed. Likes of a
+-- deleted post can only be removed. posts_pkey, post_likes_pkey; 0 or 1 row a call, none where there is no such post.
+WITH call AS MATERIALIZED (
+    SELECT call.post_id, call.user_id, call.wanted, call.place
+    FROM unnest(:post_ids::bigint[], :user_ids::bigint[], :wanteds::boolean[])
+        WITH ORDINALITY AS call (post_id, user_id, wanted, place)
+    CROSS JOIN set_config('lock_timeout', CASE WHEN :patient THEN '0' ELSE '50ms' END, true)
+), free AS MATERIALIZED (
+    SELECT p.id, p.like_count, p.deleted_at
     FROM posts p
-    WHERE p.id = :post_id AND p.deleted_at IS NULL
+    WHERE NOT :patient AND p.id IN (SELECT call.post_id FROM call)
+    ORDER BY p.id
+    FOR NO KEY UPDATE SKIP LOCKED
+), awaited AS MATERIALIZED (
+    SELECT p.id, p.like_count, p.deleted_at
+    FROM posts p
+    WHERE :patient AND p.id IN (SELECT call.post_id FROM call)
+    ORDER BY p.id
+    FOR NO KEY UPDATE
+), locked AS (
+    SELECT free.id, free.like_count, free.deleted_at FROM free
+    UNION ALL
+    SELECT awaited.id, awaited.like_count, awaited.deleted_at FROM awaited
+), liked AS (
+    INSERT INTO post_likes (post_id, user_id)
+    SELECT locked.id, call.user_id
+    FROM call
+    JOIN locked ON locked.id = call.post_id
+    WHERE call.wanted AND locked.deleted_at IS NULL
     ON CONFLICT DO NOTHING
-    RETURNING post_id
+    RETURNING post_id, user_id, 1 AS difference
+), unliked AS (
+    DELETE FROM post_likes l
+    USING call JOIN locked ON locked.id = call.post_id
+    WHERE NOT call.wanted AND l.post_id = call.post_id AND l.user_id = call.user_id
+    RETURNING l.post_id, l.user_id, -1 AS difference
+), changed AS (
+    SELECT * FROM liked UNION ALL SELECT * FROM unliked
 ), counted AS (
     UPDATE posts
-    SET like_count = like_count + 1
-    FROM liked
-    WHERE posts.id = liked.post_id
-    RETURNING posts.like_count
+    SET like_count = posts.like_count + moved.difference
+    FROM (SELECT changed.post_id, sum(changed.difference)::integer AS difference FROM changed GROUP BY changed.post_id) moved
+    WHERE posts.id = moved.post_id
+    RETURNING posts.id, posts.like_count
 )
-SELECT true AS changed, counted.like_count
-FROM counted
-UNION ALL
-SELECT false, p.like_count
-FROM posts p
-WHERE p.id = :post_id AND p.deleted_at IS NULL AND NOT EXISTS (SELECT FROM liked);
-
--- name: unlike_post(post_id, user_id)$
--- Removes a like, also of a deleted post; the counter changes only with the row. post_likes_pkey, posts_pkey;
--- one row if there was a like.
-WITH unliked AS (
-    DELETE FROM post_likes
-    WHERE post_id = :post_id AND user_id = :user_id
-    RETURNING post_id
-)
-UPDATE posts
-SET like_count = like_count - 1
-FROM unliked
-WHERE posts.id = unliked.post_id
-RETURNING true;
+SELECT
+    call.place,
+    locked.id IS NULL AS skipped,
+    changed.post_id IS NOT NULL AS changed,
+    coalesce(counted.like_count, locked.like_count) AS like_count
+FROM call
+LEFT JOIN locked ON locked.id = call.post_id
+LEFT JOIN changed ON changed.post_id = call.post_id AND changed.user_id = call.user_id
+LEFT JOIN counted ON counted.id = call.post_id
+WHERE
+    CASE
+        WHEN locked.id IS NULL THEN EXISTS (SELECT FROM posts p WHERE p.id = call.post_id)
+        ELSE locked.deleted_at IS NULL OR NOT call.wanted
+    END;
 
 -- name: list_likers(viewer_id, post_id, before, page_size)
 -- A page of the users who like a post, the latest like first, without a block in either direction.

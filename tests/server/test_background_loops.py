@@ -165,7 +165,7 @@ async def test_tokens_are_swept_after_a_defect(database_url: str) -> None:
 
 
 async def _token_count(units: Units) -> int:
-    async with units.write_at_once() as db:
+    async with units.write() as db:
         return int(await db.connection.fetchval("SELECT count(*) FROM refresh_tokens WHERE token_hash = 'x'"))
 
 

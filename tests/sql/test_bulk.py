@@ -47,6 +47,6 @@ async def test_one_bad_record_stores_none(world: World) -> None:
         (FollowRecord, [FollowRecord(5001, 5002)], ForeignKeyMissing),
     ):
         with pytest.raises(error):
-            async with world.units.write_at_once() as db:
+            async with world.units.write() as db:
                 await copy_records(db, kind, records)
     assert await world.value("SELECT count(*) FROM users WHERE id > 5000") == 0

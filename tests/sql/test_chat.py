@@ -252,7 +252,7 @@ async def test_messages_are_paged_both_ways(world: World) -> None:
     conversation_id = await world.conversation(ann, bob)
     for _ in range(5):
         await world.say(conversation_id, ann)
-    async with world.units.write_at_once() as db:
+    async with world.units.write() as db:
         back = await db.chat.list_messages_before(
             viewer_id=bob, conversation_id=conversation_id, before_seq=4, page_size=2
         )

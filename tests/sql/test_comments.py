@@ -23,7 +23,7 @@ async def delete(world: World, post_id: PostId, comment_id: CommentId) -> Delete
 async def listed(
     world: World, viewer_id: UserId, post_id: PostId, parent_id: CommentId | None = None
 ) -> list[CommentRow]:
-    async with world.units.write_at_once() as db:
+    async with world.units.write() as db:
         if parent_id is None:
             return await db.comments.list_comments(
                 viewer_id=viewer_id, post_id=post_id, before=CommentId(MAX_ID), page_size=100

@@ -14,8 +14,8 @@ from aiosql.types import SQLOperationType
 from sql.binding import Query, column_names, columns_of, is_row, item_type, methods_of, read_queries, returned_type
 from sql.database import Database, aggregates, load_queries
 from sql.ids import UserId
+from sql.joining import joining_of
 from sql.ledger import LedgerQueries
-from sql.statements import is_joined
 
 TYPES: dict[str, type] = {
     "int2": int,
@@ -82,7 +82,7 @@ async def test_parameters_are_as_the_method_says(connection: Any, query: Query, 
     statement = await connection.prepare(query.sql)
     hints = get_type_hints(method)
     declared = {name: plain(hint) for name, hint in hints.items() if name != "return"}
-    if is_joined(method):
+    if joining_of(method):
         declared = {f"{name}s": [kind] for name, kind in declared.items()}
     actual = [of_database(kind) for kind in statement.get_parameters()]
     assert declared == dict(zip(query.parameters, actual, strict=True))
@@ -93,7 +93,7 @@ async def test_columns_are_as_the_method_says(connection: Any, query: Query, met
     statement = await connection.prepare(query.sql)
     annotation = returned_type(method)
     actual = [(column.name, of_database(column.type)) for column in statement.get_attributes()]
-    if is_joined(method):
+    if joining_of(method):
         assert actual.pop(0) == ("place", int)
     if query.operation == SQLOperationType.INSERT_UPDATE_DELETE:
         assert annotation is NoneType
@@ -108,7 +108,7 @@ async def test_columns_are_as_the_method_says(connection: Any, query: Query, met
 
 @pytest.mark.parametrize(("query", "method"), CASES)
 def test_many_rows_come_as_a_list_and_one_row_does_not(query: Query, method: Any) -> None:
-    is_list = is_joined(method) or get_origin(returned_type(method)) is list
+    is_list = joining_of(method) or get_origin(returned_type(method)) is list
     assert is_list == (query.operation == SQLOperationType.SELECT)
 
 

@@ -171,7 +171,7 @@ async def test_a_list_is_the_newest_ids_however_unevenly_people_publish(world: W
     weights = [40, 20, 5, 1, 1]
     newest_first = [await world.post(author_id) for author_id in chance.choices(authors, weights, k=80)][::-1]
     for id_limit in (1, 7, 25, 45, 79, 80, 800):
-        async with world.units.write_at_once() as db:
+        async with world.units.write() as db:
             ids = await db.feed.home_ids(viewer_id=viewer, id_limit=id_limit)
         assert ids == newest_first[:id_limit]
 
@@ -186,7 +186,7 @@ async def test_followers_come_in_batches_without_skip_or_repeat_and_without_the_
     reachable = [fan for fan in reversed(fans) if fan not in (fans[2], fans[4])]
     found: list[UserId] = []
     before = FollowId(MAX_ID)
-    async with world.units.write_at_once() as db:
+    async with world.units.write() as db:
         while rows := await db.feed.follower_batch(author_id=author, before_follow_id=before, batch_size=3):
             found += [row.user_id for row in rows]
             before = rows[-1].follow_id

@@ -172,7 +172,7 @@ async def test_followers_and_following_are_paged_latest_first_without_the_blocke
     for is_followers in (True, False):
         found: list[UserId] = []
         before = FollowId(MAX_ID)
-        async with world.units.write_at_once() as db:
+        async with world.units.write() as db:
             pages = db.graph.list_followers if is_followers else db.graph.list_following
             while rows := await pages(viewer_id=viewer, user_id=star, before=before, page_size=2):
                 found += [row.user.id for row in rows]

@@ -15,7 +15,7 @@ async def relation_of(world: World, viewer_id: UserId, user_id: UserId) -> Relat
 
 async def test_a_person_is_read_by_id_and_by_name_without_regard_to_case(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
-    async with world.units.write_at_once() as db:
+    async with world.units.write() as db:
         page = await db.people.read_person(viewer_id=ann, user_id=bob)
         assert page is not None
         by_name = await db.people.read_person_by_username(viewer_id=ann, username_folded=page.user.username)

@@ -73,7 +73,7 @@ async def test_a_database_that_takes_no_connections_is_unavailable(
     await execute(postgres_admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     try:
         with pytest.raises(Unavailable, match="not currently accepting connections"):
-            async with Units(pool, queries, acquire_timeout_s=5).write_at_once():
+            async with Units(pool, queries, acquire_timeout_s=5).write():
                 pass
     finally:
         await execute(postgres_admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -36,7 +36,7 @@ async def test_a_post_is_read_with_its_author_and_what_the_viewer_has_to_do_with
     ann, bob = await world.people("ann", "bob")
     await world.follow(bob, ann)
     post_id = await world.post(ann, "first")
-    await world.write(lambda db: db.posts.like_post(post_id=post_id, user_id=bob))
+    await world.write(lambda db: db.posts.set_like(post_id=post_id, user_id=bob, wanted=True))
     post = await read(world, bob, post_id)
     assert post is not None
     assert (post.id, post.kind, post.text, post.link, post.visibility) == (post_id, "text", "first", None, "public")
@@ -131,13 +131,11 @@ async def test_likes_are_exact_under_concurrent_repeats(world: World) -> None:
     people = await world.people(*["fan"] * 6)
     post_id = await world.post(people[0])
 
-    def like(user_id: UserId, liked: bool) -> Callable[[Database], Awaitable[LikeRow | bool | None]]:
-        if liked:
-            return lambda db: db.posts.like_post(post_id=post_id, user_id=user_id)
-        return lambda db: db.posts.unlike_post(post_id=post_id, user_id=user_id)
+    def like(user_id: UserId, wanted: bool) -> Callable[[Database], Awaitable[LikeRow | None]]:
+        return lambda db: db.posts.set_like(post_id=post_id, user_id=user_id, wanted=wanted)
 
     repeats = await world.at_once([like(people[0], True)] * 20)
-    assert Counter(row.changed for row in repeats if isinstance(row, LikeRow)) == {True: 1, False: 19}
+    assert Counter(row.changed for row in repeats if row is not None) == {True: 1, False: 19}
     await world.at_once([like(person, step % 3 != 0) for step, person in enumerate(people * 30)])
     counted, rows = await like_count(world, post_id)
     assert counted == rows
@@ -145,24 +143,29 @@ async def test_likes_are_exact_under_concurrent_repeats(world: World) -> None:
     assert await like_count(world, post_id) == (0, 0)
 
 
-async def test_a_like_answers_the_count_and_whether_it_changed_anything(world: World) -> None:
+@pytest.mark.parametrize("joined", [False, True], ids=["in a unit", "joined"])
+async def test_a_like_answers_the_count_and_whether_it_changed_anything(world: World, joined: bool) -> None:
     ann, bob = await world.people("ann", "bob")
     post_id = await world.post(ann)
-    async with world.units.write() as db:
-        like, unlike = db.posts.like_post, db.posts.unlike_post
-        assert await unlike(post_id=post_id, user_id=ann) is None
-        assert await like(post_id=post_id, user_id=ann) == LikeRow(True, 1)
-        assert await like(post_id=post_id, user_id=bob) == LikeRow(True, 2)
-        assert await like(post_id=post_id, user_id=bob) == LikeRow(False, 2)
-        assert await unlike(post_id=post_id, user_id=ann) is True
-        post = await db.posts.read_post(viewer_id=bob, post_id=post_id)
-        assert post is not None and (post.like_count, post.comment_count, post.share_count) == (1, 0, 0)
-        await db.posts.delete_post(post_id=post_id, author_id=ann)
-        assert await like(post_id=post_id, user_id=ann) is None
-        assert await unlike(post_id=post_id, user_id=bob) is True
-        assert await unlike(post_id=post_id, user_id=bob) is None
-        assert await like(post_id=NOTHING, user_id=ann) is None
-        assert await unlike(post_id=NOTHING, user_id=ann) is None
+
+    async def like(user_id: UserId, wanted: bool, post_id: PostId = post_id) -> LikeRow | None:
+        if joined:
+            return await world.units.single_writes.posts.set_like(post_id=post_id, user_id=user_id, wanted=wanted)
+        return await world.write(lambda db: db.posts.set_like(post_id=post_id, user_id=user_id, wanted=wanted))
+
+    assert await like(ann, False) == LikeRow(False, 0)
+    assert await like(ann, True) == LikeRow(True, 1)
+    assert await like(bob, True) == LikeRow(True, 2)
+    assert await like(bob, True) == LikeRow(False, 2)
+    assert await like(ann, False) == LikeRow(True, 1)
+    post = await read(world, bob, post_id)
+    assert post is not None and (post.like_count, post.comment_count, post.share_count) == (1, 0, 0)
+    await world.write(lambda db: db.posts.delete_post(post_id=post_id, author_id=ann))
+    assert await like(ann, True) is None
+    assert await like(bob, False) == LikeRow(True, 0)
+    assert await like(bob, False) == LikeRow(False, 0)
+    assert await like(ann, True, NOTHING) is None
+    assert await like(ann, False, NOTHING) is None
     assert await like_count(world, post_id) == (0, 0)
 
 
@@ -171,7 +174,7 @@ async def test_likers_come_latest_first_in_pages_and_without_the_blocked(world: 
     post_id = await world.post(ann)
     async with world.units.write() as db:
         for fan in fans:
-            await db.posts.like_post(post_id=post_id, user_id=fan)
+            await db.posts.set_like(post_id=post_id, user_id=fan, wanted=True)
     await world.block(fans[2], ann)
 
     async def page(viewer_id: UserId, before: LikeId) -> list[tuple[LikeId, UserId]]:
@@ -211,7 +214,7 @@ async def test_lists_hold_only_what_the_viewer_may_see(world: World) -> None:
         blocked: [],
     }
     for viewer, expected in seen.items():
-        async with world.units.write_at_once() as db:
+        async with world.units.write() as db:
             listed = await db.posts.list_posts(
                 viewer_id=viewer, author_id=ann, before=PostId(MAX_ID), skip=0, page_size=20
             )
@@ -223,7 +226,7 @@ async def test_an_authors_posts_are_paged_without_skip_or_repeat_while_posts_arr
     expected = [await world.post(ann) for _ in range(7)][::-1]
     found: list[PostId] = []
     before = PostId(MAX_ID)
-    async with world.units.write_at_once() as db:
+    async with world.units.write() as db:
         while page := await db.posts.list_posts(viewer_id=ann, author_id=ann, before=before, skip=0, page_size=3):
             found += [post.id for post in page]
             before = page[-1].id

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sql.errors import BadText, Unavailable
+from sql.database import load_queries
+from sql.errors import BadText, ForeignKeyMissing, Unavailable
 from sql.ids import PostId, UserId
+from sql.joining import CALLS_MAX, JoinedQuery
 from sql.pool import Pool, close_pool
-from sql.statements import CALLS_MAX, JoinedQuery, Statements
+from sql.statements import Statements
+from sql.unit import Units
 from tests.kit.pool import opened_pool
 from tests.sql.world import World
 
@@ -213,3 +216,112 @@ async def test_joined_calls_answer_as_the_same_calls_one_by_one(world: World, se
             )
             assert result == alone
     assert sum(not isinstance(result, asyncio.CancelledError) for result in results) > 40
+
+
+def like(node: Units, post_id: PostId, user_id: UserId, wanted: bool = True) -> Awaitable[Any]:
+    return node.single_writes.posts.set_like(post_id=post_id, user_id=user_id, wanted=wanted)
+
+
+async def counts(world: World) -> list[tuple[int, int]]:
+    """The counter and the number of likes of each post, where they differ."""
+    found: list[tuple[int, int]] = await world.rows(
+        "SELECT p.like_count, count(l.user_id) FROM posts p LEFT JOIN post_likes l ON l.post_id = p.id"
+        " GROUP BY p.id HAVING p.like_count <> count(l.user_id)"
+    )
+    return found
+
+
+async def test_writes_of_one_key_take_effect_in_their_order(world: World) -> None:
+    (ann,) = await world.people("ann")
+    post_id = await world.post(ann)
+    wanted = [True, False, True, True, False, True]
+    results = await answers([like(world.units, post_id, ann, each) for each in wanted])
+    assert [(row.changed, row.like_count) for row in results] == [
+        (True, 1),
+        (True, 0),
+        (True, 1),
+        (False, 1),
+        (True, 0),
+        (True, 1),
+    ]
+
+
+async def test_a_bad_write_fails_alone(world: World) -> None:
+    ann, *fans = await world.people("ann", *["fan"] * 9)
+    post_id = await world.post(ann)
+    results = await answers([like(world.units, post_id, fan) for fan in [*fans[:4], UserId(1), *fans[4:]]])
+    assert isinstance(results.pop(4), ForeignKeyMissing)
+    assert all(row.changed for row in results)
+    assert await counts(world) == []
+
+
+async def test_a_locked_row_holds_up_its_own_callers_only(world: World) -> None:
+    ann, *fans = await world.people("ann", *["fan"] * 5)
+    locked, other = await world.post(ann), await world.post(ann)
+    async with world.units.write() as db:
+        await db.posts.lock_post(post_id=locked)
+        waiting = [asyncio.ensure_future(like(world.units, locked, fan)) for fan in fans]
+        again = asyncio.ensure_future(like(world.units, locked, fans[0], wanted=False))
+        for _ in range(3):
+            assert all(row.changed for row in await answers([like(world.units, other, fan) for fan in fans]))
+            assert all(row.changed for row in await answers([like(world.units, other, fan, False) for fan in fans]))
+        assert not any(call.done() for call in [*waiting, again])
+    assert all(row.changed for row in await answers(waiting))
+    assert (await again).changed
+    assert await counts(world) == []
+
+
+async def test_a_row_that_stays_locked_ends_in_unavailable_and_only_there(pool: Pool, world: World) -> None:
+    ann, *fans = await world.people("ann", *["fan"] * 5)
+    locked, other = await world.post(ann), await world.post(ann)
+    hurried = Units(pool, load_queries(), acquire_timeout_s=5)  # its statements end after 0.3 s
+    async with world.units.write() as db:
+        await db.posts.lock_post(post_id=locked)
+        hung = [asyncio.ensure_future(like(hurried, locked, fan)) for fan in fans]
+        assert (await like(hurried, other, ann)).changed
+        assert [type(result) for result in await answers(hung)] == [Unavailable] * len(fans)
+        assert (await like(hurried, other, fans[0])).changed
+    assert (await like(hurried, locked, fans[0])).changed
+    assert await counts(world) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_writes_on_two_nodes_with_faults_are_each_answered_and_counted_once(
+    world: World, pool: Pool, seed: int
+) -> None:
+    chance = random.Random(seed)
+    people = await world.people(*["person"] * 5)
+    posts = [await world.post(people[0]) for _ in range(4)]
+    nodes = (world.units, Units(pool, load_queries(), acquire_timeout_s=5))
+    last: dict[tuple[UserId, PostId], bool] = {}
+    asked: list[tuple[tuple[UserId, PostId] | None, bool, asyncio.Future[Any]]] = []
+    for _ in range(150):
+        user_id, post_id, wanted = chance.choice(people), chance.choice(posts), chance.random() < 0.6
+        # A person uses one node: between two nodes nothing orders what one person does at once.
+        node = nodes[people.index(user_id) % 2]
+        if chance.random() < 0.05:
+            asked.append((None, wanted, asyncio.ensure_future(like(node, post_id, UserId(1), wanted))))
+            continue
+        asked.append(((user_id, post_id), wanted, asyncio.ensure_future(like(node, post_id, user_id, wanted))))
+        if chance.random() < 0.05:
+            asked[-1][2].cancel()
+        if chance.random() < 0.3:
+            await asyncio.sleep(chance.choice([0, 0, 0.002]))
+        if chance.random() < 0.03:
+            async with world.units.write() as db:
+                await db.posts.lock_post(post_id=post_id)
+                await asyncio.sleep(0.01)
+    for key, wanted, future in asked:
+        (result,) = await answers([future])
+        if key is None:
+            assert isinstance(result, ForeignKeyMissing) or result is None or not result.changed
+        elif not isinstance(result, asyncio.CancelledError):
+            assert result.like_count >= 0
+        if key is not None:
+            last[key] = wanted
+    assert await counts(world) == []
+    liked = {
+        (row[0], row[1])
+        for row in await world.rows("SELECT user_id, post_id FROM post_likes WHERE post_id = ANY($1)", posts)
+    }
+    assert liked == {key for key, wanted in last.items() if wanted}

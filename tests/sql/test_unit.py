@@ -52,9 +52,7 @@ async def test_an_exception_in_the_block_rolls_back_and_is_raised_again(
     assert not await exists(world, "undone")
 
 
-async def test_only_a_write_has_a_transaction(world: World) -> None:
-    async with world.units.write_at_once() as db:
-        assert not db.connection.is_in_transaction()
+async def test_a_write_is_a_transaction(world: World) -> None:
     async with world.units.write() as db:
         assert db.connection.is_in_transaction()
 
@@ -83,7 +81,7 @@ async def test_a_caller_cancelled_in_a_query_leaves_a_usable_connection(database
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    async with units.write_at_once() as db:
+    async with units.lend() as db:
         assert await db.connection.fetchval("SELECT 1") == 1
         assert not db.connection.is_in_transaction()
     await close_pool(pool, timeout_s=5)
@@ -101,13 +99,13 @@ async def test_a_caller_cancelled_at_any_moment_leaves_the_pool_as_it_was(world:
         await asyncio.sleep(0)
     writing.cancel()
     await asyncio.wait([writing])
-    async with world.units.write_at_once() as db:
+    async with world.units.lend() as db:
         assert not db.connection.is_in_transaction()
     await write()
 
 
 async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(world: World) -> None:
-    async with world.units.write_at_once() as db:
+    async with world.units.lend() as db:
         await db.connection.execute(
             "CREATE TABLE slow (id integer); CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
             " 'BEGIN PERFORM pg_sleep(10); RETURN NULL; END';"
@@ -127,18 +125,18 @@ async def test_a_caller_cancelled_in_its_commit_leaves_no_transaction_behind(wor
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
-    async with world.units.write_at_once() as db:
+    async with world.units.lend() as db:
         assert not db.connection.is_in_transaction()
 
 
 async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(database_url: str, queries: Queries) -> None:
     pool = await opened_pool(database_url, max_size=1)
-    units = Units(pool, queries, acquire_timeout_s=0.05)
-    async with units.write_at_once():
+    units = Units(pool, queries, acquire_timeout_s=0.25)
+    async with units.lend():
         with pytest.raises(Unavailable):
-            async with units.write_at_once():
+            async with units.lend():
                 pytest.fail("there is one connection only")
-    async with units.write_at_once() as db:
+    async with units.lend() as db:
         assert await db.connection.fetchval("SELECT 1") == 1
     await close_pool(pool, timeout_s=5)
 

@@ -29,8 +29,13 @@ class World:
 
     async def value(self, sql: str, *arguments: Any) -> Any:
         """One value, straight from the tables."""
-        async with self.units.write_at_once() as db:
+        async with self.units.lend() as db:
             return await db.connection.fetchval(sql, *arguments)
+
+    async def rows(self, sql: str, *arguments: Any) -> Any:
+        """Rows, straight from the tables."""
+        async with self.units.lend() as db:
+            return await db.connection.fetch(sql, *arguments)
 
     async def execute(self, sql: str, *arguments: Any) -> None:
         await self.write(lambda db: db.connection.execute(sql, *arguments))

@@ -70,7 +70,7 @@ async def test_any_number_of_changes_is_told(world: World) -> None:
 async def test_without_postgresql_nothing_is_told_or_noted(world: World, pool: Pool) -> None:
     ann, bob = await world.people("ann", "bob")
     notices, socket = notices_of(world, ManualClock()), RecordingSession()
-    async with world.units.write_at_once(), world.units.write_at_once():  # all connections there are
+    async with world.units.write(), world.units.write():  # all connections there are
         hurried = PresenceNotices(Units(pool, load_queries(), acquire_timeout_s=0.05), ManualClock())
         await hurried.store_last_seen({bob: 4_000_000_000_000})
         assert not await hurried.notify_watchers([PresenceChange(UserId(bob), True, [Watcher(socket, ann)])])
