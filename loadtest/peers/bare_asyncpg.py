@@ -16,7 +16,7 @@ import asyncpg
 import uvloop
 
 from loadtest.bench.commands.calls import Call, World
-from loadtest.bench.commands.plans import FEED_LIST_MAX, PLANS, Given, OneOf, Plan, Source, Step, feed_list
+from loadtest.bench.commands.plans import FEED_LIST_MAX, PLANS, Given, Plan, Source, Step, feed_list
 from loadtest.bench.commands.statements import Statement, read_statements, statement
 from loadtest.bench.orders import Order, percentiles_ms, serve_orders
 
@@ -124,9 +124,7 @@ def _step(step: Step, statements: Mapping[str, Statement]) -> Runner:
 
 
 def _value(source: Source, values: Values) -> Any:
-    if isinstance(source, Given):
-        return values[source.name]
-    return [values[source.value.name]] if isinstance(source, OneOf) else source
+    return values[source.name] if isinstance(source, Given) else source
 
 
 async def serve(database: str, pool_size: int, world: Path) -> None:

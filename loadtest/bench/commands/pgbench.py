@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loadtest.bench.commands.calls import World
-from loadtest.bench.commands.plans import PLANS, Given, OneOf, Plan, Source, Step
+from loadtest.bench.commands.plans import PLANS, Given, Plan, Source, Step
 from loadtest.bench.commands.statements import Statement, statement
 
 
@@ -60,8 +60,6 @@ def _step(step: Step, statements: Mapping[str, Statement]) -> str:
 def _source(argument: Source) -> str:
     if isinstance(argument, Given):
         return f":{argument.name}"
-    if isinstance(argument, OneOf):
-        return f"ARRAY[:{argument.value.name}]"
     if argument is None:
         return "NULL"
     if isinstance(argument, int):

@@ -27,24 +27,25 @@ class Given:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """An array with this value alone. The product joins calls of one moment into such arrays; nothing else does."""
-
-    value: Given
-
-
 Constant = int | str | list[str] | None
-Source = Given | OneOf | Constant
+Source = Given | Constant
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A statement with the sources of its parameters. The first column of its row becomes the value named `keep`."""
+    """A statement with the sources of its parameters. The first column of its row becomes the value named `keep`.
+
+    `joined` is what the product executes in its place, for the callers of one moment together.
+    """
 
     statement: str
     arguments: Mapping[str, Source]
     keep: str = ""
+    joined: str = ""
+
+    @property
+    def of_product(self) -> str:
+        return self.joined or self.statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ TEXT: Final = Given("text")
 FEED_IDS: Final = Given("feed_ids")
 FEED_FLOOR: Final = Given("feed_floor")
 
-_READ_POST: Final = Step("posts.read_post", {"viewer_ids": OneOf(ME), "post_ids": OneOf(POST)})
+_READ_POST: Final = Step("plain.read_post", {"viewer_id": ME, "post_id": POST}, joined="posts.read_post")
+_LIKE: Final = Step("plain.like_post", {"post_id": POST, "user_id": ME}, joined="posts.set_like")
+_UNLIKE: Final = Step("plain.unlike_post", {"post_id": POST, "user_id": ME}, joined="posts.set_like")
 
 
 def _fact(name: str, *ids: str) -> Step:
@@ -73,7 +76,7 @@ def _fact(name: str, *ids: str) -> Step:
 
 
 PLANS: Final[Mapping[str, Plan]] = {
-    "user:me": Plan((Step("people.read_own_profile", {"user_ids": OneOf(ME)}),)),
+    "user:me": Plan((Step("plain.read_own_profile", {"user_id": ME}, joined="people.read_own_profile"),)),
     "feed:page": Plan(
         (
             Step(
@@ -89,8 +92,8 @@ PLANS: Final[Mapping[str, Plan]] = {
             ),
         )
     ),
-    "post:like": Plan((_READ_POST, Step("posts.like_post", {"post_id": POST, "user_id": ME}))),
-    "post:unlike": Plan((Step("posts.unlike_post", {"post_id": POST, "user_id": ME}), _READ_POST)),
+    "post:like": Plan((_READ_POST, _LIKE)),
+    "post:unlike": Plan((_UNLIKE, _READ_POST)),
     "comment:create": Plan(
         (
             _READ_POST,

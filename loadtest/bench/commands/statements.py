@@ -1,4 +1,7 @@
-"""The product's statements, read from its query files: whatever is compared runs the same SQL."""
+"""The product's statements, read from its query files: whatever is compared runs the same SQL.
+
+Those that the product joins for many callers stand in `loadtest/peers/plain.sql` as one caller writes them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import aiosql
 from loadtest.bench.processes import CHECKOUT
 
 QUERIES: Final = CHECKOUT / "sql" / "queries"
+PLAIN: Final = CHECKOUT / "loadtest" / "peers" / "plain.sql"
 
 
 class StatementChanged(Exception):
@@ -27,10 +31,10 @@ class Statement:
     parameters: tuple[str, ...]
 
 
-def read_statements(folder: Path = QUERIES) -> dict[str, Statement]:
+def read_statements() -> dict[str, Statement]:
     """All statements by the name of their file and their own, `posts.read_post`."""
     found = {}
-    for path in sorted(folder.glob("*.sql")):
+    for path in (PLAIN, *sorted(QUERIES.glob("*.sql"))):
         queries = aiosql.from_path(path, "asyncpg")
         for name in queries.available_queries:
             if f"{path.stem}.{name.removesuffix('_cursor')}" in found:

@@ -58,14 +58,14 @@ async function control(client, word) {
   await client.query(word);
 }
 
-const readOwnProfile = statement("people.read_own_profile", "user_ids");
+const readOwnProfile = statement("plain.read_own_profile", "user_id");
 const readPerson = statement("people.read_person", "viewer_id", "user_id");
 const homeIds = statement("feed.home_ids", "viewer_id", "id_limit");
 const homePage = statement("feed.home_page", "viewer_id", "before", "ids", "page_size", "skip", "floor");
-const readPost = statement("posts.read_post", "viewer_ids", "post_ids");
+const readPost = statement("plain.read_post", "viewer_id", "post_id");
 const insertPost = statement("posts.insert_post", "author_id", "kind", "text", "link", "visibility", "client_id");
-const likePost = statement("posts.like_post", "user_id", "post_id");
-const unlikePost = statement("posts.unlike_post", "post_id", "user_id");
+const likePost = statement("plain.like_post", "user_id", "post_id");
+const unlikePost = statement("plain.unlike_post", "post_id", "user_id");
 const insertComment = statement(
   "comments.insert_comment", "post_id", "parent_id", "author_id", "text", "client_id",
 );
@@ -157,7 +157,7 @@ const fact = (client, name, data) => insertFacts(client, [name], [JSON.stringify
 const commands = {
   "/users": {
     async "user:me"(me) {
-      const [row, at] = only(await readOwnProfile(pool, [me]));
+      const [row, at] = only(await readOwnProfile(pool, me));
       return {
         user: {
           id: row[at.id],
@@ -195,14 +195,14 @@ const commands = {
   "/posts": {
     "post:like": (me, { post_id }) =>
       withClient(async (client) => {
-        only(await readPost(client, [me], [post_id]));
+        only(await readPost(client, me, post_id));
         const [row, at] = only(await likePost(client, me, post_id));
         return { post_id, liked: true, like_count: row[at.like_count] };
       }),
     "post:unlike": (me, { post_id }) =>
       withClient(async (client) => {
         await unlikePost(client, post_id, me);
-        const { rows, at } = await readPost(client, [me], [post_id]);
+        const { rows, at } = await readPost(client, me, post_id);
         return { post_id, liked: false, like_count: rows[0]?.[at.like_count] };
       }),
     "post:create": (me, { text }) =>
@@ -213,7 +213,7 @@ const commands = {
       }),
     "comment:create": (me, { post_id, text }) =>
       inTransaction(async (client) => {
-        only(await readPost(client, [me], [post_id]));
+        only(await readPost(client, me, post_id));
         const [made] = only(await insertComment(client, post_id, null, me, text, null));
         const [row, at] = only(await readComment(client, me, made[0]));
         await hiddenFrom(client, row[at.id], HIDDEN_FROM_MAX + 1);

@@ -67,8 +67,9 @@ class Trace:
         return [name for unit in ended if not {"", *BACKGROUND} & set(unit) for name in unit]
 
 
-def planned(name: str) -> list[str]:
-    steps = [step.statement for step in PLANS[name].steps]
+def planned(name: str, *, of_product: bool = False) -> list[str]:
+    """The statements of a command: those of the peers, or those of the product."""
+    steps = [step.of_product if of_product else step.statement for step in PLANS[name].steps]
     return ["BEGIN", *steps, "COMMIT"] if PLANS[name].in_transaction else steps
 
 
