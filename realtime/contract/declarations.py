@@ -46,14 +46,14 @@ class Repeat(enum.Enum):
 
 
 class Unit(enum.Enum):
-    """The PostgreSQL connection that an operation gets."""
+    """How an operation uses PostgreSQL."""
 
     TRANSACTION = "transaction"
     """A connection in a transaction: everything is committed together with its Facts, or nothing."""
     STATEMENTS = "statements"
-    """A connection; each statement is committed by itself, so at most one may write. No Facts are possible."""
+    """A connection for each statement, which is committed by itself: at most one may write. No Facts are possible."""
     NONE = "none"
-    """No connection: the operation works with the memory of this process. No Facts are possible."""
+    """Not at all: the operation works with the memory of this process. No Facts are possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Command(Generic[PayloadT, AckT]):
     """A request that is always answered: the answer says what was durably done, or why not.
 
     `effect` is one sentence for the documents. `example` is a valid payload; its ids are placeholders. `errors` are the
-    codes that it may answer beside those that every command may. `works_on` is the connection that its operation gets;
+    codes that it may answer beside those that every command may. `works_on` is how its operation uses PostgreSQL;
     None: a transaction where the command writes, single statements where it reads. `takes_bytes` is the largest
     payload; None: what its fields need.
     """
@@ -105,7 +105,7 @@ class Command(Generic[PayloadT, AckT]):
     writes: bool = field(init=False)
     """True when the command may change something."""
     unit: Unit = field(init=False)
-    """The PostgreSQL connection that the command's operation gets."""
+    """How the command's operation uses PostgreSQL."""
     max_bytes: int = field(init=False)
     """The largest payload that it takes."""
 

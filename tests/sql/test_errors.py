@@ -107,7 +107,7 @@ def test_what_a_retry_later_may_heal_is_unavailable(error: Exception) -> None:
 
 async def test_a_migration_beside_a_running_transaction_can_be_tried_again(world: World) -> None:
     await world.execute("CREATE TABLE changing (value integer)")
-    async with world.units.write() as db:
+    async with world.units.lend() as db:
         await db.connection.fetch("SELECT * FROM changing")
         await world.execute("ALTER TABLE changing ALTER COLUMN value TYPE text")
         with pytest.raises(asyncpg.PostgresError) as changed:

@@ -49,6 +49,11 @@ async def rename(ctx: Context) -> None:
     )
 
 
+async def read(ctx: Context, cmd: Empty) -> Outcome[Nothing]:
+    await ctx.db.people.read_own_profile(user_id=ctx.user_id)
+    return Outcome(NOTHING)
+
+
 async def rename_and_fail(ctx: Context, cmd: Empty) -> Outcome[Nothing]:
     await rename(ctx)
     raise CommandError(CONFLICT)
@@ -76,8 +81,9 @@ class Holding:
 
     def commands(self) -> tuple[BoundCommand, ...]:
         return (
-            bind_command(command("units:hold", Unit.STATEMENTS), self.hold),
-            bind_command(command("units:read", Unit.STATEMENTS), answer),
+            bind_command(command("units:hold", Unit.TRANSACTION), self.hold),
+            bind_command(command("units:wait", Unit.STATEMENTS), self.hold),
+            bind_command(command("units:read", Unit.STATEMENTS), read),
             bind_command(command("units:whole", Unit.TRANSACTION), rename_and_fail),
             bind_command(command("units:single", Unit.STATEMENTS), rename_and_fail),
             bind_command(command("units:tell", Unit.TRANSACTION), tell),
@@ -125,6 +131,18 @@ async def test_what_works_without_sql_waits_for_no_connection(lab: Lab) -> None:
     lab.holding.let_go.set()
     await asyncio.gather(*holds)
     await lab.device.do(NAMESPACE, "units:read")
+
+
+async def test_what_waits_between_its_statements_holds_no_connection(lab: Lab) -> None:
+    waiting = [
+        asyncio.create_task(device.do(NAMESPACE, "units:wait"))
+        for device in [await lab.me.device(namespaces=[NAMESPACE]) for _ in range(CONNECTIONS)]
+    ]
+    for _ in waiting:
+        await lab.holding.held.acquire()
+    await lab.device.do(NAMESPACE, "units:read")
+    lab.holding.let_go.set()
+    await asyncio.gather(*waiting)
 
 
 async def test_a_transaction_is_rolled_back_by_a_refusal(lab: Lab) -> None:
