@@ -63,21 +63,33 @@ class Rows:
         return {str(row[0]): (row[1], row[2]) for row in rows}
 
     async def people(self) -> Counts:
-        """Followers, followed and posts of every person, counted row by row."""
+        """Followers, followed and posts of every person; posts as they, their followers and strangers count them."""
         rows = await self._connection.fetch(
             """
-            SELECT u.id, coalesce(r.count, 0), coalesce(d.count, 0), coalesce(p.count, 0) FROM users u
+            SELECT
+                u.id, coalesce(r.count, 0), coalesce(d.count, 0),
+                coalesce(p.seen_by_self, 0), coalesce(p.seen_by_followers, 0), coalesce(p.seen_by_all, 0)
+            FROM users u
             LEFT JOIN (SELECT followed_id AS id, count(*) FROM follows GROUP BY 1) r ON r.id = u.id
             LEFT JOIN (SELECT follower_id AS id, count(*) FROM follows GROUP BY 1) d ON d.id = u.id
-            LEFT JOIN (SELECT author_id AS id, count(*) FROM posts WHERE deleted_at IS NULL GROUP BY 1) p ON p.id = u.id
+            LEFT JOIN (
+                SELECT
+                    author_id AS id,
+                    count(*) AS seen_by_self,
+                    count(*) FILTER (WHERE visibility <> 'private') AS seen_by_followers,
+                    count(*) FILTER (WHERE visibility = 'public') AS seen_by_all
+                FROM posts WHERE deleted_at IS NULL GROUP BY 1
+            ) p ON p.id = u.id
             """
         )
-        return {str(row[0]): (row[1], row[2], row[3]) for row in rows}
+        return {str(row[0]): tuple(row)[1:] for row in rows}
 
     async def people_counters(self) -> Counts:
         """The same, as stored on the person's own row."""
-        rows = await self._connection.fetch("SELECT id, follower_count, following_count, post_count FROM users")
-        return {str(row[0]): (row[1], row[2], row[3]) for row in rows}
+        rows = await self._connection.fetch(
+            "SELECT id, follower_count, following_count, post_count, followers_post_count, public_post_count FROM users"
+        )
+        return {str(row[0]): tuple(row)[1:] for row in rows}
 
     async def liked(self, post_ids: Collection[str]) -> set[tuple[str, str]]:
         rows = await self._connection.fetch(
