@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,7 @@ class OrderedParticipant:
         self,
         spec: Spec,
         clients: ChildProcess,
-        servers: tuple[LoggedProcess, ...],
+        servers: Sequence[LoggedProcess],
         installed: Installation,
         *,
         ready: Callable[[], None] = lambda: None,
@@ -126,6 +126,8 @@ class OrderedParticipant:
         self._settle()
 
     def run(self, command: str, sockets: int, for_s: float) -> Measured:
+        if any(server.has_ended() for server in self._servers):
+            raise BenchFailed("one of its processes has ended")
         server = self._servers[0]
         began_s, postgres_began_s = server.cpu_s(), self._postgres.cpu_s()
         told = self._clients.order("run", command=command, sockets=sockets, for_s=for_s)
@@ -152,18 +154,18 @@ def product(installed: Installation, *, work: bool) -> Iterator[Participant]:
         serve = python_module("server", "serve", "--port", str(port))
         server = stack.enter_context(LoggedProcess(serve, environment=environment, log=log))
         servers = [server]
-        if work:
-            worker = LoggedProcess(python_module("server", "worker"), environment=environment, log=log)
-            servers.append(stack.enter_context(worker))
 
         def ready() -> None:
             try:
                 wait_until_ready(f"http://127.0.0.1:{port}", has_ended=server.has_ended, log=log_path)
             except RuntimeError as error:
                 raise BenchFailed(str(error)) from None
+            if work:  # not earlier: the first process stores settings in the database and ends the sessions of others
+                worker = LoggedProcess(python_module("server", "worker"), environment=environment, log=log)
+                servers.append(stack.enter_context(worker))
 
         clients = stack.enter_context(_clients(port, installed))
-        yield OrderedParticipant(PRODUCT, clients, tuple(servers), installed, ready=ready)
+        yield OrderedParticipant(PRODUCT, clients, servers, installed, ready=ready)
 
 
 @contextmanager
