@@ -7,9 +7,9 @@ from server.config import Settings
 
 
 def migrate(settings: Settings) -> None:
-    """Applies the missing migrations. Any number of processes may run this at the same time."""
-    from sql.migrate import migrate as apply
+    """Applies the missing migrations and stores the session settings. Many processes may run this at the same time."""
+    from server.commands.schema import bring_up_to_date
 
     with dependencies(settings, redis=False) as reached:
-        applied = asyncio.run(apply(reached.database_direct_url or reached.database_url))
+        applied = asyncio.run(bring_up_to_date(reached))
     report(f"brought the database up to date ({applied} migrations)" if applied else "the database is up to date")

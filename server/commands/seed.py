@@ -9,9 +9,9 @@ from server.config import Settings
 
 def seed(settings: Settings, *, people: int, posts: int, graph: Path | None, tokens: Path | None) -> None:
     """Brings the schema up to date, writes a network, and writes access tokens of its users to `tokens`."""
+    from server.commands.schema import bring_up_to_date
     from server.dev.seed import seed as write
-    from sql.migrate import migrate
 
     with dependencies(settings, redis=False) as reached:
-        asyncio.run(migrate(reached.database_direct_url or reached.database_url))
+        asyncio.run(bring_up_to_date(reached))
         asyncio.run(write(reached, people=people, posts=posts, graph=graph, tokens=tokens, report=report))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from server.commands.backing_services import dependencies, refuse_busy_port, report, without_password
 from server.commands.process import run_process
+from server.commands.schema import bring_up_to_date
 from server.config import Settings
 from server.dev.seed import DemoLogin, seed_if_empty
-from sql.migrate import migrate
 
 
 def up(settings: Settings) -> None:
@@ -25,7 +25,7 @@ def up(settings: Settings) -> None:
 
 async def prepare(settings: Settings) -> DemoLogin | None:
     """Brings the schema up to date and fills an empty database with a demo network; returns its demo account."""
-    if applied := await migrate(settings.database_direct_url or settings.database_url):
+    if applied := await bring_up_to_date(settings):
         report(f"brought the database up to date ({applied} migrations)")
     return await seed_if_empty(settings, report=report)
 

@@ -28,15 +28,21 @@ async def open_storage(settings: Settings, node_id: str, stack: AsyncExitStack) 
     The stack closes both.
     """
     queries = load_queries()
-    pool = await _open_pool(settings, stack, settings.pool_min, settings.pool_max)
-    limits = SessionLimits(settings.statement_timeout_ms, settings.idle_in_transaction_timeout_ms)
-    if await store_session_settings(pool, limits):
-        await renew_sessions(pool)
+    pool = await open_pool_with_settings(settings, stack, min_size=settings.pool_min, max_size=settings.pool_max)
     units = _units(settings, queries, pool, readers_max=max(1, settings.pool_max // 2))
     reserved_units = _units(settings, queries, await _open_pool(settings, stack, min(1, settings.pool_min), 1))
     redis = open_redis(settings.redis_url, client_name=f"rookery-{node_id}")
     stack.push_async_callback(redis.aclose)
     return Storage(units, reserved_units, redis)
+
+
+async def open_pool_with_settings(settings: Settings, stack: AsyncExitStack, *, min_size: int, max_size: int) -> Pool:
+    """Stores in PostgreSQL what holds for all sessions, unless it is stored already. The stack closes the pool."""
+    pool = await _open_pool(settings, stack, min_size, max_size)
+    limits = SessionLimits(settings.statement_timeout_ms, settings.idle_in_transaction_timeout_ms)
+    if await store_session_settings(pool, limits):
+        await renew_sessions(pool)
+    return pool
 
 
 async def _open_pool(settings: Settings, stack: AsyncExitStack, min_size: int, max_size: int) -> Pool:
