@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from server.transports.sockets import ENTERED_ROOMS_MAX
@@ -63,6 +62,8 @@ async def set_stage(nodes: list[RunningServer], mark: str) -> Stage:
 async def test_watchers_on_all_nodes_hear_what_happens_to_a_post(nodes: list[RunningServer]) -> None:
     stage = await set_stage(nodes, "hear")
     everybody = (stage.author, stage.follower, stage.stranger)
+    # The post is public: an unfollow hides nothing.
+    await stage.follower.do("/users", "user:unfollow", {"user_id": stage.author.id})
     comment_id = await stage.comment(stage.stranger, "Well said")
     for person in everybody:
         assert [push["comment"]["id"] for push in await stage.hear(person, "comment:created")] == [comment_id] * 2
@@ -124,15 +125,8 @@ async def test_a_block_between_watchers_hides_comments_and_the_replies_to_them(n
     assert not any(push.name == "comment:deleted" for device in stage.devices[stage.follower] for push in device.heard)
 
 
-async def test_an_unfollow_leaves_a_public_post_open(nodes: list[RunningServer]) -> None:
-    stage = await set_stage(nodes, "public")
-    await stage.follower.do("/users", "user:unfollow", {"user_id": stage.author.id})
-    await stage.comment(stage.author, "Still here")
-    await stage.hear(stage.follower, "comment:created")
-
-
-async def test_a_socket_watches_a_bounded_number_of_posts(nodes: list[RunningServer], database_url: str) -> None:
-    author = await nodes[0].person("many.posts")
+async def test_a_socket_watches_a_bounded_number_of_posts(server: RunningServer, database_url: str) -> None:
+    author = await server.person("many.posts")
     device = await author.main_device()
     statement = "INSERT INTO posts (author_id, text) SELECT $1, 'one of many' FROM generate_series(0, $2) RETURNING id"
     connection = await asyncpg.connect(database_url)
@@ -144,10 +138,3 @@ async def test_a_socket_watches_a_bounded_number_of_posts(nodes: list[RunningSer
     assert (await device.call(POSTS, "post:watch", last))["error"]["code"] == "too_large"
     await device.do(POSTS, "post:unwatch", some[0])
     await device.do(POSTS, "post:watch", last)
-
-
-@pytest.mark.parametrize("name", ["post:watch", "post:unwatch"])
-async def test_it_is_for_live_connections(nodes: list[RunningServer], name: str) -> None:
-    """There is no REST route either."""
-    commands = [bound.command for bound in nodes[0].node.registry.commands()]
-    assert [command.routes for command in commands if command.name == name] == [()]
