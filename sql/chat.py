@@ -9,14 +9,14 @@ from sql.people import CardRow, RelationRow
 
 class OpenedRow(NamedTuple):
     id: ConversationId
-    created: bool
-    """False when it existed before."""
+    joined: bool
+    """False when the viewer had joined before."""
 
 
 class MemberRow(NamedTuple):
     role: str
     delivered_seq: int | None
-    """This and `read_seq` are None where the member blocks the viewer."""
+    """This and `read_seq` are None where one of viewer and member blocks the other."""
     read_seq: int | None
     user: CardRow
 
@@ -61,8 +61,6 @@ class DirectRow(NamedTuple):
     other_id: UserId
     viewer: RelationRow
     """The viewer's relation to the other user."""
-    hearers: list[UserId] | None
-    """The members who may hear of the viewer, where not all may: those whom the viewer does not block."""
 
 
 class PositionRow(NamedTuple):
@@ -72,7 +70,7 @@ class PositionRow(NamedTuple):
     delivered_seq: int
     last_seq: int
     hearers: list[UserId] | None
-    """The members who may hear of the change, where not all may: those whom this member does not block."""
+    """The members who may hear of the change, where a block keeps others from it; None: all."""
 
 
 class DirectMessageRow(NamedTuple):
@@ -89,9 +87,17 @@ class MissedRow(NamedTuple):
 
 
 class ChatQueries(Protocol):
-    async def find_direct(self, *, low_id: UserId, high_id: UserId) -> ConversationId | None: ...
+    async def find_direct(self, *, viewer_id: UserId, other_id: UserId) -> ConversationId | None:
+        """None also for a conversation that the other user opened, and in which nothing was said yet."""
+        ...
 
-    async def open_direct(self, *, low_id: UserId, high_id: UserId) -> OpenedRow: ...
+    async def open_direct(self, *, viewer_id: UserId, other_id: UserId) -> OpenedRow:
+        """The other user joins with the first message: call join_members then."""
+        ...
+
+    async def join_members(self, *, conversation_id: ConversationId) -> list[UserId]:
+        """Those who had not joined before."""
+        ...
 
     async def read_conversation(
         self, *, viewer_id: UserId, conversation_id: ConversationId

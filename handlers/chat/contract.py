@@ -133,7 +133,10 @@ OPEN = Command(
     namespace=NAMESPACE,
     payload=OpenConversation,
     ack=ConversationAck,
-    effect="Opens the conversation between the caller and this user: created once, the same ever after.",
+    effect=(
+        "Opens the conversation between the caller and this user: created once, the same ever after. The other user "
+        "learns of it with the first message."
+    ),
     repeat=Repeat.SETS_STATE,
     rate=RateLimit(60, 60),
     example={"user_id": EXAMPLE_ID},
@@ -280,7 +283,7 @@ RECEIPT_UPDATED = Push(
     name="receipt:updated",
     namespace=NAMESPACE,
     model=Receipt,
-    audience="All devices of the members of the conversation whom this one does not block, when a position moved.",
+    audience="All devices of the members, except where a block is in between, when a position moved.",
     subjects_of=lambda receipt: (person_subject(receipt.user_id),),
 )
 
@@ -289,8 +292,8 @@ CONVERSATION_UPDATED = Push(
     namespace=NAMESPACE,
     model=ConversationAck,
     audience=(
-        "All devices of both users, when their conversation was opened, with the message that opened it, if any; "
-        "from then on they get its messages."
+        "All devices of a user who opens a conversation; those of the other one with its first message, before "
+        "`message:created`."
     ),
     subjects_of=lambda ack: tuple(person_subject(member.user.id) for member in ack.conversation.members),
 )

@@ -27,35 +27,37 @@ from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 
 
 async def open_conversation(ctx: Context, cmd: OpenConversation) -> Outcome[ConversationAck]:
+    """The other user is told nothing: their sessions enter the room, and nothing is said in it yet."""
     opened = await open_direct(ctx, UserId(cmd.user_id))
     rows = await read_conversation(ctx, opened.id)
     ack = ConversationAck(conversation=conversation_view(rows))
-    if not opened.created:
+    if not opened.joined:
         return Outcome(ack)
     both = (ctx.user_id, UserId(cmd.user_id))
     return Outcome(
-        ack, pushes=pushes_of_opening(rows), signals=(JoinRoom(NAMESPACE, conversation_room(opened.id), both),)
+        ack,
+        pushes=opening_pushes(rows, [ctx.user_id]),
+        signals=(JoinRoom(NAMESPACE, conversation_room(opened.id), both, is_new=True),),
     )
 
 
 async def open_direct(ctx: Context, other_id: UserId) -> OpenedRow:
     """Finds or creates the conversation with a user. With a block between them it is found, but not created."""
-    low_id, high_id = sorted((ctx.user_id, other_id))
-    found = await ctx.db.chat.find_direct(low_id=low_id, high_id=high_id)
+    found = await ctx.db.chat.find_direct(viewer_id=ctx.user_id, other_id=other_id)
     if found is not None:
-        return OpenedRow(found, created=False)
+        return OpenedRow(found, joined=False)
     other = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=other_id)
     if other is None:
         raise CommandError(NOT_FOUND)
     require_visible(may_see_person(other.viewer))
     require_allowed(may_message(other.viewer))
-    return await ctx.db.chat.open_direct(low_id=low_id, high_id=high_id)
+    return await ctx.db.chat.open_direct(viewer_id=ctx.user_id, other_id=other_id)
 
 
-def pushes_of_opening(rows: Sequence[ConversationMemberRow]) -> tuple[Emission, ...]:
-    """`conversation:updated` to all devices of each member of a conversation that was just opened."""
+def opening_pushes(rows: Sequence[ConversationMemberRow], user_ids: Sequence[UserId]) -> tuple[Emission, ...]:
+    """`conversation:updated` to all devices of these members, who did not have the conversation before."""
     data = ConversationAck(conversation=pushed_conversation_view(rows))
-    return tuple(emission(CONVERSATION_UPDATED, data, ToRoom(person_room(row.member.user.id))) for row in rows)
+    return tuple(emission(CONVERSATION_UPDATED, data, ToRoom(person_room(user_id))) for user_id in user_ids)
 
 
 async def list_conversations(ctx: Context, cmd: ListConversations) -> Outcome[Page[Conversation]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.chat.conversations import open_direct, pushes_of_opening, read_conversation
+from handlers.chat.conversations import open_direct, read_conversation
 from handlers.chat.direct_contract import ListDirectMessages, WriteMessage
 from handlers.chat.messages import Draft, send
 from handlers.chat.models import DirectMessage
@@ -16,7 +16,8 @@ from sql.ids import MAX_ID, MessageId, UserId
 async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessage]:
     """Opens the conversation if there is none yet and sends into it, in one transaction."""
     opened = await open_direct(ctx, UserId(cmd.user_id))
-    sent = await send(ctx, Draft(opened.id, cmd.text, None, cmd.client_id))
+    draft = Draft(opened.id, cmd.text, None, cmd.client_id)
+    sent = await send(ctx, draft, has_joined_now=opened.joined)
     rows = await read_conversation(ctx, opened.id)
     message = sent.data.message
     receiver = next(row.member for row in rows if row.member.user.id == cmd.user_id)
@@ -25,9 +26,7 @@ async def write_message(ctx: Context, cmd: WriteMessage) -> Outcome[DirectMessag
         receiver_id=cmd.user_id,
         status=message_status(message.seq, receiver),
     )
-    # No session is in the room of a new conversation yet: `conversation:updated` has the message, then both join.
-    pushes = (*pushes_of_opening(rows), *sent.pushes) if opened.created else sent.pushes
-    return Outcome(written, pushes=pushes, signals=sent.signals)
+    return Outcome(written, pushes=sent.pushes, signals=sent.signals)
 
 
 async def list_direct_messages(ctx: Context, cmd: ListDirectMessages) -> Outcome[Page[DirectMessage]]:

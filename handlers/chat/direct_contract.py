@@ -31,8 +31,7 @@ WRITE = Command(
     payload=WriteMessage,
     ack=DirectMessage,
     effect=(
-        "Sends a message to a user; opens the conversation if there is none yet, "
-        "and `conversation:updated` carries the message then. For clients without conversations."
+        "Sends a message to a user; opens the conversation if there is none yet. For clients without conversations."
     ),
     repeat=Repeat.CLIENT_ID,
     rate=RateLimit(60, 60),

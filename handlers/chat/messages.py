@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from handlers.access import may_message
+from handlers.access import is_blocked, may_message
 from handlers.chat.contract import (
     CONVERSATION_POSITION,
     MESSAGE_CREATED,
@@ -14,18 +15,18 @@ from handlers.chat.contract import (
     MessageAck,
     SendMessage,
 )
-from handlers.chat.conversations import read_conversation
+from handlers.chat.conversations import opening_pushes, read_conversation
 from handlers.chat.models import Message
 from handlers.chat.rooms import conversation_room, rooms_to_push
 from handlers.chat.views import message_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import JoinRoom, emission
+from realtime.contract.emissions import JoinRoom, ToRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
 from realtime.contract.wire import Page
 from sql.chat import DirectRow, MessageRow
 from sql.errors import Retry, UniqueViolated
-from sql.ids import MAX_ID, ConversationId
+from sql.ids import MAX_ID, ConversationId, UserId
 
 
 class Draft(NamedTuple):
@@ -41,10 +42,10 @@ async def send_message(ctx: Context, cmd: SendMessage) -> Outcome[MessageAck]:
     return await send(ctx, Draft(ConversationId(cmd.conversation_id), cmd.text, cmd.reply_to_seq, cmd.client_id))
 
 
-async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
+async def send(ctx: Context, draft: Draft, *, has_joined_now: bool = False) -> Outcome[MessageAck]:
     """A retry is answered from the row of the first try, even if sending is no longer allowed: the message was sent.
 
-    The node of the first try may have died before its push: a retry pushes the last position to the members.
+    `has_joined_now`: the caller did not have the conversation before this call.
     """
     conversation_id = draft.conversation_id
     conversation = await ctx.db.chat.lock_direct(viewer_id=ctx.user_id, conversation_id=conversation_id)
@@ -56,16 +57,36 @@ async def send(ctx: Context, draft: Draft) -> Outcome[MessageAck]:
     if message is None:
         raise refusal or CommandError(NOT_FOUND)
     ack = MessageAck(message=message_view(message))
-    rooms = rooms_to_push(conversation_id, conversation.hearers)
-    if written is not None:
-        pushes = tuple(emission(MESSAGE_CREATED, ack, room) for room in rooms)
-    else:
-        position = LastSeq(conversation_id=conversation_id, last_seq=conversation.last_seq)
-        pushes = tuple(emission(CONVERSATION_POSITION, position, room) for room in rooms)
-    # The node that opened the conversation may have died before the sessions joined the room.
+    if written is None:
+        return _again(ctx, conversation, ack)
+    if message.seq == 1:
+        return await _first(ctx, conversation, ack, [ctx.user_id] if has_joined_now else [])
+    return Outcome(ack, (emission(MESSAGE_CREATED, ack, ToRoom(conversation_room(conversation_id))),))
+
+
+async def _first(
+    ctx: Context, conversation: DirectRow, ack: MessageAck, have_joined: Sequence[UserId]
+) -> Outcome[MessageAck]:
+    """Tells of the message in the rooms of the two, whose sessions may not be in that of the conversation yet.
+
+    Who did not have the conversation before gets it first.
+    """
     both = (ctx.user_id, conversation.other_id)
-    signals = (JoinRoom(NAMESPACE, conversation_room(conversation_id), both),) if message.seq == 1 else ()
-    return Outcome(ack, pushes=pushes, signals=signals)
+    newcomers = (*have_joined, *await ctx.db.chat.join_members(conversation_id=conversation.id))
+    opening = opening_pushes(await read_conversation(ctx, conversation.id), newcomers)
+    created = [emission(MESSAGE_CREATED, ack, room) for room in rooms_to_push(conversation.id, both)]
+    join = JoinRoom(NAMESPACE, conversation_room(conversation.id), both, is_new=True)
+    return Outcome(ack, (*opening, *created), signals=(join,))
+
+
+def _again(ctx: Context, conversation: DirectRow, ack: MessageAck) -> Outcome[MessageAck]:
+    """Tells the members the last position: the node of the first try may have died before it told anybody."""
+    hearers = [ctx.user_id] if is_blocked(conversation.viewer) else [ctx.user_id, conversation.other_id]
+    position = LastSeq(conversation_id=conversation.id, last_seq=conversation.last_seq)
+    pushes = [emission(CONVERSATION_POSITION, position, room) for room in rooms_to_push(conversation.id, hearers)]
+    room = conversation_room(conversation.id)
+    signals = (JoinRoom(NAMESPACE, room, hearers),) if ack.message.seq == 1 else ()
+    return Outcome(ack, tuple(pushes), signals=signals)
 
 
 async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message]]:

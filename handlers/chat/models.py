@@ -31,7 +31,7 @@ class Message(Model):
 class DirectMessage(Model):
     """A message of a direct conversation, and whether it was delivered to and read by the receiver.
 
-    `sent` is all that a sender learns whom the receiver blocks.
+    `sent` is all that a sender learns where one of the two blocks the other.
     """
 
     message: Message
@@ -42,7 +42,7 @@ class DirectMessage(Model):
 class Member(Model):
     """A user in a conversation, with their positions: everything up to and including these `seq`s.
 
-    Positions are absent for a reader whom this member blocks.
+    Positions are absent where one of member and reader blocks the other.
     """
 
     user: Card

@@ -20,7 +20,7 @@ async def mark_delivered(ctx: Context, cmd: MovePosition) -> Outcome[PositionAck
 
 
 async def _move(ctx: Context, cmd: MovePosition, *, read_seq: int) -> Outcome[PositionAck]:
-    """Pushes a receipt when a position moved, but not to members whom the caller blocks.
+    """Pushes a receipt when a position moved, except to members with a block between them and the caller.
 
     Raises `invalid_payload` for a `seq` above the last message.
     """

@@ -11,7 +11,7 @@ from sql.ids import UserId
 
 
 def conversation_room(conversation_id: int) -> str:
-    """The room of all devices of all members of a conversation."""
+    """The room of all devices of all members of a conversation, and of those who do not know of it yet."""
     return f"conversation:{conversation_id}"
 
 

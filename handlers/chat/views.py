@@ -38,7 +38,7 @@ def direct_message_view(row: DirectMessageRow) -> DirectMessage:
 
 
 def message_status(seq: int, receiver: MemberRow) -> Literal["sent", "delivered", "read"]:
-    """Whether a receiver has the message, and has read it; `sent` where the receiver blocks the sender."""
+    """Whether a receiver has the message, and has read it; `sent` where one of the two blocks the other."""
     if receiver.read_seq is not None and seq <= receiver.read_seq:
         return "read"
     return "delivered" if receiver.delivered_seq is not None and seq <= receiver.delivered_seq else "sent"

@@ -185,8 +185,9 @@ USER_BLOCK = Command(
     ack=Blocking,
     effect=(
         "Blocks a user, whoever blocked first: the follows between the two end, the blocked user cannot see the "
-        "caller, and neither sees the other's posts and comments. In the conversation that they have, the blocked user "
-        "sees the caller's id, username and earlier messages, and no positions. `conflict` for oneself."
+        "caller, and neither sees the other's posts and comments. In the conversation that they have, earlier messages "
+        "stay, neither sees the other's positions, and of the caller's name the blocked user sees the username. "
+        "`conflict` for oneself."
     ),
     repeat=Repeat.SETS_STATE,
     rate=_FOLLOWS,

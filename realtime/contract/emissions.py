@@ -38,12 +38,14 @@ class Emission(NamedTuple):
 class JoinRoom:
     """Puts all sessions of these users in a namespace into a room, on every node.
 
-    Each session that was not in the room gets a `resync` of it: pushes from before it joined are read again.
+    Each session that was not in the room gets a `resync` of it: pushes from before it joined are read again. A room
+    that `is_new` has had none, so that there is nothing to read.
     """
 
     namespace: str
     room: str
     user_ids: Sequence[int]
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

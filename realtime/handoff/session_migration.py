@@ -25,6 +25,7 @@ from realtime.pubsub.backplane import Backplane
 from realtime.pubsub.fanout import Fanout
 from realtime.pubsub.membership import Membership
 from realtime.pubsub.node_rpc import NodeRpc
+from realtime.pubsub.room_names import RESYNC_ALL
 from realtime.redis.client import StoreUnavailable
 
 ANSWER_WITHIN_S = 1.0
@@ -226,7 +227,7 @@ class SessionMigration:
                     return None
             for room in rooms_now:
                 # The session entered it after the claim.
-                await self._fanout.join_with_resync(session, room)
+                await self._fanout.join_with_resync(session, room, RESYNC_ALL)
             await self._register(pid)
             self._recoverable.keep(session)
             done = True

@@ -58,6 +58,7 @@ class RoomJoin:
     namespace: str
     room: str
     user_id: int
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ def pack(envelope: Envelope) -> bytes:
             parts: list[object] = [_ROOM_PUSH, namespace, event, data, push_id, subjects, without]
         case TopicPush(namespace, event, data, topic, packed_user_ids, push_id, subjects):
             parts = [_TOPIC_PUSH, namespace, event, data, topic, packed_user_ids, push_id, subjects]
-        case RoomJoin(namespace, room, user_id):
-            parts = [_ROOM_JOIN, namespace, room, user_id]
+        case RoomJoin(namespace, room, user_id, is_new):
+            parts = [_ROOM_JOIN, namespace, room, user_id, is_new]
         case LoginRevocation(login_session_ids):
             parts = [_LOGIN_REVOCATION, pack_ids(login_session_ids)]
         case Withdrawal(subject, below_version, user_ids):
@@ -136,8 +137,8 @@ def unpack(body: bytes) -> Envelope:
             tuple(subjects),
         ] if _are_ids(user_ids) and _are_named(subjects):
             return TopicPush(namespace, event, data, topic, user_ids, push_id, subjects)
-        case [2, str(namespace), str(room), int(user_id)]:
-            return RoomJoin(namespace, room, user_id)
+        case [2, str(namespace), str(room), int(user_id), bool(is_new)]:
+            return RoomJoin(namespace, room, user_id, is_new)
         case [3, bytes(ids)]:
             return LoginRevocation(unpack_ids(ids))
         case [4, str(subject), int() | None as below_version, bytes() | None as user_ids] if _are_ids(user_ids or b""):

@@ -193,8 +193,8 @@ class Fanout:
                 if self._logs.append(family_key(topic), push, packed_user_ids):
                     user_ids = unpack_ids(packed_user_ids)
                     self._send(push, [room_names.topic_room(topic, user_id) for user_id in user_ids])
-            case RoomJoin(namespace, room, user_id):
-                self._membership.run_later(partial(self._join_sessions_of, namespace, room, user_id))
+            case RoomJoin():
+                self._membership.run_later(partial(self._join_sessions, content))
             case LoginRevocation(login_session_ids):
                 self._on_revoked(login_session_ids)
             case Withdrawal(subject, below_version, packed_user_ids):
@@ -237,18 +237,22 @@ class Fanout:
                 self._resync_notifier.resync(member, subjects.scope)
         return count
 
-    async def join_with_resync(self, session: Session, room: str) -> None:
+    async def join_with_resync(self, session: Session, room: str, scope: str | None = None) -> None:
         """Puts a session into a room that was created after it connected, and tells it to `resync` the room.
 
-        A session that is in the room already gets nothing.
+        `scope` stands for the room where the user may not know of it yet. A session that is in the room already gets
+        nothing.
         """
         if room not in session.rooms:
             await self._membership.join(session, room)
-            self._resync_notifier.resync(session, room_names.resync_scope(room))
+            self._resync_notifier.resync(session, room_names.resync_scope(room) if scope is None else scope)
 
-    async def _join_sessions_of(self, namespace: str, room: str, user_id: int) -> None:
-        for session in self._hub.members(namespace, room_names.person_room(user_id)):
-            await self.join_with_resync(session, room)
+    async def _join_sessions(self, order: RoomJoin) -> None:
+        for session in self._hub.members(order.namespace, room_names.person_room(order.user_id)):
+            if order.is_new:
+                await self._membership.join(session, order.room)
+            else:
+                await self.join_with_resync(session, order.room)
 
     def _on_missed(self, channel: str) -> None:
         if channel == room_names.EVERY_NODE_CHANNEL:
@@ -276,9 +280,9 @@ class Fanout:
 
 def _address_signal(signal: Signal) -> list[tuple[str, Envelope]]:
     match signal:
-        case JoinRoom(namespace, room, user_ids):
+        case JoinRoom(namespace, room, user_ids, is_new):
             return [
-                (room_names.room_channel(room_names.person_room(user_id)), RoomJoin(namespace, room, user_id))
+                (room_names.room_channel(room_names.person_room(user_id)), RoomJoin(namespace, room, user_id, is_new))
                 for user_id in user_ids
             ]
         case RevokeLoginSessions(login_session_ids):

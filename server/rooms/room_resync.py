@@ -10,6 +10,7 @@ from realtime.engine.session.session import Session
 from realtime.process.background_tasks import end_task
 from realtime.process.outage_log import OutageLog
 from realtime.pubsub.fanout import Fanout
+from realtime.pubsub.room_names import RESYNC_ALL
 from server.rooms.room_reader import RoomReader
 from server.rooms.room_resync_queue import RoomResyncQueue
 from sql.errors import Retry, Unavailable
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class RoomResync:
-    """Reads the rooms of the queued sessions again; a session that enters a room late gets a `resync` of its scope."""
+    """Reads the rooms of the queued sessions again; a session that enters a room late gets a `resync` of everything."""
 
     def __init__(self, queue: RoomResyncQueue, room_reader: RoomReader, fanout: Fanout) -> None:
         self._queue = queue
@@ -52,7 +53,7 @@ class RoomResync:
             return True
         try:
             for room in await self._room_reader.rooms_of(session.namespace, identity.user_id):
-                await self._fanout.join_with_resync(session, room)
+                await self._fanout.join_with_resync(session, room, RESYNC_ALL)
         except (Unavailable, Retry):  # logged by the reader
             self._queue.put_back(session)
             return False

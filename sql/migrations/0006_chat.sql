@@ -24,12 +24,12 @@ CREATE TABLE conversation_members (
     read_seq bigint NOT NULL DEFAULT 0,
     delivered_seq bigint NOT NULL DEFAULT 0,
     muted boolean NOT NULL DEFAULT false,
-    joined_at timestamptz NOT NULL DEFAULT now(),
+    joined_at timestamptz DEFAULT now(), -- NULL: the other one opened the conversation, and nothing was said in it yet
     PRIMARY KEY (conversation_id, user_id),
     CHECK (read_seq <= delivered_seq)
 ) WITH (fillfactor = 70);
 
-CREATE INDEX conversation_members_user_idx ON conversation_members (user_id, conversation_id);
+CREATE INDEX conversation_members_user_idx ON conversation_members (user_id, conversation_id) INCLUDE (joined_at);
 
 CREATE TABLE messages (
     conversation_id bigint NOT NULL REFERENCES conversations ON DELETE CASCADE,

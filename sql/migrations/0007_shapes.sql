@@ -184,8 +184,7 @@ AS $$
     WHERE c.id = mine.conversation_id
 $$;
 
--- A member of a conversation as one viewer gets them: like the name, the positions of a member who blocks the viewer are
--- NULL.
+-- A member of a conversation as one viewer gets them: without positions where one of the two blocks the other.
 CREATE FUNCTION member_for(viewer_id bigint, member conversation_members)
     RETURNS TABLE (
         role text, delivered_seq bigint, read_seq bigint, user_id bigint, username text, display_name text
@@ -194,22 +193,23 @@ CREATE FUNCTION member_for(viewer_id bigint, member conversation_members)
 AS $$
     SELECT
         member.role,
-        CASE WHEN person.display_name IS NOT NULL THEN member.delivered_seq END,
-        CASE WHEN person.display_name IS NOT NULL THEN member.read_seq END,
+        CASE WHEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by THEN member.delivered_seq END,
+        CASE WHEN NOT r.viewer_blocks AND NOT r.viewer_blocked_by THEN member.read_seq END,
         person.*
     FROM card_for(viewer_id, member.user_id) person
+    CROSS JOIN LATERAL relation(viewer_id, member.user_id) r
 $$;
 
--- Who may hear of a member of a conversation, where not all members may: those whom this one does not block. Else no row.
+-- Who may hear of a member of a conversation, where a block keeps others from it. No row where all members may.
 CREATE FUNCTION hearers(conversation_id bigint, user_id bigint)
     RETURNS TABLE (user_ids bigint[])
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT array_agg(other.user_id) FILTER (WHERE b.blocked_id IS NULL)
+    SELECT array_agg(other.user_id) FILTER (WHERE NOT r.viewer_blocks AND NOT r.viewer_blocked_by)
     FROM conversation_members other
-    LEFT JOIN blocks b ON b.blocker_id = hearers.user_id AND b.blocked_id = other.user_id
+    CROSS JOIN LATERAL relation(hearers.user_id, other.user_id) r
     WHERE other.conversation_id = hearers.conversation_id
-    HAVING count(b.blocked_id) > 0
+    HAVING bool_or(r.viewer_blocks OR r.viewer_blocked_by)
 $$;
 
 -- migrate: rollback

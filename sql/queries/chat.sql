@@ -1,20 +1,40 @@
--- name: find_direct(low_id, high_id)$
--- The conversation of two users, the smaller id first. conversations_direct_key; 0 or 1 row, its id.
-SELECT c.id FROM conversations c WHERE c.direct_low = :low_id AND c.direct_high = :high_id;
+-- name: find_direct(viewer_id, other_id)$
+-- The conversation of two users, where the viewer has joined it. conversations_direct_key, conversation_members_pkey;
+-- 0 or 1 row, its id.
+SELECT c.id
+FROM conversations c
+JOIN conversation_members mine ON mine.conversation_id = c.id AND mine.user_id = :viewer_id
+WHERE
+    c.direct_low = least(:viewer_id, :other_id) AND c.direct_high = greatest(:viewer_id, :other_id)
+    AND mine.joined_at IS NOT NULL;
 
--- name: open_direct(low_id, high_id)^
--- The same, created if there is none: once, even if many transactions open it at the same time, since the update of an
--- existing row waits for the transaction that is creating it. conversations_direct_key; one row.
+-- name: open_direct(viewer_id, other_id)^
+-- The same; creates it if there is none, and joins the viewer. It is created once, even if many transactions open it at
+-- the same time, since the update of an existing row waits for the transaction that is creating it.
+-- conversations_direct_key, conversation_members_pkey; one row.
 WITH opened AS (
     INSERT INTO conversations (kind, direct_low, direct_high)
-    VALUES ('direct', :low_id, :high_id)
+    VALUES ('direct', least(:viewer_id::bigint, :other_id::bigint), greatest(:viewer_id::bigint, :other_id::bigint))
     ON CONFLICT (direct_low, direct_high) DO UPDATE SET direct_low = excluded.direct_low
-    RETURNING id, xmax = 0 AS created
+    RETURNING id
 ), joined AS (
-    INSERT INTO conversation_members (conversation_id, user_id)
-    SELECT opened.id, unnest(ARRAY[:low_id, :high_id]) FROM opened WHERE opened.created
+    INSERT INTO conversation_members AS member (conversation_id, user_id, joined_at)
+    SELECT opened.id, person.id, person.joined_at
+    FROM opened
+    CROSS JOIN (VALUES (:viewer_id, now()), (:other_id, NULL)) AS person (id, joined_at)
+    ON CONFLICT (conversation_id, user_id) DO UPDATE SET joined_at = excluded.joined_at
+    WHERE member.joined_at IS NULL AND excluded.joined_at IS NOT NULL
+    RETURNING member.user_id
 )
-SELECT opened.id, opened.created FROM opened;
+SELECT opened.id, EXISTS (SELECT FROM joined WHERE joined.user_id = :viewer_id) AS joined FROM opened;
+
+-- name: join_members(conversation_id)
+-- Joins the members who have not: their lists and syncs have the conversation from now on. conversation_members_pkey; a
+-- row for each who had not, the user.
+UPDATE conversation_members
+SET joined_at = now()
+WHERE conversation_id = :conversation_id AND joined_at IS NULL
+RETURNING user_id;
 
 -- name: read_conversation(viewer_id, conversation_id)
 -- One conversation of the viewer with its last message. conversation_members_pkey, conversations_pkey, messages_pkey,
@@ -35,7 +55,7 @@ FROM (
     SELECT own AS mine
     FROM conversation_members own
     JOIN conversations c ON c.id = own.conversation_id
-    WHERE own.user_id = :viewer_id AND c.last_activity_id < :before
+    WHERE own.user_id = :viewer_id AND own.joined_at IS NOT NULL AND c.last_activity_id < :before
     ORDER BY c.last_activity_id DESC LIMIT :page_size
 ) page
 CROSS JOIN LATERAL conversation_for(page.mine) conversation
@@ -44,19 +64,19 @@ CROSS JOIN LATERAL member_for(:viewer_id, other) member
 ORDER BY conversation.last_activity_id DESC, other.joined_at, other.user_id;
 
 -- name: list_memberships(user_ids)
--- The conversations of these users. conversation_members_user_idx; a row for each membership.
+-- The conversations of these users, also those that they have not joined. conversation_members_user_idx; a row for
+-- each membership.
 SELECT mine.user_id, mine.conversation_id FROM conversation_members mine WHERE mine.user_id = ANY(:user_ids::bigint[]);
 
 -- name: lock_direct(viewer_id, conversation_id)^
 -- Locks a conversation until the transaction ends, so that messages are numbered one after the other, and reads the
 -- viewer's relation to the other member. conversations_pkey, conversation_members_pkey, blocks_pkey; 0 or 1 row, none
 -- when the viewer is no member.
-SELECT c.id, c.last_seq, other.user_id AS other_id, r.*, hearers.user_ids AS hearers
+SELECT c.id, c.last_seq, other.user_id AS other_id, r.*
 FROM conversations c
 JOIN conversation_members mine ON mine.conversation_id = c.id AND mine.user_id = :viewer_id
 JOIN conversation_members other ON other.conversation_id = c.id AND other.user_id <> :viewer_id
 CROSS JOIN LATERAL relation(:viewer_id, other.user_id) r
-LEFT JOIN LATERAL hearers(c.id, :viewer_id) ON true
 WHERE c.id = :conversation_id AND c.kind = 'direct'
 FOR NO KEY UPDATE OF c;
 
@@ -127,7 +147,7 @@ FROM (
         SELECT m, m.id FROM messages m WHERE m.conversation_id = c.id AND m.id < :before
         ORDER BY m.seq DESC LIMIT :skip::bigint + :page_size::bigint
     ) latest
-    WHERE mine.user_id = :viewer_id
+    WHERE mine.user_id = :viewer_id AND mine.joined_at IS NOT NULL
     ORDER BY latest.id DESC OFFSET :skip LIMIT :page_size
 ) page
 JOIN conversation_members other
@@ -178,7 +198,7 @@ WITH shown AS (
     FROM conversation_members mine
     JOIN conversations c ON c.id = mine.conversation_id
     LEFT JOIN unnest(:conversation_ids::bigint[], :after_seqs::bigint[]) AS known (id, seq) ON known.id = c.id
-    WHERE mine.user_id = :viewer_id
+    WHERE mine.user_id = :viewer_id AND mine.joined_at IS NOT NULL
 ), missed AS (
     SELECT
         shown.*, later.m, row_number() OVER (PARTITION BY is_beside, place ORDER BY later.seq) AS nth,

@@ -56,7 +56,7 @@ def deliveries(members: Sequence[Member], record: Record, ended_at_s: float) -> 
 
 
 def unasked(members: Sequence[Member]) -> list[str]:
-    """Nothing failed, so no client was disconnected or got `resync`; only a new conversation is a reason to sync."""
+    """Nothing failed, so no client was disconnected or got `resync`."""
     complaints = [f"{member.id} was cut off" for member in members if not member.device.connected]
     known = {
         "feed:new",
@@ -68,7 +68,7 @@ def unasked(members: Sequence[Member]) -> list[str]:
     }
     for member in members:
         for push in member.device.heard:
-            if push.name not in known and (push.name, push.namespace) != ("resync", CHAT):
+            if push.name not in known:
                 complaints.append(f"{member.id} heard {push.name} in {push.namespace}: {push.data}")
     return complaints
 
@@ -139,7 +139,7 @@ async def check_chat(
     positions = await rows.positions()
     by_id = {member.id: member for member in members}
     complaints = [complaint for book in books.values() for complaint in book.complaints]
-    for (conversation_id, seq), (message, _) in record.messages.items():
+    for (conversation_id, seq), message in record.messages.items():
         complaints += check_equal(f"message {seq} of {conversation_id}", message, stored[conversation_id][seq - 1])
 
     async def check(conversation_id: str, member: Member) -> list[str]:
@@ -149,12 +149,6 @@ async def check_chat(
         answer = await member.device.do(CHAT, "conversation:get", {"conversation_id": conversation_id})
         conversation = answer["conversation"]
         unread = (conversation["last_seq"], conversation["viewer"]["unread_count"])
-        resyncs = _resyncs(member, conversation_id)
-        missed = [
-            seq
-            for (of, seq), (_, sent_at_s) in record.messages.items()
-            if of == conversation_id and sent_at_s < max(resyncs, default=0.0)
-        ]
         has_read = max(
             record.reads.get((conversation_id, member.id), 0),
             max((message.seq for message in messages if message.sender == member.id), default=0),
@@ -173,7 +167,6 @@ async def check_chat(
                 _heard(member, conversation_id),
                 after_seq=len(began.get(conversation_id, ())),
                 last_seq=len(messages),
-                missing_allowed=missed,
             ),
             *check_equal(f"last and unread of {name}", unread, (len(messages), unread_count)),
             *check_equal(f"unread of {name} by position", unread_count, len(messages) - read_seq),
@@ -187,11 +180,6 @@ async def check_chat(
 def _heard(member: Member, conversation_id: str) -> list[int]:
     messages = [push.data["message"] for push in member.device.heard if push.name == "message:created"]
     return [message["seq"] for message in messages if message["conversation_id"] == conversation_id]
-
-
-def _resyncs(member: Member, conversation_id: str) -> list[float]:
-    scopes = ("all", f"conversation:{conversation_id}")
-    return [push.at_s for push in member.device.heard if push.name == "resync" and push.data["scope"] in scopes]
 
 
 def user_counts(user: dict[str, Any]) -> tuple[int, ...]:

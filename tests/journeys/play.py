@@ -211,7 +211,7 @@ class Play:
         if not self._record.judge(f"message:send to {hearer.id} by {sender.id}", answer, allowed, "forbidden"):
             return
         message = said(answer["data"]["message"])
-        self._record.messages[conversation_id, message.seq] = message, sent_at_s
+        self._record.messages[conversation_id, message.seq] = message
         if (message.sender, message.text) != (sender.id, text):
             self._record.complaints.append(f"a message was answered as {message}")
         if self._random.random() < 0.2:

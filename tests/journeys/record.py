@@ -22,8 +22,8 @@ class Record:
     """(post, person): whether the post is liked by the last answer."""
     comments: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Post, author and text of a comment."""
-    messages: dict[tuple[str, int], tuple[Said, float]] = field(default_factory=dict)
-    """(conversation, seq): the message, and when it was sent."""
+    messages: dict[tuple[str, int], Said] = field(default_factory=dict)
+    """(conversation, seq): the message as it was answered."""
     reads: dict[Ids, int] = field(default_factory=dict)
     """(conversation, person): the last message that they reported as read."""
     accepted: dict[str, int] = field(default_factory=dict)

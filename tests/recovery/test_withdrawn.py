@@ -143,13 +143,14 @@ async def test_what_a_block_hides_of_a_conversation_is_not_replayed(
 ) -> None:
     async def story(back_at: int, act: Act) -> None:
         author, reader, conversation = await two_who_talk(nodes[0])
+        await say(reader, conversation, "the first one, which tells the other's name")
         await author.do("/users", "user:update", {"display_name": SECRET})
         witness = await nodes[1].device(reader.access_token)
         async with recovering_device(clients, nodes[1].url, token=reader.access_token) as device:
             await say(reader, conversation, "hello")
             await until_texts(device, "hello")
             await goes_away(device)
-            await author.do(CHAT, "message:read", {"conversation_id": conversation, "seq": 1})
+            await author.do(CHAT, "message:read", {"conversation_id": conversation, "seq": 2})
             await say(author, conversation, "a question")
             await say(reader, conversation, "an answer")
             await witness.expect_push("receipt:updated")

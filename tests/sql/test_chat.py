@@ -4,12 +4,16 @@ from functools import partial
 
 import pytest
 
-from sql.chat import ConversationMemberRow, MessageRow, PositionRow
+from sql.chat import ConversationMemberRow, MessageRow, OpenedRow, PositionRow
 from sql.database import Database
 from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 from tests.sql.world import World
 
 NOTHING = ConversationId(1)
+
+
+async def open_direct(viewer_id: UserId, other_id: UserId, db: Database) -> OpenedRow:
+    return await db.chat.open_direct(viewer_id=viewer_id, other_id=other_id)
 
 
 async def send(
@@ -62,16 +66,25 @@ async def positions(
 
 
 async def test_a_direct_conversation_is_made_once_however_many_open_it(world: World) -> None:
-    low, high = sorted(await world.people("a", "b"))
-    assert await world.read(lambda db: db.chat.find_direct(low_id=low, high_id=high)) is None
-    opened = await world.at_once([lambda db: db.chat.open_direct(low_id=low, high_id=high)] * 12)
-    assert len({row.id for row in opened}) == 1
-    assert Counter(row.created for row in opened) == {True: 1, False: 11}
-    found = await world.read(lambda db: db.chat.find_direct(low_id=low, high_id=high))
-    assert found == opened[0].id
-    assert await positions(world, opened[0].id, low) == [(low, 0, 0), (high, 0, 0)]
-    memberships = await world.read(lambda db: db.chat.list_memberships(user_ids=[low, high]))
-    assert sorted(map(tuple, memberships)) == sorted([(low, opened[0].id), (high, opened[0].id)])
+    ann, bob = await world.people("ann", "bob")
+
+    async def found(viewer_id: UserId, other_id: UserId) -> ConversationId | None:
+        return await world.read(lambda db: db.chat.find_direct(viewer_id=viewer_id, other_id=other_id))
+
+    assert await found(ann, bob) is None
+    opened = await world.at_once([lambda db: db.chat.open_direct(viewer_id=ann, other_id=bob)] * 12)
+    (conversation_id,) = {row.id for row in opened}
+    assert Counter(row.joined for row in opened) == {True: 1, False: 11}
+    assert (await found(ann, bob), await found(bob, ann)) == (conversation_id, None)
+    assert await positions(world, conversation_id, ann) == [(ann, 0, 0), (bob, 0, 0)]
+    memberships = await world.read(lambda db: db.chat.list_memberships(user_ids=[ann, bob]))
+    assert sorted(map(tuple, memberships)) == sorted([(ann, conversation_id), (bob, conversation_id)])
+    again = await world.at_once(
+        [partial(open_direct, viewer_id, other_id) for viewer_id, other_id in ((bob, ann), (ann, bob)) * 4]
+    )
+    assert {row.id for row in again} == {conversation_id}
+    assert Counter(row.joined for row in again) == {True: 1, False: 7}
+    assert await found(bob, ann) == conversation_id
 
 
 async def test_messages_are_numbered_without_holes_in_one_order_for_all(world: World) -> None:

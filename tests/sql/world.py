@@ -99,8 +99,14 @@ class World:
         return made
 
     async def conversation(self, one: UserId, other: UserId) -> ConversationId:
-        opened = await self.write(lambda db: db.chat.open_direct(low_id=min(one, other), high_id=max(one, other)))
-        return opened.id
+        """A conversation that both have joined."""
+
+        async def open_and_join(db: Database) -> ConversationId:
+            opened = await db.chat.open_direct(viewer_id=one, other_id=other)
+            await db.chat.join_members(conversation_id=opened.id)
+            return opened.id
+
+        return await self.write(open_and_join)
 
     async def say(self, conversation_id: ConversationId, sender_id: UserId, text: str = "hi") -> int:
         """Sends a message and answers its seq."""

@@ -1,8 +1,9 @@
 import asyncio
 from typing import Any
 
-from tests.handlers.chat.talk import CHAT, hear_everywhere, open_conversation, refusal, send, value
+from tests.handlers.chat.talk import CHAT, hear, hear_everywhere, open_conversation, refusal, send, value
 from tests.kit.server import Person, RunningServer
+from tests.server.transports.test_long_polling import poller
 
 UNKNOWN_ID = "1"
 
@@ -27,26 +28,57 @@ async def test_two_people_have_one_conversation_whoever_opens_it(server: Running
     assert again == first
 
 
-async def test_a_new_conversation_is_pushed_to_all_devices_of_both_once(server: RunningServer) -> None:
+async def test_the_other_one_learns_of_a_conversation_with_its_first_message(server: RunningServer) -> None:
     ada, bea = await server.people("told_ada", "told_bea")
-    devices = [await person.device() for person in (ada, ada, bea, bea)]
+    polled = await poller(server, bea)
+    before = await bea.device()
+    hers = [await ada.device(), await ada.device()]
     conversation_id = await open_conversation(ada, bea)
-    for told in await hear_everywhere(devices, "conversation:updated", 1):
-        assert told[0]["conversation"]["id"] == conversation_id
+    await open_conversation(ada, bea)
+    for (told,) in await hear_everywhere(hers, "conversation:updated", 1):
+        assert told["conversation"]["id"] == conversation_id
         assert "viewer" not in keys_at_any_depth(told)
-    for opener, other in ((ada, bea), (bea, ada)):
-        await open_conversation(opener, other)
-    for device in devices:
-        await device.expect_silence("conversation:updated", within_s=0.1)
+        assert "last_message" not in told["conversation"]
+    after = await bea.device()
+    assert (await bea.do(CHAT, "conversation:list")) == {"items": []}
+    assert (await bea.do(CHAT, "chat:sync", {"positions": {conversation_id: 0}})) == {"conversations": []}
+    assert (await bea.do(CHAT, "message:direct")) == {"items": []}
+    for device in (before, after):
+        assert device.heard == []
+    assert (await polled.poll(timeout_s=0))["events"] == []
+
+    sent = [await send(ada, conversation_id, text) for text in ("Are you there?", "Hello?")]
+    for device in (*hers, before, after):
+        assert [push["message"] for push in await hear(device, "message:created", 2)] == sent
+        names = [push.name for push in device.heard if push.name != "conversation:position"]
+        assert names == ["conversation:updated", "message:created", "message:created"]
+    for device in (before, after):
+        opened = (await device.expect_push("conversation:updated"))["conversation"]
+        assert (opened["id"], opened["last_message"]) == (conversation_id, sent[0])
+    events = await polled.hear(3)
+    assert [event["name"] for event in events] == ["conversation:updated", "message:created", "message:created"]
+    for person in (ada, bea):
+        assert [item["id"] for item in (await person.do(CHAT, "conversation:list"))["items"]] == [conversation_id]
 
 
-async def test_a_device_connected_before_the_conversation_gets_its_messages(server: RunningServer) -> None:
-    ada, bea = await server.people("before_ada", "before_bea")
-    device = await bea.device(namespaces=["/chat"])
+async def test_who_opens_what_the_other_has_opened_has_it_then(server: RunningServer) -> None:
+    ada, bea = await server.people("second_ada", "second_bea")
+    device = await bea.device()
     conversation_id = await open_conversation(ada, bea)
-    assert await device.expect_push("resync") == {"scope": f"conversation:{conversation_id}"}
-    message = await send(ada, conversation_id, "Are you there?")
-    assert await device.expect_push("message:created") == {"message": message}
+    assert await open_conversation(bea, ada) == conversation_id
+    assert (await device.expect_push("conversation:updated"))["conversation"]["id"] == conversation_id
+    assert [item["id"] for item in (await bea.do(CHAT, "conversation:list"))["items"]] == [conversation_id]
+    await open_conversation(bea, ada)
+    await device.expect_silence("conversation:updated", within_s=0.1)
+
+
+async def test_a_block_keeps_the_other_from_opening_what_holds_no_message(server: RunningServer) -> None:
+    ada, bea = await server.people("empty_ada", "empty_bea")
+    conversation_id = await open_conversation(ada, bea)
+    await ada.do("/users", "user:block", {"user_id": bea.id})
+    assert await refusal(bea, "conversation:open", {"user_id": ada.id}) == "not_found"
+    assert await open_conversation(ada, bea) == conversation_id
+    assert (await bea.do(CHAT, "conversation:list")) == {"items": []}
 
 
 async def test_a_conversation_opened_by_many_at_once_is_made_once(server: RunningServer, database_url: str) -> None:

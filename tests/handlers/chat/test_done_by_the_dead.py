@@ -16,10 +16,13 @@ async def _open_untold(database_url: str, one: Person, other: Person) -> str:
             high,
         )
         await connection.execute(
-            "INSERT INTO conversation_members (conversation_id, user_id) VALUES ($1, $2), ($1, $3)",
+            """
+            INSERT INTO conversation_members (conversation_id, user_id, joined_at)
+            VALUES ($1, $2, now()), ($1, $3, NULL)
+            """,
             conversation_id,
-            low,
-            high,
+            int(one.id),
+            int(other.id),
         )
     finally:
         await connection.close()
@@ -30,11 +33,12 @@ async def test_its_first_message_brings_everybody_in(server: RunningServer, data
     ada, bea = await server.people("untold_ada", "untold_bea")
     device = await bea.device(namespaces=["/chat"])
     conversation_id = await _open_untold(database_url, ada, bea)
-    await send(ada, conversation_id, "You do not know of me yet")
-    assert await device.expect_push("resync") == {"scope": f"conversation:{conversation_id}"}
+    first = await send(ada, conversation_id, "You do not know of me yet")
+    assert (await device.expect_push("conversation:updated"))["conversation"]["last_message"] == first
     second = await send(ada, conversation_id, "But now you do")
-    assert await device.expect_push("message:created") == {"message": second}
-    await device.expect_silence("resync")
+    for message in (first, second):
+        assert await device.expect_push("message:created") == {"message": message}
+    await device.expect_silence("resync", within_s=0.1)
 
 
 async def _write_untold(database_url: str, conversation_id: str, sender: Person, text: str, client_id: str) -> None:

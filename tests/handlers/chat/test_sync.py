@@ -45,7 +45,7 @@ async def test_several_conversations_are_answered_each_from_its_own_position(ser
 
 async def test_a_client_finds_what_was_opened_and_said_while_it_was_away(server: RunningServer) -> None:
     ada, bea, cid, dan = await server.people("away_ada", "away_bea", "away_cid", "away_dan")
-    known, written, empty = [await open_conversation(other, ada) for other in (bea, cid, dan)]
+    known, written, empty = [await open_conversation(ada, other) for other in (bea, cid, dan)]
     await send(cid, written, "Hello")
     told = await sync(ada, {known: 0})
     assert {name: (item["last_seq"], item["truncated"], item["messages"]) for name, item in told.items()} == {

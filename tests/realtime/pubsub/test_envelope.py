@@ -35,7 +35,7 @@ ENVELOPES = (
     | st.builds(Withdrawal, TEXT, st.none() | IDS, st.none() | MANY_IDS.map(pack_ids))
     | st.builds(Restoration, TEXT, MANY_IDS.map(pack_ids))
     | st.builds(RoomClosure)
-    | st.builds(RoomJoin, TEXT, TEXT, IDS)
+    | st.builds(RoomJoin, TEXT, TEXT, IDS, st.booleans())
     | st.builds(LoginRevocation, MANY_IDS)
 )
 VALUES = st.recursive(

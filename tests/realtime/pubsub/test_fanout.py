@@ -158,6 +158,18 @@ async def test_sessions_on_every_node_join_a_room_and_resync_it(pair: Pair) -> N
     assert elsewhere.heard == stranger.heard == []
 
 
+async def test_sessions_that_join_a_new_room_have_nothing_to_resync(pair: Pair) -> None:
+    invited = [await node.session(person_room(1)) for node in pair]
+    await pair[0].fanout.publish([], [JoinRoom("/one", "room:new", [1], is_new=True)])
+    async with asyncio.timeout(10):
+        while not all("room:new" in member.rooms for member in invited):
+            await asyncio.sleep(0.005)
+    await pair[0].say("welcome", "room:new")
+    for member in invited:
+        await member.until_text("welcome")
+        assert member.scopes == []
+
+
 async def test_a_session_that_ends_before_the_message_arrives_joins_nothing(pair: Pair) -> None:
     gone, stays = await pair[1].session(person_room(1)), await pair[1].session(person_room(1))
     pair[1].membership.remove_session(gone)
