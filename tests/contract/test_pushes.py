@@ -84,10 +84,10 @@ async def somebody_reads(server: RunningServer, world: World) -> None:
     await world.me.do("/chat", "message:read", {"conversation_id": world.values["conversation_id"], "seq": 1})
 
 
-async def a_conversation_is_opened(server: RunningServer, world: World) -> None:
+async def conversations_begin(server: RunningServer, world: World) -> None:
     other = await server.person(f"other.{world.me.username}")
     for person in (world.me, world.friend):
-        await other.do("/chat", "conversation:open", {"user_id": person.id})
+        await other.do("/chat", "message:write", {"user_id": person.id, "text": "Hello"})
 
 
 async def somebody_comes(server: RunningServer, world: World) -> None:
@@ -122,7 +122,7 @@ CAUSES: Mapping[str, Cause] = {
     "message:created": somebody_writes,
     "receipt:updated": somebody_reads,
     "conversation:position": somebody_writes,
-    "conversation:updated": a_conversation_is_opened,
+    "conversation:updated": conversations_begin,
     "presence:changed": somebody_comes,
 }
 
