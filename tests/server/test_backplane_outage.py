@@ -63,7 +63,7 @@ async def test_only_the_node_behind_a_dead_line_is_not_ready(database_url: str, 
             await until_ready_is(deaf, 200, within_s=HEALED_WITHIN_S)
             ada, bea = await other.people("deaf.ada", "deaf.bea")
             hearer = await deaf.device(bea.access_token)
-            await ada.do("/chat", "conversation:open", {"user_id": bea.id})
+            await ada.do("/chat", "message:write", {"user_id": bea.id, "text": "Hello"})
             await hearer.expect_push("conversation:updated")
 
 
