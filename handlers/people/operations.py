@@ -118,12 +118,19 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     return Outcome(
         Blocking(blocked=True),
         facts=tuple(_follow_ended(row.follower_id, row.followed_id) for row in removed),
-        signals=withdraw_between(ctx.user_id, other_id),
+        # What the follows gave to see stays withdrawn when the block ends.
+        signals=(
+            *withdraw_between(ctx.user_id, other_id),
+            Withdraw(followed_subject(other_id).name, user_ids=(ctx.user_id,)),
+            Withdraw(followed_subject(ctx.user_id).name, user_ids=(other_id,)),
+        ),
     )
 
 
 async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
+    # Whether no block is left is known for sure only while neither of the two can set or end one.
+    await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id])
     await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=other_id)
     other = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=other_id)
     is_over = other is not None and not is_blocked(other.viewer)

@@ -37,6 +37,12 @@ async def block(author: Person, reader: Person, post_id: str) -> None:
     await author.do("/users", "user:block", {"user_id": reader.id})
 
 
+async def block_for_a_moment(author: Person, reader: Person, post_id: str) -> None:
+    """The follow ends with it, and does not come back."""
+    await author.do("/users", "user:block", {"user_id": reader.id})
+    await author.do("/users", "user:unblock", {"user_id": reader.id})
+
+
 async def be_blocked(author: Person, reader: Person, post_id: str) -> None:
     await reader.do("/users", "user:block", {"user_id": author.id})
 
@@ -45,7 +51,7 @@ async def unfollow(author: Person, reader: Person, post_id: str) -> None:
     await reader.do("/users", "user:unfollow", {"user_id": author.id})
 
 
-ACTS: Sequence[Act] = (delete, edit, narrow, block, be_blocked, unfollow)
+ACTS: Sequence[Act] = (delete, edit, narrow, block, block_for_a_moment, be_blocked, unfollow)
 
 
 async def goes_away(device: RecoveringDevice) -> None:
@@ -90,7 +96,7 @@ async def test_a_withdrawn_post_is_not_replayed(nodes: list[RunningServer], clie
             assert len(device.told(FEED, "resync")) == 1, act
 
     same, another = 1, 2
-    await asyncio.gather(story(delete, same), story(block, same), *(story(act, another) for act in ACTS))
+    await asyncio.gather(*(story(act, node) for act in ACTS for node in (same, another)))
 
 
 async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
