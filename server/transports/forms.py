@@ -20,11 +20,15 @@ def read_form(content_type: str, body: bytes) -> dict[str, str]:
     """The fields of a form; `content_type` is the header. Raises ValueError."""
     header = Message()
     header["Content-Type"] = content_type
-    if header.get_content_type() == URL_ENCODED:
+    try:
+        kind, boundary = header.get_content_type(), str(header.get_boundary(""))
+    except TypeError:  # of the email package, where continued parameters contradict each other
+        raise ValueError("the content type cannot be read") from None
+    if kind == URL_ENCODED:
         text = body.decode()
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
     else:
-        pairs = list(_parts(str(header.get_boundary("")), body))
+        pairs = list(_parts(boundary, body))
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise ValueError("a field is given twice")

@@ -19,9 +19,11 @@ FORWARDED: Final = "Forwarded"
 _NODE_WITH_PORT: Final = re.compile(r"\[([^\]]+)\](?::[\w.-]+)?|([0-9.]+):[\w.-]+", re.ASCII)
 """`[2001:db8::1]:443`, `[2001:db8::1]` or `203.0.113.7:51234`; an IPv6 address without brackets has no port."""
 _PAIR: Final = re.compile(
-    r"""[ \t]*(?:([!#$%&'*+.^_`|~\w-]+)=([!#$%&'*+.^_`|~\w-]+|"(?:[^"\\]|\\.)*"))?[ \t]*(;|,|$)""", re.ASCII
+    r"""[ \t]*(?:([!#$%&'*+.^_`|~\w-]+)=([!#$%&'*+.^_`|~\w-]+|"(?:[^"\\]|\\.)*")[ \t]*)?(;|,|$)""", re.ASCII
 )
-"""A parameter of RFC 7239 with the sign after it; empty ones are allowed there."""
+"""A parameter of RFC 7239 with the sign after it; empty ones are allowed there. Strangers send this, so a run of blanks
+can be matched in one way only.
+"""
 
 
 class AnyRequest(Protocol):

@@ -32,6 +32,7 @@ def test_a_form_is_read_as_it_was_written() -> None:
         (URL_ENCODED, b"\xff=1"),
         (URL_ENCODED, b"&".join(b"a%d=1" % number for number in range(51))),
         (MULTIPART, part("a", "1") + b"--edge--"),
+        (f"{MULTIPART}; boundary*=edge; boundary*0=edge", part("a", "1") + b"--edge--"),
         (EDGE, b""),
         (EDGE, part("a", "1")),
         (EDGE, part("a", "1") + part("a", "2") + b"--edge--"),

@@ -142,3 +142,9 @@ def test_the_host_is_the_one_that_the_nearest_proxy_was_asked_for(
 ) -> None:
     proxies = TrustedProxies(NETWORKS, address_header=header)
     assert proxies.asked_host(request(peer, HOST, *headers)) == asked
+
+
+def test_a_long_run_of_blanks_is_read_in_time() -> None:
+    """With a pattern that can match blanks in two ways, this takes hours."""
+    assert read_forwarded("for=1.2.3.4;" + " " * 1_000_000 + "@") is None
+    assert read_forwarded("for=x" + "\t" * 1_000_000 + ";proto=http") == [{"for": "x", "proto": "http"}]
