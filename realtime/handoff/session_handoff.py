@@ -129,6 +129,7 @@ class SessionHandoff:
         for session in sessions:
             if session.recovery_state is None or not self._recoverable.contains(session):
                 continue
+            self._fanout.send_pending_resync(session)
             exported = session.recovery_state.export(lambda logs: numbers.setdefault(logs, len(numbers)))
             remaining_bytes -= session.recovery_state.carried_bytes
             if remaining_bytes >= 0:

@@ -188,6 +188,7 @@ class SessionMigration:
         session = self._recoverable.find(pid)
         if session is None or session.recovery_state is None or not session.is_kept:
             return None
+        self._fanout.send_pending_resync(session)
         missed = self._recoverable.missed(session, offset)
         sent = session.recovery_state.recently_sent(offset)
         rooms = self._handoff.rooms(session)

@@ -237,13 +237,17 @@ class Fanout:
                 self._resync_notifier.resync(member, subjects.scope)
         return count
 
+    def send_pending_resync(self, session: Session) -> None:
+        """Tells a session now what it has to read again, before it moves to another node."""
+        self._resync_notifier.send_now(session)
+
     async def join_with_resync(self, session: Session, room: str, scope: str | None = None) -> None:
         """Puts a session into a room that was created after it connected, and tells it to `resync` the room.
 
-        `scope` stands for the room where the user may not know of it yet. A session that is in the room already gets
-        nothing.
+        `scope` stands for the room where the user may not know of it yet. A session that is in the room already, or may
+        not be in it any more, gets nothing.
         """
-        if room not in session.rooms:
+        if room not in session.rooms and not self.restricted_rooms.is_withdrawn(room, session.user_id):
             await self._membership.join(session, room)
             self._resync_notifier.resync(session, room_names.resync_scope(room) if scope is None else scope)
 

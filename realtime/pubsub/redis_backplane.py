@@ -127,6 +127,9 @@ class RedisBackplane:
                 self._subscriptions.reconnect()
             self._note_unconfirmed(sent)
             return False
+        except asyncio.CancelledError:
+            self._note_unconfirmed(sent)  # it may not have been carried out
+            raise
         self._outage.succeeded()
         refused = [(message, reply) for message, reply in zip(sent, replies, strict=True) if not isinstance(reply, int)]
         for (channel, _), reply in refused:

@@ -31,7 +31,7 @@ class RestrictedRooms:
 
     def leave_withdrawn(self, session: Session) -> None:
         """The rooms that a session brought from another node and in which its user may not be any more."""
-        self._leave(session, [room for room in session.rooms if self._is_withdrawn(room, session.user_id)])
+        self._leave(session, [room for room in session.rooms if self.is_withdrawn(room, session.user_id)])
 
     def leave_all(self) -> None:
         """All such rooms: somebody may have been withdrawn from their subjects; the others enter them again."""
@@ -42,7 +42,8 @@ class RestrictedRooms:
         for session in self._hub.members_everywhere(room):
             self._leave(session, [room])
 
-    def _is_withdrawn(self, room: str, user_id: int | None) -> bool:
+    def is_withdrawn(self, room: str, user_id: int | None) -> bool:
+        """Whether a subject of the room was withdrawn from this user."""
         return any(self._withdrawals.is_withdrawn(subject, user_id) for subject in room_names.about(room))
 
     def _leave(self, session: Session, rooms: Iterable[str]) -> None:

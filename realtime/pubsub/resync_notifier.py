@@ -54,12 +54,16 @@ class ResyncNotifier:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._send_batch)
 
+    def send_now(self, session: Session) -> None:
+        """Tells a session what waits for it: before it moves to another node, to which this does not go with it."""
+        scopes = self._scopes.pop(session, None)
+        if scopes and session in self._membership:
+            scope = scopes.pop() if len(scopes) == 1 else room_names.RESYNC_ALL
+            session.push_replayable(RESYNC.name, encode_model(Resync(scope=scope)))
+
     def _send_batch(self) -> None:
         self._timer = None
         for session in list(islice(self._scopes, SESSIONS_PER_BATCH)):
-            scopes = self._scopes.pop(session)
-            if session in self._membership:
-                scope = scopes.pop() if len(scopes) == 1 else room_names.RESYNC_ALL
-                session.push_replayable(RESYNC.name, encode_model(Resync(scope=scope)))
+            self.send_now(session)
         if self._scopes:
             self._timer = asyncio.get_running_loop().call_later(BATCH_EVERY_S, self._send_batch)

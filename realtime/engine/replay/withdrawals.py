@@ -68,6 +68,8 @@ class Withdrawals:
         self._count += _size_of(withdrawal)
         if self._count > self._max_count:
             self.withdraw_all()
+            self._by_subject.clear()
+            self._count = 0
 
     def restore(self, subject: str, user_ids: Sequence[int]) -> None:
         """These users may be told of the subject again."""
@@ -80,8 +82,6 @@ class Withdrawals:
     def withdraw_all(self) -> None:
         """Withdraws every push with subjects that was received until now: this node may not know what was withdrawn."""
         self.generation += 1
-        self._by_subject.clear()
-        self._count = 0
 
     def may_include(self, subjects: Subjects) -> bool:
         """False where a push that has just been received may be told to everybody."""
