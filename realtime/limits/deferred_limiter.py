@@ -92,7 +92,9 @@ class DeferredLimiter:
         else:
             for (key, rate, _), ahead in zip(taken.values(), ahead_us, strict=True):
                 later = self._untold.get(key)
-                self._full_at_us[key] = sent_us + ahead + (rate.interval_us * later[2] if later is not None else 0)
+                told_us = sent_us + ahead + (rate.interval_us * later[2] if later is not None else 0)
+                # Redis lacks what it could not be told, and this node what other nodes admitted.
+                self._full_at_us[key] = max(self._full_at_us.get(key, 0), told_us)
         finally:
             self._being_told = {}
             self._telling = asyncio.get_running_loop().create_task(self._tell()) if self._untold else None
