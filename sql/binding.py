@@ -11,8 +11,7 @@ from aiosql.types import SQLOperationType
 
 from sql.errors import DRIVER_ERRORS, raise_translated
 from sql.joining import JoinedQuery, Joining, Values, joining_of
-from sql.pool import SqlConnection
-from sql.statements import Statements
+from sql.pool import SqlConnection, Statements
 
 Executor = SqlConnection | Statements
 """What runs a query: the connection of a unit of work, or any connection of a pool."""

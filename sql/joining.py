@@ -16,9 +16,15 @@ CALLS_MAX: Final = 256
 READS_UNDER_WAY_MAX: Final = 2
 """Statements of one reading query that may run at the same time; while they do, further calls gather."""
 SKIPS_MAX: Final = 2
-"""How often a call is skipped before it waits for its rows alone."""
+"""How often a call is skipped before it may wait for its rows alone."""
 ALONE_MAX: Final = 2
 """Calls of one query that may wait for locked rows at the same time, beside the joined ones."""
+REFUSALS_MAX: Final = 10
+"""Statements that may be refused one after the other for locks before the rest of their calls is skipped: more than it
+takes to halve CALLS_MAX calls down to a bad one.
+"""
+PAUSE_S: Final = 0.02
+"""Before the next joined statement where the last one answered nobody."""
 
 MethodT = TypeVar("MethodT", bound=Callable[..., Awaitable[Any]])
 
@@ -99,11 +105,13 @@ SKIPPED: Final = object()
 
 
 class _Call:
-    __slots__ = ("result", "skips", "values")
+    __slots__ = ("result", "since_s", "skips", "values")
 
     def __init__(self, values: Values) -> None:
+        loop = asyncio.get_running_loop()
         self.values = values
-        self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.result: asyncio.Future[Any] = loop.create_future()
+        self.since_s = loop.time()
         self.skips = 0
 
 
@@ -162,8 +170,7 @@ class JoinedReads:
             if len(calls) == 1 or isinstance(error, Retry):
                 _fail(calls, error)
             else:
-                for half in _halves(calls):
-                    await self._answer(half)
+                await self._answer_halves(calls)
         except BaseException:
             _cancel(calls)
             raise
@@ -171,16 +178,25 @@ class JoinedReads:
             for call, result in zip(calls, results, strict=True):
                 _succeed(call, result)
 
+    async def _answer_halves(self, calls: Sequence[_Call]) -> None:
+        middle = len(calls) // 2
+        try:
+            await self._answer(calls[:middle])
+            await self._answer(calls[middle:])
+        except BaseException:
+            _cancel(calls)
+            raise
+
 
 class JoinedWrites:
     """Joins the calls of one query that writes; each is committed when it is answered.
 
     One joined statement is under way at a time, and takes at most one call of a key, so calls of one key take effect in
     their order. It does not wait for rows that others have locked: a call that needs one is skipped and comes again
-    with the next statements; after SKIPS_MAX times it runs alone, beside the joined ones, and waits. A statement that
+    with the next statements; after SKIPS_MAX times it may run alone, beside the joined ones, and wait. A statement that
     PostgreSQL refuses has written nothing and is halved until the bad call is alone. Every call gets an answer: a
-    result, or an error of its own; Unavailable also where it waits behind a statement that PostgreSQL cannot answer.
-    A cancelled caller's call is carried out all the same.
+    result, or an error of its own; Unavailable where PostgreSQL cannot answer its statement, and where it has waited
+    for longer than a call that ran alone in vain. A cancelled caller's call is carried out all the same.
     """
 
     def __init__(self, query: JoinedQuery, fetch: FetchRows) -> None:
@@ -189,11 +205,12 @@ class JoinedWrites:
         self._key = query.key
         self._fetch = fetch
         self._waiting: list[_Call] = []
-        self._waiting_alone: deque[_Call] = deque()
         self._busy: set[object] = set()
         self._leaves_soon = False
         self._joined: asyncio.Task[None] | None = None
         self._alone: set[asyncio.Task[None]] = set()
+        self._answered_any = False
+        self._refusals = 0
 
     def call(self, values: Values) -> asyncio.Future[Any]:
         """The result of the query with these arguments. Raises what the query raises."""
@@ -219,93 +236,105 @@ class JoinedWrites:
         self._waiting = staying
         if calls:
             self._busy.update(self._key(call.values) for call in calls)
+            self._answered_any, self._refusals = False, 0
             self._joined = asyncio.get_running_loop().create_task(self._answer(calls))
             self._joined.add_done_callback(self._joined_ended)
 
     def _joined_ended(self, _statement: asyncio.Task[None]) -> None:
         self._joined = None
-        self._leave_soon()
+        if self._answered_any:
+            self._leave_soon()
+        else:
+            asyncio.get_running_loop().call_later(PAUSE_S, self._leave_soon)
 
     async def _answer(self, calls: Sequence[_Call]) -> None:
+        if self._refusals > REFUSALS_MAX:
+            self._skip(calls)
+            return
         try:
             rows = await self._fetch(self._query.sql, *self._arguments(calls, patient=False))
             results = self._query.results(rows, len(calls))
         except Unavailable as error:
-            for call in calls:
-                self._done(call)
-            _fail([*calls, *self._waiting], error)
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, []
+            self._end(calls)
+            _fail([*calls, *waiting], error)
         except Exception as error:
+            self._refusals += isinstance(error, Retry)
             if len(calls) > 1:
-                for half in _halves(calls):
-                    await self._answer(half)
+                await self._answer_halves(calls)
             elif isinstance(error, Retry):
-                self._run_alone(calls[0])
+                self._skip(calls)
             else:
-                self._done(calls[0])
+                self._end(calls)
                 _fail(calls, error)
         except BaseException:
             _cancel(calls)
             raise
         else:
+            self._refusals = 0
             skipped = []
             for call, result in zip(calls, results, strict=True):
-                if result is not SKIPPED:
-                    self._done(call)
-                    _succeed(call, result)
-                elif call.skips == SKIPS_MAX:
-                    self._run_alone(call)
-                else:
-                    call.skips += 1
-                    self._done(call)
+                if result is SKIPPED:
                     skipped.append(call)
-            self._waiting[:0] = skipped
+                else:
+                    self._end((call,))
+                    _succeed(call, result)
+            self._skip(skipped)
 
-    def _run_alone(self, call: _Call) -> None:
-        self._waiting_alone.append(call)
-        self._start_alone()
+    async def _answer_halves(self, calls: Sequence[_Call]) -> None:
+        middle = len(calls) // 2
+        try:
+            await self._answer(calls[:middle])
+            await self._answer(calls[middle:])
+        except BaseException:
+            _cancel(calls)
+            raise
 
-    def _start_alone(self) -> None:
-        while self._waiting_alone and len(self._alone) < ALONE_MAX:
-            statement = asyncio.get_running_loop().create_task(self._answer_alone(self._waiting_alone.popleft()))
-            self._alone.add(statement)
-            statement.add_done_callback(self._alone_ended)
+    def _skip(self, calls: Sequence[_Call]) -> None:
+        """Tries these calls again with the next statement, or some of them alone."""
+        again = []
+        for call in calls:
+            if call.skips >= SKIPS_MAX and len(self._alone) < ALONE_MAX:
+                statement = asyncio.get_running_loop().create_task(self._answer_alone(call))
+                self._alone.add(statement)
+                statement.add_done_callback(self._alone_ended)
+            else:
+                call.skips += 1
+                self._busy.discard(self._key(call.values))
+                again.append(call)
+        self._waiting[:0] = again
 
     def _alone_ended(self, statement: asyncio.Task[None]) -> None:
         self._alone.discard(statement)
-        self._start_alone()
         self._leave_soon()  # calls of the same key may wait
 
     async def _answer_alone(self, call: _Call) -> None:
+        began_s = asyncio.get_running_loop().time()
         try:
             rows = await self._fetch(self._query.sql, *self._arguments([call], patient=True))
             (result,) = self._query.results(rows, 1)
         except Unavailable as error:
-            given_up = [call, *self._waiting_alone]
-            self._waiting_alone.clear()
-            for each in given_up:
-                self._done(each)
-            _fail(given_up, error)
+            late = [waiting for waiting in self._waiting if waiting.since_s <= began_s]
+            self._waiting = [waiting for waiting in self._waiting if waiting.since_s > began_s]
+            self._end((call,))
+            _fail([call, *late], error)
         except Exception as error:
-            self._done(call)
+            self._end((call,))
             _fail([call], error)
         except BaseException:
             _cancel([call])
             raise
         else:
-            self._done(call)
+            self._end((call,))
             _succeed(call, result)
 
     def _arguments(self, calls: Sequence[_Call], *, patient: bool) -> list[Any]:
         return self._query.arguments([call.values for call in calls], patient=patient)
 
-    def _done(self, call: _Call) -> None:
-        self._busy.discard(self._key(call.values))
-
-
-def _halves(calls: Sequence[_Call]) -> tuple[Sequence[_Call], Sequence[_Call]]:
-    middle = len(calls) // 2
-    return calls[:middle], calls[middle:]
+    def _end(self, calls: Sequence[_Call]) -> None:
+        """These calls have their answer, or get it now."""
+        self._answered_any = True
+        self._busy.difference_update(self._key(call.values) for call in calls)
 
 
 def _succeed(call: _Call, result: object) -> None:

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 from sql.database import Database, Queries, UnitDatabase
 from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, raise_translated
-from sql.pool import Pool, SqlConnection
-from sql.statements import Statements
+from sql.pool import Pool, SqlConnection, Statements
 
 
 class Units:

@@ -59,7 +59,6 @@ TESTED_ELSEWHERE = {
     "server/pipeline/no_session.py": "tests/handlers/feed/test_operations.py",
     "server/pipeline/services.py": "tests/handlers/feed/test_consumers.py",
     "server/version.py": "tests/server/monitoring/test_health.py",
-    "sql/joining.py": "tests/sql/test_statements.py",
     "sql/ledger.py": "tests/sql/test_migrate.py",
 }
 """Modules whose guarantees only hold together with others."""

@@ -82,8 +82,10 @@ async def test_parameters_are_as_the_method_says(connection: Any, query: Query, 
     statement = await connection.prepare(query.sql)
     hints = get_type_hints(method)
     declared = {name: plain(hint) for name, hint in hints.items() if name != "return"}
-    if joining_of(method):
+    if (joining := joining_of(method)) is not None:
         declared = {f"{name}s": [kind] for name, kind in declared.items()}
+        if joining.key is not None:
+            declared["patient"] = bool
     actual = [of_database(kind) for kind in statement.get_parameters()]
     assert declared == dict(zip(query.parameters, actual, strict=True))
 
@@ -93,8 +95,9 @@ async def test_columns_are_as_the_method_says(connection: Any, query: Query, met
     statement = await connection.prepare(query.sql)
     annotation = returned_type(method)
     actual = [(column.name, of_database(column.type)) for column in statement.get_attributes()]
-    if joining_of(method):
+    if (joining := joining_of(method)) is not None:
         assert actual.pop(0) == ("place", int)
+        assert joining.key is None or actual.pop(0) == ("skipped", bool)
     if query.operation == SQLOperationType.INSERT_UPDATE_DELETE:
         assert annotation is NoneType
         assert actual == []
@@ -108,7 +111,7 @@ async def test_columns_are_as_the_method_says(connection: Any, query: Query, met
 
 @pytest.mark.parametrize(("query", "method"), CASES)
 def test_many_rows_come_as_a_list_and_one_row_does_not(query: Query, method: Any) -> None:
-    is_list = joining_of(method) or get_origin(returned_type(method)) is list
+    is_list = joining_of(method) is not None or get_origin(returned_type(method)) is list
     assert is_list == (query.operation == SQLOperationType.SELECT)
 
 

@@ -13,8 +13,7 @@ from sql.database import load_queries
 from sql.errors import BadText, ForeignKeyMissing, Unavailable
 from sql.ids import PostId, UserId
 from sql.joining import CALLS_MAX, JoinedQuery
-from sql.pool import Pool, close_pool
-from sql.statements import Statements
+from sql.pool import Pool, Statements, close_pool
 from sql.unit import Units
 from tests.kit.pool import opened_pool
 from tests.sql.world import World
@@ -283,6 +282,36 @@ async def test_a_row_that_stays_locked_ends_in_unavailable_and_only_there(pool: 
         assert (await like(hurried, other, fans[0])).changed
     assert (await like(hurried, locked, fans[0])).changed
     assert await counts(world) == []
+
+
+async def test_behind_a_locked_table_every_writer_is_answered(pool: Pool, world: World) -> None:
+    ann, *fans = await world.people("ann", *["fan"] * 3)
+    posts = [await world.post(ann) for _ in range(100)]
+    hurried = Units(pool, load_queries(), acquire_timeout_s=5)  # its statements end after 0.3 s
+    async with world.units.write() as db:
+        await db.connection.execute("LOCK TABLE post_likes IN ACCESS EXCLUSIVE MODE")
+        results = await answers([like(hurried, post_id, fan) for post_id in posts for fan in fans])
+    assert {type(result) for result in results} == {Unavailable}
+    assert (await like(hurried, posts[0], fans[0])).changed
+    assert await counts(world) == []
+
+
+async def test_a_row_that_is_locked_for_a_moment_does_not_wait_for_one_that_stays_locked(
+    pool: Pool, world: World
+) -> None:
+    ann, *fans = await world.people("ann", *["fan"] * 5)
+    stays, moment = await world.post(ann), await world.post(ann)
+    async with world.units.write() as db:
+        await db.posts.lock_post(post_id=stays)
+        hung = [asyncio.ensure_future(like(world.units, stays, fan)) for fan in fans]
+        async with world.units.write() as other:
+            await other.posts.lock_post(post_id=moment)
+            waiting = asyncio.ensure_future(like(world.units, moment, fans[0]))
+            await asyncio.sleep(0.15)  # by now it has been skipped, and both places to wait alone are taken
+            assert not waiting.done()
+        assert (await waiting).changed
+        assert not any(call.done() for call in hung)
+    assert all(row.changed for row in await answers(hung))
 
 
 @pytest.mark.parametrize("seed", range(3))
