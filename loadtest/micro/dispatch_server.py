@@ -110,7 +110,7 @@ async def serve(port: int) -> None:
     )
     clock, metrics, registry, limiter = SystemClock(), Metrics(), Registry([FEATURE]), MemoryLimiter()
     async with AsyncExitStack() as stack:
-        storage = await open_storage(settings, "micro", stack)
+        storage = await open_storage(settings, "micro", stack, uses_postgresql=False)
         accounts = build_accounts(settings, clock, storage.reserved_units, stack)
         local = LocalFanout(registry.namespaces)
         notices = PresenceNotices(storage.units, clock)

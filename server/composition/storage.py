@@ -22,15 +22,19 @@ class Storage:
     redis: RedisClient
 
 
-async def open_storage(settings: Settings, node_id: str, stack: AsyncExitStack) -> Storage:
+async def open_storage(
+    settings: Settings, node_id: str, stack: AsyncExitStack, *, uses_postgresql: bool = True
+) -> Storage:
     """Connects to PostgreSQL, and stores there what holds for its sessions; connects to Redis at its first use.
 
-    The stack closes both.
+    The stack closes both. A process that never uses PostgreSQL does not need one with `pool_min` 0.
     """
     queries = load_queries()
-    pool = await open_pool_with_settings(settings, stack, min_size=settings.pool_min, max_size=settings.pool_max)
+    open_it = open_pool_with_settings if uses_postgresql else _open_pool
+    pool = await open_it(settings, stack, min_size=settings.pool_min, max_size=settings.pool_max)
     units = _units(settings, queries, pool, readers_max=max(1, settings.pool_max // 2))
-    reserved_units = _units(settings, queries, await _open_pool(settings, stack, min(1, settings.pool_min), 1))
+    reserved_pool = await _open_pool(settings, stack, min_size=min(1, settings.pool_min), max_size=1)
+    reserved_units = _units(settings, queries, reserved_pool)
     redis = open_redis(settings.redis_url, client_name=f"rookery-{node_id}")
     stack.push_async_callback(redis.aclose)
     return Storage(units, reserved_units, redis)
@@ -38,14 +42,14 @@ async def open_storage(settings: Settings, node_id: str, stack: AsyncExitStack) 
 
 async def open_pool_with_settings(settings: Settings, stack: AsyncExitStack, *, min_size: int, max_size: int) -> Pool:
     """Stores in PostgreSQL what holds for all sessions, unless it is stored already. The stack closes the pool."""
-    pool = await _open_pool(settings, stack, min_size, max_size)
+    pool = await _open_pool(settings, stack, min_size=min_size, max_size=max_size)
     limits = SessionLimits(settings.statement_timeout_ms, settings.idle_in_transaction_timeout_ms)
     if await store_session_settings(pool, limits):
         await renew_sessions(pool)
     return pool
 
 
-async def _open_pool(settings: Settings, stack: AsyncExitStack, min_size: int, max_size: int) -> Pool:
+async def _open_pool(settings: Settings, stack: AsyncExitStack, *, min_size: int, max_size: int) -> Pool:
     pool = await open_pool(
         settings.database_url,
         min_size=min_size,

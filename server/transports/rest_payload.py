@@ -17,6 +17,8 @@ from server.transports.forms import FORM_TYPES, read_form
 CALLER: Final = "caller_id"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 
+_USER: Final = "user_id"
+_NO_QUERY: Final = "what has a body takes nothing from the query"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _Fields = dict[str, Any]
 _Reader = Callable[[str], object]
@@ -38,6 +40,8 @@ class PayloadReader:
         self._has_client_id = "client_id" in command.payload.model_fields
         self._takes_body = route.method in ("POST", "PUT", "PATCH")
         self._caller_fields = caller_fields(route, command)
+        # Beside the old name of another user, `user_id` says who calls.
+        self._names_beside_caller = {old for old, name in route.renamed.items() if name == _USER}
         self._readers = _readers(command)
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
@@ -52,6 +56,10 @@ class PayloadReader:
                 size_bytes = len(body)
                 given = _joined(given, self._content(request, body))
             if isinstance(given, dict):
+                if _USER in given and self._names_beside_caller & given.keys():
+                    caller_ids.append(given.pop(_USER))
+                elif self._takes_body and _USER in request.query and self._names_beside_caller:
+                    raise ValueError(_NO_QUERY)
                 caller_ids += [given.pop(name) for name in self._caller_fields if name in given]
                 given = self._payload(request, given)
         except ValueError as error:
@@ -61,8 +69,9 @@ class PayloadReader:
     def _query(self, request: web.Request) -> _Fields:
         if len(set(request.query)) != len(request.query):
             raise ValueError("a field is given twice")
-        if self._takes_body and not self._caller_fields.issuperset(request.query):
-            raise ValueError("what has a body takes nothing from the query")
+        allowed = self._caller_fields | {_USER} if self._names_beside_caller else self._caller_fields
+        if self._takes_body and not allowed.issuperset(request.query):
+            raise ValueError(_NO_QUERY)
         return {
             name: self._readers.get(self._route.renamed.get(name, name), str)(text)
             for name, text in request.query.items()

@@ -126,12 +126,22 @@ async def test_older_clients_follow_and_write(server: RunningServer) -> None:
     for path, body in (
         ("/follow", {"follower_id": me.id, "followee_id": friend.id}),
         ("/follow", {"followed_user_id": friend.id}),
+        ("/follow", {"user_id": me.id, "followee_id": friend.id}),
+        (f"/follow?user_id={me.id}", {"followee_id": friend.id}),
         (f"/users/{me.id}/follows", {"followed_user_id": friend.id, "follower_id": me.id}),
     ):
         assert (await client.do("POST", path, body))["following"]
         assert (await client.do("DELETE", f"/users/{me.id}/follows/{friend.id}"))["following"] is False
     status, answer = await client.ask("POST", "/follow", {"follower_id": friend.id, "followee_id": friend.id})
     assert (status, answer["error"]["code"]) == (403, "forbidden")
+
+    for path, body in (
+        ("/follow", {"user_id": friend.id, "followee_id": friend.id}),
+        (f"/follow?user_id={friend.id}", {"followee_id": friend.id}),
+    ):
+        status, answer = await client.ask("POST", path, body)
+        assert (status, answer["error"]["code"]) == (403, "forbidden")
+    assert (await client.ask("POST", f"/follow?user_id={friend.id}", {}))[0] == 422
 
     sent = {"sender_id": me.id, "receiver_id": friend.id, "content": "Hi"}
     written = await client.do("POST", "/messages", sent)

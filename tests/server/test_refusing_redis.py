@@ -93,6 +93,9 @@ async def test_all_that_holds_without_redis_holds_while_it_refuses_writes(databa
             again = await send(ada, conversation_id, "Again")
             for device in (near, far):
                 await until_told(device, again)
+            async with asyncio.timeout(WITHIN_S):  # a node that has nothing to publish notices with its next probe
+                while [line["event"] for line in logged].count("redis_away_over") < 2:
+                    await asyncio.sleep(0.02)
     assert sorted(line["event"] for line in logged) == ["redis_away"] * 2 + ["redis_away_over"] * 2
 
 

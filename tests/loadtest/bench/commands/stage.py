@@ -106,6 +106,9 @@ async def running_stage(
         await followed.do("/posts", "post:create", {"text": "two"})
         await me.do("/users", "user:follow", {"user_id": followed.id})
         opened = await me.do("/chat", "conversation:open", {"user_id": other.id})
+        # The first message of a conversation does more than the later ones, which are measured.
+        first = {"conversation_id": opened["conversation"]["id"], "text": "Hello"}
+        await me.do("/chat", "message:send", first)
         caller = BenchCaller(int(me.id), me.access_token, int(opened["conversation"]["id"]))
         world = World((caller,), (int(post["post"]["id"]),), (int(other.id),))
         yield Stage(server, trace, world, await me.main_device())

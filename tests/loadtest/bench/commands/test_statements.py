@@ -30,9 +30,9 @@ def test_they_are_those_of_the_product() -> None:
 
 
 def test_a_statement_that_changed_is_refused() -> None:
-    assert statement(STATEMENTS, "posts.like_post", ["user_id", "post_id"]) is STATEMENTS["posts.like_post"]
-    with pytest.raises(StatementChanged, match=r"posts\.like_post takes .*, not post_id"):
-        statement(STATEMENTS, "posts.like_post", ["post_id"])
+    assert statement(STATEMENTS, "posts.find_post", ["client_id", "author_id"]) is STATEMENTS["posts.find_post"]
+    with pytest.raises(StatementChanged, match=r"posts\.find_post takes .*, not post_id"):
+        statement(STATEMENTS, "posts.find_post", ["post_id"])
     with pytest.raises(StatementChanged, match="has no statement posts.love_post"):
         statement(STATEMENTS, "posts.love_post", ["post_id"])
 
