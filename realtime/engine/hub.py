@@ -8,7 +8,7 @@ from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.session.connection import Connection
 from realtime.engine.session.session import Session
 
-Members = tuple[Session] | dict[Session, None]
+Members = tuple[Session] | set[Session]
 
 
 class Hub:
@@ -18,9 +18,7 @@ class Hub:
     """
 
     def __init__(self) -> None:
-        # Most rooms have one member: a dict for each would be most of the memory that a client takes. Of larger rooms,
-        # a dict keeps the members in the order in which they came, which is about that of their memory: a push to
-        # thousands of them waits less for memory than in the order of a set.
+        # Most rooms have one member: a set for each would be most of the memory that a client takes.
         self._rooms: dict[str, dict[str, Members]] = {}
         self._connections: dict[str, Connection[Session]] = {}
         self._sessions: dict[str, dict[str, Session]] = {}
@@ -46,8 +44,8 @@ class Hub:
             session.recovery_state.leave(room)
         rooms = self._rooms[session.namespace]
         members = rooms[room]
-        if isinstance(members, dict) and len(members) > 1:
-            del members[session]
+        if isinstance(members, set) and len(members) > 1:
+            members.remove(session)
             return False
         del rooms[room]
         return not self.has_members(room)
@@ -119,7 +117,7 @@ def _add(rooms: dict[str, Members], room: str, member: Session) -> None:
     members = rooms.get(room)
     if members is None:
         rooms[room] = (member,)
-    elif isinstance(members, dict):
-        members[member] = None
+    elif isinstance(members, set):
+        members.add(member)
     else:
-        rooms[room] = dict.fromkeys((*members, member))
+        rooms[room] = {*members, member}
