@@ -170,22 +170,13 @@ class JoinedReads:
             if len(calls) == 1 or isinstance(error, Retry):
                 _fail(calls, error)
             else:
-                await self._answer_halves(calls)
+                await _answer_halves(calls, self._answer)
         except BaseException:
             _cancel(calls)
             raise
         else:
             for call, result in zip(calls, results, strict=True):
                 _succeed(call, result)
-
-    async def _answer_halves(self, calls: Sequence[_Call]) -> None:
-        middle = len(calls) // 2
-        try:
-            await self._answer(calls[:middle])
-            await self._answer(calls[middle:])
-        except BaseException:
-            _cancel(calls)
-            raise
 
 
 class JoinedWrites:
@@ -261,7 +252,7 @@ class JoinedWrites:
         except Exception as error:
             self._refusals += isinstance(error, Retry)
             if len(calls) > 1:
-                await self._answer_halves(calls)
+                await _answer_halves(calls, self._answer)
             elif isinstance(error, Retry):
                 self._skip(calls)
             else:
@@ -280,15 +271,6 @@ class JoinedWrites:
                     self._end((call,))
                     _succeed(call, result)
             self._skip(skipped)
-
-    async def _answer_halves(self, calls: Sequence[_Call]) -> None:
-        middle = len(calls) // 2
-        try:
-            await self._answer(calls[:middle])
-            await self._answer(calls[middle:])
-        except BaseException:
-            _cancel(calls)
-            raise
 
     def _skip(self, calls: Sequence[_Call]) -> None:
         """Tries these calls again with the next statement, or some of them alone."""
@@ -335,6 +317,16 @@ class JoinedWrites:
         """These calls have their answer, or get it now."""
         self._answered_any = True
         self._busy.difference_update(self._key(call.values) for call in calls)
+
+
+async def _answer_halves(calls: Sequence[_Call], answer: Callable[[Sequence[_Call]], Awaitable[None]]) -> None:
+    middle = len(calls) // 2
+    try:
+        await answer(calls[:middle])
+        await answer(calls[middle:])
+    except BaseException:
+        _cancel(calls)
+        raise
 
 
 def _succeed(call: _Call, result: object) -> None:
