@@ -126,12 +126,14 @@ class ChatQueries(Protocol):
     ) -> MessageRow | None:
         """None: no such conversation, not a member, or a repeated client_id (see find_message).
 
-        After lock_direct it sees every earlier try in this conversation; without it, a try that is committed at this
-        moment raises UniqueViolated (`messages_client_id_key`).
+        After lock_direct it sees every earlier try; without it, one that is committed at this moment raises
+        UniqueViolated (`messages_client_id_key`).
         """
         ...
 
-    async def find_message(self, *, sender_id: UserId, client_id: str) -> MessageRow | None: ...
+    async def find_message(
+        self, *, conversation_id: ConversationId, sender_id: UserId, client_id: str
+    ) -> MessageRow | None: ...
 
     async def list_messages_before(
         self,

@@ -25,7 +25,6 @@ from realtime.contract.emissions import JoinRoom, ToRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
 from realtime.contract.wire import Page
 from sql.chat import DirectRow, MessageRow
-from sql.errors import Retry, UniqueViolated
 from sql.ids import MAX_ID, ConversationId, UserId
 
 
@@ -52,7 +51,7 @@ async def send(ctx: Context, draft: Draft, *, has_joined_now: bool = False) -> O
     if conversation is None:
         raise CommandError(NOT_FOUND)
     refusal = _refusal(draft, conversation)
-    written = None if refusal else await _write(ctx, draft)
+    written = None if refusal else await ctx.db.chat.insert_message(sender_id=ctx.user_id, **draft._asdict())
     message = written or await _earlier_try(ctx, draft)
     if message is None:
         raise refusal or CommandError(NOT_FOUND)
@@ -120,28 +119,12 @@ def _refusal(draft: Draft, conversation: DirectRow) -> CommandError | None:
     return None
 
 
-async def _write(ctx: Context, draft: Draft) -> MessageRow | None:
-    """None when an earlier try has stored it."""
-    try:
-        return await ctx.db.chat.insert_message(
-            conversation_id=draft.conversation_id,
-            sender_id=ctx.user_id,
-            text=draft.text,
-            reply_to_seq=draft.reply_to_seq,
-            client_id=draft.client_id,
-        )
-    except UniqueViolated as error:
-        # A message with this client_id was committed to another conversation at this moment: the next run finds it.
-        raise Retry(str(error)) from error
-
-
 async def _earlier_try(ctx: Context, draft: Draft) -> MessageRow | None:
     if draft.client_id is None:
         return None
-    row = await ctx.db.chat.find_message(sender_id=ctx.user_id, client_id=draft.client_id)
-    if row is None:
-        return None
-    asked = (draft.conversation_id, draft.text, draft.reply_to_seq)
-    if (row.conversation_id, row.text, row.reply_to_seq) != asked:
+    row = await ctx.db.chat.find_message(
+        conversation_id=draft.conversation_id, sender_id=ctx.user_id, client_id=draft.client_id
+    )
+    if row is not None and (row.text, row.reply_to_seq) != (draft.text, draft.reply_to_seq):
         raise CommandError(CONFLICT, "This client_id was used for another message.")
     return row

@@ -43,8 +43,21 @@ CREATE TABLE messages (
     edited_at timestamptz,
     deleted_at timestamptz,
     PRIMARY KEY (conversation_id, seq)
-);
+) PARTITION BY HASH (conversation_id);
 
-CREATE UNIQUE INDEX messages_client_id_key ON messages (sender_id, client_id) WHERE client_id IS NOT NULL;
+CREATE UNIQUE INDEX messages_client_id_key ON messages (conversation_id, sender_id, client_id)
+WHERE client_id IS NOT NULL;
+
+-- All messages of a conversation are in one partition. A query names the conversation, and so touches no other one.
+DO $$
+BEGIN
+    FOR place IN 0..15 LOOP
+        EXECUTE format(
+            'CREATE TABLE messages_%s PARTITION OF messages FOR VALUES WITH (MODULUS 16, REMAINDER %s)',
+            lpad(place::text, 2, '0'), place
+        );
+    END LOOP;
+END
+$$;
 
 -- migrate: rollback

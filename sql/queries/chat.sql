@@ -83,8 +83,7 @@ FOR NO KEY UPDATE OF c;
 -- name: insert_message(conversation_id, sender_id, text, reply_to_seq, client_id)^
 -- Stores a member's message under the next number of its conversation, and moves the sender's positions to it. The
 -- conversation's row lock serializes senders: numbers have no hole and no double. For a repeated client_id nothing is
--- written; one that another transaction is committing breaks messages_client_id_key, and the number is rolled back. The
--- id is made under the lock too and has the message's time, so ids and times follow the numbers. conversations_pkey,
+-- written. The id is made under the lock too and has the message's time, so ids and times follow the numbers. conversations_pkey,
 -- conversation_members_pkey, messages_client_id_key, users_pkey; one row, or none.
 WITH numbered AS (
     UPDATE conversations c
@@ -92,7 +91,10 @@ WITH numbered AS (
     FROM conversation_members mine
     WHERE
         mine.conversation_id = c.id AND c.id = :conversation_id AND mine.user_id = :sender_id
-        AND NOT EXISTS (SELECT FROM messages m WHERE m.sender_id = :sender_id AND m.client_id = :client_id)
+        AND NOT EXISTS (
+            SELECT FROM messages m
+            WHERE m.conversation_id = :conversation_id AND m.sender_id = :sender_id AND m.client_id = :client_id
+        )
     RETURNING c.id, c.last_seq, c.last_activity_id AS message_id
 ), written AS (
     INSERT INTO messages (conversation_id, seq, id, created_at, sender_id, text, reply_to_seq, client_id)
@@ -107,12 +109,12 @@ WITH numbered AS (
 )
 SELECT shown.* FROM written CROSS JOIN LATERAL message_for(:sender_id, written.message) shown;
 
--- name: find_message(sender_id, client_id)^
+-- name: find_message(conversation_id, sender_id, client_id)^
 -- The message that an earlier try with this client_id made. messages_client_id_key, users_pkey; 0 or 1 row.
 SELECT message.*
 FROM messages m
 CROSS JOIN LATERAL message_for(:sender_id, m) message
-WHERE m.sender_id = :sender_id AND m.client_id = :client_id;
+WHERE m.conversation_id = :conversation_id AND m.sender_id = :sender_id AND m.client_id = :client_id;
 
 -- name: list_messages_before(viewer_id, conversation_id, before_seq, page_size)
 -- A page of a conversation backwards, the latest first. conversation_members_pkey, messages_pkey, users_pkey,

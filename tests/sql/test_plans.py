@@ -6,7 +6,7 @@ Each is planned with its values known and with them unknown, since PostgreSQL ch
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -105,6 +105,8 @@ class Hot(NamedTuple):
     indexes: set[str]
     rows_touched: int
     """The most rows that all scans together may read."""
+    probes: Mapping[str, int] = {}
+    """How often the partitions of a table may be looked into, all together."""
 
 
 LIST = list(range(58_402, 60_001, 2))
@@ -194,18 +196,21 @@ HOT = [
         {"viewer_id": CHATTERER, "conversation_id": LONG_TALK, "before_seq": 15_000, "page_size": 50},
         {"messages_pkey"},
         150,
+        {"messages_": 1},
     ),
     Hot(
         "chat.list_direct_messages",
         {"viewer_id": CHATTERER, "before": MAX_ID, "skip": 0, "page_size": 21},
         {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
         6_000,
+        {"messages_": 300},
     ),
     Hot(
         "chat.list_conversations",
         {"viewer_id": CHATTERER, "before": MAX_ID, "page_size": 20},
         {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
         1_000,
+        {"messages_": 20},
     ),
     Hot(
         "chat.sync_messages",
@@ -219,6 +224,7 @@ HOT = [
         },
         {"messages_pkey", "conversations_pkey", "conversation_members_user_idx"},
         1_300,
+        {"messages_": 150},
     ),
     Hot(
         "facts.take_unsent",
@@ -240,6 +246,13 @@ HOT = [
     ),
 ]
 
+
+INDEXES_OF_PARTITIONS = """
+SELECT part.relname, whole.relname
+FROM pg_inherits i
+JOIN pg_class part ON part.oid = i.inhrelid AND part.relkind = 'i'
+JOIN pg_class whole ON whole.oid = i.inhparent
+"""
 
 SHAPES = re.compile(
     r"\b(?:user_row|own_user_row|card|card_for|post_row|post_viewer|comment_row|conversation_for"
@@ -427,5 +440,10 @@ async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any
     plan = json.loads(told)[0]["Plan"]
     whole = [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
     assert set(whole) <= {"blocks"}, "reads whole tables"
-    assert hot.indexes <= {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
+    whole_index = dict(await connection.fetch(INDEXES_OF_PARTITIONS))
+    used = {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
+    assert hot.indexes <= {whole_index.get(index, index) for index in used}
     assert 0 < rows_touched(plan) <= hot.rows_touched
+    for partitioned, probes in hot.probes.items():
+        probed = [node["Actual Loops"] for node in nodes(plan) if node.get("Relation Name", "").startswith(partitioned)]
+        assert 0 < sum(probed) <= probes, f"looks into more partitions of {partitioned} than it needs"

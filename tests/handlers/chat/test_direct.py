@@ -59,13 +59,23 @@ async def test_a_retry_answers_the_present_status_of_the_message(server: Running
     assert await write(ann, bob, "Once", client_id="c1") == {**first, "status": "read"}
 
 
-async def test_a_refused_message_opens_nothing(server: RunningServer) -> None:
-    ann, bob = await server.people("refused.ann", "refused.bob")
-    await write(ann, bob, "Once", client_id="c1")
-    eve = await server.person("refused.eve")
-    status, answer = await ann.rest("POST", "/messages", {"receiver_id": eve.id, "content": "Once", "client_id": "c1"})
+async def test_the_same_client_id_to_another_person_is_another_message(server: RunningServer) -> None:
+    ann, bob, eve = await server.people("other.ann", "other.bob", "other.eve")
+    to_bob = await write(ann, bob, "Once", client_id="c1")
+    to_eve = await write(ann, eve, "Once more", client_id="c1")
+    assert (to_eve["receiver_id"], to_eve["message"]["seq"]) == (eve.id, 1)
+    assert to_eve["message"]["conversation_id"] != to_bob["message"]["conversation_id"]
+    status, answer = await ann.rest("POST", "/messages", {"receiver_id": bob.id, "content": "Two", "client_id": "c1"})
     assert (status, answer["error"]["code"]) == (409, "conflict")
-    assert (await eve.do(CHAT, "conversation:list", {}))["items"] == []
+
+
+async def test_a_refused_message_opens_nothing(server: RunningServer) -> None:
+    ann, eve = await server.people("refused.ann", "refused.eve")
+    await ann.do("/users", "user:block", {"user_id": eve.id})
+    status, answer = await ann.rest("POST", "/messages", {"receiver_id": eve.id, "content": "Once"})
+    assert (status, answer["error"]["code"]) == (403, "forbidden")
+    for person in (ann, eve):
+        assert (await person.do(CHAT, "conversation:list", {}))["items"] == []
 
 
 async def test_the_list_holds_all_conversations_newest_first_with_their_receivers(server: RunningServer) -> None:
