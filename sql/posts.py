@@ -35,6 +35,11 @@ class UpdatedPostRow(NamedTuple):
     earlier_visibility: str
 
 
+class DeletedPostRow(NamedTuple):
+    visibility: str | None
+    """Who saw the post until now; None: it was deleted before."""
+
+
 class LikeRow(NamedTuple):
     changed: bool
     """False when nothing had to change."""
@@ -84,8 +89,8 @@ class PostQueries(Protocol):
         """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted."""
         ...
 
-    async def delete_post(self, *, post_id: PostId, author_id: UserId) -> bool | None:
-        """True the first time, then False; None: the post is another author's."""
+    async def delete_post(self, *, post_id: PostId, author_id: UserId) -> DeletedPostRow | None:
+        """None: the post is another author's."""
         ...
 
     async def lock_post(self, *, post_id: PostId) -> PostId | None: ...

@@ -21,11 +21,13 @@ from handlers.posts.contract import (
     POST_CHANGED,
     POST_CREATED,
     POST_DELETED,
+    POST_SHOWN,
     POST_UPDATED,
     PostAck,
     PostFactData,
     PostRemoved,
 )
+from handlers.posts.models import PRIVATE
 from handlers.posts.views import pushed_post_view
 from handlers.subjects import post_subject
 from realtime.contract.emissions import ToTopic, Withdraw, emission
@@ -36,12 +38,15 @@ BATCH_SIZE = 1_000
 """Followers read by one statement, and lists written in one go."""
 
 
-async def fan_out(ctx: Context, created: PostFactData) -> Reaction:
-    """Delivers a post to its author's present followers, as the post is now; a post deleted meanwhile is skipped."""
-    post_id, author_id = PostId(created.post_id), UserId(created.author_id)
+async def fan_out(ctx: Context, appeared: PostFactData) -> Reaction:
+    """Delivers a post that was created, or private until now, to its author's present followers, as the post is now.
+
+    A post that was deleted or hidden meanwhile is skipped.
+    """
+    post_id, author_id = PostId(appeared.post_id), UserId(appeared.author_id)
     post = await ctx.db.posts.read_post(viewer_id=author_id, post_id=post_id)
     author = await ctx.db.feed.read_author(author_id=author_id)
-    if post is None or author is None or post.visibility == "private":
+    if post is None or author is None or post.visibility == PRIVATE:
         return Reaction()
     if author.is_broadcaster:
         recipients = await _subscribed_followers(ctx, author_id)
@@ -54,7 +59,10 @@ async def fan_out(ctx: Context, created: PostFactData) -> Reaction:
 
 
 async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
-    """Shows an edited post as it is now in the subscribed feeds of its author's followers; takes a deleted one out."""
+    """Shows an edited post as it is now in the subscribed feeds of its author's followers.
+
+    A post that was deleted or hidden is taken out.
+    """
     post_id, author_id = PostId(changed.post_id), UserId(changed.author_id)
     post = await ctx.db.posts.read_post(viewer_id=author_id, post_id=post_id)
     author = await ctx.db.feed.read_author(author_id=author_id)
@@ -66,7 +74,7 @@ async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
     to = ToTopic(TOPIC, recipients)
     if post is None:
         push = emission(POST_DELETED, PostRemoved(post_id=post_id), to, namespace=NAMESPACE)
-    elif post.visibility == "private":
+    elif post.visibility == PRIVATE:
         push = emission(FEED_REMOVED, RemovedPosts(post_ids=[post_id]), to)
     else:
         push = emission(POST_UPDATED, PostAck(post=pushed_post_view(post)), to, namespace=NAMESPACE)
@@ -129,6 +137,6 @@ async def delete_list(ctx: Context, data: FollowData) -> Reaction:
     return Reaction()
 
 
-FEED_FANOUT = Consumer("feed_fanout", (on(POST_CREATED, fan_out),))
+FEED_FANOUT = Consumer("feed_fanout", (on(POST_CREATED, fan_out), on(POST_SHOWN, fan_out)))
 FEED_CHANGES = Consumer("feed_changes", (on(POST_CHANGED, tell_change), on(FOLLOW_ENDED, tell_removal)))
 FEED_FOLLOW = Consumer("feed_follow", (on(FOLLOW_CREATED, delete_list),))

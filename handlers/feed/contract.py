@@ -53,7 +53,7 @@ class FeedSnapshot(Page[Post]):
 
 
 class MissedPosts(Model):
-    """Posts since a position, newest first; the client may have some of them already.
+    """Posts created since a position, newest first; the client may have some of them already.
 
     `truncated`: there are more between the last of these and what the client had; `feed:page` before the last one reads
     them.
@@ -69,7 +69,10 @@ class RemovedPosts(Model):
 
 
 class NewPost(Model):
-    """A post of a user whom the receiver follows. `position` is the client's position once it has applied the post."""
+    """A post of a user whom the receiver follows: a new one, or one that was private until now.
+
+    `position` is the client's position once it has applied the post, unless it has a later one.
+    """
 
     post: Post
     position: str
@@ -135,5 +138,8 @@ FEED_REMOVED = Push(
     name="feed:removed",
     namespace=NAMESPACE,
     model=RemovedPosts,
-    audience="Sockets subscribed to the feed, of a user who does not follow the author of these posts any more.",
+    audience=(
+        "Sockets subscribed to the feed, of a user who does not follow the author of these posts any more, or of the "
+        "author's followers, where these posts are private now."
+    ),
 )

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, mode
 
 from handlers.limits import LINK_CHARS, POST_CHARS
 from handlers.people.models import User
-from handlers.posts.models import Post
+from handlers.posts.models import Post, Visibility
 from handlers.subjects import followed_subject, person_subject, post_subject
 from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Subject, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
@@ -42,7 +42,6 @@ def _web_address(value: str) -> str:
 
 Text = Annotated[str, TextRule(POST_CHARS, lines=True)]
 Link = Annotated[str, TextRule(LINK_CHARS), AfterValidator(_web_address)]
-ChosenVisibility = Literal["public", "followers"]
 
 
 class CreatePost(Payload):
@@ -51,7 +50,7 @@ class CreatePost(Payload):
     text: Text | None = None
     kind: Literal["text", "link"] | None = None
     link: Link | None = None
-    visibility: ChosenVisibility = "public"
+    visibility: Visibility = "public"
     client_id: ClientId | None = None
 
     @model_validator(mode="after")
@@ -76,7 +75,7 @@ class UpdatePost(Payload):
 
     post_id: Id
     text: Text | None = None
-    visibility: ChosenVisibility | None = None
+    visibility: Visibility | None = None
 
 
 class ListPosts(Payload):
@@ -125,8 +124,11 @@ class PostFactData(Model):
 
 
 POST_CREATED = Fact(name="post.created", model=PostFactData)
+"""A post was created that others than its author may see, as in all Facts of posts."""
+POST_SHOWN = Fact(name="post.shown", model=PostFactData)
+"""A post is not private any more."""
 POST_CHANGED = Fact(name="post.changed", model=PostFactData)
-"""A post was edited or deleted."""
+"""A post was edited, hidden or deleted."""
 
 POST_CREATE = Command(
     name="post:create",

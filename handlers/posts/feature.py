@@ -22,5 +22,5 @@ FEATURE: Final = Feature(
         bind_plain_command(contract.POST_UNWATCH, watching.unwatch_post),
     ),
     pushes=(contract.POST_UPDATED, contract.POST_DELETED),
-    facts=(contract.POST_CREATED, contract.POST_CHANGED),
+    facts=(contract.POST_CREATED, contract.POST_SHOWN, contract.POST_CHANGED),
 )

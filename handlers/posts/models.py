@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from handlers.people.models import Card
 from realtime.contract.wire import Model, WireId
 
 Kind = Literal["text", "image", "video", "link", "share"]
 Visibility = Literal["public", "followers", "private"]
+"""Who sees a post beside its author: everybody, the author's followers, nobody."""
+PRIVATE: Final = "private"
 
 
 class PostViewer(Model):

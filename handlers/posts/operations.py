@@ -11,6 +11,7 @@ from handlers.posts.contract import (
     POST_CHANGED,
     POST_CREATED,
     POST_DELETED,
+    POST_SHOWN,
     POST_UPDATED,
     CreatePost,
     LikeAck,
@@ -23,12 +24,13 @@ from handlers.posts.contract import (
     UnlikeAck,
     UpdatePost,
 )
-from handlers.posts.models import Post
+from handlers.posts.models import PRIVATE, Post
 from handlers.posts.rooms import post_room
 from handlers.posts.views import post_view, pushed_post_view
 from handlers.subjects import post_subject
+from realtime.contract.declarations import Fact
 from realtime.contract.emissions import CloseRoom, ToRoom, Withdraw, emission
-from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
+from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LikeId, PostId, UserId
 from sql.posts import PostRow
@@ -45,8 +47,8 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
     )
     if row is None:
         return Outcome(PostAck(post=post_view(await _earlier_post(ctx, cmd))))
-    fact = RaisedFact(POST_CREATED, PostFactData(post_id=row.id, author_id=ctx.user_id))
-    return Outcome(PostAck(post=post_view(row)), facts=(fact,))
+    facts = () if row.visibility == PRIVATE else (_fact(ctx, POST_CREATED, row.id),)
+    return Outcome(PostAck(post=post_view(row)), facts=facts)
 
 
 async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[PostAck]:
@@ -65,7 +67,9 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     withdrawn = Withdraw(subject.name, subject.version)
     if updated is None or not updated.changed:
         return Outcome(PostAck(post=post_view(row)), signals=(withdrawn,))
-    facts = (_changed(ctx, post_id),)
+    was_private = updated.earlier_visibility == PRIVATE
+    stays_private = was_private and row.visibility == PRIVATE
+    facts = () if stays_private else (_fact(ctx, POST_SHOWN if was_private else POST_CHANGED, post_id),)
     watched = post_room(post_id, ctx.user_id, updated.earlier_visibility)
     if row.visibility != updated.earlier_visibility:
         # Not all of its watchers may see it now, and those who may watch it again, in another room.
@@ -79,15 +83,14 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     deleted = await ctx.db.posts.delete_post(post_id=post_id, author_id=ctx.user_id)
     if deleted is None:
         await _visible_post(ctx, post_id)
-        require_allowed(False)
+        raise CommandError(FORBIDDEN)
     withdrawn = Withdraw(post_subject(post_id).name)
-    if not deleted:
+    if deleted.visibility is None:
         return Outcome(NOTHING, signals=(withdrawn,))
-    pushes = tuple(
-        emission(POST_DELETED, PostRemoved(post_id=post_id), ToRoom(post_room(post_id, ctx.user_id, visibility)))
-        for visibility in ("public", "followers", "private")
-    )
-    return Outcome(NOTHING, pushes=pushes, facts=(_changed(ctx, post_id),), signals=(withdrawn,))
+    watched = post_room(post_id, ctx.user_id, deleted.visibility)
+    push = emission(POST_DELETED, PostRemoved(post_id=post_id), ToRoom(watched))
+    facts = () if deleted.visibility == PRIVATE else (_fact(ctx, POST_CHANGED, post_id),)
+    return Outcome(NOTHING, pushes=(push,), facts=facts, signals=(withdrawn,))
 
 
 async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
@@ -138,8 +141,8 @@ async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
     return Outcome(Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
 
 
-def _changed(ctx: Context, post_id: PostId) -> RaisedFact:
-    return RaisedFact(POST_CHANGED, PostFactData(post_id=post_id, author_id=ctx.user_id))
+def _fact(ctx: Context, fact: Fact[PostFactData], post_id: PostId) -> RaisedFact:
+    return RaisedFact(fact, PostFactData(post_id=post_id, author_id=ctx.user_id))
 
 
 async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:

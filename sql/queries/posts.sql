@@ -101,9 +101,9 @@ WITH author AS (
 SELECT edited.version, edited.changed, edited.earlier_visibility
 FROM edited;
 
--- name: delete_post(post_id, author_id)$
+-- name: delete_post(post_id, author_id)^
 -- Deletes the author's own post and decrements their counts; the author is locked first, as everywhere.
--- users_pkey, posts_pkey; one row, true the first time; none when the post is another author's.
+-- users_pkey, posts_pkey; one row, with the visibility the first time; none when the post is another author's.
 WITH author AS (
     SELECT u.id
     FROM users u
@@ -124,8 +124,9 @@ WITH author AS (
     FROM gone
     WHERE users.id = gone.author_id
 )
-SELECT EXISTS (SELECT FROM gone)
+SELECT gone.visibility
 FROM posts p
+LEFT JOIN gone ON true
 WHERE p.id = :post_id AND p.author_id = :author_id;
 
 -- name: lock_post(post_id)$

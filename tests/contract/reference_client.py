@@ -49,11 +49,15 @@ class ReferenceClient:
                 client._messages[conversation["id"]][message["seq"]] = deepcopy(message)
         for post in await _read_all(person, "/feed"):
             client._posts[post["id"]] = deepcopy(post)
+        await client.read_post(person, post_id)
+        return client
+
+    async def read_post(self, person: Person, post_id: str) -> None:
+        """Reads the watched post with its comments, if this person may see it."""
         status, answer = await person.rest("GET", f"/posts/{post_id}")
         if status == 200:
-            client._watched = deepcopy(answer["data"]["post"])
-            client._comments = {comment["id"]: comment for comment in await _read_comments(person, post_id, {})}
-        return client
+            self._watched = deepcopy(answer["data"]["post"])
+            self._comments = {comment["id"]: comment for comment in await _read_comments(person, post_id, {})}
 
     @property
     def order(self) -> list[str]:

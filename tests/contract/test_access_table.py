@@ -93,6 +93,10 @@ async def followers_post(server: RunningServer, cast: Cast) -> dict[str, str]:
     return await publish(cast.owner, "followers")
 
 
+async def private_post(server: RunningServer, cast: Cast) -> dict[str, str]:
+    return await publish(cast.owner, "private")
+
+
 async def deleted_post(server: RunningServer, cast: Cast) -> dict[str, str]:
     post = await publish(cast.owner)
     await cast.owner.do("/posts", "post:delete", post)
@@ -125,6 +129,13 @@ async def comment_on_followers_post(server: RunningServer, cast: Cast) -> dict[s
     return {"comment_id": comment_id}
 
 
+async def comment_on_private_post(server: RunningServer, cast: Cast) -> dict[str, str]:
+    post = await publish(cast.owner)
+    comment_id = await comment(cast.other, post)
+    await cast.owner.do("/posts", "post:update", {**post, "visibility": "private"})
+    return {"comment_id": comment_id}
+
+
 async def conversation(server: RunningServer, cast: Cast) -> dict[str, str]:
     return {"conversation_id": cast.conversation_id}
 
@@ -148,12 +159,14 @@ THINGS: Mapping[str, Thing] = {
     "login session": login_session,
     "public post": public_post,
     "followers post": followers_post,
+    "private post": private_post,
     "deleted post": deleted_post,
     "comment to answer": reply,
     "deleted comment to answer": reply_to_deleted,
     "comment on another's post": own_comment,
     "another's comment on a public post": comment_on_public_post,
     "another's comment on a followers post": comment_on_followers_post,
+    "another's comment on a private post": comment_on_private_post,
     "conversation": conversation,
     "conversation with the blocked": conversation_with_blocked,
 }

@@ -15,6 +15,7 @@ from server.pipeline.registry import Registry
 from tests.contract.reference_client import ReferenceClient
 from tests.contract.world import World, make_world
 from tests.kit.device import Device
+from tests.kit.hearing import HeardPush
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
 
 WITHIN_S = 10.0
@@ -56,13 +57,20 @@ class Watcher:
 
     @property
     def state(self) -> dict[str, Any]:
+        self._apply_news()
+        return self._client.state
+
+    def _apply_news(self) -> None:
         heard, self._applied = self.device.heard[self._applied :], len(self.device.heard)
         for push in heard:
-            if push.name not in SIGNS_OF_CAUTION:
-                self._client.apply(push.name, push.data)
-            elif push.data.get("scope") == f"post:{self._post_id}":
+            if self._is_about_the_post(push):
                 self._client.forget_post(self._post_id)
-        return self._client.state
+            elif push.name not in SIGNS_OF_CAUTION:
+                self._client.apply(push.name, push.data)
+
+    def _is_about_the_post(self, push: HeardPush) -> bool:
+        """Whether it ends the watch of the post, which this person may not see any more, or has to watch again."""
+        return push.name == RESYNC and push.data == {"scope": f"post:{self._post_id}"}
 
     async def fresh(self) -> ReferenceClient:
         """What a client has that reads everything now."""
@@ -74,8 +82,12 @@ class Watcher:
 
     def names_of_news(self) -> list[str]:
         """Pushes received and not applied yet, without those that were in flight when it read."""
-        heard = [push for push in self.device.heard[self._applied :] if push.name not in SIGNS_OF_CAUTION]
-        return sorted(push.name for push in heard if not self._client.knows(push.name, push.data))
+        return sorted(
+            push.name
+            for push in self.device.heard[self._applied :]
+            if self._is_about_the_post(push)
+            or (push.name not in SIGNS_OF_CAUTION and not self._client.knows(push.name, push.data))
+        )
 
     def heard_seqs(self) -> dict[str, list[int]]:
         """The seqs of all messages received, by conversation, in the order in which they arrived."""
@@ -89,6 +101,12 @@ class Watcher:
         async with asyncio.timeout(WITHIN_S):
             while len(self.names_of_news()) < count:
                 await asyncio.sleep(0.005)
+
+    async def reads_again(self) -> None:
+        """Watches the post again if it may."""
+        self._apply_news()
+        await self.device.call("/posts", "post:watch", {"post_id": self._post_id})
+        await self._client.read_post(self.person, self._post_id)
 
     async def catches_up(self) -> None:
         """Waits until its state equals a new read; reports the difference where it never does."""
@@ -180,6 +198,26 @@ async def edit(stage: Stage) -> None:
         await stage.world.me.do("/posts", "post:update", {"post_id": stage.world.values["post_id"], "text": "Edited"})
 
 
+async def hide(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.world.me.do(
+            "/posts", "post:update", {"post_id": stage.world.values["post_id"], "visibility": "private"}
+        )
+
+
+async def show(stage: Stage) -> None:
+    """A post that was private for as long as all watchers watch."""
+    written = await stage.world.me.do("/posts", "post:create", {"text": "Not yet", "visibility": "private"})
+    named = {"post_id": written["post"]["id"]}
+    for change in ({"text": "Ready"}, {"visibility": "followers"}, {"visibility": "followers"}):
+        await stage.world.me.do("/posts", "post:update", {**named, **change})
+
+
+async def post_in_private(stage: Stage) -> None:
+    written = await stage.world.me.do("/posts", "post:create", {"text": "To myself", "visibility": "private"})
+    await stage.world.me.do("/posts", "post:update", {"post_id": written["post"]["id"], "text": "Edited"})
+
+
 async def delete(stage: Stage) -> None:
     for _ in range(2):
         await stage.world.me.do("/posts", "post:delete", {"post_id": stage.world.values["post_id"]})
@@ -211,7 +249,7 @@ async def block(stage: Stage) -> None:
 
 
 SENT, RECEIPT, OPENED, POSTED = "message:created", "receipt:updated", "conversation:updated", "feed:new"
-UPDATED, DELETED, REMOVED = "post:updated", "post:deleted", "feed:removed"
+UPDATED, DELETED, REMOVED, RESYNC = "post:updated", "post:deleted", "feed:removed", "resync"
 COMMENTED, TAKEN_BACK = "comment:created", "comment:deleted"
 THREAD = (COMMENTED, TAKEN_BACK, TAKEN_BACK)
 DEEDS: Mapping[str, Mapping[str, Deed]] = {
@@ -233,13 +271,18 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
     "post:create": {
         "once": Deed(post, (), (POSTED,), (POSTED,)),
         "twice": Deed(post_twice, (), (POSTED,), (POSTED,)),
+        "in private": Deed(post_in_private, (), ()),
     },
-    "post:update": {"twice": Deed(edit, (UPDATED,), (UPDATED,) * 2, (UPDATED,) * 2)},
+    "post:update": {
+        "twice": Deed(edit, (UPDATED,), (UPDATED,) * 2, (UPDATED,) * 2),
+        "hide": Deed(hide, (RESYNC,), (REMOVED, RESYNC), (REMOVED, RESYNC)),
+        "show": Deed(show, (), (POSTED,), (POSTED,)),
+    },
     "post:delete": {"twice": Deed(delete, (DELETED,), (DELETED,) * 2, (DELETED,) * 2)},
     "comment:create": {"and reply": Deed(comment, (COMMENTED,) * 2, (COMMENTED,) * 2, (COMMENTED,) * 2)},
     "comment:delete": {"thread": Deed(delete_thread, THREAD, THREAD, THREAD)},
     "user:unfollow": {"twice": Deed(unfollow, (), (), (REMOVED,))},
-    "user:block": {"twice": Deed(block, (REMOVED,), (), (REMOVED,))},
+    "user:block": {"twice": Deed(block, (REMOVED,), (), (REMOVED, RESYNC))},
 }
 CASES = [(name, way) for name, ways in DEEDS.items() for way in ways]
 
@@ -263,6 +306,8 @@ async def test_what_was_known_and_what_was_told_is_what_is(server: RunningServer
     for watcher, names in zip(stage.watchers, expected, strict=True):
         await watcher.until_told(len(names))
         assert watcher.names_of_news() == sorted(names)
+        if RESYNC in names:
+            await watcher.reads_again()
         fresh = await watcher.fresh()
         assert (watcher.state, watcher.order) == (fresh.state, fresh.order)
         assert all(seqs == sorted(seqs) for seqs in watcher.heard_seqs().values()), "sent one after the other"

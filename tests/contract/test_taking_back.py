@@ -14,7 +14,6 @@ import pytest
 
 from server.features import FEATURES
 from server.pipeline.registry import Registry
-from tests.kit.private_post import make_private
 from tests.kit.server import PASSWORD, Person, RunningServer
 
 UNKNOWN_ID = "1"
@@ -82,7 +81,7 @@ async def blocked_by_ada(scene: Scene) -> None:
 
 
 async def post_made_private(scene: Scene) -> None:
-    await make_private(scene.database_url, scene.bea, scene.post_id)
+    await scene.bea.do("/posts", "post:update", {"post_id": scene.post_id, "visibility": "private"})
 
 
 async def post_deleted(scene: Scene) -> None:

@@ -33,6 +33,10 @@ async def narrow(author: Person, reader: Person, post_id: str) -> None:
     await author.do("/posts", "post:update", {"post_id": post_id, "visibility": "followers", "text": "thought over"})
 
 
+async def hide(author: Person, reader: Person, post_id: str) -> None:
+    await author.do("/posts", "post:update", {"post_id": post_id, "visibility": "private"})
+
+
 async def block(author: Person, reader: Person, post_id: str) -> None:
     await author.do("/users", "user:block", {"user_id": reader.id})
 
@@ -51,7 +55,7 @@ async def unfollow(author: Person, reader: Person, post_id: str) -> None:
     await reader.do("/users", "user:unfollow", {"user_id": author.id})
 
 
-ACTS: Sequence[Act] = (delete, edit, narrow, block, block_for_a_moment, be_blocked, unfollow)
+ACTS: Sequence[Act] = (delete, edit, narrow, hide, block, block_for_a_moment, be_blocked, unfollow)
 
 
 async def goes_away(device: RecoveringDevice) -> None:
@@ -90,7 +94,7 @@ async def test_a_withdrawn_post_is_not_replayed(nodes: list[RunningServer], clie
             # The `resync` has the place of the push: a client that is lost again does not get it twice.
             await device.ask("drop")
             assert (await device.joins(3)).recovered
-            if act in (delete, edit, narrow):
+            if act in (delete, edit, narrow, hide):
                 await author.do("/posts", "post:create", {"text": "after"})
                 await device.until(lambda: feed_texts(device) == ["before", "after"])
             assert len(device.told(FEED, "resync")) == 1, act
@@ -127,6 +131,8 @@ async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
                     await reader.do("/users", "user:unfollow", {"user_id": author.id})
                 case "narrow":
                     await author.do(POSTS, "post:update", {**post, "visibility": "followers"})
+                case "hide":
+                    await author.do(POSTS, "post:update", {**post, "visibility": "private"})
                 case "delete post":
                     await author.do(POSTS, "post:delete", post)
             await device.ask("aim", url=nodes[2].url)
@@ -141,7 +147,7 @@ async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
                 await author.do(POSTS, "post:delete", post)
                 await device.until_told(POSTS, "post:deleted")
 
-    await asyncio.gather(*(story(act) for act in ("delete", "block", "unfollow", "narrow", "delete post")))
+    await asyncio.gather(*(story(act) for act in ("delete", "block", "unfollow", "narrow", "hide", "delete post")))
 
 
 async def test_what_a_block_hides_of_a_conversation_is_not_replayed(

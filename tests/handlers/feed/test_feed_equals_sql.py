@@ -22,7 +22,7 @@ from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
 
 OFTEN = ("post", "begin", "commit", "bring", "page", "follow")
-SELDOM = ("bring_again", "unfollow", "block", "unblock", "delete", "flush")
+SELDOM = ("bring_again", "unfollow", "block", "unblock", "delete", "show", "flush")
 
 
 class Step(NamedTuple):
@@ -87,6 +87,10 @@ class History:
             case "delete" if self._posts:
                 by, post_id = self._posts.pop(step.which % len(self._posts))
                 await self.lab.do(by, "/posts", "post:delete", post_id=str(post_id))
+            case "show" if self._posts:
+                by, post_id = self._posts[step.which % len(self._posts)]
+                visibility = ("private", "followers", "public")[step.who % 3]
+                await self.lab.do(by, "/posts", "post:update", post_id=str(post_id), visibility=visibility)
             case "flush":
                 await asyncio.to_thread(self._valkey.flush)
         await self._gather_facts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.kit.private_post import make_private
 from tests.kit.server import PASSWORD, Person, RunningServer
 
 
@@ -34,7 +33,7 @@ async def counts(server: RunningServer, reader: Person, ada: Person, bea: Person
     return {count for places in found for count in places} if all(found) else set()
 
 
-async def test_everybody_is_told_how_many_posts_they_may_see(server: RunningServer, database_url: str) -> None:
+async def test_everybody_is_told_how_many_posts_they_may_see(server: RunningServer) -> None:
     ada, bea, stranger, blocker = await server.people("pc_ada", "pc_bea", "pc_stranger", "pc_blocker")
     for one, other in ((ada, bea), (bea, ada)):
         await one.do("/users", "user:follow", {"user_id": other.id})
@@ -47,14 +46,16 @@ async def test_everybody_is_told_how_many_posts_they_may_see(server: RunningServ
         return [await counts(server, reader, ada, bea, liked) for reader in (ada, bea, stranger)]
 
     assert await told() == [{3}, {3}, {1}]
-    await make_private(database_url, ada, hidden)
+    await ada.do("/posts", "post:update", {"post_id": hidden, "visibility": "private"})
     assert await told() == [{3}, {2}, {1}]
     seen = await blocker.do("/users", "user:get", {"user_id": ada.id})
     assert (seen["user"]["post_count"], seen["user"]["viewer"]["blocked"]) == (0, True)
     await ada.do("/posts", "post:update", {"post_id": public, "visibility": "followers"})
     assert await told() == [{3}, {2}, {0}]
     await ada.do("/posts", "post:update", {"post_id": hidden, "visibility": "public"})
-    assert await told() == [{3}, {3}, {1}]
+    alone = await publish(ada, "private")
+    assert await told() == [{4}, {3}, {1}]
+    await ada.do("/posts", "post:delete", {"post_id": alone})
     await bea.do("/users", "user:unfollow", {"user_id": ada.id})
     assert (await bea.do("/users", "user:get", {"user_id": ada.id}))["user"]["post_count"] == 1
     await ada.do("/posts", "post:delete", {"post_id": hidden})

@@ -29,7 +29,7 @@ def test_the_kind_follows_from_the_content(payload: dict[str, Any], kind: str) -
         {"kind": "link", "text": "Read this"},
         {"kind": "text", "text": "Read this", "link": "https://example.org/a"},
         {"kind": "image", "text": "A picture"},
-        {"text": "Read this", "visibility": "private"},
+        {"text": "Read this", "visibility": "friends"},
         {"text": "Read this", "media_ids": []},
         {"text": "Read this", "author_id": "1"},
         {"text": " \n "},
@@ -65,7 +65,7 @@ def test_a_link_may_not_grow_over_its_limit_by_escaping() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"link": "https://example.org"}, {"kind": "text"}, {"text": ""}, {"visibility": "private"}]
+    "change", [{"link": "https://example.org"}, {"kind": "text"}, {"text": ""}, {"visibility": "friends"}]
 )
 def test_only_text_and_visibility_of_a_post_change(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

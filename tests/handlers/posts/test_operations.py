@@ -123,6 +123,49 @@ async def test_an_edit_shows_and_a_repeated_one_edits_nothing(server: RunningSer
     assert await refusal(bea, "post:get", {"post_id": post["id"]}) == "not_found"
 
 
+async def test_only_its_author_sees_a_private_post(server: RunningServer) -> None:
+    ada, bea = await server.people("alone_ada", "alone_bea")
+    await bea.do("/users", "user:follow", {"user_id": ada.id})
+    hidden, shown = await publish(ada, "For me", visibility="private", client_id="one"), await publish(ada, "For all")
+    assert hidden["visibility"] == "private"
+    assert (await publish(ada, "For me", visibility="private", client_id="one"))["id"] == hidden["id"]
+    _, rewritten = await ada.rest("PATCH", f"/posts/{hidden['id']}", {"text": "Still for me"})
+    assert rewritten["data"]["post"]["visibility"] == "private"
+    named = {"post_id": hidden["id"]}
+    assert (await ada.do("/posts", "post:like", named))["like_count"] == 1
+    for person, ids in ((ada, [shown["id"], hidden["id"]]), (bea, [shown["id"]])):
+        _, answer = await person.rest("GET", f"/users/{ada.id}/posts")
+        assert [post["id"] for post in answer["data"]["items"]] == ids
+    for path in ("", "/likes", "/comments"):
+        assert (await bea.rest("GET", f"/posts/{hidden['id']}{path}"))[0] == 404
+    _, narrowed = await ada.rest("PATCH", f"/posts/{shown['id']}", {"visibility": "private"})
+    assert narrowed["data"]["post"]["version"] == 2
+    assert (await bea.rest("GET", f"/users/{ada.id}/posts"))[1]["data"]["items"] == []
+    status, widened = await ada.rest("PUT", f"/posts/{hidden['id']}", {"visibility": "followers"})
+    assert (status, (await read(bea, hidden))["text"]) == (200, "Still for me")
+    assert widened["data"]["post"]["version"] == 3
+
+
+async def test_only_what_others_may_see_causes_facts(database_url: str, redis_url: str) -> None:
+    # Nobody works on facts here, so that each one that was stored can be counted.
+    async with running_server(settings_for_tests(database_url, redis_url), work=False) as server:
+        ada = await server.person("quiet_ada")
+        facts = "SELECT array_agg(fact ORDER BY id) FROM outbox WHERE payload->>'post_id' = $1"
+
+        async def caused(visibility: str, *changes: dict[str, str]) -> list[str] | None:
+            named = {"post_id": (await publish(ada, visibility=visibility))["id"]}
+            for change in changes:
+                await ada.do("/posts", "post:update", {**named, **change})
+            await ada.do("/posts", "post:delete", named)
+            found: list[str] | None = await value(database_url, facts, named["post_id"])
+            return found
+
+        edit, hide, show = {"text": "Edited"}, {"visibility": "private"}, {"visibility": "public"}
+        assert await caused("private", edit, hide) is None
+        assert await caused("private", edit, show, show) == ["post.shown", "post.changed"]
+        assert await caused("followers", edit, hide, edit) == ["post.created", "post.changed", "post.changed"]
+
+
 async def test_a_deleted_post_is_hidden_from_every_reader(server: RunningServer) -> None:
     ada, bea = await server.people("gone_ada", "gone_bea")
     post, kept = await publish(ada), await publish(ada)

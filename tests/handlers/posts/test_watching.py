@@ -107,6 +107,35 @@ async def test_who_may_not_see_the_post_any_more_hears_no_more_of_it(nodes: list
     assert narrowed.texts(narrowed.follower) == [["Among us"]] * 2
 
 
+async def test_a_private_post_is_watched_by_its_author_alone(nodes: list[RunningServer]) -> None:
+    stage = await set_stage(nodes, "private")
+    scope = {"scope": f"post:{stage.post['post_id']}"}
+    comment_id = await stage.comment(stage.stranger, "While it is public")
+    await stage.author.do(POSTS, "post:update", {**stage.post, "visibility": "private"})
+    for person in (stage.author, stage.follower, stage.stranger):
+        assert await stage.hear(person, "resync") == [scope] * 2
+        for device in stage.devices[person]:
+            answer = await device.call(POSTS, "post:watch", stage.post)
+            assert answer["ok"] == (person is stage.author)
+    await stage.author.do(POSTS, "post:update", {**stage.post, "text": "A diary"})
+    await stage.comment(stage.author, "To myself", parent_id=comment_id)
+    await stage.stranger.do(POSTS, "comment:delete", {"comment_id": comment_id})
+    await stage.author.do(POSTS, "post:update", {**stage.post, "visibility": "followers"})
+    for name in ("post:updated", "comment:deleted", "resync"):
+        await stage.hear(stage.author, name)
+    for device in (*stage.devices[stage.author], *stage.devices[stage.follower]):
+        assert (await device.do(POSTS, "post:watch", stage.post))["post"]["text"] == "A diary"
+    await stage.comment(stage.author, "Among us")
+    await stage.author.do(POSTS, "post:delete", stage.post)
+    for person in (stage.author, stage.follower):
+        await stage.hear(person, "post:deleted")
+    assert stage.texts(stage.author) == [["While it is public", "To myself", "Among us"]] * 2
+    assert stage.texts(stage.follower) == [["While it is public", "Among us"]] * 2
+    assert stage.texts(stage.stranger) == [["While it is public"]] * 2
+    for device in (*stage.devices[stage.follower], *stage.devices[stage.stranger]):
+        assert not any(push.name in ("post:updated", "comment:deleted") for push in device.heard)
+
+
 async def test_a_block_between_watchers_hides_comments_and_the_replies_to_them(nodes: list[RunningServer]) -> None:
     stage = await set_stage(nodes, "between")
     await stage.follower.do("/users", "user:block", {"user_id": stage.stranger.id})
