@@ -76,13 +76,15 @@ class Settings(BaseSettings):
     acquire_timeout_s: float = Field(
         2.0,
         gt=0,
-        description="How long a command waits for a free PostgreSQL connection before it answers `unavailable`.",
+        description="How long a command waits for a PostgreSQL connection while none becomes free, before it answers "
+        "`unavailable`.",
     )
-    read_turn_timeout_s: float = Field(
+    turn_timeout_s: float = Field(
         8.0,
         gt=0,
-        description="How long a read waits in the queue (when many clients reconnect at once) before it answers "
-        "`unavailable`; reads use at most half of the connections, so that writes find free ones.",
+        description="How long a command waits while those that came earlier get theirs (many write, or reconnect, at "
+        "once), before it answers `unavailable`; reads use at most half of the connections, so that writes find free "
+        "ones.",
     )
     statement_timeout_ms: int = Field(
         5_000,

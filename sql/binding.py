@@ -10,8 +10,10 @@ import aiosql
 from aiosql.types import SQLOperationType
 
 from sql.errors import DRIVER_ERRORS, raise_translated
-from sql.joining import JoinedQuery, Joining, Values, joining_of
-from sql.pool import SqlConnection, Statements
+from sql.execution.joined_query import JoinedQuery, Values
+from sql.execution.statements import Statements
+from sql.joining import Joining, joining_of
+from sql.pool import SqlConnection
 
 Executor = SqlConnection | Statements
 """What runs a query: the connection of a unit of work, or any connection of a pool."""

@@ -1,28 +1,34 @@
-"""The connections of this process to PostgreSQL, and single statements on them."""
+"""The connections of this process to PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
 import orjson
 
-from sql.errors import DRIVER_ERRORS, Unavailable, raise_translated
-from sql.joining import JoinedQuery, JoinedReads, JoinedWrites, Values
+from sql.errors import DRIVER_ERRORS, raise_translated
+from sql.execution.turns import Patience, Turns
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    DriverPool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     PlainConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-    SqlConnection: TypeAlias = PlainConnection | PoolConnectionProxy[asyncpg.Record]
+    LentConnection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    SqlConnection: TypeAlias = PlainConnection | LentConnection
 else:  # asyncpg's classes are generic in its stubs only
-    Pool = asyncpg.Pool
+    DriverPool = asyncpg.Pool
     PlainConnection = asyncpg.Connection
+    LentConnection = asyncpg.Connection
     SqlConnection = asyncpg.Connection
 
-T = TypeVar("T")
+KEPT_S: Final = 60.0
+"""How long a connection is kept here between statements before asyncpg's pool looks after it again."""
+
+PATIENCE: Final = Patience(stalled_s=10.0, in_all_s=10.0)
+"""Of whoever does something once, at a start."""
 
 _JSONB_VERSION: Final = b"\x01"
 
@@ -41,14 +47,14 @@ async def open_pool(
     connect_timeout_s: float,
     statement_timeout_ms: int,
     named_statements: bool = True,
-) -> Pool:
+) -> "Pool":
     """Opens `min_size` connections; the pool opens more, up to `max_size`, when they are needed.
 
     Waits somewhat longer for an answer than `statement_timeout_ms`, which the server keeps itself where it stands among
     its session settings. Raises Unavailable when PostgreSQL cannot be reached.
     """
     try:
-        return await asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             plain_url(database_url),
             min_size=min_size,
             max_size=max_size,
@@ -60,9 +66,124 @@ async def open_pool(
             reset=_keep_session,
             **connection_options(named_statements=named_statements),
         )
-
     except DRIVER_ERRORS as error:
         raise_translated(error)
+    return Pool(pool, max_size)
+
+
+async def close_pool(pool: "Pool", *, timeout_s: float) -> None:
+    """Closes all connections; those still busy after `timeout_s` are terminated."""
+    await pool.close(timeout_s=timeout_s)
+
+
+class Pool:
+    """Lends connections, at most `max_size` at a time; whoever asks for one of them in vain queues.
+
+    asyncpg's pool opens, inspects and closes them, and it takes back every connection on which something went wrong. It
+    creates tasks and timers each time, so connections that served well are kept here for the next statement; once in
+    KEPT_S all of them go back, for their age and their idle time to be looked at.
+    """
+
+    def __init__(self, source: DriverPool, max_size: int) -> None:
+        self._source = source
+        self._turns = Turns(max_size)
+        self._idle: list[LentConnection] = []
+        self._kept: set[LentConnection] = set()
+        """Those that come back here and not to asyncpg's pool, lent ones too."""
+        self._return_timer: asyncio.TimerHandle | None = None
+        self._releases: set[asyncio.Task[None]] = set()
+        self._is_closing = False
+
+    async def take(self, patience: Patience) -> LentConnection:
+        """A connection until `give_back`. Raises Unavailable where none comes in time, or none can be opened."""
+        if not self._turns.take_free():
+            await self._turns.wait(patience)
+        try:
+            while self._idle:
+                connection = self._idle.pop()
+                if _is_open(connection):
+                    return connection
+                self._kept.discard(connection)
+                self._release(connection)
+            return await self._acquire(patience)
+        except BaseException:
+            self._turns.give_back()
+            raise
+
+    def give_back(self, connection: LentConnection, *, sound: bool) -> None:
+        """`sound` is False where something interrupted a statement, or may have: asyncpg then waits for its end, rolls
+        back what is left, or closes the connection. The next one in the queue gets it, or another, after that.
+        """
+        if sound and connection in self._kept and _is_open(connection) and not connection.is_in_transaction():
+            self._idle.append(connection)
+            self._turns.give_back()
+        else:
+            self._kept.discard(connection)
+            self._release(connection).add_done_callback(lambda _: self._turns.give_back())
+
+    @asynccontextmanager
+    async def lend(self, patience: Patience = PATIENCE) -> AsyncIterator[LentConnection]:
+        """Lends a connection for the block, which may raise whatever asyncpg raises."""
+        connection = await self.take(patience)
+        sound = False
+        try:
+            yield connection
+            sound = True
+        finally:
+            self.give_back(connection, sound=sound)
+
+    async def renew(self) -> None:
+        """Has every connection made anew before it serves again; those that are lent, once they come back."""
+        await self._source.expire_connections()
+        self._return_all()
+
+    async def close(self, *, timeout_s: float) -> None:
+        """Closes all connections; those still busy after `timeout_s` are terminated."""
+        self._is_closing = True
+        if self._return_timer is not None:
+            self._return_timer.cancel()
+        self._return_all()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._source.close()
+        except TimeoutError:
+            self._source.terminate()
+        await asyncio.gather(*self._releases)
+
+    async def _acquire(self, patience: Patience) -> LentConnection:
+        try:
+            connection = await self._source.acquire(timeout=patience.stalled_s)
+        except DRIVER_ERRORS as error:
+            raise_translated(error)
+        if not self._is_closing:
+            self._kept.add(connection)
+            if self._return_timer is None:
+                self._return_timer = asyncio.get_running_loop().call_later(KEPT_S, self._return_all)
+        return connection
+
+    def _return_all(self) -> None:
+        self._return_timer = None
+        self._kept.clear()
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            self._release(connection)
+
+    def _release(self, connection: LentConnection) -> asyncio.Task[None]:
+        release = asyncio.get_running_loop().create_task(self._give_to_source(connection))
+        self._releases.add(release)
+        release.add_done_callback(self._releases.discard)
+        return release
+
+    async def _give_to_source(self, connection: LentConnection) -> None:
+        with suppress(*DRIVER_ERRORS):  # a connection that it cannot reset is closed, and another opened when needed
+            await self._source.release(connection)
+
+
+def _is_open(connection: LentConnection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # asyncpg's pool has noticed the loss and taken the connection back
+        return False
 
 
 def connection_options(*, named_statements: bool) -> dict[str, Any]:
@@ -105,15 +226,6 @@ class UnnamedStatements(PlainConnection):
         return nullcontext() if self.is_in_transaction() else self.transaction()
 
 
-async def close_pool(pool: Pool, *, timeout_s: float) -> None:
-    """Closes all connections; those still busy after `timeout_s` are terminated."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
-
-
 async def use_orjson(connection: PlainConnection) -> None:
     """Encodes `jsonb` parameters from, and decodes columns to, plain Python values."""
     await connection.set_type_codec(
@@ -129,68 +241,3 @@ async def _keep_session(_connection: Any) -> None:
     # No query changes session state, and asyncpg rolls an open transaction back before it calls this. Its own reset
     # would cost every unit of work one more round trip.
     return None
-
-
-class Statements:
-    """Runs statements on one pool; an operation that waits for something else holds no connection.
-
-    At most `at_once_max` statements (None: as many as the pool has connections) run at a time, so that many readers at
-    once leave connections for transactions. Further statements queue for up to `turn_timeout_s`. Every method raises
-    the errors of `sql.errors`; Unavailable also where no turn or no connection comes in time.
-    """
-
-    def __init__(
-        self, pool: Pool, *, acquire_timeout_s: float, at_once_max: int | None = None, turn_timeout_s: float = 0.0
-    ) -> None:
-        self._pool = pool
-        self._acquire_timeout_s = acquire_timeout_s
-        self._turns = None if at_once_max is None else asyncio.Semaphore(at_once_max)
-        self._turn_timeout_s = turn_timeout_s
-        self._queues: dict[JoinedQuery, JoinedReads | JoinedWrites] = {}
-
-    async def fetch(self, sql: str, *arguments: object) -> list[Any]:
-        return await self._run(lambda connection: connection.fetch(sql, *arguments))
-
-    async def fetchrow(self, sql: str, *arguments: object) -> Any:
-        return await self._run(lambda connection: connection.fetchrow(sql, *arguments))
-
-    async def fetchval(self, sql: str, *arguments: object) -> Any:
-        return await self._run(lambda connection: connection.fetchval(sql, *arguments))
-
-    async def execute(self, sql: str, *arguments: object) -> str:
-        return await self._run(lambda connection: connection.execute(sql, *arguments))
-
-    def join(self, query: JoinedQuery, values: Values) -> asyncio.Future[Any]:
-        """Runs one call of a query, in one statement with other calls of it."""
-        queue = self._queues.get(query)
-        if queue is None:
-            made = JoinedReads if query.key is None else JoinedWrites
-            queue = self._queues[query] = made(query, self.fetch)
-        return queue.call(values)
-
-    async def _run(self, statement: Callable[[SqlConnection], Awaitable[T]]) -> T:
-        await self._take_turn()
-        try:
-            try:
-                connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
-                try:
-                    return await statement(connection)
-                finally:
-                    await self._pool.release(connection)
-            except DRIVER_ERRORS as error:
-                raise_translated(error)
-        finally:
-            if self._turns is not None:
-                self._turns.release()
-
-    async def _take_turn(self) -> None:
-        if self._turns is None:
-            return
-        if not self._turns.locked():
-            await self._turns.acquire()  # does not wait
-            return
-        try:
-            async with asyncio.timeout(self._turn_timeout_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise Unavailable("too many readers at this moment") from error

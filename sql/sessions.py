@@ -55,12 +55,12 @@ async def store_session_settings(pool: Pool, limits: SessionLimits) -> bool:
     """
     settings = limits.settings()
     try:
-        async with pool.acquire() as connection:
+        async with pool.lend() as connection:
             changed: bool = await session_queries(connection).store_settings(
                 names=list(settings), settings=list(settings.values()), lock_key=MIGRATION_LOCK
             )
         if changed:
-            await pool.expire_connections()
+            await pool.renew()
     except DRIVER_ERRORS as error:
         raise_translated(error)
     return changed
@@ -69,7 +69,7 @@ async def store_session_settings(pool: Pool, limits: SessionLimits) -> bool:
 async def renew_sessions(pool: Pool) -> None:
     """Ends the idle sessions of all our processes in this database, also those that a pooler keeps."""
     with suppress(DatabaseError, *DRIVER_ERRORS):  # it ends its own session too
-        async with pool.acquire() as connection:
+        async with pool.lend() as connection:
             await session_queries(connection).end_sessions()
 
 

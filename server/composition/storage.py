@@ -68,5 +68,5 @@ def _units(settings: Settings, queries: Queries, pool: Pool, *, readers_max: int
         queries,
         acquire_timeout_s=settings.acquire_timeout_s,
         readers_max=readers_max,
-        turn_timeout_s=settings.read_turn_timeout_s,
+        turn_timeout_s=settings.turn_timeout_s,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sql.pool import Pool, open_pool
 from sql.sessions import SessionLimits, store_session_settings
 
@@ -24,3 +26,9 @@ async def opened_pool(
     )
     await store_session_settings(pool, SessionLimits(statement_timeout_ms, idle_in_transaction_timeout_ms))
     return pool
+
+
+async def value(pool: Pool, sql: str, *arguments: Any) -> Any:
+    """One value, on a connection of the pool."""
+    async with pool.lend() as connection:
+        return await connection.fetchval(sql, *arguments)

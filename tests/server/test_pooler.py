@@ -90,7 +90,7 @@ async def test_a_statement_that_takes_too_long_is_cancelled_in_every_session(
     )
 
     async def shown() -> str:
-        async with pool.acquire() as connection, connection.transaction():
+        async with pool.lend() as connection, connection.transaction():
             await connection.execute("SELECT pg_sleep(0.02)")
             return str(await connection.fetchval("SELECT current_setting('statement_timeout')"))
 

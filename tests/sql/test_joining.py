@@ -11,9 +11,10 @@ import pytest_asyncio
 
 from sql.database import load_queries
 from sql.errors import BadText, ForeignKeyMissing, Unavailable
+from sql.execution.joined_query import CALLS_MAX, JoinedQuery
+from sql.execution.statements import Statements
 from sql.ids import PostId, UserId
-from sql.joining import CALLS_MAX, JoinedQuery
-from sql.pool import Pool, Statements, close_pool
+from sql.pool import PATIENCE, Pool, close_pool
 from sql.unit import Units
 from tests.kit.pool import opened_pool
 from tests.sql.world import World
@@ -51,7 +52,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def statements(pool: Pool) -> Statements:
-    return Statements(pool, acquire_timeout_s=5)
+    return Statements(pool, PATIENCE)
 
 
 async def answers(calls: Sequence[Awaitable[Any]]) -> list[Any]:
@@ -143,37 +144,11 @@ async def test_a_lost_connection_is_unavailable_and_the_next_call_works(statemen
 
 async def test_a_closed_pool_answers_every_caller(database_url: str) -> None:
     pool = await opened_pool(database_url)
-    statements = Statements(pool, acquire_timeout_s=5)
+    statements = Statements(pool, PATIENCE)
     await statements.join(WHEN, [1])
     await close_pool(pool, timeout_s=5)
     results = await answers([statements.join(WHEN, [number]) for number in range(3)])
     assert [type(result) for result in results] == [Unavailable] * 3
-
-
-async def test_statements_queue_for_a_turn_and_leave_connections_for_others(pool: Pool) -> None:
-    readers = Statements(pool, acquire_timeout_s=0.05, at_once_max=1, turn_timeout_s=5)
-    done: list[int] = []
-
-    async def read(number: int) -> None:
-        await readers.fetchval("SELECT pg_sleep(0.02) IS NOT NULL")
-        done.append(number)
-
-    crowd = [asyncio.create_task(read(number)) for number in range(10)]
-    await asyncio.sleep(0)
-    assert await Statements(pool, acquire_timeout_s=0.05).fetchval("SELECT 1") == 1
-    await asyncio.gather(*crowd)
-    assert done == list(range(10))
-
-
-async def test_a_turn_that_does_not_come_is_unavailable_and_blocks_no_other(pool: Pool) -> None:
-    readers = Statements(pool, acquire_timeout_s=5, at_once_max=1, turn_timeout_s=0.02)
-    reading = asyncio.create_task(readers.fetchval("SELECT pg_sleep(0.2) IS NOT NULL"))
-    await asyncio.sleep(0)
-    for _ in range(2):
-        with pytest.raises(Unavailable):
-            await readers.fetchval("SELECT 1")
-    await reading
-    assert await readers.fetchval("SELECT 1") == 1
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -354,7 +354,7 @@ async def connection(big_database_url: str) -> AsyncIterator[Any]:
     pool = await opened_pool(
         big_database_url, min_size=0, max_size=1, statement_timeout_ms=20_000, idle_in_transaction_timeout_ms=20_000
     )
-    async with pool.acquire() as opened:
+    async with pool.lend() as opened:
         yield opened
     await close_pool(pool, timeout_s=5)
 

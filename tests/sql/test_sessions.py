@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from sql.pool import close_pool, open_pool
 from sql.sessions import MIGRATION_LOCK, SessionLimits, renew_sessions, store_session_settings
+from tests.kit.pool import value
 from tests.kit.services import execute
 
 LIMITS = SessionLimits(4321, 8765)
@@ -41,8 +42,9 @@ def name_of(database_url: str) -> str:
 async def test_new_sessions_have_the_limits_and_the_time_zone(database_url: str, pool: Any) -> None:
     assert await store_session_settings(pool, LIMITS)
     plain = await asyncpg.connect(database_url)
-    for connection in (pool, plain):
-        assert {name: await connection.fetchval("SELECT current_setting($1)", name) for name in SHOWN} == SHOWN
+    async with pool.lend() as ours:
+        for connection in (ours, plain):
+            assert {name: await connection.fetchval("SELECT current_setting($1)", name) for name in SHOWN} == SHOWN
     await plain.close()
 
 
@@ -50,7 +52,7 @@ async def test_settings_are_stored_where_they_differ(pool: Any) -> None:
     assert await store_session_settings(pool, LIMITS)
     assert not await store_session_settings(pool, LIMITS)
     assert await store_session_settings(pool, LIMITS._replace(statement_timeout_ms=1234))
-    assert await pool.fetchval("SELECT current_setting('statement_timeout')") == "1234ms"
+    assert await value(pool, "SELECT current_setting('statement_timeout')") == "1234ms"
 
 
 async def test_nodes_that_start_at_once_change_them_once(database_url: str, pool: Any) -> None:
@@ -76,8 +78,8 @@ async def test_a_migration_is_waited_for_only_where_something_changes(database_u
 async def test_idle_sessions_of_ours_begin_anew_and_busy_ones_go_on(database_url: str, pool: Any) -> None:
     other = await opened(database_url)
     foreign = await asyncpg.connect(database_url)  # has another application name
-    idle = await other.fetchval("SELECT pg_backend_pid()")
-    async with pool.acquire() as busy, busy.transaction():
+    idle = await value(other, "SELECT pg_backend_pid()")
+    async with pool.lend() as busy, busy.transaction():
         await busy.execute("SELECT 1")
         await store_session_settings(pool, LIMITS)
         await renew_sessions(pool)
@@ -85,6 +87,6 @@ async def test_idle_sessions_of_ours_begin_anew_and_busy_ones_go_on(database_url
     while await foreign.fetchval("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", idle):
         await asyncio.sleep(0.01)
     for each in (pool, other):
-        assert await each.fetchval("SELECT current_setting('statement_timeout')") == "4321ms"
+        assert await value(each, "SELECT current_setting('statement_timeout')") == "4321ms"
     await foreign.close()
     await close_pool(other, timeout_s=5)

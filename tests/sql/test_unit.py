@@ -141,6 +141,21 @@ async def test_a_pool_with_nothing_free_is_unavailable_after_the_timeout(databas
     await close_pool(pool, timeout_s=5)
 
 
+async def test_many_writers_get_their_turns_one_after_the_other(database_url: str, queries: Queries) -> None:
+    """Together they take much longer than anybody waits while no connection becomes free."""
+    pool = await opened_pool(database_url, max_size=2)
+    units, done = Units(pool, queries, acquire_timeout_s=0.4, turn_timeout_s=20), list[int]()
+
+    async def write(number: int) -> None:
+        async with units.write() as db:
+            await db.connection.execute("SELECT pg_sleep(0.01)")
+        done.append(number)
+
+    await asyncio.gather(*map(write, range(160)))
+    assert all(abs(place - number) <= 2 for place, number in enumerate(done))
+    await close_pool(pool, timeout_s=5)
+
+
 async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(world: World) -> None:
     with pytest.raises(Unavailable):
         async with world.units.write() as db:

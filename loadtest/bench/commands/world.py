@@ -70,8 +70,8 @@ class _Chooser:
         found = dict(map(tuple, memberships)) | found
         for place, user_id in enumerate(user_ids):
             if user_id not in found:
-                low_id, high_id = sorted((user_id, user_ids[place - 1]))
-                found[user_id] = (await self.rows("chat.open_direct", low_id=low_id, high_id=high_id))[0][0]
+                opened = await self.rows("chat.open_direct", viewer_id=user_id, other_id=user_ids[place - 1])
+                found[user_id] = opened[0][0]
         return found
 
     async def post_ids(self, viewer_id: int, author_ids: Sequence[int]) -> tuple[int, ...]:

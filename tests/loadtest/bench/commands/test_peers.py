@@ -70,10 +70,11 @@ async def test_the_peers_have_the_settings_of_the_product(database_url: str) -> 
     pool = await opened_pool(database_url)
     query = "SELECT name, setting FROM pg_settings WHERE category LIKE 'Query Tuning%' ORDER BY name"
     try:
-        assert await peer.fetch(query) == await pool.fetch(query)
+        async with pool.lend() as ours:
+            assert await peer.fetch(query) == await ours.fetch(query)
     finally:
         await peer.close()
-        await pool.close()
+        await pool.close(timeout_s=5)
 
 
 def shape(value: Any) -> Any:

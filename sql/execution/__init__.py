@@ -1,0 +1,1 @@
+"""How statements come to their connections: queues, and the joining of many calls to one statement."""

@@ -1,0 +1,172 @@
+"""Joins the calls of a query that writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sql.errors import Retry, Unavailable
+from sql.execution.joined_query import (
+    CALLS_MAX,
+    SKIPPED,
+    FetchRows,
+    JoinedCall,
+    JoinedQuery,
+    Values,
+    answer_halves,
+    cancel,
+    fail,
+    succeed,
+)
+
+SKIPS_MAX: Final = 2
+"""How often a call is skipped before it may wait for its rows alone."""
+ALONE_MAX: Final = 2
+"""Calls of one query that may wait for locked rows at the same time, beside the joined ones."""
+REFUSALS_MAX: Final = 10
+"""Statements that may be refused one after the other for locks before the rest of their calls is skipped: more than it
+takes to halve CALLS_MAX calls down to a bad one.
+"""
+PAUSE_S: Final = 0.02
+"""Before the next joined statement where the last one answered nobody."""
+
+
+class JoinedWrites:
+    """Joins the calls of one query that writes; each is committed when it is answered.
+
+    One joined statement is under way at a time, and takes at most one call of a key, so calls of one key take effect in
+    their order. It does not wait for rows that others have locked: a call that needs one is skipped and comes again
+    with the next statements; after SKIPS_MAX times it may run alone, beside the joined ones, and wait. A statement that
+    PostgreSQL refuses has written nothing and is halved until the bad call is alone. Every call gets an answer: a
+    result, or an error of its own; Unavailable where PostgreSQL cannot answer its statement, and where it has waited
+    for longer than a call that ran alone in vain. A cancelled caller's call is carried out all the same.
+    """
+
+    def __init__(self, query: JoinedQuery, fetch: FetchRows) -> None:
+        assert query.key is not None
+        self._query = query
+        self._key = query.key
+        self._fetch = fetch
+        self._waiting: list[JoinedCall] = []
+        self._busy: set[object] = set()
+        self._leaves_soon = False
+        self._joined: asyncio.Task[None] | None = None
+        self._alone: set[asyncio.Task[None]] = set()
+        self._answered_any = False
+        self._refusals = 0
+
+    def call(self, values: Values) -> asyncio.Future[Any]:
+        """The result of the query with these arguments. Raises what the query raises."""
+        call = JoinedCall(values)
+        self._waiting.append(call)
+        self._leave_soon()
+        return call.result
+
+    def _leave_soon(self) -> None:
+        if self._waiting and not self._leaves_soon and self._joined is None:
+            self._leaves_soon = True
+            asyncio.get_running_loop().call_soon(self._leave)
+
+    def _leave(self) -> None:
+        self._leaves_soon = False
+        calls: list[JoinedCall] = []
+        staying: list[JoinedCall] = []
+        keys = set(self._busy)
+        for call in self._waiting:
+            key = self._key(call.values)
+            (staying if key in keys or len(calls) == CALLS_MAX else calls).append(call)
+            keys.add(key)
+        self._waiting = staying
+        if calls:
+            self._busy.update(self._key(call.values) for call in calls)
+            self._answered_any, self._refusals = False, 0
+            self._joined = asyncio.get_running_loop().create_task(self._answer(calls))
+            self._joined.add_done_callback(self._joined_ended)
+
+    def _joined_ended(self, _statement: asyncio.Task[None]) -> None:
+        self._joined = None
+        if self._answered_any:
+            self._leave_soon()
+        else:
+            asyncio.get_running_loop().call_later(PAUSE_S, self._leave_soon)
+
+    async def _answer(self, calls: Sequence[JoinedCall]) -> None:
+        if self._refusals > REFUSALS_MAX:
+            self._skip(calls)
+            return
+        try:
+            rows = await self._fetch(self._query.sql, *self._arguments(calls, patient=False))
+            results = self._query.results(rows, len(calls))
+        except Unavailable as error:
+            waiting, self._waiting = self._waiting, []
+            self._end(calls)
+            fail([*calls, *waiting], error)
+        except Exception as error:
+            self._refusals += isinstance(error, Retry)
+            if len(calls) > 1:
+                await answer_halves(calls, self._answer)
+            elif isinstance(error, Retry):
+                self._skip(calls)
+            else:
+                self._end(calls)
+                fail(calls, error)
+        except BaseException:
+            cancel(calls)
+            raise
+        else:
+            self._refusals = 0
+            skipped = []
+            for call, result in zip(calls, results, strict=True):
+                if result is SKIPPED:
+                    skipped.append(call)
+                else:
+                    self._end((call,))
+                    succeed(call, result)
+            self._skip(skipped)
+
+    def _skip(self, calls: Sequence[JoinedCall]) -> None:
+        """Tries these calls again with the next statement, or some of them alone."""
+        again = []
+        for call in calls:
+            if call.skips >= SKIPS_MAX and len(self._alone) < ALONE_MAX:
+                statement = asyncio.get_running_loop().create_task(self._answer_alone(call))
+                self._alone.add(statement)
+                statement.add_done_callback(self._alone_ended)
+            else:
+                call.skips += 1
+                self._busy.discard(self._key(call.values))
+                again.append(call)
+        self._waiting[:0] = again
+
+    def _alone_ended(self, statement: asyncio.Task[None]) -> None:
+        self._alone.discard(statement)
+        self._leave_soon()  # calls of the same key may wait
+
+    async def _answer_alone(self, call: JoinedCall) -> None:
+        began_s = asyncio.get_running_loop().time()
+        try:
+            rows = await self._fetch(self._query.sql, *self._arguments([call], patient=True))
+            (result,) = self._query.results(rows, 1)
+        except Unavailable as error:
+            late = [waiting for waiting in self._waiting if waiting.since_s <= began_s]
+            self._waiting = [waiting for waiting in self._waiting if waiting.since_s > began_s]
+            self._end((call,))
+            fail([call, *late], error)
+        except Exception as error:
+            self._end((call,))
+            fail([call], error)
+        except BaseException:
+            cancel([call])
+            raise
+        else:
+            self._end((call,))
+            succeed(call, result)
+
+    def _arguments(self, calls: Sequence[JoinedCall], *, patient: bool) -> list[Any]:
+        return self._query.arguments([call.values for call in calls], patient=patient)
+
+    def _end(self, calls: Sequence[JoinedCall]) -> None:
+        """These calls have their answer, or get it now."""
+        self._answered_any = True
+        self._busy.difference_update(self._key(call.values) for call in calls)
