@@ -39,6 +39,12 @@ def rookery(*verb: str, environment: dict[str, str]) -> subprocess.CompletedProc
     )
 
 
+def heed_signals() -> None:
+    """As a terminal does. A test run that was started with nohup ignores a hangup, and so does what it starts."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def ignore_signals() -> None:
     """As nohup does, and a shell without job control for what it puts into the background."""
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -47,7 +53,7 @@ def ignore_signals() -> None:
 
 @contextmanager
 def running(
-    *verb: str, environment: dict[str, str], begin: Callable[[], None] | None = None
+    *verb: str, environment: dict[str, str], begin: Callable[[], None] = heed_signals
 ) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-m", "server", *verb],
