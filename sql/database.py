@@ -1,6 +1,7 @@
 """Every query of the product, by aggregate, on the connection of one unit of work or on any of a pool."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, get_type_hints
 
 from sql.accounts import AccountQueries
@@ -57,7 +58,7 @@ class UnitDatabase(Database):
 
 
 class Queries:
-    """The queries of all files, by aggregate; a process loads them once."""
+    """The queries of all files, by aggregate."""
 
     def __init__(self, bindings: Mapping[str, Callable[[Executor], Any]]) -> None:
         self.bindings = bindings
@@ -68,6 +69,10 @@ def aggregates() -> dict[str, type]:
     return get_type_hints(Database)
 
 
+@cache
 def load_queries() -> Queries:
-    """Reads all query files. Raises LookupError when a file and its Protocol do not name the same queries."""
+    """Reads all query files, once per process.
+
+    Raises LookupError when a file and its Protocol do not name the same queries.
+    """
     return Queries({name: bind_queries(protocol, name) for name, protocol in aggregates().items()})

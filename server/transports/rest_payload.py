@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import orjson
 from aiohttp import web
+from pydantic import BaseModel
 
 from realtime.contract.declarations import Access, Command, Route
 from realtime.contract.unparseable import Unparseable
@@ -42,7 +44,8 @@ class PayloadReader:
         self._caller_fields = caller_fields(route, command)
         # Beside the old name of another user, `user_id` says who calls.
         self._names_beside_caller = {old for old, name in route.renamed.items() if name == _USER}
-        self._readers = _readers(command)
+        payload: type[BaseModel] = command.payload
+        self._readers = _readers(payload)
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
 
@@ -135,10 +138,11 @@ def _joined(query: Any, body: object) -> object:
     return {**query, **body}
 
 
-def _readers(command: Command[Any, Any]) -> Mapping[str, _Reader]:
+@cache
+def _readers(payload: type[BaseModel]) -> Mapping[str, _Reader]:
     """For each field that is not text, how its value is read from the query."""
     readers: dict[str, _Reader] = {}
-    for name, schema in command.payload.model_json_schema().get("properties", {}).items():
+    for name, schema in payload.model_json_schema().get("properties", {}).items():
         kinds = {option.get("type") for option in schema.get("anyOf", [schema])}
         if "integer" in kinds:
             readers[name] = _read_integer
