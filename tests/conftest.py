@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,7 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the run itself, not one of its workers
         os.environ["ENV_FILE"] = os.devnull  # a developer's .env may name a database that is not for tests
         stack = ExitStack()
-        os.environ[_FOLDER] = str(stack.enter_context(run_folder()))
+        folder = stack.enter_context(run_folder())
+        os.environ[_FOLDER] = str(folder)
+        if sys.dont_write_bytecode:
+            # Tests start about a hundred processes, each of which would compile all that it imports.
+            os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+            os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
         config.add_cleanup(stack.close)
 
 
