@@ -117,6 +117,12 @@ class Settings(BaseSettings):
     password_hash_concurrency: int = Field(
         2, ge=1, description="Passwords hashed at the same time; each takes one core for about 30 ms, and 19 MiB."
     )
+    password_hash_memory_kib: int = Field(
+        19 * 1_024,
+        ge=8,
+        description="Memory that hashing one password takes, and in proportion its time. Less makes stolen hashes "
+        "easier to guess; a new value takes effect for each account at its next login.",
+    )
     password_hash_waiting_max: int = Field(
         64, ge=0, description="Passwords that may wait to be hashed; further callers get a retryable error."
     )

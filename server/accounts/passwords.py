@@ -21,7 +21,7 @@ TIME_COST: Final = 2
 MEMORY_COST_KIB: Final = 19 * 1_024
 PARALLELISM: Final = 1
 HASH_MS: Final = 30
-"""About the time of one hash, from which `retry_after_ms` is computed."""
+"""About the time of one hash with `MEMORY_COST_KIB`, from which `retry_after_ms` is computed."""
 
 _ARGON2_PREFIX: Final = "$argon2"
 _BCRYPT_PREFIXES: Final = ("$2a$", "$2b$", "$2y$")
@@ -34,13 +34,14 @@ ResultT = TypeVar("ResultT")
 class Passwords:
     """argon2id. Hashes `concurrency` passwords at a time and queues `waiting_max`; refuses more as `unavailable`."""
 
-    def __init__(self, *, concurrency: int, waiting_max: int) -> None:
+    def __init__(self, *, concurrency: int, waiting_max: int, memory_kib: int = MEMORY_COST_KIB) -> None:
         self._hasher = argon2.PasswordHasher(
-            time_cost=TIME_COST, memory_cost=MEMORY_COST_KIB, parallelism=PARALLELISM, type=argon2.Type.ID
+            time_cost=TIME_COST, memory_cost=memory_kib, parallelism=PARALLELISM, type=argon2.Type.ID
         )
         self._places = threading.BoundedSemaphore(concurrency + waiting_max)
         self._turns = asyncio.Semaphore(concurrency)
-        self._retry_after_ms = HASH_MS * (1 + waiting_max // concurrency)
+        hash_ms = max(1, HASH_MS * memory_kib // MEMORY_COST_KIB)
+        self._retry_after_ms = hash_ms * (1 + waiting_max // concurrency)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="passwords")
         self._dummy_hash = self._hasher.hash(secrets.token_urlsafe())
 

@@ -30,7 +30,9 @@ def build_accounts(settings: Settings, clock: Clock, reserved_units: Units, stac
         signing_keys(settings.token_secrets, settings.data_dir), clock, access_token_ttl_s=settings.access_token_ttl_s
     )
     passwords = Passwords(
-        concurrency=settings.password_hash_concurrency, waiting_max=settings.password_hash_waiting_max
+        concurrency=settings.password_hash_concurrency,
+        waiting_max=settings.password_hash_waiting_max,
+        memory_kib=settings.password_hash_memory_kib,
     )
     stack.callback(passwords.close)
     token_watch = TokenWatch(clock, access_token_ttl_s=settings.access_token_ttl_s)

@@ -21,13 +21,14 @@ NAMESPACES = ("/users", "/posts", "/feed", "/chat")
 
 
 def settings_for_tests(database_url: str, redis_url: str, **overrides: object) -> Settings:
-    """Settings with any free port of this machine, and rate limits too high to matter."""
+    """Settings with any free port of this machine, quick hashes, and rate limits too high to matter."""
     defaults: dict[str, object] = {
         "database_url": database_url,
         "redis_url": redis_url,
         "host": "127.0.0.1",
         "port": 0,
         "pool_max": 8,
+        "password_hash_memory_kib": 8,
         "rate_limit_factor": 10_000,
         "token_secrets": TOKEN_SECRETS,
     }

@@ -64,6 +64,16 @@ async def test_the_event_loop_does_not_hash(passwords: Passwords, verified: list
     assert verified[0].endswith(" passwords")
 
 
+async def test_a_hash_of_another_strength_is_accepted_and_upgraded(passwords: Passwords) -> None:
+    weaker = Passwords(concurrency=1, waiting_max=1, memory_kib=64)
+    stored = await weaker.hash(RIGHT)
+    weaker.close()
+    verdict = await passwords.verify(stored, RIGHT)
+    assert verdict.correct
+    assert verdict.upgraded_hash is not None
+    assert "m=64," in stored and "m=19456," in verdict.upgraded_hash
+
+
 @pytest.mark.parametrize("prefix", [b"2a", b"2b"])
 async def test_a_bcrypt_hash_is_accepted_and_upgraded(passwords: Passwords, prefix: bytes) -> None:
     stored = bcrypt.hashpw(RIGHT.encode(), bcrypt.gensalt(BCRYPT_ROUNDS, prefix)).decode()
