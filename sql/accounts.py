@@ -4,6 +4,7 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import LoginSessionId, UserId
+from sql.joining import joined
 
 
 class CredentialsRow(NamedTuple):
@@ -65,6 +66,7 @@ class AccountQueries(Protocol):
         """Raises UniqueViolated: `users_username_key`, `users_email_key` or `users_phone_key`."""
         ...
 
+    @joined
     async def read_credentials(self, *, login: str, network: str) -> CredentialsRow | None:
         """`login` is folded."""
         ...

@@ -1,6 +1,6 @@
 """Binds the named queries of a `.sql` file to the typed Protocol that describes them."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
@@ -10,6 +10,7 @@ import aiosql
 from aiosql.types import SQLOperationType
 
 from sql.errors import DRIVER_ERRORS, raise_translated
+from sql.execution.array_parameters import ArrayParameter, array_parameters
 from sql.execution.joined_query import JoinedQuery, Values
 from sql.execution.statements import Statements
 from sql.joining import Joining, joining_of
@@ -117,11 +118,10 @@ def column_names(path: tuple[str, ...]) -> set[str]:
 
 
 def _method(query: Query, declared: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    annotation = returned_type(declared)
     joining = joining_of(declared)
     if joining is not None:
-        return _joined_method(query, joining, annotation)
-    sql = query.sql
+        return _joined_method(query, joining, declared)
+    sql, annotation = query.sql, returned_type(declared)
     arguments_in_order = _picker(query.parameters)
 
     if query.operation == _NO_ROW:
@@ -166,18 +166,21 @@ def _method(query: Query, declared: Callable[..., Any]) -> Callable[..., Awaitab
     return fetch_rows
 
 
-def _joined_method(query: Query, joining: Joining, annotation: Any) -> Callable[..., Awaitable[Any]]:
-    parameters, writes = query.parameters, joining.key is not None
+def _joined_method(query: Query, joining: Joining, declared: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    parameters, writes, annotation = query.parameters, joining.key is not None, returned_type(declared)
     if writes != (parameters[-1] == "patient"):
         raise LookupError(
             f"{query.name}: `patient` is the last parameter of a joined query that writes, and of no other"
         )
-    names = tuple(parameter.removesuffix("s") for parameter in (parameters[:-1] if writes else parameters))
+    known = array_parameters(declared)
+    arrays = [known[parameter] for parameter in (parameters[:-1] if writes else parameters)]
+    names = tuple(dict.fromkeys(array.argument for array in arrays))
     joined_query = JoinedQuery(
         query.sql,
         _reader_from(2 if writes else 1, item_type(annotation)),
         get_origin(annotation) is list,
         itemgetter(*map(names.index, joining.key)) if joining.key is not None else None,
+        _array_maker(names, arrays),
     )
     arguments_in_order = _picker(names)
 
@@ -188,6 +191,16 @@ def _joined_method(query: Query, joining: Joining, annotation: Any) -> Callable[
         return _call_alone(executor, joined_query, values)
 
     return call
+
+
+def _array_maker(names: Sequence[str], arrays: Sequence[ArrayParameter]) -> Callable[[Sequence[Values]], list[Any]]:
+    places = [(names.index(array.argument), array.make) for array in arrays]
+
+    def make(calls: Sequence[Values]) -> list[Any]:
+        columns = list(zip(*calls, strict=True))
+        return [make_array(columns[place]) for place, make_array in places]
+
+    return make
 
 
 async def _call_alone(connection: SqlConnection, query: JoinedQuery, values: Values) -> Any:

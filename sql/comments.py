@@ -4,6 +4,7 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import CommentId, PostId, UserId
+from sql.joining import joined
 from sql.people import CardRow, RelationRow
 
 
@@ -48,14 +49,18 @@ class CommentQueries(Protocol):
 
     async def find_comment(self, *, author_id: UserId, client_id: str) -> CommentId | None: ...
 
+    @joined
     async def read_comment(self, *, viewer_id: UserId, comment_id: CommentId) -> CommentRow | None: ...
 
+    @joined
     async def hidden_from(self, *, comment_id: CommentId, id_limit: int) -> list[UserId]: ...
 
+    @joined
     async def list_comments(
         self, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
     ) -> list[CommentRow]: ...
 
+    @joined
     async def list_replies(
         self,
         *,

@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, PostId, UserId
+from sql.joining import joined
 from sql.posts import PostRow
 
 
@@ -11,33 +12,28 @@ class AuthorRow(NamedTuple):
     is_broadcaster: bool
 
 
-class HomePostRow(NamedTuple):
-    post: PostRow
-    follow_version: int
-    """The viewer's, as read_follow_version reads it."""
-
-
 class FollowerBatchRow(NamedTuple):
     follow_id: FollowId
     user_id: UserId
 
 
 class FeedQueries(Protocol):
+    @joined
     async def home_page(
         self,
         *,
         viewer_id: UserId,
         ids: list[PostId],
+        version: int | None,
         floor: PostId,
         before: PostId,
         skip: int,
         page_size: int,
-    ) -> list[HomePostRow]:
-        """`ids` has every post above `floor` by followed users who are not broadcasters, perhaps others, in any order.
+    ) -> list[PostRow]:
+        """`ids` has every post above `floor` and below `before` by followed users who are not broadcasters, perhaps
+        others, in any order; this was so when the viewer's follow_version was `version`.
 
-        This holds for ids that were read at the `follow_version` of the rows, and not for those of an earlier one.
-
-        Without a list of ids the floor is MAX_ID: the whole page is read from SQL.
+        With another `version`, None too, the whole page is read from SQL.
         """
         ...
 

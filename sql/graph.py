@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, UserId
+from sql.joining import joined
 from sql.people import RelationRow, UserRow
 
 
@@ -52,12 +53,14 @@ class GraphQueries(Protocol):
 
     async def remove_follows(self, *, user_id: UserId, other_id: UserId) -> list[RemovedFollowRow]: ...
 
+    @joined
     async def list_followers(
         self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> list[FollowerRow]:
         """`before` is a `follow_id`."""
         ...
 
+    @joined
     async def list_following(
         self, *, viewer_id: UserId, user_id: UserId, before: FollowId, page_size: int
     ) -> list[FollowerRow]:

@@ -17,7 +17,9 @@ class Joining(NamedTuple):
 def joined(method: MethodT) -> MethodT:
     """Declares that the query of this method only reads and is written in its array form, see JoinedQuery.
 
-    Its parameters are arrays of those of the method, named with an `s` more.
+    Its parameters are arrays of those of the method, named with an `s` more. A list of the method, `ids`, becomes three
+    arrays: `ids`, those of all calls behind one another, and `ids_firsts` and `ids_lasts`, where in it the list of each
+    call begins and ends.
     """
     method.__joining__ = Joining(None)  # type: ignore[attr-defined]  # functions may have any attribute
     return method

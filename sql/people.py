@@ -67,8 +67,10 @@ class LastSeenRow(NamedTuple):
 
 
 class PeopleQueries(Protocol):
+    @joined
     async def read_person(self, *, viewer_id: UserId, user_id: UserId) -> PersonRow | None: ...
 
+    @joined
     async def read_person_by_username(self, *, viewer_id: UserId, username_folded: str) -> PersonRow | None: ...
 
     @joined

@@ -73,6 +73,7 @@ class PostQueries(Protocol):
         """None where it does not exist or is deleted. It does not check whether the viewer may see it."""
         ...
 
+    @joined
     async def list_posts(
         self,
         *,
@@ -100,6 +101,7 @@ class PostQueries(Protocol):
         """None: there is no such post, or it is deleted and a like of it `wanted`. Access is not checked."""
         ...
 
+    @joined
     async def list_likers(
         self, *, viewer_id: UserId, post_id: PostId, before: LikeId, page_size: int
     ) -> list[LikerRow]:

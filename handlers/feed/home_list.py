@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from handlers.context import PrepareContext
@@ -13,15 +14,22 @@ from sql.ids import MAX_ID, PostId
 class HomeList:
     """Ids of posts in one user's home feed, newest first. It has every id above `floor`; SQL has the rest.
 
-    It lacks posts where the user's `follow_version` is no longer this one. None: it lacks none.
+    It lacks posts where the user's `follow_version` is no longer this one, and counts for nothing then. None: always.
     """
 
     ids: list[PostId]
     floor: PostId
-    follow_version: int | None = None
+    follow_version: int | None
+
+    def part(self, before: int, count: int) -> HomeList:
+        """The newest `count` ids below `before`; SQL has those after them too."""
+        first = bisect_left(self.ids, True, key=lambda post_id: post_id < before)
+        ids = self.ids[first : first + count]
+        is_all = first + count >= len(self.ids)
+        return HomeList(ids, self.floor if is_all else max(self.floor, ids[-1]), self.follow_version)
 
 
-ALL_FROM_SQL = HomeList([], PostId(MAX_ID))
+ALL_FROM_SQL = HomeList([], PostId(MAX_ID), None)
 
 
 async def read_home_list(ctx: PrepareContext) -> HomeList:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from functools import partial
 from typing import Final, NamedTuple
 
 from handlers.context import Call, Context, Outcome, PrepareContext
@@ -17,7 +16,7 @@ from handlers.feed.contract import (
     SubscribeFeed,
     SyncFeed,
 )
-from handlers.feed.home_list import ALL_FROM_SQL, HomeList, read_home_list
+from handlers.feed.home_list import HomeList, read_home_list
 from handlers.feed.position import position_at, sync_floor
 from handlers.paging import cut_page, rows_wanted
 from handlers.posts.models import Post
@@ -26,6 +25,8 @@ from realtime.contract.errors import FORBIDDEN, CommandError
 from realtime.contract.wire import NOTHING, Empty, Nothing, Page, unix_ms
 from sql.ids import MAX_ID, PostId
 
+_IDS_PER_ROW: Final = 2
+"""How many ids of the list are given to SQL for each row that a page needs: some may be of posts that are gone."""
 _SYNC_WINDOW: Final = datetime.timedelta(days=SYNC_WINDOW_DAYS)
 
 
@@ -83,19 +84,19 @@ async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
 
 async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None) -> Page[Post]:
     wanted = limit or ctx.services.policy.feed_page_default
-    read = partial(
-        ctx.db.feed.home_page,
+    page_size = rows_wanted(wanted)
+    part = home.part(before, _IDS_PER_ROW * (skip + page_size))
+    rows = await ctx.db.feed.home_page(
         viewer_id=ctx.user_id,
+        ids=part.ids,
+        version=part.follow_version,
+        floor=part.floor,
         before=PostId(before),
         skip=skip,
-        page_size=rows_wanted(wanted),
+        page_size=page_size,
     )
-    rows = await read(ids=home.ids, floor=home.floor)
-    # After a follow of one's own the next page has the followed user's posts, also before the list is deleted for it.
-    if home.follow_version is not None and (not rows or rows[0].follow_version != home.follow_version):
-        rows = await read(ids=ALL_FROM_SQL.ids, floor=ALL_FROM_SQL.floor)
-    shown, next_cursor = cut_page(rows, wanted, lambda row: row.post.id)
-    return Page(items=[post_view(row.post) for row in shown], next_cursor=next_cursor)
+    shown, next_cursor = cut_page(rows, wanted, lambda row: row.id)
+    return Page(items=[post_view(row) for row in shown], next_cursor=next_cursor)
 
 
 def _require_live_session(call: Call) -> None:

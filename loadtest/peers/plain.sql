@@ -54,3 +54,146 @@ SET like_count = like_count - 1
 FROM unliked
 WHERE posts.id = unliked.post_id
 RETURNING true;
+
+-- name: home_page(viewer_id, ids, floor, before, skip, page_size)
+-- A page of the home feed, newest first: see feed.home_page. posts_pkey, posts_author_idx, users_broadcaster_idx,
+-- follows_pkey, blocks_pkey, users_pkey, post_likes_pkey; at most page_size rows.
+WITH followee AS NOT MATERIALIZED (
+    SELECT f.followed_id AS id, author.is_broadcaster
+    FROM follows f
+    JOIN users author ON author.id = f.followed_id
+    WHERE
+        f.follower_id = :viewer_id
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :viewer_id AND b.blocked_id = f.followed_id)
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = :viewer_id)
+), recent AS MATERIALIZED (
+    (
+        SELECT given.id
+        FROM (
+            SELECT DISTINCT item.id
+            FROM unnest(:ids::bigint[]) AS item (id)
+            WHERE item.id < :before
+            ORDER BY item.id DESC
+        ) given
+        JOIN posts p ON p.id = given.id
+        CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+        WHERE
+            p.deleted_at IS NULL
+            AND r.viewer_follows
+            AND may_see_content(
+                p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+            )
+        ORDER BY given.id DESC
+        LIMIT :page_size + :skip::bigint
+    )
+    UNION
+    SELECT newest.id
+    FROM followee
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE
+            p.author_id = followee.id
+            AND p.id < :before
+            AND p.deleted_at IS NULL
+            AND p.visibility IN ('public', 'followers')
+        ORDER BY p.id DESC
+        LIMIT :page_size + :skip::bigint
+    ) newest
+    WHERE followee.is_broadcaster
+), older_from AS MATERIALIZED (
+    -- The page ends at or above this id, since enough users have a newer post. Each user's newest post shows that, and
+    -- no user's posts are read below this id.
+    SELECT newest.id
+    FROM followee
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE
+            p.author_id = followee.id
+            AND p.id < :before
+            AND p.id <= :floor
+            AND p.deleted_at IS NULL
+            AND p.visibility IN ('public', 'followers')
+        ORDER BY p.id DESC
+        LIMIT 1
+    ) newest
+    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size + :skip::bigint
+    ORDER BY newest.id DESC
+    OFFSET :page_size + :skip::bigint - 1
+    LIMIT 1
+), older AS (
+    SELECT newest.id
+    FROM followee
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE
+            p.author_id = followee.id
+            AND p.id < :before
+            AND p.id <= :floor
+            AND p.id >= coalesce((SELECT older_from.id FROM older_from), 0)
+            AND p.deleted_at IS NULL
+            AND p.visibility IN ('public', 'followers')
+        ORDER BY p.id DESC
+        LIMIT :page_size + :skip::bigint
+    ) newest
+    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size + :skip::bigint
+), page AS (
+    SELECT recent.id FROM recent
+    UNION
+    SELECT older.id FROM older
+    ORDER BY id DESC
+    LIMIT :page_size
+    OFFSET :skip
+)
+SELECT post.*, author.*, r.*, viewer.*
+FROM page
+JOIN posts p ON p.id = page.id
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL card(p.author_id) author
+CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
+ORDER BY p.id DESC;
+
+-- name: read_person(viewer_id, user_id)^
+-- A user's profile page and the viewer's relation to them. users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
+SELECT person.*, r.*, u.profile
+FROM users u
+CROSS JOIN LATERAL relation(:viewer_id, u.id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
+WHERE u.id = :user_id;
+
+-- name: read_comment(viewer_id, comment_id)^
+-- One comment. comments_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
+SELECT comment.*, author.*, r.*
+FROM comments c
+CROSS JOIN LATERAL comment_row(c) comment
+CROSS JOIN LATERAL card(c.author_id) author
+CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
+WHERE c.id = :comment_id;
+
+-- name: hidden_from(comment_id, id_limit)
+-- The users who see a comment neither in lists nor live. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit
+-- rows.
+WITH RECURSIVE thread AS (
+    SELECT c.parent_id, c.author_id
+    FROM comments c
+    WHERE c.id = :comment_id
+    UNION ALL
+    SELECT c.parent_id, c.author_id
+    FROM thread
+    JOIN comments c ON c.id = thread.parent_id
+)
+SELECT DISTINCT other.id
+FROM thread
+CROSS JOIN LATERAL (
+    SELECT b.blocked_id AS id
+    FROM blocks b
+    WHERE b.blocker_id = thread.author_id
+    UNION ALL
+    SELECT b.blocker_id
+    FROM blocks b
+    WHERE b.blocked_id = thread.author_id
+) other
+LIMIT :id_limit;

@@ -18,10 +18,15 @@ FetchRows = Callable[..., Awaitable[Sequence[Any]]]
 """Runs a statement with its arguments and returns the rows."""
 
 
+def arrays_of_columns(calls: Sequence[Values]) -> list[Any]:
+    """One array for each argument, with an element for each call."""
+    return [list(column) for column in zip(*calls, strict=True)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinedQuery:
-    """A query in its array form: each argument is an array with one element a call, and the first column of each row
-    is the place of its call in them, from 1.
+    """A query in its array form: it takes arrays for many calls, and the first column of each row is the place of its
+    call in them, from 1.
     """
 
     sql: str
@@ -31,10 +36,12 @@ class JoinedQuery:
     """True: a call gets the list of its rows, in the order of the statement; False: its only row, or None."""
     key: Callable[[Values], object] | None = None
     """What a call writes, from its arguments; None: the query only reads."""
+    arrays_of: Callable[[Sequence[Values]], list[Any]] = arrays_of_columns
+    """Makes the arrays from the arguments of the calls."""
 
     def arguments(self, calls: Sequence[Values], *, patient: bool = True) -> list[Any]:
         """The arrays for these calls; `patient` counts for a query that writes."""
-        arrays: list[Any] = [list(column) for column in zip(*calls, strict=True)]
+        arrays = self.arrays_of(calls)
         return arrays if self.key is None else [*arrays, patient]
 
     def results(self, rows: Sequence[Any], calls: int) -> list[Any]:

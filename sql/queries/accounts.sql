@@ -12,16 +12,23 @@ INSERT INTO users (username, username_folded, email, email_folded, phone, passwo
 VALUES (:username, :username_folded, :email, :email_folded, :phone, :password_hash, :display_name)
 RETURNING id;
 
--- name: read_credentials(login, network)^
+-- name: read_credentials(logins, networks)
 -- The user with this folded username, folded e-mail address or phone number; these three never have the same form.
--- users_username_key, users_email_key, users_phone_key, user_networks_pkey; 0 or 1 row.
+-- users_username_key, users_email_key, users_phone_key, user_networks_pkey; 0 or 1 row a call.
 SELECT
-    u.id AS user_id,
-    u.password_hash,
-    EXISTS (SELECT FROM user_networks n WHERE n.user_id = u.id AND n.network = :network) AS is_known_network
-FROM users u
-WHERE u.username_folded = :login OR u.email_folded = :login OR u.phone = :login
-LIMIT 1;
+    call.place,
+    found.id AS user_id,
+    found.password_hash,
+    EXISTS (
+        SELECT FROM user_networks n WHERE n.user_id = found.id AND n.network = call.network OFFSET 0
+    ) AS is_known_network
+FROM unnest(:logins::text[], :networks::text[]) WITH ORDINALITY AS call (login, network, place)
+CROSS JOIN LATERAL (
+    SELECT u.id, u.password_hash
+    FROM users u
+    WHERE u.username_folded = call.login OR u.email_folded = call.login OR u.phone = call.login
+    LIMIT 1
+) found;
 
 -- name: read_own_credentials(user_id, network)^
 -- The same of a user who is logged in. users_pkey, user_networks_pkey; 0 or 1 row.

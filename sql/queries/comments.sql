@@ -40,75 +40,97 @@ SELECT c.id
 FROM comments c
 WHERE c.author_id = :author_id AND c.client_id = :client_id;
 
--- name: read_comment(viewer_id, comment_id)^
+-- name: read_comment(viewer_ids, comment_ids)
 -- One comment, deleted or not, also of a deleted post. The caller checks access.
--- comments_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT comment.*, author.*, r.*
-FROM comments c
+-- comments_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row a call.
+SELECT call.place, comment.*, author.*, r.*
+FROM unnest(:viewer_ids::bigint[], :comment_ids::bigint[]) WITH ORDINALITY AS call (viewer_id, comment_id, place)
+JOIN comments c ON c.id = call.comment_id
 CROSS JOIN LATERAL comment_row(c) comment
 CROSS JOIN LATERAL card(c.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
-WHERE c.id = :comment_id;
+CROSS JOIN LATERAL relation(call.viewer_id, c.author_id) r;
 
--- name: hidden_from(comment_id, id_limit)
+-- name: hidden_from(comment_ids, id_limits)
 -- The users who see a comment neither in lists nor live: those with a block in either direction between them and its
--- author, or the author of a comment above it. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit rows.
-WITH RECURSIVE thread AS (
-    SELECT c.parent_id, c.author_id
-    FROM comments c
-    WHERE c.id = :comment_id
-    UNION ALL
-    SELECT c.parent_id, c.author_id
-    FROM thread
-    JOIN comments c ON c.id = thread.parent_id
-)
-SELECT DISTINCT other.id
-FROM thread
+-- author, or the author of a comment above it. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit rows a
+-- call.
+SELECT call.place, hidden.id
+FROM unnest(:comment_ids::bigint[], :id_limits::bigint[]) WITH ORDINALITY AS call (comment_id, id_limit, place)
 CROSS JOIN LATERAL (
-    SELECT b.blocked_id AS id
-    FROM blocks b
-    WHERE b.blocker_id = thread.author_id
-    UNION ALL
-    SELECT b.blocker_id
-    FROM blocks b
-    WHERE b.blocked_id = thread.author_id
-) other
-LIMIT :id_limit;
+    WITH RECURSIVE thread AS (
+        SELECT c.parent_id, c.author_id
+        FROM comments c
+        WHERE c.id = call.comment_id
+        UNION ALL
+        SELECT c.parent_id, c.author_id
+        FROM thread
+        JOIN comments c ON c.id = thread.parent_id
+    )
+    SELECT DISTINCT other.id
+    FROM thread
+    CROSS JOIN LATERAL (
+        SELECT b.blocked_id AS id
+        FROM blocks b
+        WHERE b.blocker_id = thread.author_id
+        UNION ALL
+        SELECT b.blocker_id
+        FROM blocks b
+        WHERE b.blocked_id = thread.author_id
+    ) other
+    LIMIT call.id_limit
+) hidden;
 
--- name: list_comments(viewer_id, post_id, before, page_size)
+-- name: list_comments(viewer_ids, post_ids, befores, page_sizes)
 -- A page of the comments on the post itself, newest first, without authors with a block in either direction.
--- A deleted comment is included while it has replies. comments_post_idx; at most page_size rows.
-SELECT comment.*, author.*, r.*
-FROM comments c
-CROSS JOIN LATERAL comment_row(c) comment
-CROSS JOIN LATERAL card(c.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
-WHERE
-    c.post_id = :post_id
-    AND c.parent_id IS NULL
-    AND c.id < :before
-    AND (c.deleted_at IS NULL OR c.reply_count > 0)
-    AND NOT r.viewer_blocks
-    AND NOT r.viewer_blocked_by
-ORDER BY c.id DESC
-LIMIT :page_size;
+-- A deleted comment is included while it has replies. comments_post_idx; at most page_size rows a call.
+SELECT call.place, page.*
+FROM unnest(:viewer_ids::bigint[], :post_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, post_id, before, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT comment.*, author.*, r.*
+    FROM comments c
+    CROSS JOIN LATERAL comment_row(c) comment
+    CROSS JOIN LATERAL card(c.author_id) author
+    CROSS JOIN LATERAL relation(call.viewer_id, c.author_id) r
+    WHERE
+        c.post_id = call.post_id
+        AND c.parent_id IS NULL
+        AND c.id < call.before
+        AND (c.deleted_at IS NULL OR c.reply_count > 0)
+        AND NOT r.viewer_blocks
+        AND NOT r.viewer_blocked_by
+    ORDER BY c.id DESC
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2 DESC;
 
--- name: list_replies(viewer_id, post_id, parent_id, before, page_size)
--- The same for the replies to a comment. comments_parent_idx; at most page_size rows.
-SELECT comment.*, author.*, r.*
-FROM comments c
-CROSS JOIN LATERAL comment_row(c) comment
-CROSS JOIN LATERAL card(c.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
-WHERE
-    c.parent_id = :parent_id
-    AND c.post_id = :post_id
-    AND c.id < :before
-    AND (c.deleted_at IS NULL OR c.reply_count > 0)
-    AND NOT r.viewer_blocks
-    AND NOT r.viewer_blocked_by
-ORDER BY c.id DESC
-LIMIT :page_size;
+-- name: list_replies(viewer_ids, post_ids, parent_ids, befores, page_sizes)
+-- The same for the replies to a comment. comments_parent_idx; at most page_size rows a call.
+SELECT call.place, page.*
+FROM unnest(
+    :viewer_ids::bigint[],
+    :post_ids::bigint[],
+    :parent_ids::bigint[],
+    :befores::bigint[],
+    :page_sizes::bigint[]
+) WITH ORDINALITY AS call (viewer_id, post_id, parent_id, before, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT comment.*, author.*, r.*
+    FROM comments c
+    CROSS JOIN LATERAL comment_row(c) comment
+    CROSS JOIN LATERAL card(c.author_id) author
+    CROSS JOIN LATERAL relation(call.viewer_id, c.author_id) r
+    WHERE
+        c.parent_id = call.parent_id
+        AND c.post_id = call.post_id
+        AND c.id < call.before
+        AND (c.deleted_at IS NULL OR c.reply_count > 0)
+        AND NOT r.viewer_blocks
+        AND NOT r.viewer_blocked_by
+    ORDER BY c.id DESC
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2 DESC;
 
 -- name: delete_comment(comment_id)^
 -- Deletes a comment and decrements the count of its post; call it after lock_post, since it reads counters before it

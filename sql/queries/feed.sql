@@ -1,112 +1,135 @@
--- name: home_page(viewer_id, ids, floor, before, skip, page_size)
+-- name: home_page(ids, viewer_ids, ids_firsts, ids_lasts, versions, floors, befores, skips, page_sizes)
 -- A page of the home feed, newest first: the given ids and the posts of followed broadcasters; where these do not fill
 -- the page, also the posts of all followed users at or below the floor. Only posts whose author is followed now,
 -- without a block in either direction, and that the viewer may see. The viewer's own posts are not included. Each part
--- reads at most the skipped rows and one page. Each row has the viewer's follow_version, to tell whether the given ids
--- are complete. posts_pkey, posts_author_idx, users_broadcaster_idx, follows_pkey,
--- blocks_pkey, users_pkey, post_likes_pkey; at most page_size rows.
-WITH followee AS NOT MATERIALIZED (
-    SELECT f.followed_id AS id, author.is_broadcaster
-    FROM follows f
-    JOIN users author ON author.id = f.followed_id
-    WHERE
-        f.follower_id = :viewer_id
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :viewer_id AND b.blocked_id = f.followed_id)
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = :viewer_id)
-), recent AS MATERIALIZED (
-    (
-        SELECT given.id
-        FROM (
-            SELECT DISTINCT item.id
-            FROM unnest(:ids::bigint[]) AS item (id)
-            WHERE item.id < :before
-            ORDER BY item.id DESC
-        ) given
-        JOIN posts p ON p.id = given.id
-        CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
+-- reads at most the skipped rows and one page. Where the viewer's follow_version is not the given one, ids may be
+-- missing from the list, and the whole page is read without it. posts_pkey, posts_author_idx, users_broadcaster_idx,
+-- follows_pkey, blocks_pkey, users_pkey, post_likes_pkey; at most page_size rows a call.
+SELECT call.place, page.*
+FROM (
+    SELECT
+        asked.place,
+        asked.viewer_id,
+        asked.before,
+        asked.skip,
+        asked.page_size,
+        CASE
+            WHEN me.follow_version = asked.version THEN (:ids::bigint[])[asked.first : asked.last]
+            ELSE '{}'
+        END AS ids,
+        CASE WHEN me.follow_version = asked.version THEN asked.floor ELSE 9223372036854775807 END AS floor
+    FROM unnest(
+        :viewer_ids::bigint[],
+        :ids_firsts::integer[],
+        :ids_lasts::integer[],
+        :versions::bigint[],
+        :floors::bigint[],
+        :befores::bigint[],
+        :skips::bigint[],
+        :page_sizes::bigint[]
+    ) WITH ORDINALITY AS asked (viewer_id, first, last, version, floor, before, skip, page_size, place)
+    JOIN users me ON me.id = asked.viewer_id
+) call
+CROSS JOIN LATERAL (
+    WITH followee AS NOT MATERIALIZED (
+        SELECT f.followed_id AS id, author.is_broadcaster
+        FROM follows f
+        JOIN users author ON author.id = f.followed_id
         WHERE
-            p.deleted_at IS NULL
-            AND r.viewer_follows
-            AND may_see_content(
-                p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
-            )
-        ORDER BY given.id DESC
-        LIMIT :page_size + :skip::bigint
-    )
-    UNION
-    SELECT newest.id
-    FROM followee
-    CROSS JOIN LATERAL (
-        SELECT p.id
-        FROM posts p
-        WHERE
-            p.author_id = followee.id
-            AND p.id < :before
-            AND p.deleted_at IS NULL
-            AND p.visibility IN ('public', 'followers')
-        ORDER BY p.id DESC
-        LIMIT :page_size + :skip::bigint
-    ) newest
-    WHERE followee.is_broadcaster
-), older_from AS MATERIALIZED (
-    -- The page ends at or above this id, since enough users have a newer post. Each user's newest post shows that, and
-    -- no user's posts are read below this id.
-    SELECT newest.id
-    FROM followee
-    CROSS JOIN LATERAL (
-        SELECT p.id
-        FROM posts p
-        WHERE
-            p.author_id = followee.id
-            AND p.id < :before
-            AND p.id <= :floor
-            AND p.deleted_at IS NULL
-            AND p.visibility IN ('public', 'followers')
-        ORDER BY p.id DESC
+            f.follower_id = call.viewer_id
+            AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = call.viewer_id AND b.blocked_id = f.followed_id)
+            AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = call.viewer_id)
+    ), recent AS MATERIALIZED (
+        (
+            SELECT given.id
+            FROM (
+                SELECT DISTINCT item.id
+                FROM unnest(call.ids) AS item (id)
+                WHERE item.id < call.before
+                ORDER BY item.id DESC
+            ) given
+            JOIN posts p ON p.id = given.id
+            CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
+            WHERE
+                p.deleted_at IS NULL
+                AND r.viewer_follows
+                AND may_see_content(
+                    p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+                )
+            ORDER BY given.id DESC
+            LIMIT call.page_size + call.skip
+        )
+        UNION
+        SELECT newest.id
+        FROM followee
+        CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM posts p
+            WHERE
+                p.author_id = followee.id
+                AND p.id < call.before
+                AND p.deleted_at IS NULL
+                AND p.visibility IN ('public', 'followers')
+            ORDER BY p.id DESC
+            LIMIT call.page_size + call.skip
+        ) newest
+        WHERE followee.is_broadcaster
+    ), older_from AS MATERIALIZED (
+        -- The page ends at or above this id, since enough users have a newer post. Each user's newest post shows that, and
+        -- no user's posts are read below this id.
+        SELECT newest.id
+        FROM followee
+        CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM posts p
+            WHERE
+                p.author_id = followee.id
+                AND p.id < call.before
+                AND p.id <= call.floor
+                AND p.deleted_at IS NULL
+                AND p.visibility IN ('public', 'followers')
+            ORDER BY p.id DESC
+            LIMIT 1
+        ) newest
+        WHERE (SELECT count(*) FROM recent WHERE recent.id > call.floor) < call.page_size + call.skip
+        ORDER BY newest.id DESC
+        OFFSET call.page_size + call.skip - 1
         LIMIT 1
-    ) newest
-    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size + :skip::bigint
-    ORDER BY newest.id DESC
-    OFFSET :page_size + :skip::bigint - 1
-    LIMIT 1
-), older AS (
-    SELECT newest.id
-    FROM followee
-    CROSS JOIN LATERAL (
-        SELECT p.id
-        FROM posts p
-        WHERE
-            p.author_id = followee.id
-            AND p.id < :before
-            AND p.id <= :floor
-            AND p.id >= coalesce((SELECT older_from.id FROM older_from), 0)
-            AND p.deleted_at IS NULL
-            AND p.visibility IN ('public', 'followers')
-        ORDER BY p.id DESC
-        LIMIT :page_size + :skip::bigint
-    ) newest
-    WHERE (SELECT count(*) FROM recent WHERE recent.id > :floor) < :page_size + :skip::bigint
-), page AS (
-    SELECT recent.id FROM recent
-    UNION
-    SELECT older.id FROM older
-    ORDER BY id DESC
-    LIMIT :page_size
-    OFFSET :skip
-)
-SELECT
-    post.*,
-    author.*,
-    r.*,
-    viewer.*,
-    (SELECT me.follow_version FROM users me WHERE me.id = :viewer_id) AS follow_version
-FROM page
-JOIN posts p ON p.id = page.id
-CROSS JOIN LATERAL post_row(p) post
-CROSS JOIN LATERAL card(p.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
-ORDER BY p.id DESC;
+    ), older AS (
+        SELECT newest.id
+        FROM followee
+        CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM posts p
+            WHERE
+                p.author_id = followee.id
+                AND p.id < call.before
+                AND p.id <= call.floor
+                AND p.id >= coalesce((SELECT older_from.id FROM older_from), 0)
+                AND p.deleted_at IS NULL
+                AND p.visibility IN ('public', 'followers')
+            ORDER BY p.id DESC
+            LIMIT call.page_size + call.skip
+        ) newest
+        WHERE (SELECT count(*) FROM recent WHERE recent.id > call.floor) < call.page_size + call.skip
+    ), page AS (
+        SELECT recent.id FROM recent
+        UNION
+        SELECT older.id FROM older
+        ORDER BY id DESC
+        LIMIT call.page_size
+        OFFSET call.skip
+    )
+    SELECT post.*, author.*, r.*, viewer.*
+    FROM page
+    JOIN posts p ON p.id = page.id
+    CROSS JOIN LATERAL post_row(p) post
+    CROSS JOIN LATERAL card(p.author_id) author
+    CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
+    CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer
+    ORDER BY p.id DESC
+) page
+ORDER BY 1, 2 DESC;
 
 -- name: home_since(viewer_id, after, page_size)
 -- The posts of followed users, broadcasters or not, after an id that the viewer may see, newest first. Ids are not in

@@ -106,26 +106,38 @@ WITH removed AS (
 SELECT removed.follower_id, removed.followed_id
 FROM removed;
 
--- name: list_followers(viewer_id, user_id, before, page_size)
+-- name: list_followers(viewer_ids, user_ids, befores, page_sizes)
 -- A page of a user's followers, the latest first, without a block in either direction between them and the viewer.
--- follows_followed_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT f.id AS follow_id, person.*, r.*
-FROM follows f
-JOIN users u ON u.id = f.follower_id
-CROSS JOIN LATERAL relation(:viewer_id, f.follower_id) r
-CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
-WHERE f.followed_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
-ORDER BY f.id DESC
-LIMIT :page_size;
+-- follows_followed_idx, users_pkey, blocks_pkey; at most page_size rows a call.
+SELECT call.place, page.*
+FROM unnest(:viewer_ids::bigint[], :user_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, user_id, before, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT f.id AS follow_id, person.*, r.*
+    FROM follows f
+    JOIN users u ON u.id = f.follower_id
+    CROSS JOIN LATERAL relation(call.viewer_id, f.follower_id) r
+    CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
+    WHERE f.followed_id = call.user_id AND f.id < call.before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
+    ORDER BY f.id DESC
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2 DESC;
 
--- name: list_following(viewer_id, user_id, before, page_size)
+-- name: list_following(viewer_ids, user_ids, befores, page_sizes)
 -- A page of the users whom a user follows, the latest first, without a block between them and the viewer.
--- follows_follower_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT f.id AS follow_id, person.*, r.*
-FROM follows f
-JOIN users u ON u.id = f.followed_id
-CROSS JOIN LATERAL relation(:viewer_id, f.followed_id) r
-CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
-WHERE f.follower_id = :user_id AND f.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
-ORDER BY f.id DESC
-LIMIT :page_size;
+-- follows_follower_idx, users_pkey, blocks_pkey; at most page_size rows a call.
+SELECT call.place, page.*
+FROM unnest(:viewer_ids::bigint[], :user_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, user_id, before, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT f.id AS follow_id, person.*, r.*
+    FROM follows f
+    JOIN users u ON u.id = f.followed_id
+    CROSS JOIN LATERAL relation(call.viewer_id, f.followed_id) r
+    CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
+    WHERE f.follower_id = call.user_id AND f.id < call.before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
+    ORDER BY f.id DESC
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2 DESC;

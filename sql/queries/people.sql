@@ -1,19 +1,19 @@
--- name: read_person(viewer_id, user_id)^
+-- name: read_person(viewer_ids, user_ids)
 -- A user's profile page and the viewer's relation to them. The caller checks access.
--- users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT person.*, r.*, u.profile
-FROM users u
-CROSS JOIN LATERAL relation(:viewer_id, u.id) r
-CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
-WHERE u.id = :user_id;
+-- users_pkey, follows_pkey, blocks_pkey; 0 or 1 row a call.
+SELECT call.place, person.*, r.*, u.profile
+FROM unnest(:viewer_ids::bigint[], :user_ids::bigint[]) WITH ORDINALITY AS call (viewer_id, user_id, place)
+JOIN users u ON u.id = call.user_id
+CROSS JOIN LATERAL relation(call.viewer_id, u.id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person;
 
--- name: read_person_by_username(viewer_id, username_folded)^
--- The same by folded username. users_username_key; 0 or 1 row.
-SELECT person.*, r.*, u.profile
-FROM users u
-CROSS JOIN LATERAL relation(:viewer_id, u.id) r
-CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
-WHERE u.username_folded = :username_folded;
+-- name: read_person_by_username(viewer_ids, username_foldeds)
+-- The same by folded username. users_username_key; 0 or 1 row a call.
+SELECT call.place, person.*, r.*, u.profile
+FROM unnest(:viewer_ids::bigint[], :username_foldeds::text[]) WITH ORDINALITY AS call (viewer_id, username, place)
+JOIN users u ON u.username_folded = call.username
+CROSS JOIN LATERAL relation(call.viewer_id, u.id) r
+CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person;
 
 -- name: read_own_profile(user_ids)
 -- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row a call.

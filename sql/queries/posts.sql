@@ -39,25 +39,36 @@ CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
 CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer;
 
--- name: list_posts(viewer_id, author_id, before, skip, page_size)
--- A page of one author's posts that the viewer may see, newest first. posts_author_idx; at most page_size rows after
--- the skipped ones.
-SELECT post.*, author.*, r.*, viewer.*
-FROM posts p
-CROSS JOIN LATERAL post_row(p) post
-CROSS JOIN LATERAL card(p.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
-WHERE
-    p.author_id = :author_id
-    AND p.id < :before
-    AND p.deleted_at IS NULL
-    AND may_see_content(
-        p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
-    )
-ORDER BY p.id DESC
-OFFSET :skip
-LIMIT :page_size;
+-- name: list_posts(viewer_ids, author_ids, befores, skips, page_sizes)
+-- A page of one author's posts that the viewer may see, newest first. posts_author_idx; at most page_size rows a
+-- call, after the skipped ones.
+SELECT call.place, page.*
+FROM unnest(
+    :viewer_ids::bigint[],
+    :author_ids::bigint[],
+    :befores::bigint[],
+    :skips::bigint[],
+    :page_sizes::bigint[]
+) WITH ORDINALITY AS call (viewer_id, author_id, before, skip, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT post.*, author.*, r.*, viewer.*
+    FROM posts p
+    CROSS JOIN LATERAL post_row(p) post
+    CROSS JOIN LATERAL card(p.author_id) author
+    CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
+    CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer
+    WHERE
+        p.author_id = call.author_id
+        AND p.id < call.before
+        AND p.deleted_at IS NULL
+        AND may_see_content(
+            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+        )
+    ORDER BY p.id DESC
+    OFFSET call.skip
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2 DESC;
 
 -- name: update_post(post_id, author_id, text, visibility)^
 -- Changes the given columns (NULL: not given) of the author's own post; it is edited, and gets another version, only if
@@ -198,14 +209,20 @@ WHERE
         ELSE locked.deleted_at IS NULL OR NOT call.wanted
     END;
 
--- name: list_likers(viewer_id, post_id, before, page_size)
+-- name: list_likers(viewer_ids, post_ids, befores, page_sizes)
 -- A page of the users who like a post, the latest like first, without a block in either direction.
--- post_likes_newest_idx, users_pkey, blocks_pkey; at most page_size rows.
-SELECT l.id AS like_id, person.*, r.*
-FROM post_likes l
-JOIN users u ON u.id = l.user_id
-CROSS JOIN LATERAL relation(:viewer_id, l.user_id) r
-CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
-WHERE l.post_id = :post_id AND l.id < :before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
-ORDER BY l.id DESC
-LIMIT :page_size;
+-- post_likes_newest_idx, users_pkey, blocks_pkey; at most page_size rows a call.
+SELECT call.place, page.*
+FROM unnest(:viewer_ids::bigint[], :post_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, post_id, before, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT l.id AS like_id, person.*, r.*
+    FROM post_likes l
+    JOIN users u ON u.id = l.user_id
+    CROSS JOIN LATERAL relation(call.viewer_id, l.user_id) r
+    CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
+    WHERE l.post_id = call.post_id AND l.id < call.before AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
+    ORDER BY l.id DESC
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2 DESC;

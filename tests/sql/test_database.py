@@ -13,6 +13,7 @@ from aiosql.types import SQLOperationType
 
 from sql.binding import Query, column_names, columns_of, is_row, item_type, methods_of, read_queries, returned_type
 from sql.database import Database, aggregates, load_queries
+from sql.execution.array_parameters import array_parameters
 from sql.ids import UserId
 from sql.joining import joining_of
 from sql.ledger import LedgerQueries
@@ -83,7 +84,10 @@ async def test_parameters_are_as_the_method_says(connection: Any, query: Query, 
     hints = get_type_hints(method)
     declared = {name: plain(hint) for name, hint in hints.items() if name != "return"}
     if (joining := joining_of(method)) is not None:
-        declared = {f"{name}s": [kind] for name, kind in declared.items()}
+        declared = {
+            name: [declared[array.argument]] if array.make is list else declared.get(name, [int])
+            for name, array in array_parameters(method).items()
+        }
         if joining.key is not None:
             declared["patient"] = bool
     actual = [of_database(kind) for kind in statement.get_parameters()]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sql.database import load_queries
+from sql.database import Database, load_queries
 from sql.errors import BadText, ForeignKeyMissing, Unavailable
 from sql.execution.joined_query import CALLS_MAX, JoinedQuery
 from sql.execution.statements import Statements
-from sql.ids import PostId, UserId
+from sql.ids import MAX_ID, CommentId, PostId, UserId
 from sql.pool import PATIENCE, Pool, close_pool
 from sql.unit import Units
 from tests.kit.pool import opened_pool
@@ -151,45 +151,99 @@ async def test_a_closed_pool_answers_every_caller(database_url: str) -> None:
     assert [type(result) for result in results] == [Unavailable] * 3
 
 
+async def network(world: World, chance: random.Random) -> tuple[list[UserId], list[PostId], list[CommentId]]:
+    people = await world.people(*["person"] * 6)
+    posts = [
+        await world.post(chance.choice(people), visibility=chance.choice(["public", "followers"])) for _ in range(12)
+    ]
+    for _ in range(14):
+        await world.follow(*chance.sample(people, 2))
+    for _ in range(2):
+        await world.block(*chance.sample(people, 2))
+    comments: list[CommentId] = []
+    for _ in range(12):
+        post_id = posts[len(comments) % 3]
+        parent_id = comments[-3] if len(comments) > 3 and chance.random() < 0.5 else None
+        comments.append(await world.comment(post_id, chance.choice(people), parent_id))
+    for _ in range(12):
+        await like(world.units, chance.choice(posts), chance.choice(people))
+    return people, posts, comments
+
+
+ReadCall = tuple[str, dict[str, Any]]
+
+
+def random_read(
+    chance: random.Random,
+    people: Sequence[UserId],
+    names: Sequence[str],
+    posts: Sequence[PostId],
+    comments: Sequence[CommentId],
+) -> ReadCall:
+    viewer_id, other_id = (chance.choice([*people, UserId(1)]) for _ in range(2))
+    post_id, comment_id = chance.choice([*posts, PostId(1)]), chance.choice([*comments, CommentId(1)])
+    size = chance.randrange(1, 6)
+    page = {"viewer_id": viewer_id, "before": chance.choice([MAX_ID, *posts, *comments]), "page_size": size}
+    ids = sorted(chance.sample(posts, chance.randrange(len(posts))), reverse=True)
+    home = {"ids": ids, "version": chance.randrange(4), "floor": chance.choice([0, *posts]), "skip": size % 3}
+    calls: list[ReadCall] = [
+        ("people.read_own_profile", {"user_id": viewer_id}),
+        ("people.read_person", {"viewer_id": viewer_id, "user_id": other_id}),
+        ("people.read_person_by_username", {"viewer_id": viewer_id, "username_folded": chance.choice(names)}),
+        ("posts.read_post", {"viewer_id": viewer_id, "post_id": post_id}),
+        ("posts.list_posts", {**page, "author_id": other_id, "skip": chance.choice([0, 1])}),
+        ("posts.list_likers", {**page, "post_id": post_id}),
+        ("comments.read_comment", {"viewer_id": viewer_id, "comment_id": comment_id}),
+        ("comments.hidden_from", {"comment_id": comment_id, "id_limit": 100}),
+        ("comments.list_comments", {**page, "post_id": post_id}),
+        ("comments.list_replies", {**page, "post_id": post_id, "parent_id": comment_id}),
+        ("graph.list_followers", {**page, "user_id": other_id}),
+        ("graph.list_following", {**page, "user_id": other_id}),
+        ("feed.home_page", {**page, **home}),
+        ("accounts.read_credentials", {"login": chance.choice(names), "network": "192.0.2.1"}),
+    ]
+    return chance.choice(calls)
+
+
+def run(db: Database, call: ReadCall) -> Awaitable[Any]:
+    query, arguments = call
+    aggregate, name = query.split(".")
+    answer: Awaitable[Any] = getattr(getattr(db, aggregate), name)(**arguments)
+    return answer
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_joined_calls_answer_as_the_same_calls_one_by_one(world: World, seed: int) -> None:
-    """Real queries on random arguments, sent in bursts, with callers who leave."""
+    """Real queries on random arguments, sent in bursts, with callers who leave and connections that are lost."""
     chance = random.Random(seed)
-    people = await world.people(*["person"] * 6)
-    posts = [await world.post(chance.choice(people)) for _ in range(8)]
-    for _ in range(10):
-        await world.follow(*chance.sample(people, 2))
-    nobody, nothing = UserId(1), PostId(1)
-    reads = world.units.reads
-
-    def call() -> tuple[Awaitable[Any], Any]:
-        viewer_id = chance.choice([*people, nobody])
-        if chance.random() < 0.5:
-            post_id = chance.choice([*posts, nothing])
-            return reads.posts.read_post(viewer_id=viewer_id, post_id=post_id), ("read_post", viewer_id, post_id)
-        return reads.people.read_own_profile(user_id=viewer_id), ("read_own_profile", viewer_id)
-
-    asked: list[tuple[asyncio.Future[Any], Any]] = []
-    for _ in range(60):
-        awaitable, what = call()
-        future = asyncio.ensure_future(awaitable)
+    people, posts, comments = await network(world, chance)
+    names = [row[0] for row in await world.rows("SELECT username FROM users WHERE id = ANY($1)", people)]
+    asked: list[tuple[asyncio.Future[Any], ReadCall]] = []
+    for _ in range(300):
+        call = random_read(chance, people, names, posts, comments)
+        future = asyncio.ensure_future(run(world.units.reads, call))
         if chance.random() < 0.1:
             future.cancel()
-        asked.append((future, what))
-        if chance.random() < 0.3:
+        asked.append((future, call))
+        if chance.random() < 0.1:
             await asyncio.sleep(chance.choice([0, 0, 0.002]))
-    results = await answers([future for future, _ in asked])
-    async with world.units.write() as db:
-        for result, (_, what) in zip(results, asked, strict=True):
-            if isinstance(result, asyncio.CancelledError):
-                continue
-            alone: Any = (
-                await db.posts.read_post(viewer_id=what[1], post_id=what[2])
-                if what[0] == "read_post"
-                else await db.people.read_own_profile(user_id=what[1])
+        if chance.random() < 0.01:
+            await world.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            assert result == alone
-    assert sum(not isinstance(result, asyncio.CancelledError) for result in results) > 40
+    results = await answers([future for future, _ in asked])
+    left_out, rows = (asyncio.CancelledError, Unavailable), 0
+    async with world.units.write() as db:
+        for result, (_, call) in zip(results, asked, strict=True):
+            if isinstance(result, left_out):
+                continue
+            alone = await run(db, call)
+            if call[0] == "comments.hidden_from":  # has no order
+                result, alone = sorted(result), sorted(alone)
+            assert result == alone, call
+            rows += bool(result)
+    assert rows > 40
 
 
 def like(node: Units, post_id: PostId, user_id: UserId, wanted: bool = True) -> Awaitable[Any]:

@@ -6,7 +6,7 @@ Each is planned with its values known and with them unknown, since PostgreSQL ch
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -14,10 +14,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from loadtest.bench.commands.statements import read_statements
 from sql.binding import read_queries
 from sql.ids import MAX_ID
 from sql.pool import close_pool
 from tests.kit.pool import opened_pool
+from tests.sql.written_out import WRITTEN_OUT
 
 USERS = 20_000
 POSTS = 60_000
@@ -112,6 +114,21 @@ class Hot(NamedTuple):
 LIST = list(range(58_402, 60_001, 2))
 FLOOR = 58_400
 
+
+def feed_page(viewer_id: int, before: int) -> dict[str, list[int]]:
+    return {
+        "ids": LIST,
+        "viewer_ids": [viewer_id],
+        "ids_firsts": [1],
+        "ids_lasts": [len(LIST)],
+        "versions": [0],
+        "floors": [FLOOR],
+        "befores": [before],
+        "skips": [0],
+        "page_sizes": [20],
+    }
+
+
 HOT = [
     Hot(
         "people.read_own_profile",
@@ -127,31 +144,31 @@ HOT = [
     ),
     Hot(
         "posts.list_posts",
-        {"viewer_id": VIEWER, "author_id": STAR, "before": MAX_ID, "skip": 0, "page_size": 20},
+        {"viewer_ids": [VIEWER], "author_ids": [STAR], "befores": [MAX_ID], "skips": [0], "page_sizes": [20]},
         {"posts_author_idx"},
         200,
     ),
     Hot(
         "posts.list_likers",
-        {"viewer_id": VIEWER, "post_id": HOT_POST, "before": MAX_ID, "page_size": 20},
+        {"viewer_ids": [VIEWER], "post_ids": [HOT_POST], "befores": [MAX_ID], "page_sizes": [20]},
         {"post_likes_newest_idx", "users_pkey"},
         120,
     ),
     Hot(
         "comments.list_comments",
-        {"viewer_id": VIEWER, "post_id": HOT_POST, "before": MAX_ID, "page_size": 20},
+        {"viewer_ids": [VIEWER], "post_ids": [HOT_POST], "befores": [MAX_ID], "page_sizes": [20]},
         {"comments_post_idx", "users_pkey"},
         120,
     ),
     Hot(
         "feed.home_page",
-        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": MAX_ID, "skip": 0, "page_size": 20},
+        feed_page(VIEWER, MAX_ID),
         {"posts_pkey", "posts_author_idx", "post_likes_pkey", "users_broadcaster_idx"},
         500,
     ),
     Hot(
         "feed.home_page",
-        {"viewer_id": VIEWER, "ids": LIST, "floor": FLOOR, "before": 30_000, "skip": 0, "page_size": 20},
+        feed_page(VIEWER, 30_000),
         {"posts_author_idx", "post_likes_pkey"},
         1_500,
     ),
@@ -187,7 +204,7 @@ HOT = [
     ),
     Hot(
         "graph.list_followers",
-        {"viewer_id": VIEWER, "user_id": STAR, "before": MAX_ID, "page_size": 20},
+        {"viewer_ids": [VIEWER], "user_ids": [STAR], "befores": [MAX_ID], "page_sizes": [20]},
         {"follows_followed_idx", "users_pkey"},
         120,
     ),
@@ -234,7 +251,7 @@ HOT = [
     ),
     Hot(
         "accounts.read_credentials",
-        {"login": "user4000", "network": "192.0.2.1"},
+        {"logins": ["user4000"], "networks": ["192.0.2.1"]},
         {"users_username_key", "users_email_key", "users_phone_key", "user_networks_pkey"},
         5,
     ),
@@ -259,82 +276,6 @@ SHAPES = re.compile(
     r"|member_for|message_for|relation|may_see_content)\("
 )
 """A call of one of them in a plan: the planner did not put it in line."""
-
-WRITTEN_OUT = {
-    "posts.list_posts": """
-        SELECT
-            p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count, p.client_id,
-            id_moment(p.id), p.edited_at, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
-            r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-            EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = $1 OFFSET 0)
-        FROM posts p
-        JOIN users u ON u.id = p.author_id
-        CROSS JOIN LATERAL relation($1, p.author_id) r
-        WHERE
-            p.author_id = $2
-            AND p.id < $3
-            AND p.deleted_at IS NULL
-            AND may_see_content(
-                p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
-            )
-        ORDER BY p.id DESC
-        OFFSET $4
-        LIMIT $5
-    """,
-    "comments.list_comments": """
-        SELECT
-            c.id, c.post_id, c.parent_id, CASE WHEN c.deleted_at IS NULL THEN c.text ELSE '' END, c.like_count,
-            c.reply_count, c.client_id, id_moment(c.id),
-            c.deleted_at IS NOT NULL, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
-            r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
-        FROM comments c
-        JOIN users u ON u.id = c.author_id
-        CROSS JOIN LATERAL relation($1, c.author_id) r
-        WHERE
-            c.post_id = $2
-            AND c.parent_id IS NULL
-            AND c.id < $3
-            AND (c.deleted_at IS NULL OR c.reply_count > 0)
-            AND NOT r.viewer_blocks
-            AND NOT r.viewer_blocked_by
-        ORDER BY c.id DESC
-        LIMIT $4
-    """,
-    "graph.list_followers": """
-        SELECT
-            f.id, u.id, u.username, u.display_name, u.bio, u.follower_count, u.following_count,
-            CASE
-                WHEN r.viewer_is_self THEN u.post_count
-                WHEN r.viewer_blocks OR r.viewer_blocked_by THEN 0
-                WHEN r.viewer_follows THEN u.followers_post_count
-                ELSE u.public_post_count
-            END,
-            u.is_private, r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
-        FROM follows f
-        JOIN users u ON u.id = f.follower_id
-        CROSS JOIN LATERAL relation($1, f.follower_id) r
-        WHERE f.followed_id = $2 AND f.id < $3 AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
-        ORDER BY f.id DESC
-        LIMIT $4
-    """,
-    "chat.list_messages_before": """
-        SELECT
-            m.conversation_id, m.seq, m.id, m.text, m.reply_to_seq, m.client_id, m.created_at, m.edited_at,
-            m.deleted_at IS NOT NULL, u.id, u.username,
-            CASE
-                WHEN u.id = $1 THEN u.display_name
-                WHEN NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = $1 OFFSET 0)
-                    THEN u.display_name
-            END
-        FROM conversation_members mine
-        JOIN messages m ON m.conversation_id = mine.conversation_id
-        JOIN users u ON u.id = m.sender_id
-        WHERE mine.user_id = $1 AND mine.conversation_id = $2 AND m.seq < $3
-        ORDER BY m.seq DESC
-        LIMIT $4
-    """,
-}
-"""Queries without the shapes of `0007_shapes.sql`, with the same parameters."""
 
 
 @pytest.fixture(scope="module")
@@ -447,3 +388,51 @@ async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any
     for partitioned, probes in hot.probes.items():
         probed = [node["Actual Loops"] for node in nodes(plan) if node.get("Relation Name", "").startswith(partitioned)]
         assert 0 < sum(probed) <= probes, f"looks into more partitions of {partitioned} than it needs"
+
+
+TOGETHER = ("feed.home_page", "posts.list_posts", "posts.list_likers", "comments.list_comments", "graph.list_followers")
+VIEWERS = [VIEWER, STAR, CHATTERER, 1_500, 2_500]
+
+
+def of_viewer(hot: Hot, viewer_id: int) -> dict[str, Any]:
+    return hot.arguments | {"viewer_ids": [viewer_id]}
+
+
+def together(calls: list[dict[str, Any]]) -> dict[str, Any]:
+    """The arrays of one statement for these calls, whose own arrays are for one call each."""
+    joined = {name: [value for call in calls for value in call[name]] for name in calls[0]}
+    if "ids" in joined:
+        step = len(calls[0]["ids"])
+        joined["ids_firsts"] = [1 + place * step for place in range(len(calls))]
+        joined["ids_lasts"] = [step + place * step for place in range(len(calls))]
+    return joined
+
+
+async def touched(connection: Any, sql: str, parameters: Sequence[str], arguments: dict[str, Any]) -> int:
+    await connection.execute(f"PREPARE touching AS {sql}")
+    values = ", ".join(literal(arguments[parameter]) for parameter in parameters)
+    told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE touching ({values})")
+    await connection.execute("DEALLOCATE touching")
+    return rows_touched(json.loads(told)[0]["Plan"])
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+async def test_calls_together_touch_no_more_rows_than_one_by_one(connection: Any, name: str) -> None:
+    hot = next(hot for hot in HOT if hot.query == name)
+    aggregate, query_name = name.split(".")
+    query = read_queries(aggregate)[query_name]
+    calls = [of_viewer(hot, viewer_id) for viewer_id in VIEWERS]
+    alone = [await touched(connection, query.sql, query.parameters, call) for call in calls]
+    assert await touched(connection, query.sql, query.parameters, together(calls)) <= sum(alone)
+
+
+async def test_a_page_of_the_feed_costs_what_it_costs_one_caller(connection: Any) -> None:
+    """Against the statement as one caller writes it, with its values known."""
+    plain, query = read_statements()["plain.home_page"], read_queries("feed")["home_page"]
+    for hot in (hot for hot in HOT if hot.query == "feed.home_page"):
+        for viewer_id in VIEWERS:
+            call = of_viewer(hot, viewer_id)
+            single = {name.removesuffix("s"): value[0] for name, value in call.items()} | {"ids": call["ids"]}
+            most = await touched(connection, plain.text, plain.parameters, single)
+            # The row of the viewer, for the version.
+            assert await touched(connection, query.sql, query.parameters, call) <= most + 1

@@ -16,6 +16,8 @@ BROADCASTER_FROM: Final = 10_000
 """`FEED_FANOUT_MAX_FOLLOWERS` of the product."""
 FEED_LIST_MAX: Final = 800
 """The setting of this name of the product."""
+FEED_IDS_SENT: Final = 2 * (PAGE + 1)
+"""How many ids of a list the product gives to SQL for a page."""
 HIDDEN_FROM_MAX: Final = 5_000
 """How many people a push about a comment leaves out at most."""
 
@@ -80,7 +82,7 @@ PLANS: Final[Mapping[str, Plan]] = {
     "feed:page": Plan(
         (
             Step(
-                "feed.home_page",
+                "plain.home_page",
                 {
                     "viewer_id": ME,
                     "ids": FEED_IDS,
@@ -89,6 +91,7 @@ PLANS: Final[Mapping[str, Plan]] = {
                     "skip": 0,
                     "page_size": PAGE + 1,
                 },
+                joined="feed.home_page",
             ),
         )
     ),
@@ -102,8 +105,16 @@ PLANS: Final[Mapping[str, Plan]] = {
                 {"post_id": POST, "parent_id": None, "author_id": ME, "text": TEXT, "client_id": None},
                 keep="comment_id",
             ),
-            Step("comments.read_comment", {"viewer_id": ME, "comment_id": Given("comment_id")}),
-            Step("comments.hidden_from", {"comment_id": Given("comment_id"), "id_limit": HIDDEN_FROM_MAX + 1}),
+            Step(
+                "plain.read_comment",
+                {"viewer_id": ME, "comment_id": Given("comment_id")},
+                joined="comments.read_comment",
+            ),
+            Step(
+                "plain.hidden_from",
+                {"comment_id": Given("comment_id"), "id_limit": HIDDEN_FROM_MAX + 1},
+                joined="comments.hidden_from",
+            ),
         ),
         in_transaction=True,
     ),
@@ -143,7 +154,7 @@ PLANS: Final[Mapping[str, Plan]] = {
     "user:follow": Plan(
         (
             Step("graph.follow", {"follower_id": ME, "followed_id": USER, "broadcaster_from": BROADCASTER_FROM}),
-            Step("people.read_person", {"viewer_id": ME, "user_id": USER}),
+            Step("plain.read_person", {"viewer_id": ME, "user_id": USER}, joined="people.read_person"),
             _fact("follow.created", "follower_id", "followed_id"),
         ),
         in_transaction=True,
@@ -159,5 +170,6 @@ PLANS: Final[Mapping[str, Plan]] = {
 
 
 def feed_list(ids: list[int]) -> dict[str, int | list[int]]:
-    """The values of a feed's list, from the newest ids in it: a list that is not full has every post."""
-    return {FEED_IDS.name: ids, FEED_FLOOR.name: ids[-1] if len(ids) == FEED_LIST_MAX else 0}
+    """What the first page gets of a feed's list, from the newest ids in it: a list that is not full has every post."""
+    is_all = len(ids) <= FEED_IDS_SENT and len(ids) < FEED_LIST_MAX
+    return {FEED_IDS.name: ids[:FEED_IDS_SENT], FEED_FLOOR.name: 0 if is_all else ids[:FEED_IDS_SENT][-1]}

@@ -80,13 +80,13 @@ class _Chooser:
         for author_id in author_ids:
             page = await self.rows(
                 "posts.list_posts",
-                viewer_id=viewer_id,
-                author_id=author_id,
-                before=LARGEST_ID,
-                skip=0,
-                page_size=_OF_EACH,
+                viewer_ids=[viewer_id],
+                author_ids=[author_id],
+                befores=[LARGEST_ID],
+                skips=[0],
+                page_sizes=[_OF_EACH],
             )
-            found += [row[0] for row in page]
+            found += [row[1] for row in page]
             if len(found) >= POSTS_MAX:
                 break
         if not found:

@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
 const LARGEST_ID = "9223372036854775807";
 const BROADCASTER_FROM = 10_000;
 const FEED_LIST_MAX = 800;
+const FEED_IDS_SENT = 42;
 const HIDDEN_FROM_MAX = 5_000;
 
 const pool = new pg.Pool({
@@ -59,9 +60,9 @@ async function control(client, word) {
 }
 
 const readOwnProfile = statement("plain.read_own_profile", "user_id");
-const readPerson = statement("people.read_person", "viewer_id", "user_id");
+const readPerson = statement("plain.read_person", "viewer_id", "user_id");
 const homeIds = statement("feed.home_ids", "viewer_id", "id_limit");
-const homePage = statement("feed.home_page", "viewer_id", "before", "ids", "page_size", "skip", "floor");
+const homePage = statement("plain.home_page", "viewer_id", "before", "ids", "page_size", "skip", "floor");
 const readPost = statement("plain.read_post", "viewer_id", "post_id");
 const insertPost = statement("posts.insert_post", "author_id", "kind", "text", "link", "visibility", "client_id");
 const likePost = statement("plain.like_post", "user_id", "post_id");
@@ -69,8 +70,8 @@ const unlikePost = statement("plain.unlike_post", "post_id", "user_id");
 const insertComment = statement(
   "comments.insert_comment", "post_id", "parent_id", "author_id", "text", "client_id",
 );
-const readComment = statement("comments.read_comment", "viewer_id", "comment_id");
-const hiddenFrom = statement("comments.hidden_from", "comment_id", "id_limit");
+const readComment = statement("plain.read_comment", "viewer_id", "comment_id");
+const hiddenFrom = statement("plain.hidden_from", "comment_id", "id_limit");
 const insertFacts = statement("facts.insert_facts", "facts", "payloads");
 const lockDirect = statement("chat.lock_direct", "viewer_id", "conversation_id");
 const insertMessage = statement(
@@ -141,12 +142,13 @@ const LIMITS = {
 };
 const feedLists = new Map();
 
-// The list of a feed, which the product keeps in Redis; here it is read once and kept in memory.
+// What a page needs of the list of a feed, which the product keeps in Redis; here it is read once and kept in memory.
 async function feedList(me) {
   let list = feedLists.get(me);
   if (list === undefined) {
-    const ids = (await homeIds(pool, me, FEED_LIST_MAX)).rows.map(([id]) => id);
-    list = { ids, floor: ids.length === FEED_LIST_MAX ? ids.at(-1) : "0" };
+    const found = (await homeIds(pool, me, FEED_LIST_MAX)).rows.map(([id]) => id);
+    const ids = found.slice(0, FEED_IDS_SENT);
+    list = { ids, floor: found.length > FEED_IDS_SENT ? ids.at(-1) : "0" };
     feedLists.set(me, list);
   }
   return list;

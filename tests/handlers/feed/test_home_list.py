@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from handlers.feed.home_list import HomeList
 from realtime.feeds.packed_lists import PackedLists
 from realtime.redis.client import StoreUnavailable, open_redis
+from sql.ids import PostId
 from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
 
@@ -106,6 +108,33 @@ async def test_a_builder_that_died_delays_no_reader(lab: FeedLab, redis_url: str
     async with another_node(redis_url) as lists:
         assert await lists.begin_rebuild(viewer, lease_ms=60_000) is not None
         assert await lab.walk(viewer) == await lab.truth(viewer)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 40])
+def test_a_part_of_a_list_has_everything_above_its_floor(count: int) -> None:
+    ids, floor = [PostId(number) for number in (90, 80, 70, 60, 50, 40)], PostId(60)
+    home = HomeList(ids, floor, 1)
+    for before in range(35, 100):
+        part = home.part(before, count)
+        below = [post_id for post_id in ids if post_id < before]
+        assert part.ids == below[:count]
+        assert part.floor >= floor
+        assert [post_id for post_id in below if post_id > part.floor] == [i for i in part.ids if i > part.floor]
+        assert part.floor == floor or part.floor == part.ids[-1]
+
+
+async def test_a_page_is_full_where_most_of_the_newest_posts_are_gone(lab: FeedLab) -> None:
+    (viewer, author) = await lab.people(2)
+    await lab.follow_in_the_past([viewer], [author])
+    await lab.posts_of_the_past([author], 90)
+    await lab.page(viewer)
+    newest = (await lab.truth(viewer))[:55]
+    kept = set(newest[::6])
+    await lab.database.execute(
+        "UPDATE posts SET deleted_at = now() WHERE id = ANY($1)", [gone for gone in newest if gone not in kept]
+    )
+    assert (await lab.page(viewer))[0] == (await lab.truth(viewer))[:20]
+    assert await lab.walk(viewer, limit=7) == await lab.truth(viewer)
 
 
 async def test_a_list_that_was_trimmed_meets_sql_without_a_seam(lab: FeedLab) -> None:

@@ -102,7 +102,6 @@ async def running_stage(
     async with running_server(settings_for_tests(database_url, redis_url, **overrides), work=False) as server:
         me, other, followed = [await server.person(f"person{next(_numbers)}") for _ in range(3)]
         post = await other.do("/posts", "post:create", {"text": "one"})
-        # A page without posts is read twice.
         await followed.do("/posts", "post:create", {"text": "two"})
         await me.do("/users", "user:follow", {"user_id": followed.id})
         opened = await me.do("/chat", "conversation:open", {"user_id": other.id})

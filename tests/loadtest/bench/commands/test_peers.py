@@ -29,6 +29,14 @@ async def test_the_product_executes_what_is_planned(stage: Stage) -> None:
         assert number == 0 or executed == planned(call.name, of_product=True), f"{call.name}: see plans.py"
 
 
+async def test_a_feed_without_posts_is_read_by_one_statement(stage: Stage) -> None:
+    lonely = await stage.server.person("lonely")
+    for _ in range(2):  # the first one builds the list
+        stage.trace.clear()
+        assert (await lonely.do("/feed", "feed:page", {"limit": 20}))["items"] == []
+    assert stage.trace.of_commands() == planned("feed:page", of_product=True)
+
+
 async def test_bare_asyncpg_executes_it_too(stage: Stage, database_url: str) -> None:
     trace = Trace()
     async with asyncpg.create_pool(database_url, min_size=1, max_size=1, init=trace.attach) as pool:
