@@ -181,6 +181,7 @@ def _joined_method(query: Query, joining: Joining, declared: Callable[..., Any])
         get_origin(annotation) is list,
         itemgetter(*map(names.index, joining.key)) if joining.key is not None else None,
         _array_maker(names, arrays),
+        joining.several,
     )
     arguments_in_order = _picker(names)
 

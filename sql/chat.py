@@ -4,7 +4,8 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.people import CardRow, RelationRow
+from sql.joining import joined_write
+from sql.people import CardRow
 
 
 class OpenedRow(NamedTuple):
@@ -55,12 +56,20 @@ class MembershipRow(NamedTuple):
     conversation_id: ConversationId
 
 
-class DirectRow(NamedTuple):
-    id: ConversationId
+class SentRow(NamedTuple):
+    outcome: str
+    """`sent`; `sent_before`: an earlier call with this client_id sent it; `conflict`: that one had other content.
+
+    `forbidden`: one of the two blocks the other; `no_such_reply`: there is no message `reply_to_seq`.
+    """
     last_seq: int
     other_id: UserId
-    viewer: RelationRow
-    """The viewer's relation to the other user."""
+    is_blocked: bool
+    """Whether one of the two blocks the other."""
+    joined_ids: list[UserId]
+    """Those who joined the conversation with its first message."""
+    message: MessageRow | None
+    """As it is now; of the earlier call where `sent_before` or `conflict`, None where nothing was sent."""
 
 
 class PositionRow(NamedTuple):
@@ -92,11 +101,7 @@ class ChatQueries(Protocol):
         ...
 
     async def open_direct(self, *, viewer_id: UserId, other_id: UserId) -> OpenedRow:
-        """The other user joins with the first message: call join_members then."""
-        ...
-
-    async def join_members(self, *, conversation_id: ConversationId) -> list[UserId]:
-        """Those who had not joined before."""
+        """The other user joins with the first message."""
         ...
 
     async def read_conversation(
@@ -111,11 +116,8 @@ class ChatQueries(Protocol):
 
     async def list_memberships(self, *, user_ids: list[UserId]) -> list[MembershipRow]: ...
 
-    async def lock_direct(self, *, viewer_id: UserId, conversation_id: ConversationId) -> DirectRow | None:
-        """Locks the conversation: until the transaction ends, no other transaction numbers a message of it."""
-        ...
-
-    async def insert_message(
+    @joined_write("conversation_id", several=True)
+    async def send_message(
         self,
         *,
         conversation_id: ConversationId,
@@ -123,17 +125,9 @@ class ChatQueries(Protocol):
         text: str,
         reply_to_seq: int | None,
         client_id: str | None,
-    ) -> MessageRow | None:
-        """None: no such conversation, not a member, or a repeated client_id (see find_message).
-
-        After lock_direct it sees every earlier try; without it, one that is committed at this moment raises
-        UniqueViolated (`messages_client_id_key`).
-        """
+    ) -> SentRow | None:
+        """None: no such conversation of the sender. In a transaction it stays locked until the end."""
         ...
-
-    async def find_message(
-        self, *, conversation_id: ConversationId, sender_id: UserId, client_id: str
-    ) -> MessageRow | None: ...
 
     async def list_messages_before(
         self,

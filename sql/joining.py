@@ -12,6 +12,7 @@ class Joining(NamedTuple):
     """How the calls of a query are joined. `key` names the parameters that say what a call writes; None: it reads."""
 
     key: tuple[str, ...] | None
+    several: bool = False
 
 
 def joined(method: MethodT) -> MethodT:
@@ -25,15 +26,16 @@ def joined(method: MethodT) -> MethodT:
     return method
 
 
-def joined_write(*key: str) -> Callable[[MethodT], MethodT]:
-    """The same for a query that writes, see JoinedWrites; calls with the same `key` run one after the other.
+def joined_write(*key: str, several: bool = False) -> Callable[[MethodT], MethodT]:
+    """The same for a query that writes, see JoinedWrites; calls with the same `key` take effect one after the other.
 
+    With `several`, a statement may get several calls of one key, and carries them out in their order or skips them all.
     The query takes one more parameter, `patient`: true where it has to wait for rows that others have locked. Else it
     skips the calls that need such rows; its second column tells whether it did.
     """
 
     def declare(method: MethodT) -> MethodT:
-        method.__joining__ = Joining(key)  # type: ignore[attr-defined]  # functions may have any attribute
+        method.__joining__ = Joining(key, several)  # type: ignore[attr-defined]  # functions may have any attribute
         return method
 
     return declare

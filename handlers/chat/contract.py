@@ -182,6 +182,7 @@ SEND = Command(
         "earlier messages stay readable."
     ),
     repeat=Repeat.CLIENT_ID,
+    works_on=Unit.STATEMENTS,
     rate=RateLimit(120, 60),
     example={"conversation_id": EXAMPLE_ID, "text": "Are you coming?", "client_id": "a1"},
     errors=(NOT_FOUND, FORBIDDEN, CONFLICT),

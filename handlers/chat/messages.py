@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from handlers.access import is_blocked, may_message
 from handlers.chat.contract import (
     CONVERSATION_POSITION,
     MESSAGE_CREATED,
@@ -24,7 +23,7 @@ from handlers.paging import cut_page, rows_wanted
 from realtime.contract.emissions import JoinRoom, ToRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
 from realtime.contract.wire import Page
-from sql.chat import DirectRow, MessageRow
+from sql.chat import SentRow
 from sql.ids import MAX_ID, ConversationId, UserId
 
 
@@ -46,44 +45,47 @@ async def send(ctx: Context, draft: Draft, *, has_joined_now: bool = False) -> O
 
     `has_joined_now`: the caller did not have the conversation before this call.
     """
-    conversation_id = draft.conversation_id
-    conversation = await ctx.db.chat.lock_direct(viewer_id=ctx.user_id, conversation_id=conversation_id)
-    if conversation is None:
+    sent = await ctx.db.chat.send_message(sender_id=ctx.user_id, **draft._asdict())
+    if sent is None:
         raise CommandError(NOT_FOUND)
-    refusal = _refusal(draft, conversation)
-    written = None if refusal else await ctx.db.chat.insert_message(sender_id=ctx.user_id, **draft._asdict())
-    message = written or await _earlier_try(ctx, draft)
-    if message is None:
-        raise refusal or CommandError(NOT_FOUND)
-    ack = MessageAck(message=message_view(message))
-    if written is None:
-        return _again(ctx, conversation, ack)
-    if message.seq == 1:
-        return await _first(ctx, conversation, ack, [ctx.user_id] if has_joined_now else [])
-    return Outcome(ack, (emission(MESSAGE_CREATED, ack, ToRoom(conversation_room(conversation_id))),))
+    if sent.message is None or sent.outcome == "conflict":
+        raise _refusal(sent)
+    ack = MessageAck(message=message_view(sent.message))
+    if sent.outcome == "sent_before":
+        return _again(ctx, sent, ack)
+    if sent.message.seq == 1:
+        return await _first(ctx, sent, ack, [ctx.user_id] if has_joined_now else [])
+    return Outcome(ack, (emission(MESSAGE_CREATED, ack, ToRoom(conversation_room(draft.conversation_id))),))
 
 
-async def _first(
-    ctx: Context, conversation: DirectRow, ack: MessageAck, have_joined: Sequence[UserId]
-) -> Outcome[MessageAck]:
+def _refusal(sent: SentRow) -> CommandError:
+    if sent.outcome == "conflict":
+        return CommandError(CONFLICT, "This client_id was used for another message.")
+    if sent.outcome == "forbidden":
+        return CommandError(FORBIDDEN)
+    return CommandError(INVALID_PAYLOAD, fields={"reply_to_seq": "there is no such message"})
+
+
+async def _first(ctx: Context, sent: SentRow, ack: MessageAck, have_joined: Sequence[UserId]) -> Outcome[MessageAck]:
     """Tells of the message in the rooms of the two, whose sessions may not be in that of the conversation yet.
 
     Who did not have the conversation before gets it first.
     """
-    both = (ctx.user_id, conversation.other_id)
-    newcomers = (*have_joined, *await ctx.db.chat.join_members(conversation_id=conversation.id))
-    opening = opening_pushes(await read_conversation(ctx, conversation.id), newcomers)
-    created = [emission(MESSAGE_CREATED, ack, room) for room in rooms_to_push(conversation.id, both)]
-    join = JoinRoom(NAMESPACE, conversation_room(conversation.id), both, is_new=True)
+    both = (ctx.user_id, sent.other_id)
+    conversation_id = ConversationId(ack.message.conversation_id)
+    opening = opening_pushes(await read_conversation(ctx, conversation_id), (*have_joined, *sent.joined_ids))
+    created = [emission(MESSAGE_CREATED, ack, room) for room in rooms_to_push(conversation_id, both)]
+    join = JoinRoom(NAMESPACE, conversation_room(conversation_id), both, is_new=True)
     return Outcome(ack, (*opening, *created), signals=(join,))
 
 
-def _again(ctx: Context, conversation: DirectRow, ack: MessageAck) -> Outcome[MessageAck]:
+def _again(ctx: Context, sent: SentRow, ack: MessageAck) -> Outcome[MessageAck]:
     """Tells the members the last position: the node of the first try may have died before it told anybody."""
-    hearers = [ctx.user_id] if is_blocked(conversation.viewer) else [ctx.user_id, conversation.other_id]
-    position = LastSeq(conversation_id=conversation.id, last_seq=conversation.last_seq)
-    pushes = [emission(CONVERSATION_POSITION, position, room) for room in rooms_to_push(conversation.id, hearers)]
-    room = conversation_room(conversation.id)
+    conversation_id = ack.message.conversation_id
+    hearers = [ctx.user_id] if sent.is_blocked else [ctx.user_id, sent.other_id]
+    position = LastSeq(conversation_id=conversation_id, last_seq=sent.last_seq)
+    pushes = [emission(CONVERSATION_POSITION, position, room) for room in rooms_to_push(conversation_id, hearers)]
+    room = conversation_room(conversation_id)
     signals = (JoinRoom(NAMESPACE, room, hearers),) if ack.message.seq == 1 else ()
     return Outcome(ack, tuple(pushes), signals=signals)
 
@@ -108,23 +110,3 @@ async def list_messages(ctx: Context, cmd: ListMessages) -> Outcome[Page[Message
         await read_conversation(ctx, conversation_id)  # refuses whoever is no member
     page, next_cursor = cut_page(rows, cmd.limit, lambda row: row.seq)
     return Outcome(Page(items=[message_view(row) for row in page], next_cursor=next_cursor))
-
-
-def _refusal(draft: Draft, conversation: DirectRow) -> CommandError | None:
-    if not may_message(conversation.viewer):
-        return CommandError(FORBIDDEN)
-    # Numbers have no holes and messages keep theirs: every number up to the last one exists.
-    if draft.reply_to_seq is not None and draft.reply_to_seq > conversation.last_seq:
-        return CommandError(INVALID_PAYLOAD, fields={"reply_to_seq": "there is no such message"})
-    return None
-
-
-async def _earlier_try(ctx: Context, draft: Draft) -> MessageRow | None:
-    if draft.client_id is None:
-        return None
-    row = await ctx.db.chat.find_message(
-        conversation_id=draft.conversation_id, sender_id=ctx.user_id, client_id=draft.client_id
-    )
-    if row is not None and (row.text, row.reply_to_seq) != (draft.text, draft.reply_to_seq):
-        raise CommandError(CONFLICT, "This client_id was used for another message.")
-    return row

@@ -197,3 +197,37 @@ CROSS JOIN LATERAL (
     WHERE b.blocked_id = thread.author_id
 ) other
 LIMIT :id_limit;
+
+-- name: send_message(conversation_id, sender_id, text, reply_to_seq, client_id)^
+-- Stores a message under the next number of its conversation, unless one of the two blocks the other, and moves the
+-- sender's positions to it. The row of the conversation serializes senders. A client_id that another transaction is
+-- committing breaks messages_client_id_key. conversations_pkey, conversation_members_pkey, messages_client_id_key,
+-- blocks_pkey, users_pkey; one row, none where it may not be sent or was sent before.
+WITH numbered AS (
+    UPDATE conversations c
+    SET last_seq = c.last_seq + 1, last_activity_id = id_after(c.last_activity_id)
+    FROM conversation_members mine
+    JOIN conversation_members other
+        ON other.conversation_id = mine.conversation_id AND other.user_id <> mine.user_id
+    CROSS JOIN LATERAL relation(mine.user_id, other.user_id) r
+    WHERE
+        mine.conversation_id = c.id AND c.id = :conversation_id AND mine.user_id = :sender_id AND c.kind = 'direct'
+        AND NOT r.viewer_blocks AND NOT r.viewer_blocked_by
+        AND (:reply_to_seq::bigint IS NULL OR :reply_to_seq <= c.last_seq)
+        AND NOT EXISTS (
+            SELECT FROM messages m
+            WHERE m.conversation_id = :conversation_id AND m.sender_id = :sender_id AND m.client_id = :client_id
+        )
+    RETURNING c.id, c.last_seq, c.last_activity_id AS message_id
+), written AS (
+    INSERT INTO messages (conversation_id, seq, id, created_at, sender_id, text, reply_to_seq, client_id)
+    SELECT n.id, n.last_seq, n.message_id, id_moment(n.message_id), :sender_id, :text, :reply_to_seq, :client_id
+    FROM numbered n
+    RETURNING messages AS message
+), moved AS (
+    UPDATE conversation_members mine
+    SET read_seq = numbered.last_seq, delivered_seq = numbered.last_seq
+    FROM numbered
+    WHERE mine.conversation_id = numbered.id AND mine.user_id = :sender_id
+)
+SELECT shown.* FROM written CROSS JOIN LATERAL message_for(:sender_id, written.message) shown;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class JoinedQuery:
     """What a call writes, from its arguments; None: the query only reads."""
     arrays_of: Callable[[Sequence[Values]], list[Any]] = arrays_of_columns
     """Makes the arrays from the arguments of the calls."""
+    several_of_key: bool = False
+    """Whether a statement that writes may get several calls of one key."""
 
     def arguments(self, calls: Sequence[Values], *, patient: bool = True) -> list[Any]:
         """The arrays for these calls; `patient` counts for a query that writes."""
@@ -60,14 +63,20 @@ class JoinedQuery:
 
 SKIPPED: Final = object()
 
+_numbers = itertools.count()
+
 
 class JoinedCall:
-    """One call: its arguments, the answer that its caller waits for, and how often it was skipped."""
+    """One call: its arguments, the answer that its caller waits for, and how often it was skipped.
 
-    __slots__ = ("result", "since_s", "skips", "values")
+    `number` is larger for a later call.
+    """
+
+    __slots__ = ("number", "result", "since_s", "skips", "values")
 
     def __init__(self, values: Values) -> None:
         loop = asyncio.get_running_loop()
+        self.number = next(_numbers)
         self.values = values
         self.result: asyncio.Future[Any] = loop.create_future()
         self.since_s = loop.time()

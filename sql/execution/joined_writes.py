@@ -29,18 +29,21 @@ REFUSALS_MAX: Final = 10
 takes to halve CALLS_MAX calls down to a bad one.
 """
 PAUSE_S: Final = 0.02
-"""Before the next joined statement where the last one answered nobody."""
+"""Before the next joined statement where the last one answered nobody, and no further call may wait alone."""
+BRIEF_PAUSE_S: Final = 0.002
+"""The same where one may: then it waits for its rows after SKIPS_MAX such pauses."""
 
 
 class JoinedWrites:
     """Joins the calls of one query that writes; each is committed when it is answered.
 
-    One joined statement is under way at a time, and takes at most one call of a key, so calls of one key take effect in
-    their order. It does not wait for rows that others have locked: a call that needs one is skipped and comes again
-    with the next statements; after SKIPS_MAX times it may run alone, beside the joined ones, and wait. A statement that
-    PostgreSQL refuses has written nothing and is halved until the bad call is alone. Every call gets an answer: a
-    result, or an error of its own; Unavailable where PostgreSQL cannot answer its statement, and where it has waited
-    for longer than a call that ran alone in vain. A cancelled caller's call is carried out all the same.
+    One joined statement is under way at a time, and takes at most one call of a key, or where the query can do that,
+    all of them in their order: so calls of one key take effect in their order. It does not wait for rows that others
+    have locked: a call that needs one is skipped and comes again with the next statements; after SKIPS_MAX times it may
+    run alone, beside the joined ones, and wait. A statement that PostgreSQL refuses has written nothing and is halved
+    until the bad call is alone. Every call gets an answer: a result, or an error of its own; Unavailable where
+    PostgreSQL cannot answer its statement, and where it has waited for longer than a call that ran alone in vain. A
+    cancelled caller's call is carried out all the same.
     """
 
     def __init__(self, query: JoinedQuery, fetch: FetchRows) -> None:
@@ -49,10 +52,10 @@ class JoinedWrites:
         self._key = query.key
         self._fetch = fetch
         self._waiting: list[JoinedCall] = []
-        self._busy: set[object] = set()
         self._leaves_soon = False
         self._joined: asyncio.Task[None] | None = None
-        self._alone: set[asyncio.Task[None]] = set()
+        self._alone: dict[object, asyncio.Task[None]] = {}
+        self._skipped: set[object] = set()
         self._answered_any = False
         self._refusals = 0
 
@@ -72,15 +75,19 @@ class JoinedWrites:
         self._leaves_soon = False
         calls: list[JoinedCall] = []
         staying: list[JoinedCall] = []
-        keys = set(self._busy)
+        keys = set(self._alone)
         for call in self._waiting:
             key = self._key(call.values)
-            (staying if key in keys or len(calls) == CALLS_MAX else calls).append(call)
-            keys.add(key)
+            if key in keys or len(calls) == CALLS_MAX:
+                staying.append(call)
+                continue
+            calls.append(call)
+            if not self._query.several_of_key:
+                keys.add(key)
         self._waiting = staying
         if calls:
-            self._busy.update(self._key(call.values) for call in calls)
             self._answered_any, self._refusals = False, 0
+            self._skipped.clear()
             self._joined = asyncio.get_running_loop().create_task(self._answer(calls))
             self._joined.add_done_callback(self._joined_ended)
 
@@ -89,18 +96,24 @@ class JoinedWrites:
         if self._answered_any:
             self._leave_soon()
         else:
-            asyncio.get_running_loop().call_later(PAUSE_S, self._leave_soon)
+            pause_s = PAUSE_S if len(self._alone) == ALONE_MAX else BRIEF_PAUSE_S
+            asyncio.get_running_loop().call_later(pause_s, self._leave_soon)
 
     async def _answer(self, calls: Sequence[JoinedCall]) -> None:
         if self._refusals > REFUSALS_MAX:
             self._skip(calls)
             return
+        if self._skipped:  # by an earlier half of this statement: what comes later of the same key must not pass it
+            self._skip([call for call in calls if self._key(call.values) in self._skipped])
+            calls = [call for call in calls if self._key(call.values) not in self._skipped]
+            if not calls:
+                return
         try:
             rows = await self._fetch(self._query.sql, *self._arguments(calls, patient=False))
             results = self._query.results(rows, len(calls))
         except Unavailable as error:
             waiting, self._waiting = self._waiting, []
-            self._end(calls)
+            self._answered_any = True
             fail([*calls, *waiting], error)
         except Exception as error:
             self._refusals += isinstance(error, Retry)
@@ -109,7 +122,7 @@ class JoinedWrites:
             elif isinstance(error, Retry):
                 self._skip(calls)
             else:
-                self._end(calls)
+                self._answered_any = True
                 fail(calls, error)
         except BaseException:
             cancel(calls)
@@ -121,7 +134,7 @@ class JoinedWrites:
                 if result is SKIPPED:
                     skipped.append(call)
                 else:
-                    self._end((call,))
+                    self._answered_any = True
                     succeed(call, result)
             self._skip(skipped)
 
@@ -129,19 +142,15 @@ class JoinedWrites:
         """Tries these calls again with the next statement, or some of them alone."""
         again = []
         for call in calls:
-            if call.skips >= SKIPS_MAX and len(self._alone) < ALONE_MAX:
-                statement = asyncio.get_running_loop().create_task(self._answer_alone(call))
-                self._alone.add(statement)
-                statement.add_done_callback(self._alone_ended)
+            key = self._key(call.values)
+            self._skipped.add(key)
+            if call.skips >= SKIPS_MAX and len(self._alone) < ALONE_MAX and key not in self._alone:
+                self._alone[key] = asyncio.get_running_loop().create_task(self._answer_alone(call))
             else:
                 call.skips += 1
-                self._busy.discard(self._key(call.values))
                 again.append(call)
-        self._waiting[:0] = again
-
-    def _alone_ended(self, statement: asyncio.Task[None]) -> None:
-        self._alone.discard(statement)
-        self._leave_soon()  # calls of the same key may wait
+        if again:
+            self._waiting = sorted([*again, *self._waiting], key=lambda call: call.number)
 
     async def _answer_alone(self, call: JoinedCall) -> None:
         began_s = asyncio.get_running_loop().time()
@@ -151,22 +160,17 @@ class JoinedWrites:
         except Unavailable as error:
             late = [waiting for waiting in self._waiting if waiting.since_s <= began_s]
             self._waiting = [waiting for waiting in self._waiting if waiting.since_s > began_s]
-            self._end((call,))
             fail([call, *late], error)
         except Exception as error:
-            self._end((call,))
             fail([call], error)
         except BaseException:
             cancel([call])
             raise
         else:
-            self._end((call,))
             succeed(call, result)
+        finally:
+            del self._alone[self._key(call.values)]
+            self._leave_soon()  # calls of the same key may wait
 
     def _arguments(self, calls: Sequence[JoinedCall], *, patient: bool) -> list[Any]:
         return self._query.arguments([call.values for call in calls], patient=patient)
-
-    def _end(self, calls: Sequence[JoinedCall]) -> None:
-        """These calls have their answer, or get it now."""
-        self._answered_any = True
-        self._busy.difference_update(self._key(call.values) for call in calls)

@@ -12,7 +12,7 @@ CREATE FUNCTION id_shard() RETURNS bigint
 
 -- The smallest id of a moment. 1704067200000 is 2024-01-01 UTC.
 CREATE FUNCTION id_floor(moment timestamptz) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (floor(extract(epoch FROM moment) * 1000)::bigint - 1704067200000) << 22;
 
 -- 14 bits of sequence: a bulk insert on a fast machine makes more than 4,096 ids in a millisecond.
@@ -30,13 +30,19 @@ CREATE FUNCTION make_id() RETURNS bigint
     LANGUAGE sql VOLATILE
     RETURN id_at(clock_timestamp());
 
--- An id above `previous`, for rows that are numbered under a lock: also where the clock has gone back, or the sequence
--- has begun anew in the same millisecond; then an id of the millisecond after `previous`.
+-- `made`, or where that is not above `previous`, an id of the millisecond after it. Rows that are numbered under a lock so
+-- have rising ids: also where the clock has gone back, or the sequence has begun anew in the same millisecond.
+CREATE FUNCTION id_above(previous bigint, made bigint) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN CASE WHEN made > previous THEN made ELSE ((previous >> 22) + 1) << 22 | (made & 4194303) END;
+END
+$$;
+
+-- A new id above `previous`.
 CREATE FUNCTION id_after(previous bigint) RETURNS bigint
     LANGUAGE sql VOLATILE
-AS $$
-    SELECT CASE WHEN made > previous THEN made ELSE ((previous >> 22) + 1) << 22 | (made & 4194303) END
-    FROM make_id() AS made
-$$;
+    RETURN id_above(previous, make_id());
 
 -- migrate: rollback

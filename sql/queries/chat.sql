@@ -28,14 +28,6 @@ WITH opened AS (
 )
 SELECT opened.id, EXISTS (SELECT FROM joined WHERE joined.user_id = :viewer_id) AS joined FROM opened;
 
--- name: join_members(conversation_id)
--- Joins the members who have not: their lists and syncs have the conversation from now on. conversation_members_pkey; a
--- row for each who had not, the user.
-UPDATE conversation_members
-SET joined_at = now()
-WHERE conversation_id = :conversation_id AND joined_at IS NULL
-RETURNING user_id;
-
 -- name: read_conversation(viewer_id, conversation_id)
 -- One conversation of the viewer with its last message. conversation_members_pkey, conversations_pkey, messages_pkey,
 -- users_pkey, blocks_pkey; a row for each member, none when the viewer is no member.
@@ -68,53 +60,17 @@ ORDER BY conversation.last_activity_id DESC, other.joined_at, other.user_id;
 -- each membership.
 SELECT mine.user_id, mine.conversation_id FROM conversation_members mine WHERE mine.user_id = ANY(:user_ids::bigint[]);
 
--- name: lock_direct(viewer_id, conversation_id)^
--- Locks a conversation until the transaction ends, so that messages are numbered one after the other, and reads the
--- viewer's relation to the other member. conversations_pkey, conversation_members_pkey, blocks_pkey; 0 or 1 row, none
--- when the viewer is no member.
-SELECT c.id, c.last_seq, other.user_id AS other_id, r.*
-FROM conversations c
-JOIN conversation_members mine ON mine.conversation_id = c.id AND mine.user_id = :viewer_id
-JOIN conversation_members other ON other.conversation_id = c.id AND other.user_id <> :viewer_id
-CROSS JOIN LATERAL relation(:viewer_id, other.user_id) r
-WHERE c.id = :conversation_id AND c.kind = 'direct'
-FOR NO KEY UPDATE OF c;
-
--- name: insert_message(conversation_id, sender_id, text, reply_to_seq, client_id)^
--- Stores a member's message under the next number of its conversation, and moves the sender's positions to it. The
--- conversation's row lock serializes senders: numbers have no hole and no double. For a repeated client_id nothing is
--- written. The id is made under the lock too and has the message's time, so ids and times follow the numbers. conversations_pkey,
--- conversation_members_pkey, messages_client_id_key, users_pkey; one row, or none.
-WITH numbered AS (
-    UPDATE conversations c
-    SET last_seq = c.last_seq + 1, last_activity_id = id_after(c.last_activity_id)
-    FROM conversation_members mine
-    WHERE
-        mine.conversation_id = c.id AND c.id = :conversation_id AND mine.user_id = :sender_id
-        AND NOT EXISTS (
-            SELECT FROM messages m
-            WHERE m.conversation_id = :conversation_id AND m.sender_id = :sender_id AND m.client_id = :client_id
-        )
-    RETURNING c.id, c.last_seq, c.last_activity_id AS message_id
-), written AS (
-    INSERT INTO messages (conversation_id, seq, id, created_at, sender_id, text, reply_to_seq, client_id)
-    SELECT n.id, n.last_seq, n.message_id, id_moment(n.message_id), :sender_id, :text, :reply_to_seq, :client_id
-    FROM numbered n
-    RETURNING messages AS message
-), moved AS (
-    UPDATE conversation_members mine
-    SET read_seq = numbered.last_seq, delivered_seq = numbered.last_seq
-    FROM numbered
-    WHERE mine.conversation_id = numbered.id AND mine.user_id = :sender_id
-)
-SELECT shown.* FROM written CROSS JOIN LATERAL message_for(:sender_id, written.message) shown;
-
--- name: find_message(conversation_id, sender_id, client_id)^
--- The message that an earlier try with this client_id made. messages_client_id_key, users_pkey; 0 or 1 row.
-SELECT message.*
-FROM messages m
-CROSS JOIN LATERAL message_for(:sender_id, m) message
-WHERE m.conversation_id = :conversation_id AND m.sender_id = :sender_id AND m.client_id = :client_id;
+-- name: send_message(conversation_ids, sender_ids, texts, reply_to_seqs, client_ids, patient)
+-- Stores messages of members under the next numbers of their conversations, moves the senders' positions to them, and with
+-- the first one joins who had not. The rows of a conversation and of the sender as a member are locked before anything is
+-- read: numbers have no hole and no double, ids and times follow them, and an earlier try is always seen.
+-- conversations_pkey, conversation_members_pkey, messages_client_id_key, blocks_pkey, users_pkey; 0 or 1 row a call, none
+-- when the sender is no member of a direct conversation.
+SELECT sent.*
+FROM send_messages(
+    :conversation_ids::bigint[], :sender_ids::bigint[], :texts::text[], :reply_to_seqs::bigint[], :client_ids::text[],
+    :patient::boolean
+) sent;
 
 -- name: list_messages_before(viewer_id, conversation_id, before_seq, page_size)
 -- A page of a conversation backwards, the latest first. conversation_members_pkey, messages_pkey, users_pkey,

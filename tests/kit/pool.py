@@ -25,6 +25,7 @@ async def opened_pool(
         statement_timeout_ms=statement_timeout_ms,
     )
     await store_session_settings(pool, SessionLimits(statement_timeout_ms, idle_in_transaction_timeout_ms))
+    await pool.renew()  # those that were open before have the settings of before
     return pool
 
 

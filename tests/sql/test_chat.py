@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from sql.chat import ConversationMemberRow, MessageRow, OpenedRow, PositionRow
+from sql.chat import ConversationMemberRow, OpenedRow, PositionRow, SentRow
 from sql.database import Database
 from sql.ids import MAX_ID, ActivityId, ConversationId, UserId
 from tests.sql.world import World
@@ -22,10 +22,8 @@ async def send(
     text: str,
     client_id: str | None,
     db: Database,
-) -> MessageRow | None:
-    """As the product sends: hold the conversation, then write."""
-    await db.chat.lock_direct(viewer_id=sender_id, conversation_id=conversation_id)
-    return await db.chat.insert_message(
+) -> SentRow | None:
+    return await db.chat.send_message(
         conversation_id=conversation_id,
         sender_id=sender_id,
         text=text,
@@ -93,7 +91,7 @@ async def test_messages_are_numbered_without_holes_in_one_order_for_all(world: W
     sent = await world.at_once(
         [partial(send, conversation_id, (ann, bob)[step % 2], str(step), None) for step in range(60)]
     )
-    in_order = sorted((message for message in sent if message), key=lambda message: message.seq)
+    in_order = sorted((row.message for row in sent if row and row.message), key=lambda message: message.seq)
     assert [message.id for message in in_order] == sorted({message.id for message in in_order})
     assert [message.created_at for message in in_order] == sorted(message.created_at for message in in_order)
     by_answer = [(message.seq, message.text) for message in in_order]
@@ -120,14 +118,15 @@ async def test_a_repeated_client_id_sends_once_and_takes_no_number(world: World)
     ann, bob, cat = await world.people("ann", "bob", "cat")
     conversation_id, other_id = await world.conversation(ann, bob), await world.conversation(ann, cat)
     answers = await world.at_once([partial(send, conversation_id, ann, "x", "once")] * 10)
-    (sent,) = [message for message in answers if message]
+    assert Counter(row.outcome for row in answers if row) == {"sent": 1, "sent_before": 9}
+    (sent,) = {row.message for row in answers if row}
+    assert sent is not None
     assert (sent.seq, sent.text, sent.client_id, sent.sender.id) == (1, "x", "once", ann)
-    found = await world.read(
-        lambda db: db.chat.find_message(conversation_id=conversation_id, sender_id=ann, client_id="once")
-    )
-    assert found == sent
-    assert await world.write(partial(send, other_id, ann, "x", "once")) is not None
-    assert await world.write(partial(send, conversation_id, bob, "x", "once")) is not None
+    other_text = await world.write(partial(send, conversation_id, ann, "y", "once"))
+    assert other_text is not None and other_text.outcome == "conflict"
+    for another in (partial(send, other_id, ann, "x", "once"), partial(send, conversation_id, bob, "x", "once")):
+        row = await world.write(another)
+        assert row is not None and row.outcome == "sent"
     assert await world.say(conversation_id, ann) == 3
     assert await world.say(other_id, ann) == 2
 
@@ -142,7 +141,6 @@ async def test_only_members_send_and_read(world: World) -> None:
     assert await texts(world, conversation_id, eve) == []
     assert await mark_read(world, conversation_id, eve, 1) is None
     async with world.units.write() as db:
-        assert await db.chat.lock_direct(viewer_id=eve, conversation_id=conversation_id) is None
         backwards = await db.chat.list_messages_before(
             viewer_id=eve, conversation_id=conversation_id, before_seq=10, page_size=5
         )
@@ -158,14 +156,24 @@ async def test_only_members_send_and_read(world: World) -> None:
         assert missed == []
 
 
-async def test_locking_a_conversation_reads_the_relation_to_the_other_member(world: World) -> None:
+async def test_across_a_block_only_an_earlier_try_is_answered(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
     conversation_id = await world.conversation(ann, bob)
+    await world.write(partial(send, conversation_id, ann, "x", "once"))
     await world.block(bob, ann)
-    row = await world.write(lambda db: db.chat.lock_direct(viewer_id=ann, conversation_id=conversation_id))
-    assert row is not None
-    assert (row.id, row.other_id, row.last_seq) == (conversation_id, bob, 0)
-    assert row.viewer.blocked_by and not row.viewer.blocks
+    for sender_id in (ann, bob):
+        refused = await world.write(partial(send, conversation_id, sender_id, "x", None))
+        assert refused == SentRow("forbidden", 1, bob if sender_id == ann else ann, True, [], None)
+    again = await world.write(partial(send, conversation_id, ann, "x", "once"))
+    assert again is not None and (again.outcome, again.is_blocked) == ("sent_before", True)
+
+
+async def test_the_first_message_joins_who_had_not(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    conversation_id = (await world.write(partial(open_direct, ann, bob))).id
+    rows = [await world.write(partial(send, conversation_id, ann, "x", None)) for _ in range(2)]
+    assert [row.joined_ids for row in rows if row] == [[bob], []]
+    assert await world.read(lambda db: db.chat.find_direct(viewer_id=bob, other_id=ann)) == conversation_id
 
 
 async def test_read_positions_move_forwards_only_and_not_past_the_last_message(world: World) -> None:

@@ -299,7 +299,7 @@ async def test_a_locked_row_holds_up_its_own_callers_only(world: World) -> None:
     assert await counts(world) == []
 
 
-async def test_a_row_that_stays_locked_ends_in_unavailable_and_only_there(pool: Pool, world: World) -> None:
+async def test_a_row_that_stays_locked_ends_in_unavailable_and_only_there(world: World, pool: Pool) -> None:
     ann, *fans = await world.people("ann", *["fan"] * 5)
     locked, other = await world.post(ann), await world.post(ann)
     hurried = Units(pool, load_queries(), acquire_timeout_s=5)  # its statements end after 0.3 s
@@ -313,7 +313,7 @@ async def test_a_row_that_stays_locked_ends_in_unavailable_and_only_there(pool: 
     assert await counts(world) == []
 
 
-async def test_behind_a_locked_table_every_writer_is_answered(pool: Pool, world: World) -> None:
+async def test_behind_a_locked_table_every_writer_is_answered(world: World, pool: Pool) -> None:
     ann, *fans = await world.people("ann", *["fan"] * 3)
     posts = [await world.post(ann) for _ in range(100)]
     hurried = Units(pool, load_queries(), acquire_timeout_s=5)  # its statements end after 0.3 s

@@ -436,3 +436,47 @@ async def test_a_page_of_the_feed_costs_what_it_costs_one_caller(connection: Any
             most = await touched(connection, plain.text, plain.parameters, single)
             # The row of the viewer, for the version.
             assert await touched(connection, query.sql, query.parameters, call) <= most + 1
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_messages_are_sent_by_index_into_their_own_partitions(connection: Any, mode: str) -> None:
+    send = await connection.prepare(read_queries("chat")["send_message"].sql)
+    told: list[str] = []
+
+    def hear(_: Any, notice: Any) -> None:
+        told.append(notice.message)
+
+    connection.add_log_listener(hear)
+    await connection.execute(
+        f"""
+        LOAD 'auto_explain';
+        SET plan_cache_mode = {mode};
+        SET auto_explain.log_min_duration = 0;
+        SET auto_explain.log_nested_statements = on;
+        SET auto_explain.log_analyze = on;
+        SET auto_explain.log_format = json;
+        SET auto_explain.log_level = notice;
+        """
+    )
+    talks = list(range(1, 65))
+    async with undone(connection):
+        sent = await send.fetch(talks, [CHATTERER] * 64, ["hello"] * 64, [1] * 64, [str(n) for n in talks], False)
+    connection.remove_log_listener(hear)
+    assert {row["outcome"] for row in sent} == {"sent"}
+    plans = [json.loads(text.partition("plan:")[2])["Plan"] for text in told]
+    touched = [node for plan in plans for node in nodes(plan)]
+    assert {node["Relation Name"] for node in touched if node["Node Type"] == "Seq Scan"} <= {"blocks"}
+    used = {node["Index Name"] for node in touched if "Index Name" in node and node["Actual Loops"]}
+    whole_index = dict(await connection.fetch(INDEXES_OF_PARTITIONS))
+    assert {whole_index.get(index, index) for index in used} >= {
+        "conversations_pkey",
+        "conversation_members_pkey",
+        "messages_client_id_key",
+    }
+    looked_into = [
+        node["Actual Loops"]
+        for node in touched
+        if node.get("Relation Name", "").startswith("messages_") and node["Node Type"] != "ModifyTable"
+    ]
+    assert sum(looked_into) == len(talks)
+    assert sum(map(rows_touched, plans)) < 30 * len(talks)

@@ -101,17 +101,16 @@ class World:
     async def conversation(self, one: UserId, other: UserId) -> ConversationId:
         """A conversation that both have joined."""
 
-        async def open_and_join(db: Database) -> ConversationId:
-            opened = await db.chat.open_direct(viewer_id=one, other_id=other)
-            await db.chat.join_members(conversation_id=opened.id)
-            return opened.id
+        async def open_both(db: Database) -> ConversationId:
+            await db.chat.open_direct(viewer_id=one, other_id=other)
+            return (await db.chat.open_direct(viewer_id=other, other_id=one)).id
 
-        return await self.write(open_and_join)
+        return await self.write(open_both)
 
     async def say(self, conversation_id: ConversationId, sender_id: UserId, text: str = "hi") -> int:
         """Sends a message and answers its seq."""
         sent = await self.write(
-            lambda db: db.chat.insert_message(
+            lambda db: db.chat.send_message(
                 conversation_id=conversation_id,
                 sender_id=sender_id,
                 text=text,
@@ -119,5 +118,5 @@ class World:
                 client_id=None,
             )
         )
-        assert sent is not None
-        return sent.seq
+        assert sent is not None and sent.message is not None
+        return sent.message.seq

@@ -137,9 +137,8 @@ PLANS: Final[Mapping[str, Plan]] = {
     ),
     "message:send": Plan(
         (
-            Step("chat.lock_direct", {"viewer_id": ME, "conversation_id": CONVERSATION}),
             Step(
-                "chat.insert_message",
+                "plain.send_message",
                 {
                     "conversation_id": CONVERSATION,
                     "sender_id": ME,
@@ -147,9 +146,9 @@ PLANS: Final[Mapping[str, Plan]] = {
                     "reply_to_seq": None,
                     "client_id": None,
                 },
+                joined="chat.send_message",
             ),
         ),
-        in_transaction=True,
     ),
     "user:follow": Plan(
         (

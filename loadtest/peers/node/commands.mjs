@@ -73,9 +73,8 @@ const insertComment = statement(
 const readComment = statement("plain.read_comment", "viewer_id", "comment_id");
 const hiddenFrom = statement("plain.hidden_from", "comment_id", "id_limit");
 const insertFacts = statement("facts.insert_facts", "facts", "payloads");
-const lockDirect = statement("chat.lock_direct", "viewer_id", "conversation_id");
-const insertMessage = statement(
-  "chat.insert_message", "conversation_id", "sender_id", "client_id", "text", "reply_to_seq",
+const sendMessage = statement(
+  "plain.send_message", "conversation_id", "sender_id", "client_id", "text", "reply_to_seq",
 );
 const followUser = statement("graph.follow", "follower_id", "followed_id", "broadcaster_from");
 const unfollowUser = statement("graph.unfollow", "follower_id", "followed_id");
@@ -245,26 +244,24 @@ const commands = {
     },
   },
   "/chat": {
-    "message:send": (me, { conversation_id, text }) =>
-      inTransaction(async (client) => {
-        only(await lockDirect(client, me, conversation_id));
-        const [row, at] = only(await insertMessage(client, conversation_id, me, null, text, null));
-        return {
-          message: {
-            id: row[at.id],
-            conversation_id: row[at.conversation_id],
-            seq: Number(row[at.seq]),
-            sender: {
-              id: row[at.sender_id],
-              username: row[at.sender_username],
-              display_name: row[at.sender_display_name],
-            },
-            text: row[at.text],
-            media: [],
-            created_at_ms: row[at.created_at].getTime(),
+    async "message:send"(me, { conversation_id, text }) {
+      const [row, at] = only(await sendMessage(pool, conversation_id, me, null, text, null));
+      return {
+        message: {
+          id: row[at.id],
+          conversation_id: row[at.conversation_id],
+          seq: Number(row[at.seq]),
+          sender: {
+            id: row[at.sender_id],
+            username: row[at.sender_username],
+            display_name: row[at.sender_display_name],
           },
-        };
-      }),
+          text: row[at.text],
+          media: [],
+          created_at_ms: row[at.created_at].getTime(),
+        },
+      };
+    },
   },
 };
 
