@@ -18,7 +18,10 @@ from tests.contract.world import World, make_world
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
 
 PUSHES = Registry(FEATURES).pushes
-SETTINGS: Mapping[str, Mapping[str, object]] = {"token:expiring": {"access_token_ttl_s": 4}}
+SETTINGS: Mapping[str, Mapping[str, object]] = {
+    "conversation:position": {"positions_every_s": 0.5},
+    "token:expiring": {"access_token_ttl_s": 4},
+}
 CONNECTED = (*NAMESPACES, AUTH_NAMESPACE)
 HEARD_IN = {"post:updated": ("/feed", "/posts"), "post:deleted": ("/feed", "/posts")}
 FOUR_BYTES = "\U0001f600"

@@ -6,6 +6,7 @@ import pytest
 import socketio
 
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
+from tests.kit.side_by_side import side_by_side
 
 SHORT_LIFE_S = 4
 
@@ -24,38 +25,41 @@ async def current_session(person: Person) -> str:
     return session
 
 
-@pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_an_expiring_token_is_announced_in_every_namespace_and_ends_the_connection(
-    database_url: str, redis_url: str, transport: str
-) -> None:
-    settings = settings_for_tests(database_url, redis_url, access_token_ttl_s=SHORT_LIFE_S)
-    async with running_server(settings) as server:
-        person = await server.person(f"dora_{transport}")
-        device = await person.device(transports=(transport,), namespaces=("/users", "/chat"))
-        for _ in range(2):
-            warning = await device.expect_push("token:expiring")
-            assert 0 < warning["expires_in_s"] <= SHORT_LIFE_S
-        assert {push.namespace for push in device.heard} == {"/users", "/chat"}
-        await device.expect_closed()
+async def test_tokens_that_expire(database_url: str, redis_url: str, subtests: pytest.Subtests) -> None:
+    async with running_server(settings_for_tests(database_url, redis_url, access_token_ttl_s=SHORT_LIFE_S)) as server:
+        await side_by_side(
+            subtests,
+            an_expiring_token_is_announced_in_every_namespace_and_ends_the_connection(server, "websocket"),
+            an_expiring_token_is_announced_in_every_namespace_and_ends_the_connection(server, "polling"),
+            a_connection_lives_on_as_long_as_it_is_renewed_in_any_namespace(server),
+        )
 
 
-async def test_a_connection_lives_on_as_long_as_it_is_renewed_in_any_namespace(
-    database_url: str, redis_url: str
+async def an_expiring_token_is_announced_in_every_namespace_and_ends_the_connection(
+    server: RunningServer, transport: str
 ) -> None:
-    settings = settings_for_tests(database_url, redis_url, access_token_ttl_s=SHORT_LIFE_S)
+    person = await server.person(f"dora_{transport}")
+    device = await person.device(transports=(transport,), namespaces=("/users", "/chat"))
+    for _ in range(2):
+        warning = await device.expect_push("token:expiring")
+        assert 0 < warning["expires_in_s"] <= SHORT_LIFE_S
+    assert {push.namespace for push in device.heard} == {"/users", "/chat"}
+    await device.expect_closed()
+
+
+async def a_connection_lives_on_as_long_as_it_is_renewed_in_any_namespace(server: RunningServer) -> None:
     namespaces = ("/users", "/chat", "/auth")
-    async with running_server(settings) as server:
-        person = await server.person("dora")
-        device = await person.device(namespaces=namespaces)
-        for namespace in ("/chat", "/auth"):
-            for _ in namespaces:
-                await device.expect_push("token:expiring")
-            data = await device.do(namespace, "auth:renew", {"token": await new_access_token(server, person)})
-            assert 0 < data["expires_in_s"] <= SHORT_LIFE_S
-        await device.expect_push("token:expiring")
-        status, answer = await person.rest("GET", "/users/me")
-        assert (status, answer["error"]["code"]) == (401, "token_expired"), "the first token is still good"
-        await device.expect_closed()
+    person = await server.person("dora")
+    device = await person.device(namespaces=namespaces)
+    for namespace in ("/chat", "/auth"):
+        for _ in namespaces:
+            await device.expect_push("token:expiring")
+        data = await device.do(namespace, "auth:renew", {"token": await new_access_token(server, person)})
+        assert 0 < data["expires_in_s"] <= SHORT_LIFE_S
+    await device.expect_push("token:expiring")
+    status, answer = await person.rest("GET", "/users/me")
+    assert (status, answer["error"]["code"]) == (401, "token_expired"), "the first token is still good"
+    await device.expect_closed()
 
 
 async def test_a_token_of_another_user_or_login_session_renews_nothing(server: RunningServer) -> None:

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import orjson
-import pytest_asyncio
+import pytest
 
+from realtime.presence.tracker import PUBLISH_EVERY_S
+from realtime.presence.watches import OFFLINE_AFTER_S
+from server.config import Settings
 from tests.kit.device import Device
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
+from tests.kit.side_by_side import side_by_side
 
 CHAT = "/chat"
 GRACE_S = 1.0
+OFFLINE_IS_TOLD_WITHIN_S = GRACE_S + OFFLINE_AFTER_S + 2 * PUBLISH_EVERY_S
 
 
-@pytest_asyncio.fixture
-async def nodes(database_url: str, redis_url: str) -> AsyncIterator[list[RunningServer]]:
+async def test_two_nodes(database_url: str, redis_url: str, subtests: pytest.Subtests) -> None:
     settings = settings_for_tests(database_url, redis_url, presence_grace_s=GRACE_S)
     async with running_server(settings) as one, running_server(settings) as other:
-        yield [one, other]
+        nodes = [one, other]
+        await side_by_side(
+            subtests,
+            coming_and_going_on_another_node_is_told_once_each(nodes),
+            a_reconnect_to_another_node_is_not_told(nodes),
+            a_session_that_is_recovered_is_online(nodes),
+            a_stopped_node_is_no_event_for_those_who_move(settings),
+            a_block_hides_presence(nodes),
+            an_ended_watch_gets_no_pushes(nodes),
+            rest_answers_without_a_watch(nodes),
+            a_long_polling_client_is_online_too(nodes),
+        )
 
 
 async def watch(watcher: Device | Person, *people: Person | str) -> dict[str, int | bool]:
@@ -29,7 +43,7 @@ async def watch(watcher: Device | Person, *people: Person | str) -> dict[str, in
     return online
 
 
-async def test_coming_and_going_on_another_node_is_told_once_each(nodes: list[RunningServer]) -> None:
+async def coming_and_going_on_another_node_is_told_once_each(nodes: list[RunningServer]) -> None:
     one, other = nodes
     ada, bea = await one.people("come.ada", "come.bea")
     watcher = await ada.device()
@@ -49,7 +63,7 @@ async def test_coming_and_going_on_another_node_is_told_once_each(nodes: list[Ru
     await watcher.expect_silence("presence:changed", within_s=1.5)
 
 
-async def test_a_reconnect_to_another_node_is_not_told(nodes: list[RunningServer]) -> None:
+async def a_reconnect_to_another_node_is_not_told(nodes: list[RunningServer]) -> None:
     one, other = nodes
     ada, bea = await one.people("move.ada", "move.bea")
     watcher = await ada.device()
@@ -59,10 +73,10 @@ async def test_a_reconnect_to_another_node_is_not_told(nodes: list[RunningServer
     for node in (other, one, other):
         await device.close()
         device = await node.device(bea.access_token)
-    await watcher.expect_silence("presence:changed", within_s=GRACE_S + 3)
+    await watcher.expect_silence("presence:changed", within_s=OFFLINE_IS_TOLD_WITHIN_S)
 
 
-async def test_a_session_that_is_recovered_is_online(nodes: list[RunningServer]) -> None:
+async def a_session_that_is_recovered_is_online(nodes: list[RunningServer]) -> None:
     one, _ = nodes
     ada, bea = await one.people("rec.ada", "rec.bea")
     auth: dict[str, object] = {"token": bea.access_token, "recovery": True}
@@ -81,8 +95,7 @@ async def test_a_session_that_is_recovered_is_online(nodes: list[RunningServer])
         assert await watch(ada, bea) == {bea.id: True}
 
 
-async def test_a_stopped_node_is_no_event_for_those_who_move(database_url: str, redis_url: str) -> None:
-    settings = settings_for_tests(database_url, redis_url, presence_grace_s=5)
+async def a_stopped_node_is_no_event_for_those_who_move(settings: Settings) -> None:
     async with running_server(settings) as one:
         ada, bea = await one.people("stop.ada", "stop.bea")
         watcher = await ada.device()
@@ -91,10 +104,10 @@ async def test_a_stopped_node_is_no_event_for_those_who_move(database_url: str, 
             await other.device(bea.access_token)
             assert (await watcher.expect_push("presence:changed"))["online"] is True
         await one.device(bea.access_token)
-        await watcher.expect_silence("presence:changed", within_s=3)
+        await watcher.expect_silence("presence:changed", within_s=OFFLINE_IS_TOLD_WITHIN_S)
 
 
-async def test_a_block_hides_presence(nodes: list[RunningServer]) -> None:
+async def a_block_hides_presence(nodes: list[RunningServer]) -> None:
     one, other = nodes
     ada, bea, cid = await one.people("block.ada", "block.bea", "block.cid")
     watcher = await ada.device()
@@ -109,7 +122,7 @@ async def test_a_block_hides_presence(nodes: list[RunningServer]) -> None:
     assert await watch(bea, ada) == {}
 
 
-async def test_an_ended_watch_gets_no_pushes(nodes: list[RunningServer]) -> None:
+async def an_ended_watch_gets_no_pushes(nodes: list[RunningServer]) -> None:
     one, other = nodes
     ada, bea, cid, dan = await one.people("un.ada", "un.bea", "un.cid", "un.dan")
     watcher = await ada.device()
@@ -123,7 +136,7 @@ async def test_an_ended_watch_gets_no_pushes(nodes: list[RunningServer]) -> None
     await watcher.expect_silence("presence:changed", within_s=2.5)
 
 
-async def test_rest_answers_without_a_watch(nodes: list[RunningServer]) -> None:
+async def rest_answers_without_a_watch(nodes: list[RunningServer]) -> None:
     one, _ = nodes
     ada, bea = await one.people("rest.ada", "rest.bea")
     await bea.device()
@@ -135,7 +148,7 @@ async def test_rest_answers_without_a_watch(nodes: list[RunningServer]) -> None:
     assert (status, answer["data"]) == (200, {"online": {bea.id: True}})
 
 
-async def test_a_long_polling_client_is_online_too(nodes: list[RunningServer]) -> None:
+async def a_long_polling_client_is_online_too(nodes: list[RunningServer]) -> None:
     one, other = nodes
     ada, bea = await one.people("poll.ada", "poll.bea")
     watcher = await ada.device()
