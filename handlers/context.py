@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -94,8 +95,14 @@ class Refusal(NamedTuple):
 
 
 class Reaction(NamedTuple):
-    """The result of a consumer's reaction to a Fact: an Outcome without an answer."""
+    """The result of a consumer's reaction to Facts.
+
+    `store` writes its effects in SQL, for all Facts of the batch by a few statements; it runs in the transaction in
+    which the Facts come to count as read, so exactly once. Pushes and signals are sent at least once where nothing is
+    stored (before the Facts count as read), else at most once (after the commit).
+    """
 
     pushes: tuple[Emission, ...] = ()
     facts: tuple[RaisedFact, ...] = ()
     signals: tuple[Signal, ...] = ()
+    store: Callable[[Database], Awaitable[None]] | None = None

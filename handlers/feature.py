@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from realtime.contract.declarations import AckT, Command, Fact, ModelT, PayloadT
 from sql.database import Database
 from sql.ids import UserId
 
-Reactor = Callable[[Context, Any], Awaitable[Reaction]]
+Reactor = Callable[[Context, Sequence[Any]], Awaitable[Reaction]]
 EntryRooms = Callable[[Database, Sequence[UserId]], Awaitable[Mapping[UserId, Sequence[str]]]]
 """Reads the rooms of many users in one go, since many reconnect at once; users without rooms may be absent."""
 
@@ -83,17 +84,54 @@ class FactHandler:
     react: Reactor
 
 
-def on(fact: Fact[ModelT], react: Callable[[Context, ModelT], Awaitable[Reaction]]) -> FactHandler:
-    """Binds a Fact to a reaction; the type checker compares the model."""
+def on(fact: Fact[ModelT], react: Callable[[Context, Sequence[ModelT]], Awaitable[Reaction]]) -> FactHandler:
+    """Binds a Fact to a reaction to many of them at once; the type checker compares the model.
+
+    It has no transaction: `ctx.db` is for reads, and what it does in Redis may be repeated.
+    """
     return FactHandler(fact, react)
+
+
+def on_each(fact: Fact[ModelT], react: Callable[[Context, ModelT], Awaitable[Reaction]]) -> FactHandler:
+    """Binds a Fact to a reaction to a single one; those to the Facts of a batch run at the same time."""
+
+    async def react_to_all(ctx: Context, batch: Sequence[ModelT]) -> Reaction:
+        results = await asyncio.gather(*(react(ctx, data) for data in batch), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return combined([result for result in results if isinstance(result, Reaction)])
+
+    return FactHandler(fact, react_to_all)
+
+
+def combined(reactions: Sequence[Reaction]) -> Reaction:
+    """All of them as one."""
+    stores = [reaction.store for reaction in reactions if reaction.store is not None]
+
+    async def store_all(db: Database) -> None:
+        for store in stores:
+            await store(db)
+
+    return Reaction(
+        pushes=tuple(push for reaction in reactions for push in reaction.pushes),
+        facts=tuple(fact for reaction in reactions for fact in reaction.facts),
+        signals=tuple(signal for reaction in reactions for signal in reaction.signals),
+        store=store_all if stores else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A named consumer of Facts: it gets each Fact at least once, and its effect is stored exactly once."""
+    """A named consumer of Facts: each reaches it at least once, and what it stores is stored exactly once.
+
+    A new one begins with the oldest Fact that is kept, or with `from_now` with those committed from then on. One that
+    is to react to other Facts than before gets another name, or is rewound: older Facts of theirs were passed over.
+    """
 
     name: str
     handlers: tuple[FactHandler, ...]
+    from_now: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

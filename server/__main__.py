@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,8 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of PO
 Host = Annotated[str | None, typer.Option(help="Address to listen on, instead of HOST.")]
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+facts_cli = typer.Typer(rich_markup_mode=None)
+cli.add_typer(facts_cli, name="facts")
 
 
 @cli.command()
@@ -98,14 +101,48 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     reset(_settings(), yes=yes)
 
 
-@cli.command()
-def parked(
-    replay: Annotated[bool, typer.Option("--replay", help="Give them to their consumers again.")] = False,
-) -> None:
-    """Show the Facts that a consumer has given up on."""
-    from server.commands.parked import parked
+@facts_cli.callback(invoke_without_command=True)
+def facts(context: typer.Context) -> None:
+    """Show how far each consumer is behind, or look after what it has given up on."""
+    if context.invoked_subcommand is None:
+        from server.commands.facts import show_lags
 
-    parked(_settings(), replay=replay)
+        show_lags(_settings())
+
+
+@facts_cli.command()
+def parked() -> None:
+    """Show the Facts that a consumer has given up on."""
+    from server.commands.facts import show_parked
+
+    show_parked(_settings())
+
+
+@facts_cli.command()
+def replay() -> None:
+    """Give them to their consumers again."""
+    from server.commands.facts import replay
+
+    replay(_settings())
+
+
+@facts_cli.command()
+def rewind(
+    consumer: Annotated[str, typer.Argument(help="Its name, as `facts` shows it.")],
+    to: Annotated[datetime, typer.Option(help="UTC.", formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"])],
+) -> None:
+    """Let a consumer deal again with all Facts since a moment, without pushes for those that it has had."""
+    from server.commands.facts import rewind
+
+    rewind(_settings(), consumer, to=to.replace(tzinfo=UTC))
+
+
+@facts_cli.command()
+def forget(consumer: Annotated[str, typer.Argument(help="Its name, as `facts` shows it.")]) -> None:
+    """Remove a consumer that no worker has any more, so that Facts are not kept for it."""
+    from server.commands.facts import forget
+
+    forget(_settings(), consumer)
 
 
 @cli.command()

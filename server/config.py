@@ -208,11 +208,19 @@ class Settings(BaseSettings):
         description="How long a stopping server takes to close its connections; process managers kill after 5 s.",
     )
 
-    reclaim_idle_ms: int = Field(
-        10_000,
-        ge=100,
-        description="A Fact that a worker took and has not confirmed within this time goes to another worker; must be "
-        "longer than any consumer takes.",
+    fact_lease_s: float = Field(
+        10.0,
+        ge=0.5,
+        description="A worker that was killed or hangs for this long loses its share of the Facts to other workers.",
+    )
+    reaction_timeout_s: float = Field(
+        30.0, gt=0, description="A consumer of Facts that takes longer for a batch has failed on it."
+    )
+    facts_keep_days: int = Field(
+        7, ge=1, description="Facts are kept for this many days, longer where a consumer has not read them."
+    )
+    facts_stream: str = Field(
+        "", description="Name of a Redis Stream that Facts are copied to, for services of others; empty: none."
     )
 
     feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client sends no limit.")

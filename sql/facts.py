@@ -1,64 +1,124 @@
-"""The outbox of Facts, and which consumer has handled which Fact."""
+"""The log of Facts, and what its consumers have read of it."""
 
 import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import FactId
 
+LANES = 8
+"""Facts are spread over so many lanes by their key; a lane is read by one worker."""
 
-class OutboxRow(NamedTuple):
-    id: FactId
-    fact: str
-    payload: str
-    """JSON text, as it is written to the stream."""
+
+class LaneRow(NamedTuple):
+    consumer: str
+    lane: int
+    position: int
+    fact_id: int
+
+
+class CheckpointRow(NamedTuple):
+    lane: int
+    position: int
+    fact_id: int
+    """All Facts up to (position, fact_id) are dealt with."""
+    reached_position: int
+    reached_fact_id: int
+    """The furthest that the checkpoint ever stood; it is behind that after a rewind."""
+
+
+class LaneFactRow(NamedTuple):
+    """A Fact of a lane, or the row of a lane without any: the last four columns are None then."""
+
+    lane: int
+    horizon: int
+    """Every Fact below this stamp can be read."""
+    held: bool
+    """There are Facts that cannot be read before a transaction elsewhere has ended."""
+    id: FactId | None
+    position: int | None
+    name: str | None
+    payload: str | None
+    """JSON text."""
 
 
 class ParkedRow(NamedTuple):
     fact_id: FactId
-    fact: str
+    name: str
     payload: str
     consumer: str
     error: str
     parked_at: datetime.datetime
 
 
-class BacklogRow(NamedTuple):
-    unsent_count: int
-    oldest_unsent_age_s: float
-    """0 when there is no unsent Fact."""
-    unconfirmed_count: int
-    """Sent, but not yet confirmed by every consumer, or not yet removed."""
+class ReplayRow(NamedTuple):
+    fact_id: FactId
+    name: str
+    payload: str
+
+
+class LagRow(NamedTuple):
+    consumer: str
+    fact_count: int
+    """Facts that it has not dealt with, counted up to a limit per lane."""
+    age_s: float
+    """Of the oldest of them; 0 when there is none."""
     parked_count: int
+    worker_count: int
+    """Workers that read lanes of it at present."""
 
 
 class FactQueries(Protocol):
-    async def insert_facts(self, *, facts: list[str], payloads: list[str]) -> list[FactId]:
-        """Names and JSON texts, in parallel lists; the ids have the same order."""
+    async def insert_facts(self, *, names: list[str], payloads: list[str], keys: list[int]) -> None:
+        """Stores Facts: names, JSON texts and keys, in parallel lists."""
         ...
 
-    async def take_unsent(self, *, resend_after_s: float, batch_size: int) -> list[OutboxRow]:
-        """Facts that no other relay has locked. They count as sent once the transaction is committed."""
+    async def introduce_consumer(self, *, consumer: str, fact_names: list[str], from_now: bool) -> None: ...
+
+    async def claim_lanes(self, *, worker: str, consumers: list[str], lease_s: float) -> list[LaneRow]: ...
+
+    async def release_lanes(self, *, worker: str) -> None: ...
+
+    async def read_checkpoints(self, *, consumer: str, lanes: list[int]) -> list[CheckpointRow]: ...
+
+    async def read_facts(
+        self, *, lanes: list[int], positions: list[int], fact_ids: list[int], names: list[str], batch_size: int
+    ) -> list[LaneFactRow]:
+        """Facts with these names after (position, fact_id) of each lane; the first three are parallel lists."""
         ...
 
-    async def confirm(self, *, fact_id: int, consumer: str) -> bool | None:
-        """True the first time; None for a repeat (it waits for a first one in progress) and for a removed row."""
+    async def move_checkpoints(
+        self,
+        *,
+        consumer: str,
+        lanes: list[int],
+        old_positions: list[int],
+        old_fact_ids: list[int],
+        positions: list[int],
+        fact_ids: list[int],
+    ) -> int:
+        """Moves those that stand at (old_position, old_fact_id); the others were moved by another worker."""
         ...
 
-    async def park(self, *, fact_id: int, consumer: str, error: str) -> bool | None:
-        """Confirms with an error; the row is kept until it is replayed. None when it was confirmed already."""
-        ...
+    async def park(self, *, consumer: str, fact_id: int, name: str, payload: str, error: str) -> None: ...
 
     async def list_parked(self, *, before_fact_id: int, page_size: int) -> list[ParkedRow]: ...
 
-    async def replay(self, *, fact_id: int, consumer: str) -> bool | None:
-        """Unparks a Fact, so that it is sent again; None when it was not parked."""
+    async def ask_replay(self) -> int: ...
+
+    async def list_replays(self, *, consumer: str, page_size: int) -> list[ReplayRow]: ...
+
+    async def unpark(self, *, consumer: str, fact_id: int) -> bool | None:
+        """None when it was not parked: another worker has tried it meanwhile."""
         ...
 
-    async def sweep_confirmed(self, *, facts: list[str], consumer_counts: list[int], batch_size: int) -> int:
-        """Removes rows that all consumers of their Fact (parallel lists) have confirmed; returns their number.
+    async def read_lags(self, *, count_limit: int) -> list[LagRow]: ...
 
-        Rows of Facts that are not named stay: a newer node may know them.
-        """
-        ...
+    async def read_held(self) -> float: ...
 
-    async def read_backlog(self) -> BacklogRow: ...
+    async def rewind(self, *, consumer: str, moment: datetime.datetime) -> int: ...
+
+    async def forget_consumer(self, *, consumer: str) -> bool: ...
+
+    async def attach_days(self, *, days_ahead: int) -> int: ...
+
+    async def drop_days(self, *, keep_days: int) -> int: ...

@@ -47,12 +47,21 @@ async def open_pool(
     connect_timeout_s: float,
     statement_timeout_ms: int,
     named_statements: bool = True,
+    on_connected: Callable[[PlainConnection], Awaitable[None]] | None = None,
 ) -> "Pool":
     """Opens `min_size` connections; the pool opens more, up to `max_size`, when they are needed.
+
+    Each is passed to `on_connected` before its first use.
 
     Waits somewhat longer for an answer than `statement_timeout_ms`, which the server keeps itself where it stands among
     its session settings. Raises Unavailable when PostgreSQL cannot be reached.
     """
+
+    async def prepare(connection: PlainConnection) -> None:
+        await use_orjson(connection)
+        if on_connected is not None:
+            await on_connected(connection)
+
     try:
         pool = await asyncpg.create_pool(
             plain_url(database_url),
@@ -62,7 +71,7 @@ async def open_pool(
             # The server ends a slow statement; this ends the wait for a server that does not respond.
             command_timeout=statement_timeout_ms / 1000 + 2,
             max_cached_statement_lifetime=0,
-            init=use_orjson,
+            init=prepare,
             reset=_keep_session,
             **connection_options(named_statements=named_statements),
         )

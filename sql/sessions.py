@@ -25,6 +25,8 @@ class SessionQueries(Protocol):
 
     async def lift_timeouts(self) -> int: ...
 
+    async def note_epoch(self) -> bool: ...
+
 
 class SessionLimits(NamedTuple):
     """Above them PostgreSQL cancels a statement, or ends a transaction that is idle."""
@@ -64,6 +66,15 @@ async def store_session_settings(pool: Pool, limits: SessionLimits) -> bool:
     except DRIVER_ERRORS as error:
         raise_translated(error)
     return changed
+
+
+async def note_epoch(connection: PlainConnection) -> None:
+    """Begins a new epoch of stamps where the history of the database is another one than before.
+
+    For every new connection: a restored, recovered or promoted database gives transaction ids again, and is reached by
+    new connections only.
+    """
+    await session_queries(connection).note_epoch()
 
 
 async def renew_sessions(pool: Pool) -> None:

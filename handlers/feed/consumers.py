@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from handlers.context import Context, Reaction
-from handlers.feature import Consumer, on
+from handlers.feature import Consumer, on_each
 from handlers.feed.contract import (
     FEED_NEW,
     FEED_REMOVED,
@@ -137,6 +137,6 @@ async def delete_list(ctx: Context, data: FollowData) -> Reaction:
     return Reaction()
 
 
-FEED_FANOUT = Consumer("feed_fanout", (on(POST_CREATED, fan_out), on(POST_SHOWN, fan_out)))
-FEED_CHANGES = Consumer("feed_changes", (on(POST_CHANGED, tell_change), on(FOLLOW_ENDED, tell_removal)))
-FEED_FOLLOW = Consumer("feed_follow", (on(FOLLOW_CREATED, delete_list),))
+FEED_FANOUT = Consumer("feed_fanout", (on_each(POST_CREATED, fan_out), on_each(POST_SHOWN, fan_out)))
+FEED_CHANGES = Consumer("feed_changes", (on_each(POST_CHANGED, tell_change), on_each(FOLLOW_ENDED, tell_removal)))
+FEED_FOLLOW = Consumer("feed_follow", (on_each(FOLLOW_CREATED, delete_list),))

@@ -97,8 +97,8 @@ class FollowData(Model):
     followed_id: WireId
 
 
-FOLLOW_CREATED = Fact(name="follow.created", model=FollowData)
-FOLLOW_ENDED = Fact(name="follow.ended", model=FollowData)
+FOLLOW_CREATED = Fact(name="follow.created", model=FollowData, key="follower_id")
+FOLLOW_ENDED = Fact(name="follow.ended", model=FollowData, key="follower_id")
 
 USER_ME = Command(
     name="user:me",

@@ -123,11 +123,11 @@ class PostFactData(Model):
     author_id: WireId
 
 
-POST_CREATED = Fact(name="post.created", model=PostFactData)
+POST_CREATED = Fact(name="post.created", model=PostFactData, key="author_id")
 """A post was created that others than its author may see, as in all Facts of posts."""
-POST_SHOWN = Fact(name="post.shown", model=PostFactData)
+POST_SHOWN = Fact(name="post.shown", model=PostFactData, key="author_id")
 """A post is not private any more."""
-POST_CHANGED = Fact(name="post.changed", model=PostFactData)
+POST_CHANGED = Fact(name="post.changed", model=PostFactData, key="author_id")
 """A post was edited, hidden or deleted."""
 
 POST_CREATE = Command(

@@ -36,6 +36,7 @@ from server.config import load_settings
 from server.monitoring.metrics import Metrics
 from server.pipeline.command_table import CommandTable
 from server.pipeline.dispatch import Dispatcher
+from server.pipeline.publisher import Publisher
 from server.pipeline.registry import Registry
 from server.pipeline.services import make_services
 from server.pipeline.unit_runner import UnitRunner
@@ -141,8 +142,7 @@ async def serve(port: int) -> None:
             limiter=limiter,
             deferred_limiter=deferred_limiter,
             authenticator=accounts.authenticator,
-            fanout=local.fanout,
-            wake_relay=_no_facts,
+            publisher=Publisher(local.fanout, _no_facts),
         )
         policy = SocketPolicy(
             dispatcher=dispatcher,

@@ -168,8 +168,12 @@ class Fact(Generic[ModelT]):
     """Something that durably happened, delivered at least once to every consumer that reacts to it.
 
     `model` holds ids only: a consumer reads the present state and sets its result, so that neither repeats nor the
-    order of Facts matter.
+    order of Facts matter. `key` names the field whose Facts stand in one lane of the log, read by one worker at a time.
     """
 
     name: str
     model: type[ModelT]
+    key: str
+
+    def key_of(self, data: ModelT) -> int:
+        return int(getattr(data, self.key))

@@ -1,26 +1,20 @@
-"""The way of a Fact from the outbox to its consumers, and the worker that runs them."""
+"""The worker, which runs the consumers of Facts, and what it shares with the nodes that store Facts."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from realtime.redis.fact_streams import FactStreams
+from realtime.redis.stream_writer import StreamWriter
 from server.accounts.token_sweeper import TokenSweeper
 from server.composition.context import NodeContext
 from server.composition.storage import Storage
-from server.pipeline.dispatch import Dispatcher
-from server.worker.relay import Relay
+from server.pipeline.reactions import Reactions
+from server.worker.fact_stream import stream_copy
+from server.worker.wake_up import WakeUp
 from server.worker.worker import Worker
 
-RESEND_AFTER_S = 30.0
-"""A Fact that not every consumer has confirmed within this time goes to the stream again."""
-
-
-@dataclass(frozen=True, slots=True)
-class FactRelay:
-    streams: FactStreams
-    relay: Relay
+FACTS_STREAM_MAX_ENTRIES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +23,22 @@ class BackgroundWork:
     token_sweeper: TokenSweeper
 
 
-def build_fact_relay(storage: Storage, stack: AsyncExitStack) -> FactRelay:
-    streams = FactStreams(storage.redis)
-    stack.push_async_callback(streams.stop)
-    return FactRelay(streams, Relay(storage.units, streams, resend_after_s=RESEND_AFTER_S))
-
-
 def build_background_work(
-    node: NodeContext, storage: Storage, streams: FactStreams, dispatcher: Dispatcher
+    node: NodeContext, storage: Storage, wake_up: WakeUp, reactions: Reactions, stack: AsyncExitStack
 ) -> BackgroundWork:
+    settings, consumers = node.settings, node.registry.consumers
+    if settings.facts_stream:
+        writer = StreamWriter(storage.redis, settings.facts_stream, max_entries=FACTS_STREAM_MAX_ENTRIES)
+        stack.push_async_callback(writer.stop)
+        consumers = (*consumers, stream_copy(writer, tuple(node.registry.facts.values())))
     worker = Worker(
-        dispatcher=dispatcher,
-        registry=node.registry,
-        streams=streams,
+        consumers=consumers,
+        reactions=reactions,
         units=storage.units,
+        wake_up=wake_up,
         metrics=node.metrics,
         worker_id=node.node_id,
-        concurrency=max(1, node.settings.pool_max // 2),
-        reclaim_idle_ms=node.settings.reclaim_idle_ms,
+        lease_s=settings.fact_lease_s,
+        keep_days=settings.facts_keep_days,
     )
     return BackgroundWork(worker, TokenSweeper(storage.units, node.clock))

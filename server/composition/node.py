@@ -17,7 +17,7 @@ from server.clock import SystemClock
 from server.composition.accounts import Accounts, build_accounts
 from server.composition.clients import build_clients
 from server.composition.context import NodeContext
-from server.composition.facts import build_background_work, build_fact_relay
+from server.composition.facts import build_background_work
 from server.composition.messaging import Messaging, build_messaging
 from server.composition.pipeline import Pipeline, build_pipeline
 from server.composition.storage import Storage, open_storage
@@ -25,8 +25,11 @@ from server.config import Settings
 from server.features import FEATURES
 from server.monitoring.metrics import Metrics
 from server.pipeline.dispatch import Dispatcher
+from server.pipeline.reactions import Reactions
 from server.pipeline.registry import Registry
 from server.transports.drain import drain
+from server.worker.wake_up import CHANNEL as WAKE_UP_CHANNEL
+from server.worker.wake_up import WakeUp
 
 CANCELLED_TASKS_END_WITHIN_S = 0.1
 """A task that was cancelled last needs some turns of the loop."""
@@ -43,6 +46,7 @@ class Node:
 
     hub: Hub
     dispatcher: Dispatcher
+    reactions: Reactions
 
     def __init__(self, settings: Settings, *, serve: bool, work: bool, features: Sequence[Feature] = FEATURES) -> None:
         self._serve = serve
@@ -89,9 +93,9 @@ class Node:
         storage = await open_storage(context.settings, context.node_id, stack)
         accounts = build_accounts(context.settings, context.clock, storage.reserved_units, stack)
         messaging = build_messaging(context, storage, stack, on_revoked=accounts.revocations.add)
-        facts = build_fact_relay(storage, stack)
-        pipeline = build_pipeline(context, storage, accounts, messaging, stack, wake_relay=facts.relay.wake)
-        self.hub, self.dispatcher = messaging.hub, pipeline.dispatcher
+        wake_up = WakeUp(messaging.backplane)
+        pipeline = build_pipeline(context, storage, accounts, messaging, stack, wake_consumers=wake_up.facts_committed)
+        self.hub, self.dispatcher, self.reactions = messaging.hub, pipeline.dispatcher, pipeline.reactions
 
         await messaging.fanout.start()
         stack.push_async_callback(messaging.fanout.stop)
@@ -99,10 +103,10 @@ class Node:
         stack.push_async_callback(messaging.room_resync.stop)
         await accounts.revocations.start()
         stack.push_async_callback(accounts.revocations.stop)
-        facts.relay.start()
-        stack.push_async_callback(facts.relay.stop)
+        stack.push_async_callback(wake_up.stop)
         if self._work:
-            work = build_background_work(context, storage, facts.streams, pipeline.dispatcher)
+            work = build_background_work(context, storage, wake_up, pipeline.reactions, stack)
+            await messaging.fanout.subscribe(WAKE_UP_CHANNEL, wake_up)
             work.worker.start()
             stack.push_async_callback(work.worker.stop)
             work.token_sweeper.start()

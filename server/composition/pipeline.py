@@ -19,6 +19,8 @@ from server.composition.messaging import Messaging
 from server.composition.storage import Storage
 from server.pipeline.command_table import CommandTable
 from server.pipeline.dispatch import Dispatcher
+from server.pipeline.publisher import Publisher
+from server.pipeline.reactions import Reactions
 from server.pipeline.services import make_services
 from server.pipeline.unit_runner import UnitRunner
 
@@ -27,6 +29,7 @@ from server.pipeline.unit_runner import UnitRunner
 class Pipeline:
     limiter: Limiter
     dispatcher: Dispatcher
+    reactions: Reactions
 
 
 def build_pipeline(
@@ -36,7 +39,7 @@ def build_pipeline(
     messaging: Messaging,
     stack: AsyncExitStack,
     *,
-    wake_relay: Callable[[], None],
+    wake_consumers: Callable[[], None],
 ) -> Pipeline:
     settings, metrics = node.settings, node.metrics
     shared_limiter = RedisLimiter(storage.redis)
@@ -66,13 +69,14 @@ def build_pipeline(
         limiter=limiter,
         metrics=metrics,
     )
+    publisher = Publisher(messaging.fanout, wake_consumers)
     dispatcher = Dispatcher(
         commands=CommandTable(node.registry, metrics.commands, rate_limit_factor=settings.rate_limit_factor),
         unit_runner=UnitRunner(storage.units, services),
         limiter=limiter,
         deferred_limiter=deferred_limiter,
         authenticator=accounts.authenticator,
-        fanout=messaging.fanout,
-        wake_relay=wake_relay,
+        publisher=publisher,
     )
-    return Pipeline(limiter, dispatcher)
+    reactions = Reactions(storage.units, services, publisher, timeout_s=settings.reaction_timeout_s)
+    return Pipeline(limiter, dispatcher, reactions)

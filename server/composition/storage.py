@@ -9,7 +9,7 @@ from realtime.redis.client import RedisClient, open_redis
 from server.config import Settings
 from sql.database import Queries, load_queries
 from sql.pool import Pool, close_pool, open_pool
-from sql.sessions import SessionLimits, renew_sessions, store_session_settings
+from sql.sessions import SessionLimits, note_epoch, renew_sessions, store_session_settings
 from sql.unit import Units
 
 
@@ -57,6 +57,7 @@ async def _open_pool(settings: Settings, stack: AsyncExitStack, *, min_size: int
         connect_timeout_s=settings.connect_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
         named_statements=settings.database_named_statements,
+        on_connected=note_epoch,
     )
     stack.push_async_callback(close_pool, pool, timeout_s=settings.drain_timeout_s)
     return pool

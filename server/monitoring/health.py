@@ -48,7 +48,7 @@ def readiness(units: Units, backplane: Backplane, drain_state: DrainState) -> Ma
 
     async def database() -> str | None:
         try:
-            await units.reads.facts.read_backlog()
+            await units.reads.facts.read_held()
         except Exception as error:  # also one that is no outage: commands fail with it as well
             return f"PostgreSQL: {error}"
         return None

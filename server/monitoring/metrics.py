@@ -28,17 +28,17 @@ class Metrics:
     def delivered(self, count: int) -> None:
         self._deliveries.inc(count)
 
-    def reaction(self, consumer: str, result: str) -> None:
-        """Counts a run of a consumer; `result` is "done", "repeat", "waits", "failed" or "parked"."""
-        self._reactions.labels(consumer, result).inc()
+    def reaction(self, consumer: str, result: str, count: int) -> None:
+        """Counts Facts that a consumer has dealt with; `result` is "done", "failed" or "parked"."""
+        self._reactions.labels(consumer, result).inc(count)
 
     def count(self, name: str, amount: int = 1) -> None:
         """Counts something that has no metric of its own, such as the feed lists that a post was written into."""
         self._counts.labels(name).inc(amount)
 
-    def settable_gauge(self, name: str, description: str, label: str) -> Gauge:
-        """A gauge with one label, which its owner sets."""
-        return Gauge(name, description, [label], registry=self._registry)
+    def settable_gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        """A gauge that its owner sets."""
+        return Gauge(name, description, labels, registry=self._registry)
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""

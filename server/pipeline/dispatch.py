@@ -1,22 +1,20 @@
-"""The one pipeline of all commands and all consumers of Facts, whichever transport or stream they come from.
+"""The one pipeline of all commands, whichever transport they come from.
 
-For a command: find, count, authenticate, check the size, validate, run, store the Facts, commit, publish, answer.
+A command goes: find, count, authenticate, check the size, validate, run, store the Facts, commit, publish, answer.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import structlog
 from pydantic import ValidationError
 
-from handlers.context import Caller, Outcome, Reaction, Refusal
-from handlers.feature import Consumer
+from handlers.context import Caller, Refusal
 from handlers.ports import CallerSession
-from realtime.contract.emissions import Emission, Signal
 from realtime.contract.errors import (
     FORBIDDEN,
     INTERNAL,
@@ -34,10 +32,10 @@ from realtime.contract.wire import answer_error, answer_ok, encode_model
 from realtime.limits.deferred_limiter import DeferredLimiter
 from realtime.limits.limiter import Decision, Limiter
 from realtime.limits.networks import network_of
-from realtime.pubsub.fanout import Fanout
 from server.accounts.authenticator import Authenticator, Credentials
 from server.pipeline.command_table import CommandEntry, CommandTable, KnownCommand
 from server.pipeline.field_errors import field_errors
+from server.pipeline.publisher import Publisher
 from server.pipeline.unit_runner import UnitRunner
 from sql.errors import Unavailable
 
@@ -78,7 +76,7 @@ class Answer(NamedTuple):
 
 
 class Dispatcher:
-    """Runs commands and consumers. A command never raises: every failure becomes an answer."""
+    """Runs commands. It never raises: every failure becomes an answer."""
 
     def __init__(
         self,
@@ -88,16 +86,14 @@ class Dispatcher:
         limiter: Limiter,
         deferred_limiter: DeferredLimiter,
         authenticator: Authenticator,
-        fanout: Fanout,
-        wake_relay: Callable[[], None],
+        publisher: Publisher,
     ) -> None:
         self._commands = commands
         self._unit_runner = unit_runner
         self._limiter = limiter
         self._deferred_limiter = deferred_limiter
         self._authenticator = authenticator
-        self._fanout = fanout
-        self._wake_relay = wake_relay
+        self._publisher = publisher
 
     async def call(self, request: Request) -> Answer:
         """Runs a command. When the answer is `ok`, the change is committed and its pushes are published."""
@@ -115,20 +111,6 @@ class Dispatcher:
             answer = _internal(request.name)
         command.tally.count(answer.error.code.code if answer.error else "ok", time.perf_counter() - started_s)
         return answer
-
-    async def react(
-        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, may_be_unpublished: bool = False
-    ) -> bool:
-        """Runs a consumer on a Fact. Returns False when it had done so before: nothing is stored then.
-
-        Raises what the consumer raises; nothing is stored then. With `may_be_unpublished` the pushes of an earlier run
-        are computed and published again, since its process may have died between commit and publish.
-        """
-        result = await self._unit_runner.react(consumer, fact_id, fact_name, body, repeat=may_be_unpublished)
-        if result is None:
-            return False
-        await self._publish(result.reaction)
-        return result.is_new
 
     async def _run(self, command: CommandEntry, request: Request) -> bytes:
         identity: Identity | None = None
@@ -153,7 +135,7 @@ class Dispatcher:
         caller = Caller(identity, request.address, request.user_agent)
         outcome = await self._unit_runner.run(command.bound, payload, caller, request.session)
         if outcome.pushes or outcome.facts or outcome.signals:
-            await self._publish(outcome)
+            await self._publisher.publish(outcome)
         if isinstance(outcome, Refusal):
             raise outcome.error
         return encode_model(outcome.data)
@@ -164,18 +146,6 @@ class Dispatcher:
             return await self._limiter.hit(((f"{command.name}:a{network_of(address)}", command.rate, 1),))
         subject = f"a{network_of(address)}" if identity is None else f"u{identity.user_id}"
         return await self._deferred_limiter.admit(f"{command.name}:{subject}", command.rate)
-
-    async def _publish(self, outcome: Outcome[Any] | Refusal | Reaction) -> None:
-        pushes: Sequence[Emission] = outcome.pushes
-        signals: Sequence[Signal] = outcome.signals
-        if outcome.facts:
-            self._wake_relay()
-        if pushes or signals:
-            try:
-                await self._fanout.publish(pushes, signals)
-            except Exception:
-                # The caller still gets `ok`: the change is committed, and a push is only a hint.
-                log.exception("pushes_failed", pushes=[emission.push.name for emission in pushes])
 
 
 def _names_of(identity: Identity | None) -> Sequence[str]:

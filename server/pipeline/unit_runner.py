@@ -1,35 +1,21 @@
-"""Runs operations and consumers with what they work on: a transaction, single statements, or no connection."""
+"""Runs operations with what they work on: a transaction, single statements, or no connection."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-from handlers.context import Call, Caller, Context, Outcome, PrepareContext, RaisedFact, Reaction, Refusal
-from handlers.feature import BoundCommand, Consumer, PreparedOperation, UnitOperation
+from handlers.context import Call, Caller, Context, Outcome, PrepareContext, RaisedFact, Refusal
+from handlers.feature import BoundCommand, PreparedOperation, UnitOperation
 from handlers.ports import CallerSession, Services
 from realtime.contract.declarations import Command, Unit
 from realtime.contract.errors import INVALID_PAYLOAD, CommandError
 from realtime.contract.wire import encode_model
-from server.pipeline.no_session import NO_SESSION
 from sql.database import Database
 from sql.errors import BadText, Retry, Unavailable
 from sql.unit import Units
 
 TRIES_AFTER_CONTENTION = 4
-_NO_CALLER = Caller(None, "", None)
-
-
-class ReactionResult(NamedTuple):
-    """What is to be published. `is_new` is False when the effect had been stored before."""
-
-    reaction: Reaction
-    is_new: bool
-
-
-class _RollBack(Exception):
-    """Undoes a reaction whose effect had been stored before."""
 
 
 class UnitRunner:
@@ -62,30 +48,6 @@ class UnitRunner:
         _require_transaction(command.unit, outcome.facts)
         return outcome
 
-    async def react(
-        self, consumer: Consumer, fact_id: int, fact_name: str, body: bytes, *, repeat: bool = False
-    ) -> ReactionResult | None:
-        """Runs a consumer on a Fact; None when it had confirmed the Fact before.
-
-        The effect and the confirmation are one transaction. Raises what the consumer raises; nothing is stored then.
-        With `repeat`, a consumer that had confirmed the Fact runs again for its pushes, and nothing is stored.
-        """
-        handler = next(handler for handler in consumer.handlers if handler.fact.name == fact_name)
-        data = handler.fact.model.model_validate_json(body)
-        reaction: Reaction | None = None
-        with suppress(_RollBack):
-            async with self._units.write() as db:
-                is_new = await db.facts.confirm(fact_id=fact_id, consumer=consumer.name)
-                if not is_new and not repeat:
-                    return None
-                reaction = await handler.react(self._context(_NO_CALLER, NO_SESSION, db), data)
-                if not is_new:
-                    raise _RollBack
-                await self._store(db, reaction.facts)
-            return ReactionResult(reaction, is_new=True)
-        assert reaction is not None
-        return ReactionResult(reaction, is_new=False)
-
     async def _run_in_unit(
         self,
         command: Command[Any, Any],
@@ -99,7 +61,7 @@ class UnitRunner:
                 if command.unit is Unit.TRANSACTION:
                     async with self._units.write() as db:
                         outcome = await operation(self._context(caller, session, db), *arguments)
-                        await self._store(db, outcome.facts)
+                        await store_facts(db, outcome.facts)
                     return outcome
                 single = self._units.single_writes if command.writes else self._units.reads
                 outcome = await operation(self._context(caller, session, single), *arguments)
@@ -115,12 +77,15 @@ class UnitRunner:
     def _context(self, caller: Caller, session: CallerSession, db: Database) -> Context:
         return Context(caller, session, self._services, db)
 
-    async def _store(self, db: Database, facts: Sequence[RaisedFact]) -> None:
-        if facts:
-            await db.facts.insert_facts(
-                facts=[raised.fact.name for raised in facts],
-                payloads=[encode_model(raised.data).decode() for raised in facts],
-            )
+
+async def store_facts(db: Database, facts: Sequence[RaisedFact]) -> None:
+    """Adds Facts to the log, in the transaction of their change."""
+    if facts:
+        await db.facts.insert_facts(
+            names=[raised.fact.name for raised in facts],
+            payloads=[encode_model(raised.data).decode() for raised in facts],
+            keys=[raised.fact.key_of(raised.data) for raised in facts],
+        )
 
 
 def _require_transaction(unit: Unit, facts: Sequence[RaisedFact]) -> None:

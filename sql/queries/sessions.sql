@@ -22,3 +22,7 @@ FROM (
 -- Lets this transaction take as long as it needs. One row.
 SELECT count(set_config(name, '0', true))
 FROM unnest(ARRAY['statement_timeout', 'idle_in_transaction_session_timeout']) AS name;
+
+-- name: note_epoch()$
+-- Begins a new epoch of stamps where the database's history is another one. epochs; one row, whether it did.
+SELECT note_epoch();

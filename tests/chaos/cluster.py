@@ -10,16 +10,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import redis.asyncio
 
 from tests.journeys.servers import ServerProcess, settings_of_processes
+from tests.kit.facts import count_unread
 from tests.kit.services import Valkey
 
 NODES = 2
 PING_INTERVAL_MS, PING_TIMEOUT_MS = 2_000, 3_000
 """Shorter than in production, so that clients notice a stopped node within a run."""
 MAX_UNREAD_BYTES = 262_144
-RECLAIM_IDLE_MS = 2_000
+FACT_LEASE_S = 2.0
 _HEALTHY_TIMEOUT_S = 60.0
 _BUSY_TIMEOUT_S = 20.0
 _LOOK_EVERY_S = 0.005
@@ -70,13 +72,17 @@ class Cluster:
     async def kill_worker(self) -> None:
         """Kills the worker while it has taken posts that it has not finished. Raises TimeoutError."""
         worker = self.workers.pop(0)
-        async with asyncio.timeout(_BUSY_TIMEOUT_S), redis.asyncio.Redis.from_url(self._valkey.url) as client:
-            while True:
-                os.kill(worker.pid, signal.SIGSTOP)
-                if (await client.xpending("{facts}:post.created", "feed_fanout"))["pending"]:
-                    break
-                os.kill(worker.pid, signal.SIGCONT)
-                await asyncio.sleep(_LOOK_EVERY_S)
+        connection = await asyncpg.connect(self._environment["DATABASE_URL"])
+        try:
+            async with asyncio.timeout(_BUSY_TIMEOUT_S):
+                while True:
+                    os.kill(worker.pid, signal.SIGSTOP)
+                    if await count_unread(connection, "feed_fanout"):
+                        break
+                    os.kill(worker.pid, signal.SIGCONT)
+                    await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            await connection.close()
         worker.kill()
 
     async def halt_node(self, seconds: float) -> None:
@@ -140,7 +146,7 @@ async def running_cluster(database_url: str, valkey: Valkey, folder: Path) -> As
         "PING_INTERVAL_MS": str(PING_INTERVAL_MS),
         "PING_TIMEOUT_MS": str(PING_TIMEOUT_MS),
         "MAX_UNREAD_BYTES": str(MAX_UNREAD_BYTES),
-        "RECLAIM_IDLE_MS": str(RECLAIM_IDLE_MS),
+        "FACT_LEASE_S": str(FACT_LEASE_S),
     }
     cluster = Cluster(environment, valkey, folder)
     try:

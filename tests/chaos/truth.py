@@ -10,6 +10,7 @@ import asyncpg
 
 from tests.chaos.checker import Content, Truth
 from tests.chaos.history import POSTS, conversation_room, feed_room
+from tests.kit.facts import count_unread
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -56,11 +57,7 @@ async def count_wrong_counters(connection: Connection) -> int:
                     WHERE u.post_count <> (
                         SELECT count(*) FROM posts p WHERE p.author_id = u.id AND p.deleted_at IS NULL
                     )
-                ) + (
-                    SELECT count(*) FROM outbox o
-                    WHERE o.fact = 'post.created'
-                    AND NOT EXISTS (SELECT FROM fact_done d WHERE d.fact_id = o.id AND d.consumer = 'feed_fanout')
                 )
             """
         )
-    )
+    ) + await count_unread(connection, "feed_fanout")

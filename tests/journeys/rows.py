@@ -8,6 +8,7 @@ from collections.abc import Collection
 import asyncpg
 
 from tests.journeys.checks import Said
+from tests.kit.facts import count_unread
 
 Counts = dict[str, tuple[int, ...]]
 
@@ -131,13 +132,9 @@ class Rows:
         return {(str(row[0]), str(row[1])): (row[2], row[3]) for row in rows}
 
     async def undone_facts(self) -> int:
-        """Facts that no consumer has confirmed yet."""
-        return int(
-            await self._connection.fetchval(
-                "SELECT count(*) FROM outbox o WHERE NOT EXISTS (SELECT FROM fact_done d WHERE d.fact_id = o.id)"
-            )
-        )
+        """Facts that a consumer has not dealt with yet."""
+        return await count_unread(self._connection)
 
     async def given_up_facts(self) -> list[str]:
-        rows = await self._connection.fetch("SELECT consumer, error FROM fact_done WHERE error IS NOT NULL")
+        rows = await self._connection.fetch("SELECT consumer, error FROM parked_facts")
         return [f"{row[0]} gave up: {row[1]}" for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.context import Context, Outcome, RaisedFact, Reaction
-from handlers.feature import Consumer, Feature, bind_command, on
+from handlers.feature import Consumer, Feature, bind_command, on_each
 from realtime.contract.declarations import Command, Fact, Push, Repeat, Route
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, CommandError
@@ -25,8 +25,8 @@ class Times(Payload):
 
 
 NOTED = Push(name="odd:noted", namespace=NAMESPACE, model=Note, audience="The caller's devices.")
-HAPPENED = Fact(name="odd.happened", model=Note)
-POISON = Fact(name="odd.poison", model=Note)
+HAPPENED = Fact(name="odd.happened", model=Note, key="user_id")
+POISON = Fact(name="odd.poison", model=Note, key="user_id")
 
 
 def _command(name: str) -> Command[Empty, Nothing]:
@@ -93,7 +93,7 @@ class OddFeature:
         )
 
     async def _refuse(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
-        await ctx.db.facts.insert_facts(facts=[HAPPENED.name], payloads=['{"user_id": "1"}'])
+        await ctx.db.facts.insert_facts(names=[HAPPENED.name], payloads=['{"user_id": "1"}'], keys=[1])
         raise CommandError(CONFLICT)
 
     async def _poison(self, ctx: Context, cmd: Empty) -> Outcome[Nothing]:
@@ -101,7 +101,7 @@ class OddFeature:
 
     async def _react(self, ctx: Context, note: Note) -> Reaction:
         self.reactions.append(note.user_id)
-        return Reaction()
+        return Reaction(pushes=(emission(NOTED, note, ToRoom(person_room(note.user_id))),))
 
     async def _choke(self, ctx: Context, note: Note) -> Reaction:
         self.poisoned += 1
@@ -122,7 +122,7 @@ class OddFeature:
             pushes=(NOTED,),
             facts=(HAPPENED, POISON),
             consumers=(
-                Consumer("odd_reader", (on(HAPPENED, self._react), on(POISON, self._react))),
-                Consumer("odd_choker", (on(POISON, self._choke),)),
+                Consumer("odd_reader", (on_each(HAPPENED, self._react), on_each(POISON, self._react))),
+                Consumer("odd_choker", (on_each(POISON, self._choke),)),
             ),
         )

@@ -114,13 +114,13 @@ async def test_ready_is_false_while_queries_fail(server: RunningServer, database
             return response.status, (await response.json())["checks"]["database"]
 
     assert await readiness() == (200, "ok")
-    await execute(database_url, "ALTER TABLE outbox RENAME TO outbox_hidden")
+    await execute(database_url, "ALTER TABLE facts RENAME TO facts_hidden")
     try:
         status, told = await readiness()
         assert status == 503
-        assert "outbox" in told
+        assert "facts" in told
     finally:
-        await execute(database_url, "ALTER TABLE outbox_hidden RENAME TO outbox")
+        await execute(database_url, "ALTER TABLE facts_hidden RENAME TO facts")
     async with asyncio.timeout(WITHIN_S):
         while await readiness() != (200, "ok"):
             await asyncio.sleep(0.02)

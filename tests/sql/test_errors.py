@@ -32,7 +32,7 @@ async def test_text_that_cannot_be_stored_is_bad_text(world: World, text: str) -
 
 async def test_nul_inside_json_is_bad_text(world: World) -> None:
     with pytest.raises(BadText):
-        await world.write(lambda db: db.facts.insert_facts(facts=["f"], payloads=['{"a": "\\u0000"}']))
+        await world.write(lambda db: db.facts.insert_facts(names=["f"], payloads=['{"a": "\\u0000"}'], keys=[1]))
 
 
 async def test_a_number_past_64_bits_is_bad_text(world: World) -> None:

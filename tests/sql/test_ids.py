@@ -40,7 +40,7 @@ async def test_the_moment_of_an_id_is_exact_to_the_millisecond(world: World) -> 
 
 async def test_rows_of_many_connections_get_distinct_ids(world: World) -> None:
     batches = await world.at_once(
-        [lambda db: db.facts.insert_facts(facts=["f"] * 500, payloads=["{}"] * 500) for _ in range(16)]
+        [lambda db: db.facts.insert_facts(names=["f"] * 500, payloads=["{}"] * 500, keys=[1] * 500) for _ in range(16)]
     )
     assert len({made for batch in batches for made in batch}) == 8_000
 

@@ -74,7 +74,7 @@ _UNLIKE: Final = Step("plain.unlike_post", {"post_id": POST, "user_id": ME}, joi
 def _fact(name: str, *ids: str) -> Step:
     """A Fact about fixed ids: nobody reads it."""
     body = "{" + ", ".join(f'"{field}": "1"' for field in ids) + "}"
-    return Step("facts.insert_facts", {"facts": [name], "payloads": [body]})
+    return Step("facts.insert_facts", {"names": [name], "payloads": [body], "keys": [1]})
 
 
 PLANS: Final[Mapping[str, Plan]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import orjson
@@ -14,6 +14,8 @@ from realtime.contract.identity import Identity
 from server.composition.node import Node
 from server.pipeline.dispatch import Request
 from server.pipeline.no_session import NO_SESSION
+from server.pipeline.reactions import StoredFact
+from sql.database import Database
 from tests.kit.server import settings_for_tests
 
 LIST_MAX = 100
@@ -29,12 +31,6 @@ _TRUTH = """
 _names = itertools.count(1)
 
 
-class StoredFact(NamedTuple):
-    id: int
-    name: str
-    body: bytes
-
-
 class FeedLab:
     """People act through the dispatcher, Facts are brought by hand, SQL tells the truth."""
 
@@ -42,6 +38,7 @@ class FeedLab:
         self.node = node
         self.database_url = database_url
         self.database = database
+        self._dealt_with: set[int] = set()
 
     async def people(self, count: int, *, is_broadcaster: bool = False) -> list[int]:
         return [
@@ -120,29 +117,29 @@ class FeedLab:
         return [row["id"] for row in await self.database.fetch(_TRUTH, viewer_id)]
 
     async def new_facts(self) -> list[StoredFact]:
-        """Those that no consumer has confirmed."""
-        rows = await self.database.fetch(
-            "SELECT id, fact, payload::text FROM outbox o"
-            " WHERE NOT EXISTS (SELECT FROM fact_done d WHERE d.fact_id = o.id) ORDER BY id"
-        )
-        return [StoredFact(row["id"], row["fact"], row["payload"].encode()) for row in rows]
+        """Those that were not brought to all their consumers."""
+        rows = await self.database.fetch("SELECT id, name, payload::text FROM facts ORDER BY position, id")
+        return [StoredFact(*row) for row in rows if row["id"] not in self._dealt_with]
 
-    async def bring(self, fact: StoredFact) -> list[bool]:
-        """Brings a Fact to all its consumers; what each says of it: True for the first time."""
-        return [
-            await self.node.dispatcher.react(consumer, fact.id, fact.name, fact.body)
-            for consumer in self.node.registry.consumers
-            if any(handler.fact.name == fact.name for handler in consumer.handlers)
-        ]
+    async def pass_over_facts(self) -> None:
+        """What is stored already is dealt with."""
+        self._dealt_with.update(fact.id for fact in await self.new_facts())
 
-    async def lose_confirmations(self, fact: StoredFact) -> None:
-        """As though the consumers had died after their effect on Redis and before their commit."""
-        await self.database.execute("DELETE FROM fact_done WHERE fact_id = $1", fact.id)
+    async def bring(self, fact: StoredFact) -> None:
+        """Brings a Fact to all its consumers, as though nothing had been read before."""
+        for consumer in self.node.registry.consumers:
+            if any(handler.fact.name == fact.name for handler in consumer.handlers):
+                await self.node.reactions.run(consumer, [fact], _no_checkpoint)
+        self._dealt_with.add(fact.id)
 
     async def settle(self) -> None:
         """Brings every Fact that was not dealt with."""
         for fact in await self.new_facts():
             await self.bring(fact)
+
+
+async def _no_checkpoint(_db: Database) -> None:
+    return None
 
 
 @asynccontextmanager
@@ -151,6 +148,8 @@ async def feed_lab(database_url: str, redis_url: str) -> AsyncIterator[FeedLab]:
     await node.start()
     try:
         async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as database:
-            yield FeedLab(node, database_url, database)
+            lab = FeedLab(node, database_url, database)
+            await lab.pass_over_facts()
+            yield lab
     finally:
         await node.stop()

@@ -68,7 +68,7 @@ async def test_a_post_deleted_before_its_fact_is_not_delivered(lab: FeedLab) -> 
     posted = await lab.post(author)
     await lab.do(author, "/posts", "post:delete", post_id=str(posted))
     created, _ = await lab.new_facts()
-    assert await lab.bring(created) == [True]
+    await lab.bring(created)
     assert await lab.page(reader) == ([], None)
 
 

@@ -116,7 +116,7 @@ async def test_only_a_new_follow_raises_a_fact(database_url: str, redis_url: str
     try:
         told = await connection.fetch(
             "SELECT payload->>'follower_id' AS follower_id, payload->>'followed_id' AS followed_id"
-            " FROM outbox WHERE fact = 'follow.created' AND payload->>'followed_id' = $1",
+            " FROM facts WHERE name = 'follow.created' AND payload->>'followed_id' = $1",
             ada.id,
         )
     finally:

@@ -61,7 +61,7 @@ async def test_a_retry_gets_the_post_as_it_is_now_and_causes_nothing(database_ur
     # Nobody works on facts here, so that each one that was stored can be counted.
     async with running_server(settings_for_tests(database_url, redis_url), work=False) as server:
         ada, bea = await server.people("retry_ada", "retry_bea")
-        facts = "SELECT count(*) FROM outbox WHERE fact = 'post.created' AND payload->>'author_id' = $1"
+        facts = "SELECT count(*) FROM facts WHERE name = 'post.created' AND payload->>'author_id' = $1"
         payload = {"text": "Once", "client_id": "one"}
         tries = await asyncio.gather(*[ada.do("/posts", "post:create", payload) for _ in range(8)])
         assert len({answer["post"]["id"] for answer in tries}) == 1

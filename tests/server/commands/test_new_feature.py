@@ -79,7 +79,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("posts", {}, "there are commands of the name post: already: choose another noun with --noun"),
         ("posts", {"noun": "note"}, "handlers/posts is there already: choose another name"),
         ("limits", {}, "handlers/limits.py is there already: choose another name"),
-        ("outbox", {"noun": "box"}, "sql/migrations/0005_outbox.sql makes outbox already: choose another name"),
+        ("facts", {"noun": "fact"}, "sql/migrations/0005_fact_log.sql makes facts already: choose another name"),
         ("polls", {"namespace": "/x"}, "/x is no namespace: take one of /auth, /chat, /feed, /posts, /users"),
     ],
 )

@@ -60,7 +60,7 @@ def test_features_declare_what_long_polling_clients_get() -> None:
 
 
 def test_each_fact_has_the_consumers_that_must_confirm_it() -> None:
-    unheard = Fact(name="odd.unheard", model=Note)
+    unheard = Fact(name="odd.unheard", model=Note, key="user_id")
     registry = Registry([ODD, Feature(name="quiet", commands=(), facts=(unheard,))])
     assert registry.consumers_by_fact() == {
         "odd.happened": ("odd_reader",),
@@ -91,7 +91,7 @@ def test_entry_rooms_come_in_the_order_of_the_features() -> None:
     [
         ([ODD, ODD], "odd:crash is declared twice on /odd"),
         (
-            [ODD, Feature(name="other", commands=(), facts=(Fact(name=HAPPENED.name, model=Note),))],
+            [ODD, Feature(name="other", commands=(), facts=(Fact(name=HAPPENED.name, model=Note, key="user_id"),))],
             "odd.happened is declared twice",
         ),
         ([ODD, Feature(name="other", commands=(), pushes=(NOTED,))], "odd:noted is declared twice"),
@@ -109,7 +109,7 @@ def test_entry_rooms_come_in_the_order_of_the_features() -> None:
                 Feature(
                     name="other",
                     commands=(),
-                    consumers=(Consumer("other", (on(Fact(name="odd.happened", model=Note), ignore),)),),
+                    consumers=(Consumer("other", (on(Fact(name="odd.happened", model=Note, key="user_id"), ignore),)),),
                 ),
             ],
             "other reacts to odd.happened, which no feature declares",

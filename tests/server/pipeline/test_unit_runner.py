@@ -26,7 +26,7 @@ class Thing(Model):
     number: int
 
 
-TOLD = Fact(name="units.told", model=Thing)
+TOLD = Fact(name="units.told", model=Thing, key="number")
 
 
 def command(name: str, unit: Unit) -> Command[Empty, Nothing]:

@@ -1,20 +1,20 @@
-"""Facts reach their consumers, whatever consumers do."""
+"""Facts reach their consumers, whatever consumers, workers and other transactions do."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import asyncpg
 import pytest
 
-from realtime.redis.client import open_redis
-from realtime.redis.fact_streams import FactStreams
 from server.features import FEATURES
-from server.worker import relay, worker
+from server.worker import batches, consumer_loop
+from tests.kit.facts import until_all_are_read
 from tests.kit.log_watch import watched_log
+from tests.kit.numbers_feature import CONSUMER, Numbers, NumberTable, number_worker
 from tests.kit.odd_feature import OddFeature
-from tests.kit.server import RunningServer, running_server, settings_for_tests
+from tests.kit.server import running_server, settings_for_tests
 from tests.kit.services import Valkey, execute
 
 WITHIN_S = 25
@@ -26,92 +26,233 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_fact_that_always_fails_is_parked_and_delays_no_other(database_url: str, redis_url: str) -> None:
-    odd = OddFeature()
-    settings = settings_for_tests(database_url, redis_url, reclaim_idle_ms=100)
-    async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
-        me = await server.person("poisoner")
-        await me.rest("POST", "/odd/poison", {})
-        await _until(lambda: bool(odd.reactions))
-        connection = await asyncpg.connect(database_url)
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                while not (parked := await connection.fetch("SELECT consumer, error FROM fact_done WHERE error <> ''")):
-                    await asyncio.sleep(0.05)
-        finally:
-            await connection.close()
-    assert [(row["consumer"], row["error"]) for row in parked] == [
-        ("odd_choker", "ZeroDivisionError: a defect in a consumer")
-    ]
-    assert odd.poisoned == worker.TRIES_BEFORE_PARKING
-    assert odd.reactions == [int(me.id)]
-
-
-async def test_pushes_of_a_worker_that_died_before_publishing_are_published(database_url: str, redis_url: str) -> None:
-    settings = settings_for_tests(database_url, redis_url, reclaim_idle_ms=100)
-    redis = open_redis(redis_url, client_name="dead")
-    streams = FactStreams(redis)
-    async with running_server(settings, work=False) as server:
-        ada, bea = await server.people("dying_ada", "dying_bea")
-        await bea.do("/users", "user:follow", {"user_id": ada.id})
-        await bea.do("/feed", "feed:subscribe", {})
-        post = (await ada.do("/posts", "post:create", {"text": "Does anybody hear me?"}))["post"]
-        entries = await streams.read("feed_fanout", "dead", ["post.created"], count=1, block_ms=10_000)
-        await execute(
-            database_url,
-            f"INSERT INTO fact_done (fact_id, consumer) VALUES ({entries[0].fact_id}, 'feed_fanout')",
-        )
-        async with running_server(settings):
-            assert (await bea.expect_push("feed:new"))["post"]["id"] == post["id"]
-            await bea.expect_silence("feed:new")
-    await streams.stop()
-    await redis.aclose()
-
-
-async def test_an_outage_of_redis_is_two_lines_of_each_loop(
-    database_url: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+async def test_what_was_made_before_and_after_the_start_is_stored_once(
+    table: NumberTable, database_url: str, redis_url: str
 ) -> None:
-    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE_S", 0.02)
-    monkeypatch.setattr(relay, "PAUSE_AFTER_FAILURE_S", 0.02)
+    await table.make(1, 500)
+    async with number_worker(settings_for_tests(database_url, redis_url), Numbers()):
+        await table.until_read()
+        await table.make(501, 1_000)
+        await table.until_read()
+    assert await table.stored() == list(range(1, 1_001))
+
+
+async def test_a_fact_that_always_fails_is_parked_and_delays_no_other(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    async def choke(numbers: Sequence[int]) -> None:
+        if 77 in numbers:
+            raise ZeroDivisionError("a defect in a consumer")
+
+    numbers = Numbers(choke)
+    await table.make(1, 800)
+    async with number_worker(settings_for_tests(database_url, redis_url), numbers):
+        await table.until_read()
+    assert await table.stored() == [number for number in range(1, 801) if number != 77]
+    (parked,) = await table.connection.fetch("SELECT consumer, payload::text, error FROM parked_facts")
+    assert tuple(parked) == (CONSUMER, '{"number": 77}', "ZeroDivisionError: a defect in a consumer")
+    assert numbers.batches.count([77]) == batches.TRIES_BEFORE_PARKING
+    assert len(numbers.batches) < 40, "it is found by halving"
+
+
+async def test_a_replayed_fact_is_stored_once_or_parked_again(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    broken = {7, 9}
+
+    async def choke(numbers: Sequence[int]) -> None:
+        if bad := broken.intersection(numbers):
+            raise ValueError(f"odd \0 and \ud800: {sorted(bad)}")
+
+    await table.make(1, 10)
+    async with number_worker(settings_for_tests(database_url, redis_url), Numbers(choke)):
+        await table.until_read()
+        broken.remove(7)
+        await table.execute("UPDATE parked_facts SET replay_asked_at = now()")
+        async with asyncio.timeout(WITHIN_S):
+            while await table.connection.fetchval(
+                "SELECT count(*) FROM parked_facts WHERE replay_asked_at IS NOT NULL"
+            ):
+                await asyncio.sleep(0.02)
+    assert await table.stored() == [1, 2, 3, 4, 5, 6, 7, 8, 10]
+    assert await table.connection.fetchval("SELECT error FROM parked_facts") == "ValueError: odd \\0 and \\ud800: [9]"
+
+
+async def test_a_fact_of_a_transaction_that_commits_late_is_not_passed_over(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    numbers = Numbers()
+    slow = await asyncpg.connect(database_url)
+    try:
+        async with number_worker(settings_for_tests(database_url, redis_url), numbers):
+            transaction = slow.transaction()
+            await transaction.start()
+            await NumberTable(slow).make(1, 8)
+            await table.make(9, 16)
+            await asyncio.sleep(2 * consumer_loop.POLL_S)
+            assert await table.stored() == [], "what is behind an open transaction waits"
+            await transaction.commit()
+            await table.until_read(within_s=2)
+    finally:
+        await slow.close()
+    assert await table.stored() == list(range(1, 17))
+
+
+async def test_a_worker_that_lost_its_lanes_in_the_middle_of_a_batch_stores_nothing_of_it(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    hung, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang(numbers: Sequence[int]) -> None:
+        hung.set()
+        await may_go_on.wait()
+
+    await table.make(1, 300)
+    async with number_worker(settings_for_tests(database_url, redis_url), Numbers(hang)):
+        await hung.wait()
+        # As another worker does that has got its lanes meanwhile.
+        await table.execute(
+            "INSERT INTO numbers SELECT (payload ->> 'number')::int FROM facts;"
+            " UPDATE fact_checkpoints SET position = stamp_horizon(), fact_id = 0"
+        )
+        may_go_on.set()
+        await table.make(301, 310)
+        await table.until_read()
+    assert await table.stored() == list(range(1, 311))
+
+
+async def test_effects_are_stored_once_while_workers_come_and_go(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    settings = settings_for_tests(database_url, redis_url, fact_lease_s=1.0)
+
+    async def pause(numbers: Sequence[int]) -> None:
+        await asyncio.sleep(0.01)
+
+    async def come_and_go(first_pause_s: float) -> None:
+        await asyncio.sleep(first_pause_s)
+        for _ in range(3):
+            async with number_worker(settings, Numbers(pause)):
+                await asyncio.sleep(0.3)
+
+    async def write() -> None:
+        for first in range(1, 2_000, 20):
+            await table.make(first, first + 19)
+            await asyncio.sleep(0.01)
+
+    async with number_worker(settings, Numbers(pause)):
+        await asyncio.gather(write(), come_and_go(0.1), come_and_go(0.35))
+        await table.until_read()
+    assert await table.stored() == list(range(1, 2_001))
+
+
+async def test_workers_share_the_lanes_and_a_stopped_one_leaves_its_own_at_once(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    settings = settings_for_tests(database_url, redis_url, fact_lease_s=4.0)
+    one, other = Numbers(), Numbers()
+    async with number_worker(settings, one):
+        async with number_worker(settings, other):
+            async with asyncio.timeout(WITHIN_S):
+                while await table.connection.fetchval(
+                    "SELECT array_agg(n) FROM (SELECT count(*) AS n FROM fact_leases"
+                    " WHERE worker IS NOT NULL GROUP BY worker) AS share"
+                ) != [4, 4]:
+                    await asyncio.sleep(0.02)
+            await table.make(1, 160)
+            await table.until_read()
+            assert one.batches
+            assert other.batches
+        await table.make(161, 320)
+        await table.until_read(within_s=2)  # its leases would end later
+    assert await table.stored() == list(range(1, 321))
+
+
+async def test_what_a_consumer_is_rewound_to_is_dealt_with_again_without_pushes(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
     odd = OddFeature()
-    began, over = ("consumer_waits", "relay_waits"), ("consumer_waits_over", "relay_waits_over")
-    settings = settings_for_tests(database_url, valkey.url)
+    settings = settings_for_tests(database_url, redis_url, fact_lease_s=0.5)
     async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
-        me = await server.person("terse")
-        loops = {(began[0], consumer.name) for consumer in server.node.registry.consumers} | {(began[1], None)}
-        with watched_log(*began, *over) as seen:
-            valkey.stop()
-            await me.rest("POST", "/odd/tell", {})
-            await _until(lambda: len(seen) >= len(loops))
-            await asyncio.sleep(0.5)
-            assert {(line["event"], line.get("consumer")) for line in seen} == loops
-            assert len(seen) == len(loops)
-            valkey.start()
-            await _until(lambda: len(seen) >= 2 * len(loops) and bool(odd.reactions))
-        assert sorted(line["event"] for line in seen[len(loops) :]) == sorted(f"{event}_over" for event, _ in loops)
+        me = await server.person("rewound")
+        device = await me.device(namespaces=["/odd"])
+        await me.rest("POST", "/odd/tell", {})
+        assert await device.expect_push("odd:noted") == {"user_id": me.id}  # from the command
+        assert await device.expect_push("odd:noted") == {"user_id": me.id}  # from the consumer
+        await until_all_are_read(database_url)
+        await table.execute("UPDATE fact_checkpoints SET position = 0, fact_id = 0 WHERE consumer = 'odd_reader'")
+        await _until(lambda: len(odd.reactions) == 2)
+        await device.expect_silence("odd:noted")
+        await me.rest("POST", "/odd/tell", {})
+        for _ in range(2):
+            await device.expect_push("odd:noted")
 
 
-async def test_facts_wait_for_redis(database_url: str, valkey: Valkey) -> None:
+async def test_an_outage_of_redis_delays_no_consumer_that_does_not_need_it(database_url: str, valkey: Valkey) -> None:
     odd = OddFeature()
     settings = settings_for_tests(database_url, valkey.url)
     async with running_server(settings, features=(*FEATURES, odd.feature())) as server:
         me = await server.person("patient")
         valkey.stop()
-        _, answer = await me.rest("POST", "/odd/tell", {})
-        assert answer["ok"]
-        assert odd.reactions == []
-        valkey.start()
-        await _until(lambda: bool(odd.reactions))
-    assert odd.reactions == [int(me.id)]
+        try:
+            _, answer = await me.rest("POST", "/odd/tell", {})
+            assert answer["ok"]
+            await _until(lambda: odd.reactions == [int(me.id)])
+        finally:
+            valkey.start()
 
 
-async def test_confirmed_facts_leave_the_outbox(server: RunningServer, database_url: str) -> None:
-    me = await server.person("tidy")
-    await me.do("/posts", "post:create", {"text": "swept"})
-    connection = await asyncpg.connect(database_url)
+async def test_facts_wait_for_a_redis_that_their_consumer_needs(database_url: str, valkey: Valkey) -> None:
+    settings = settings_for_tests(database_url, valkey.url)
+    async with running_server(settings) as server:
+        ada, bea = await server.people("waiting_ada", "waiting_bea")
+        await bea.do("/users", "user:follow", {"user_id": ada.id})
+        await until_all_are_read(database_url)
+        with watched_log("consumer_waits", "consumer_waits_over") as seen:
+            valkey.stop()
+            await bea.rest("DELETE", f"/users/{ada.id}/follow")
+            await bea.rest("POST", f"/users/{ada.id}/follow")
+            await _until(lambda: any(line["consumer"] == "feed_follow" for line in seen))
+            await asyncio.sleep(3 * consumer_loop.PAUSE_AFTER_FAILURE_S)
+            begun = [line["consumer"] for line in seen]
+            assert len(begun) == len(set(begun)), "one line for each consumer that waits"
+            valkey.start()
+            await until_all_are_read(database_url)
+            await _until(lambda: len(seen) == 2 * len(begun))
+
+
+@pytest.mark.parametrize(("state", "level"), [("P0001", "error"), ("57014", "warning")], ids=["defect", "outage"])
+async def test_a_loop_that_keeps_failing_logs_the_beginning_and_the_end(
+    table: NumberTable, database_url: str, redis_url: str, state: str, level: str
+) -> None:
+    lines = ("leases_wait", "consumer_waits")
+    overs = tuple(f"{line}_over" for line in lines)
+    await execute(
+        database_url,
+        "CREATE SEQUENCE tries",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('tries');"
+        f" RAISE EXCEPTION 'refused' USING ERRCODE = '{state}'; END $$",
+    )
     try:
-        async with asyncio.timeout(WITHIN_S):
-            while await connection.fetchval("SELECT count(*) FROM outbox WHERE fact = 'post.created'"):
-                await asyncio.sleep(0.1)
+        with watched_log(*lines, *overs) as logged:
+            settings = settings_for_tests(database_url, redis_url, fact_lease_s=3.0)
+            async with number_worker(settings, Numbers()):
+                await table.make(1, 8)
+                await table.until_read()
+                for name in ("fact_leases", "fact_checkpoints"):
+                    await table.execute(
+                        f"CREATE TRIGGER refuse BEFORE UPDATE ON {name} FOR EACH STATEMENT EXECUTE FUNCTION refuse()"
+                    )
+                await table.make(9, 16)
+                async with asyncio.timeout(WITHIN_S):
+                    while await table.connection.fetchval("SELECT last_value FROM tries") < 10:
+                        await asyncio.sleep(0.01)
+                await _until(lambda: len(logged) == 2)
+                assert sorted(line["event"] for line in logged) == sorted(lines)
+                assert {"exc_info" in line for line in logged} == {level == "error"}
+                await table.execute("DROP TRIGGER refuse ON fact_leases; DROP TRIGGER refuse ON fact_checkpoints")
+                await table.until_read()
+                await _until(lambda: len(logged) == 4)
     finally:
-        await connection.close()
+        await execute(database_url, "DROP FUNCTION refuse CASCADE", "DROP SEQUENCE tries")
+    assert await table.stored() == list(range(1, 17))

@@ -1,0 +1,78 @@
+"""Runs consumers on the Facts of the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from handlers.context import Caller, Context, Reaction
+from handlers.feature import Consumer, combined
+from handlers.ports import Services
+from server.pipeline.no_session import NO_SESSION
+from server.pipeline.publisher import Publisher
+from server.pipeline.unit_runner import store_facts
+from sql.database import Database
+from sql.unit import Units
+
+_NO_CALLER = Caller(None, "", None)
+
+
+class StoredFact(NamedTuple):
+    id: int
+    name: str
+    payload: str
+    """JSON text."""
+
+
+class Reactions:
+    """Runs a consumer on a batch of Facts, stores its effects, and sends its pushes."""
+
+    def __init__(self, units: Units, services: Services, publisher: Publisher, *, timeout_s: float) -> None:
+        self._units = units
+        self._services = services
+        self._publisher = publisher
+        self._timeout_s = timeout_s
+
+    async def run(
+        self,
+        consumer: Consumer,
+        facts: Sequence[StoredFact],
+        settle: Callable[[Database], Awaitable[None]],
+        *,
+        silent: bool = False,
+    ) -> None:
+        """Brings the Facts to the consumer; `settle` marks them as read, in the transaction of the effects.
+
+        Raises what the consumer or `settle` raises, TimeoutError for a reaction that takes too long; nothing is stored
+        then. A `silent` run sends no pushes.
+        """
+        async with asyncio.timeout(self._timeout_s):
+            reaction = await self._react(consumer, facts)
+        if silent:
+            reaction = reaction._replace(pushes=(), signals=())
+        stores = bool(reaction.store or reaction.facts)
+        if not stores:
+            # Before: if this process dies in between, they are sent again, which they can bear.
+            await self._publisher.publish(reaction)
+        async with self._units.write() as db:
+            await settle(db)
+            if reaction.store is not None:
+                await reaction.store(db)
+            await store_facts(db, reaction.facts)
+        if stores:
+            await self._publisher.publish(reaction)
+
+    async def _react(self, consumer: Consumer, facts: Sequence[StoredFact]) -> Reaction:
+        by_name: dict[str, list[str]] = defaultdict(list)
+        for fact in facts:
+            by_name[fact.name].append(fact.payload)
+        context = Context(_NO_CALLER, NO_SESSION, self._services, self._units.reads)
+        return combined(
+            [
+                await handler.react(context, [handler.fact.model.model_validate_json(body) for body in bodies])
+                for handler in consumer.handlers
+                if (bodies := by_name.get(handler.fact.name))
+            ]
+        )

@@ -1,0 +1,209 @@
+-- Stamps, and the log of Facts with what its consumers have read
+-- depends: 0001_ids
+
+-- migrate: apply
+
+-- One row. The pair identifies the history that transaction ids count: a dump in another cluster, a recovery to a point
+-- in time and a promotion begin another one, which may give the same ids again.
+CREATE TABLE epochs (
+    is_current boolean PRIMARY KEY DEFAULT true CHECK (is_current),
+    epoch bigint NOT NULL,
+    system_identifier bigint NOT NULL,
+    timeline_id integer NOT NULL
+);
+
+INSERT INTO epochs (epoch, system_identifier, timeline_id)
+SELECT 1, s.system_identifier, c.timeline_id
+FROM pg_control_system() s, pg_control_checkpoint() c;
+
+-- Begins a new epoch where the history is another one; answers whether it did. Called on every new connection.
+CREATE FUNCTION note_epoch() RETURNS boolean
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    system_now bigint := (SELECT s.system_identifier FROM pg_control_system() s);
+    timeline_now integer := (SELECT c.timeline_id FROM pg_control_checkpoint() c);
+BEGIN
+    IF pg_is_in_recovery()
+        OR EXISTS (SELECT FROM epochs e WHERE e.system_identifier = system_now AND e.timeline_id = timeline_now)
+    THEN
+        RETURN false;
+    END IF;
+    -- Waits for every transaction that has a stamp of the old epoch: a reader that has seen the new one has passed them.
+    LOCK TABLE epochs IN ACCESS EXCLUSIVE MODE;
+    UPDATE epochs e
+    SET epoch = e.epoch + 1, system_identifier = system_now, timeline_id = timeline_now
+    WHERE e.system_identifier <> system_now OR e.timeline_id <> timeline_now;
+    RETURN found;
+END
+$$;
+
+-- When a durable thing changed last: the epoch in the upper 16 bits, the number of the transaction in the others. A
+-- plpgsql function keeps its plan for the whole session.
+CREATE FUNCTION change_stamp() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    RETURN (SELECT e.epoch FROM epochs e) << 48 | pg_current_xact_id()::text::bigint;
+END
+$$;
+
+-- The stamp below which nothing can appear any more: every transaction with a lower one has ended. Transactions at or
+-- above it may be open, also in other databases of the cluster.
+CREATE FUNCTION stamp_horizon() RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN (SELECT e.epoch << 48 | pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM epochs e);
+
+-- Written in the transaction of the change, and never updated. The position is a stamp; it is read only below the
+-- horizon. A Fact says where to look: the order of positions is not the order of events.
+CREATE TABLE facts (
+    position bigint NOT NULL DEFAULT change_stamp(),
+    id bigint NOT NULL DEFAULT make_id(),
+    lane smallint NOT NULL,
+    name text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+) PARTITION BY RANGE (created_at);
+
+CREATE INDEX facts_lane_idx ON facts (lane, position, id);
+
+-- Takes what no day has a partition for.
+CREATE TABLE facts_default PARTITION OF facts DEFAULT;
+
+-- Facts of one key stand in one lane, so that one worker reads them.
+CREATE FUNCTION fact_lane(key bigint) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (key & 7)::smallint;
+
+-- Makes the partitions of today (UTC) and of so many days after it; answers how many were missing. It gives up a day
+-- that it cannot attach at once: a dump holds locks, or rows of that day stand in the default partition already. While
+-- another node does this, it does nothing.
+CREATE FUNCTION attach_fact_days(days_ahead integer) RETURNS integer
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    day date;
+    partition text;
+    attached integer := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('facts'), 1) THEN
+        RETURN 0;
+    END IF;
+    -- Inserts queue behind a lock that is waited for.
+    PERFORM set_config('lock_timeout', '100ms', true);
+    FOR ahead IN 0..days_ahead LOOP
+        day := (now() AT TIME ZONE 'UTC')::date + ahead;
+        partition := 'facts_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass(partition) IS NOT NULL;
+        BEGIN
+            EXECUTE format('CREATE TABLE %I (LIKE facts INCLUDING DEFAULTS)', partition);
+            -- PostgreSQL need not read the rows of the partition, and makes its index.
+            EXECUTE format(
+                'ALTER TABLE facts ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                partition, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC'
+            );
+            attached := attached + 1;
+        EXCEPTION
+            WHEN lock_not_available OR check_violation THEN NULL;
+        END;
+    END LOOP;
+    RETURN attached;
+END
+$$;
+
+-- How far each consumer has read each lane: all Facts up to (position, fact_id). `reached` is the furthest that it ever
+-- was; after a rewind, Facts up to there are dealt with in silence.
+CREATE TABLE fact_checkpoints (
+    consumer text NOT NULL,
+    lane smallint NOT NULL,
+    position bigint NOT NULL,
+    fact_id bigint NOT NULL,
+    reached_position bigint NOT NULL,
+    reached_fact_id bigint NOT NULL,
+    PRIMARY KEY (consumer, lane)
+) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- Which worker reads a lane, so that two do not do the same work. A checkpoint is what makes it exact.
+CREATE TABLE fact_leases (
+    consumer text NOT NULL,
+    lane smallint NOT NULL,
+    worker text,
+    leased_until timestamptz,
+    PRIMARY KEY (consumer, lane)
+) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- Running workers, to share the lanes among them, and the Facts that each consumer reacts to.
+CREATE TABLE fact_workers (
+    worker text PRIMARY KEY,
+    seen_until timestamptz NOT NULL
+);
+
+CREATE TABLE fact_consumers (
+    consumer text PRIMARY KEY,
+    fact_names text[] NOT NULL
+);
+
+-- Facts that a consumer has given up on.
+CREATE TABLE parked_facts (
+    consumer text NOT NULL,
+    fact_id bigint NOT NULL,
+    name text NOT NULL,
+    payload jsonb NOT NULL,
+    error text NOT NULL,
+    parked_at timestamptz NOT NULL DEFAULT now(),
+    replay_asked_at timestamptz,
+    PRIMARY KEY (consumer, fact_id)
+);
+
+CREATE INDEX parked_facts_replay_idx ON parked_facts (consumer) WHERE replay_asked_at IS NOT NULL;
+
+-- Drops the partitions of days before the last `keep_days` that every consumer has read, and what the default partition
+-- holds of these days; answers how many partitions went. A partition whose lock is not free is dropped another time.
+CREATE FUNCTION drop_fact_days(keep_days integer) RETURNS integer
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    kept_from timestamptz := ((now() AT TIME ZONE 'UTC')::date - keep_days)::timestamp AT TIME ZONE 'UTC';
+    partition text;
+    is_unread boolean;
+    dropped integer := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('facts'), 1) THEN
+        RETURN 0;
+    END IF;
+    PERFORM set_config('lock_timeout', '100ms', true);
+    FOR partition IN
+        SELECT c.relname
+        FROM pg_inherits i
+        JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE
+            i.inhparent = 'facts'::regclass
+            AND c.relname ~ '^facts_\d{8}$'
+            AND to_date(right(c.relname, 8), 'YYYYMMDD') < (kept_from AT TIME ZONE 'UTC')::date
+    LOOP
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM fact_checkpoints c WHERE EXISTS ('
+            'SELECT FROM %I f WHERE f.lane = c.lane AND (f.position, f.id) > (c.position, c.fact_id)))',
+            partition
+        ) INTO is_unread;
+        CONTINUE WHEN is_unread;
+        BEGIN
+            EXECUTE format('DROP TABLE %I', partition);
+            dropped := dropped + 1;
+        EXCEPTION
+            WHEN lock_not_available THEN NULL;
+        END;
+    END LOOP;
+    DELETE FROM facts_default f
+    WHERE
+        f.created_at < kept_from
+        AND NOT EXISTS (
+            SELECT FROM fact_checkpoints c WHERE c.lane = f.lane AND (f.position, f.id) > (c.position, c.fact_id)
+        );
+    RETURN dropped;
+END
+$$;
+
+SELECT attach_fact_days(14);
+
+-- migrate: rollback
