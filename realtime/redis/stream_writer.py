@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from realtime.redis.client import StoreRefuses
 from realtime.redis.pipelined_connection import PipelinedConnection
 
 
@@ -19,7 +20,7 @@ class StreamWriter:
         self._max_entries = max_entries
 
     async def append(self, entries: Sequence[Mapping[str, str | bytes]]) -> None:
-        """Raises StoreUnavailable while Redis is away, ResponseError for a key that is no stream; some may be there."""
+        """Raises StoreUnavailable while Redis is away, also where the key is no stream; some may have been appended."""
         replies = await self._connection.send_many(
             [
                 (
@@ -36,7 +37,7 @@ class StreamWriter:
         )
         for reply in replies:
             if isinstance(reply, ResponseError):
-                raise reply
+                raise StoreRefuses(f"{self._stream}: {reply}") from reply
 
     async def stop(self) -> None:
         await self._connection.stop()

@@ -61,6 +61,13 @@ TESTED_ELSEWHERE = {
     "server/transports/http_server.py": "tests/server/transports/test_sockets.py",
     "server/pipeline/no_session.py": "tests/handlers/feed/test_operations.py",
     "server/pipeline/services.py": "tests/handlers/feed/test_consumers.py",
+    "server/pipeline/publisher.py": "tests/server/test_publish_fails.py",
+    "server/pipeline/reactions.py": "tests/server/worker/test_worker.py",
+    "server/worker/batches.py": "tests/server/worker/test_worker.py",
+    "server/worker/consumer_loop.py": "tests/server/worker/test_worker.py",
+    "server/worker/lane_leases.py": "tests/server/worker/test_worker.py",
+    "server/worker/lanes.py": "tests/server/worker/test_worker.py",
+    "realtime/redis/stream_writer.py": "tests/server/worker/test_fact_stream.py",
     "server/version.py": "tests/server/monitoring/test_health.py",
     "sql/ledger.py": "tests/sql/test_migrate.py",
 }

@@ -62,7 +62,8 @@ class NumberTable:
         """A Fact for each of these numbers, all committed together."""
         await self.connection.execute(
             "INSERT INTO facts (lane, name, payload)"
-            " SELECT fact_lane(n), 'number.made', jsonb_build_object('number', n) FROM generate_series($1::int, $2::int) AS n",
+            " SELECT fact_lane(n), 'number.made', jsonb_build_object('number', n)"
+            " FROM generate_series($1::int, $2::int) AS n",
             first,
             last,
         )

@@ -1,197 +1,247 @@
-import asyncio
-from collections import Counter
+"""The log of Facts: what is read, in which order, and who reads it."""
+
+import datetime
 from collections.abc import AsyncIterator
 
-import orjson
+import asyncpg
 import pytest
 import pytest_asyncio
 
-from sql.database import Database
-from sql.facts import OutboxRow, ParkedRow
-from sql.ids import MAX_ID, FactId
+from sql.facts import LaneFactRow
 from tests.sql.world import World
 
-NEVER_S = 1_000_000.0
-CONSUMERS = {"post.created": 2, "user.followed": 1, "nobody.listens": 0}
+FEED = "feed"
+NAMES = ["post.created", "user.followed"]
 
 
 @pytest_asyncio.fixture(autouse=True)
-async def empty_outbox(world: World) -> AsyncIterator[None]:
-    await world.execute("DELETE FROM outbox")
+async def empty_log(world: World) -> AsyncIterator[None]:
+    await world.execute("TRUNCATE facts, fact_checkpoints, fact_leases, fact_workers, fact_consumers, parked_facts")
     yield
 
 
-async def store(world: World, *facts: str) -> list[FactId]:
-    payloads = [orjson.dumps({"id": place}).decode() for place in range(len(facts))]
-    return await world.write(lambda db: db.facts.insert_facts(facts=list(facts), payloads=payloads))
+async def store(world: World, *names: str, key: int = 0) -> None:
+    payloads = [f'{{"n": {place}}}' for place in range(len(names))]
+    await world.write(lambda db: db.facts.insert_facts(names=list(names), payloads=payloads, keys=[key] * len(names)))
 
 
-async def send(world: World, resend_after_s: float = NEVER_S, batch_size: int = 100) -> list[OutboxRow]:
-    async with world.units.write() as db:
-        return await db.facts.take_unsent(resend_after_s=resend_after_s, batch_size=batch_size)
-
-
-async def confirm(world: World, fact_id: FactId, consumer: str) -> bool | None:
-    return await world.write(lambda db: db.facts.confirm(fact_id=fact_id, consumer=consumer))
-
-
-async def park(world: World, fact_id: FactId, consumer: str, error: str = "ValueError: no") -> bool | None:
-    return await world.write(lambda db: db.facts.park(fact_id=fact_id, consumer=consumer, error=error))
-
-
-async def sweep(world: World) -> int:
-    return await world.write(
-        lambda db: db.facts.sweep_confirmed(
-            facts=list(CONSUMERS), consumer_counts=list(CONSUMERS.values()), batch_size=100
+async def read(
+    world: World, *, position: int = 0, fact_id: int = 0, lane: int = 0, size: int = 100
+) -> list[LaneFactRow]:
+    return await world.read(
+        lambda db: db.facts.read_facts(
+            lanes=[lane], positions=[position], fact_ids=[fact_id], names=NAMES, batch_size=size
         )
     )
 
 
-async def left(world: World) -> list[FactId]:
-    ids: list[FactId] = await world.value("SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM outbox")
-    return ids
+async def introduce(world: World, consumer: str = FEED, *, from_now: bool = False) -> None:
+    await world.write(lambda db: db.facts.introduce_consumer(consumer=consumer, fact_names=NAMES, from_now=from_now))
 
 
-async def test_facts_are_stored_in_order_and_sent_once(world: World) -> None:
-    ids = await store(world, "post.created", "user.followed", "post.created")
-    rows = await send(world)
-    assert [(row.id, row.fact, orjson.loads(row.payload)) for row in rows] == [
-        (ids[0], "post.created", {"id": 0}),
-        (ids[1], "user.followed", {"id": 1}),
-        (ids[2], "post.created", {"id": 2}),
+async def claim(world: World, worker: str, *consumers: str, lease_s: float = 10.0) -> list[tuple[str, int]]:
+    rows = await world.write(
+        lambda db: db.facts.claim_lanes(worker=worker, consumers=list(consumers or (FEED,)), lease_s=lease_s)
+    )
+    return sorted((row.consumer, row.lane) for row in rows)
+
+
+async def test_facts_of_a_key_stand_in_its_lane_in_their_order(world: World) -> None:
+    await store(world, "post.created", "user.followed", "unheard.of", "post.created", key=21)
+    rows = await read(world, lane=5)
+    assert [(row.name, row.payload) for row in rows] == [
+        ("post.created", '{"n": 0}'),
+        ("user.followed", '{"n": 1}'),
+        ("post.created", '{"n": 3}'),
     ]
-    assert await send(world) == []
+    first = rows[0]
+    assert first.position is not None
+    assert first.id is not None
+    rest = await read(world, lane=5, position=first.position, fact_id=first.id)
+    assert [row.payload for row in rest] == ['{"n": 1}', '{"n": 3}']
+    assert [row.payload for row in await read(world, lane=5, size=2)] == ['{"n": 0}', '{"n": 1}']
+    (nothing,) = await read(world, lane=4)
+    assert (nothing.lane, nothing.id, nothing.held) == (4, None, False)
+    assert nothing.horizon > first.position
 
 
-async def test_two_relays_take_different_facts_and_do_not_wait_for_each_other(world: World) -> None:
-    ids = await store(world, *["post.created"] * 6)
-    async with world.units.write() as one, world.units.write() as other:
-        first = await one.facts.take_unsent(resend_after_s=NEVER_S, batch_size=4)
-        second = await other.facts.take_unsent(resend_after_s=NEVER_S, batch_size=4)
-    assert sorted(row.id for row in first + second) == sorted(ids)
-    assert len(first) == 4
-
-
-async def test_what_could_not_be_put_on_a_stream_is_taken_again(world: World) -> None:
-    (fact_id,) = await store(world, "post.created")
-    with pytest.raises(ConnectionError):
-        async with world.units.write() as db:
-            await db.facts.take_unsent(resend_after_s=NEVER_S, batch_size=1)
-            raise ConnectionError
-    assert [row.id for row in await send(world)] == [fact_id]
-
-
-async def test_a_fact_whose_transaction_commits_late_is_not_skipped(world: World) -> None:
+async def test_nothing_at_or_above_an_open_transaction_is_read_and_nothing_of_it_is_lost(world: World) -> None:
+    await store(world, "post.created")
     async with world.units.write() as slow:
-        (early,) = await slow.facts.insert_facts(facts=["post.created"], payloads=["{}"])
-        (late,) = await store(world, "post.created")
-        assert early < late
-        assert [row.id for row in await send(world)] == [late]
-    assert [row.id for row in await send(world)] == [early]
+        await slow.facts.insert_facts(names=["user.followed"], payloads=["{}"], keys=[0])
+        await store(world, "post.created")
+        rows = await read(world)
+        assert [row.payload for row in rows] == ['{"n": 0}']
+        assert rows[0].held
+        assert await world.read(lambda db: db.facts.read_held()) > 0
+    rows = await read(world)
+    assert [row.name for row in rows] == ["post.created", "user.followed", "post.created"]
+    assert not rows[0].held
+    assert await world.read(lambda db: db.facts.read_held()) == 0
 
 
-async def test_a_consumer_can_confirm_while_the_relay_still_holds_the_row(world: World) -> None:
-    (fact_id,) = await store(world, "post.created")
-    async with world.units.write() as relay:
-        await relay.facts.take_unsent(resend_after_s=NEVER_S, batch_size=1)
-        async with asyncio.timeout(5):
-            assert await confirm(world, fact_id, "feed") is True
+async def test_a_checkpoint_moves_only_from_where_it_was_read(world: World) -> None:
+    await introduce(world)
+
+    async def move(old: int, new: int) -> int:
+        return await world.write(
+            lambda db: db.facts.move_checkpoints(
+                consumer=FEED, lanes=[3], old_positions=[old], old_fact_ids=[0], positions=[new], fact_ids=[0]
+            )
+        )
+
+    assert await move(0, 5) == 1
+    assert await move(0, 7) == 0
+    assert await move(5, 9) == 1
+    await world.execute("UPDATE fact_checkpoints SET position = 2 WHERE lane = 3")
+    assert await move(2, 4) == 1
+    (row,) = await world.read(lambda db: db.facts.read_checkpoints(consumer=FEED, lanes=[3]))
+    assert row == (3, 4, 0, 9, 0), "the furthest place is kept"
 
 
-async def test_what_was_not_confirmed_in_time_is_sent_again(world: World) -> None:
-    ids = await store(world, "post.created", "post.created")
-    await send(world)
-    await world.execute("UPDATE outbox SET sent_at = now() - interval '10 s' WHERE id = $1", ids[0])
-    assert [row.id for row in await send(world, resend_after_s=5.0)] == [ids[0]]
-    assert await send(world, resend_after_s=5.0) == []
+async def test_a_new_consumer_begins_with_the_oldest_fact_or_now_and_a_known_one_where_it_was(world: World) -> None:
+    await store(world, "post.created")
+    await introduce(world, "oldest")
+    await introduce(world, "newest", from_now=True)
+    await introduce(world, "oldest", from_now=True)
+    await store(world, "post.created")
+    found = await world.read(lambda db: db.facts.read_lags(count_limit=10))
+    assert {row.consumer: row.fact_count for row in found} == {"newest": 1, "oldest": 2}
 
 
-async def test_a_fact_is_done_once_by_each_consumer(world: World) -> None:
-    (fact_id,) = await store(world, "post.created")
-    answers = await world.at_once(
-        [
-            lambda db: db.facts.confirm(fact_id=fact_id, consumer="feed"),
-            lambda db: db.facts.confirm(fact_id=fact_id, consumer="other"),
-        ]
-        * 6
+async def test_lanes_are_shared_extended_given_up_and_taken_over(world: World) -> None:
+    await introduce(world)
+    everything = [(FEED, lane) for lane in range(8)]
+    assert await claim(world, "one") == everything
+    assert await claim(world, "two") == [], "nothing is free"
+    assert await claim(world, "one") == everything[:4], "two needs its share"
+    assert await claim(world, "two") == everything[4:]
+    assert await claim(world, "one") == everything[:4]
+    await world.write(lambda db: db.facts.release_lanes(worker="one"))
+    assert await claim(world, "two") == everything
+    await claim(world, "two", lease_s=-1.0)
+    assert await claim(world, "three") == everything, "the leases of two have ended"
+
+
+async def test_claims_at_the_same_time_give_each_lane_to_one_worker(world: World) -> None:
+    await introduce(world)
+    await introduce(world, "other")
+    for _ in range(4):
+        claims = await world.at_once(
+            [
+                lambda db, worker=worker: db.facts.claim_lanes(worker=worker, consumers=[FEED, "other"], lease_s=10.0)  # type: ignore[misc]
+                for worker in ("a", "b", "c")
+            ]
+        )
+        lanes = [(row.consumer, row.lane) for rows in claims for row in rows]
+        assert len(lanes) == len(set(lanes))
+    assert len(lanes) == 16
+
+
+async def test_a_parked_fact_keeps_its_error_until_it_is_replayed(world: World) -> None:
+    for fact_id, error in ((1, "ValueError: a"), (2, "ValueError: b"), (1, "ValueError: c")):
+        await world.write(
+            lambda db, fact_id=fact_id, error=error: db.facts.park(  # type: ignore[misc]
+                consumer=FEED, fact_id=fact_id, name="post.created", payload='{"a": 1}', error=error
+            )
+        )
+    rows = await world.read(lambda db: db.facts.list_parked(before_fact_id=10, page_size=10))
+    assert [(row.fact_id, row.payload, row.error) for row in rows] == [
+        (2, '{"a": 1}', "ValueError: b"),
+        (1, '{"a": 1}', "ValueError: c"),
+    ]
+    assert await world.read(lambda db: db.facts.list_replays(consumer=FEED, page_size=10)) == []
+    assert await world.write(lambda db: db.facts.ask_replay()) == 2
+    assert await world.write(lambda db: db.facts.ask_replay()) == 0
+    replays = await world.read(lambda db: db.facts.list_replays(consumer=FEED, page_size=10))
+    assert [row.fact_id for row in replays] == [1, 2]
+    assert await world.write(lambda db: db.facts.unpark(consumer=FEED, fact_id=1)) is True
+    assert await world.write(lambda db: db.facts.unpark(consumer=FEED, fact_id=1)) is None
+
+
+async def test_a_consumer_is_rewound_to_a_moment_and_never_moved_on(world: World) -> None:
+    await introduce(world)
+    await store(world, "post.created")
+    await store(world, "post.created", key=1)
+    await world.execute("UPDATE facts SET created_at = created_at - interval '1 hour' WHERE lane = 0")
+    await world.execute("UPDATE fact_checkpoints SET position = stamp_horizon() WHERE lane < 2")
+    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=1)
+    assert await world.write(lambda db: db.facts.rewind(consumer=FEED, moment=moment)) == 1
+    (lag,) = await world.read(lambda db: db.facts.read_lags(count_limit=10))
+    assert lag.fact_count == 1
+    moment -= datetime.timedelta(hours=2)
+    assert await world.write(lambda db: db.facts.rewind(consumer=FEED, moment=moment)) == 1
+    assert await world.write(lambda db: db.facts.rewind(consumer=FEED, moment=moment)) == 0
+
+
+async def test_a_forgotten_consumer_leaves_nothing(world: World) -> None:
+    await introduce(world)
+    assert await world.write(lambda db: db.facts.forget_consumer(consumer=FEED)) is True
+    assert await world.write(lambda db: db.facts.forget_consumer(consumer=FEED)) is False
+    assert await world.read(lambda db: db.facts.read_lags(count_limit=10)) == []
+    assert await world.value("SELECT count(*) FROM fact_checkpoints") == 0
+
+
+async def test_days_are_attached_ahead_and_dropped_when_they_are_over_and_read(world: World) -> None:
+    await introduce(world)
+    await world.execute(
+        "CREATE TABLE facts_20250301 (LIKE facts INCLUDING DEFAULTS);"
+        "ALTER TABLE facts ATTACH PARTITION facts_20250301 FOR VALUES FROM ('2025-03-01') TO ('2025-03-02')"
     )
-    assert Counter(answers) == {True: 2, None: 10}
+    for day in ("2025-03-01", "2025-02-01"):
+        await world.execute(
+            "INSERT INTO facts (lane, name, payload, created_at)"
+            " VALUES (1, 'post.created', '{}', $1::text::timestamptz)",
+            day,
+        )
+    assert await world.value("SELECT count(*) FROM facts_default") == 1
+    assert await world.write(lambda db: db.facts.drop_days(keep_days=7)) == 0, "it was not read"
+    assert await world.value("SELECT count(*) FROM facts") == 2
+    await world.execute("UPDATE fact_checkpoints SET position = stamp_horizon()")
+    assert await world.write(lambda db: db.facts.drop_days(keep_days=7)) == 1
+    assert await world.value("SELECT count(*) FROM facts") == 0
 
-
-async def test_an_effect_that_fails_takes_its_confirmation_with_it(world: World) -> None:
-    (fact_id,) = await store(world, "post.created")
-
-    async def fail(db: Database) -> None:
-        await db.facts.confirm(fact_id=fact_id, consumer="feed")
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await world.write(fail)
-    assert await confirm(world, fact_id, "feed") is True
-
-
-async def test_rows_are_removed_when_every_consumer_has_confirmed(world: World) -> None:
-    created, followed, unheard, unknown = await store(
-        world, "post.created", "user.followed", "nobody.listens", "of.a.newer.node"
+    await world.execute(
+        "DO $$ BEGIN EXECUTE 'DROP TABLE facts_' || to_char(now() + interval '14 days', 'YYYYMMDD'); END $$"
     )
-    assert await sweep(world) == 0
-    await send(world)
-    assert await sweep(world) == 1
-    await confirm(world, created, "feed")
-    await confirm(world, followed, "feed")
-    assert await sweep(world) == 1
-    assert await left(world) == [created, unknown]
-    await confirm(world, created, "other")
-    assert await sweep(world) == 1
-    assert await left(world) == [unknown]
-    assert unheard not in await left(world)
-    assert await world.value("SELECT count(*) FROM fact_done") == 0
-    assert await confirm(world, created, "feed") is None
+    assert await world.write(lambda db: db.facts.attach_days(days_ahead=14)) == 1
+    assert await world.write(lambda db: db.facts.attach_days(days_ahead=14)) == 0
+    await store(world, "post.created")
+    assert await world.value("SELECT count(*) FROM facts_default") == 0
 
 
-async def test_a_parked_fact_keeps_its_error_and_is_not_sent_again_until_replayed(world: World) -> None:
-    (fact_id,) = await store(world, "user.followed")
-    await send(world)
-    assert await park(world, fact_id, "feed") is True
-    assert await park(world, fact_id, "feed") is None
-    assert await confirm(world, fact_id, "feed") is None
-    assert await sweep(world) == 1
-    assert await sweep(world) == 0
-    assert await left(world) == [fact_id]
-    assert await send(world, resend_after_s=-1.0) == []
-
-    (parked,) = await world.read(lambda db: db.facts.list_parked(before_fact_id=MAX_ID, page_size=10))
-    assert parked == ParkedRow(fact_id, "user.followed", '{"id": 0}', "feed", "ValueError: no", parked.parked_at)
-
-    assert await world.write(lambda db: db.facts.replay(fact_id=fact_id, consumer="other")) is None
-    assert await world.write(lambda db: db.facts.replay(fact_id=fact_id, consumer="feed")) is True
-    assert [row.id for row in await send(world)] == [fact_id]
-    assert await confirm(world, fact_id, "feed") is True
-    assert await sweep(world) == 1
-    assert await left(world) == []
+async def test_a_day_whose_lock_is_not_free_waits_for_another_time(world: World) -> None:
+    day = "(SELECT to_char(now() + interval '13 days', 'YYYYMMDD'))"
+    await world.execute(f"DO $$ BEGIN EXECUTE 'DROP TABLE facts_' || {day}; END $$")
+    async with world.units.write() as dump:
+        await dump.connection.execute("LOCK TABLE facts_default IN ACCESS SHARE MODE")
+        assert await world.write(lambda db: db.facts.attach_days(days_ahead=14)) == 0
+        await store(world, "post.created")
+    assert await world.write(lambda db: db.facts.attach_days(days_ahead=14)) == 1
 
 
-async def test_parked_facts_are_paged(world: World) -> None:
-    ids = await store(world, *["post.created"] * 3)
-    for fact_id in ids:
-        await park(world, fact_id, "feed")
-    rows = await world.read(lambda db: db.facts.list_parked(before_fact_id=ids[2], page_size=1))
-    assert [row.fact_id for row in rows] == [ids[1]]
+async def test_another_history_of_the_database_begins_an_epoch_above_all_stamps(world: World) -> None:
+    await store(world, "post.created")
+    (before,) = await read(world)
+    assert await world.write(lambda db: db.sessions.note_epoch()) is False
+    # As after a restore into another cluster, whose transactions are counted from lower numbers.
+    await world.execute("UPDATE epochs SET system_identifier = 1")
+    assert await world.write(lambda db: db.sessions.note_epoch()) is True
+    assert await world.write(lambda db: db.sessions.note_epoch()) is False
+    await store(world, "user.followed")
+    rows = await read(world)
+    assert [row.name for row in rows] == ["post.created", "user.followed"]
+    assert before.position is not None
+    assert rows[1].position is not None
+    assert rows[1].position >> 48 == (before.position >> 48) + 1
 
 
-async def test_the_backlog_has_a_count_and_an_age(world: World) -> None:
-    async def backlog() -> tuple[int, int, int]:
-        row = await world.read(lambda db: db.facts.read_backlog())
-        assert (row.oldest_unsent_age_s >= 30) == (row.unsent_count > 0)
-        return row.unsent_count, row.unconfirmed_count, row.parked_count
-
-    assert await backlog() == (0, 0, 0)
-    ids = await store(world, "user.followed", "user.followed", "user.followed")
-    await world.execute("UPDATE outbox SET created_at = now() - interval '30 s' WHERE id = $1", ids[0])
-    assert await backlog() == (3, 0, 0)
-    await send(world)
-    assert await backlog() == (0, 3, 0)
-    await park(world, ids[0], "feed")
-    await confirm(world, ids[1], "feed")
-    await sweep(world)
-    assert await backlog() == (0, 1, 1)
+async def test_an_epoch_waits_for_the_transactions_that_have_stamps_of_the_old_one(world: World) -> None:
+    await world.execute("UPDATE epochs SET timeline_id = 77")
+    async with world.units.write() as old:
+        await old.facts.insert_facts(names=["post.created"], payloads=["{}"], keys=[0])
+        async with world.units.write() as other:
+            await other.connection.execute("SET LOCAL lock_timeout = '50ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await other.connection.fetchval("SELECT note_epoch()")
+    assert await world.write(lambda db: db.sessions.note_epoch()) is True

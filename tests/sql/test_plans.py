@@ -89,9 +89,14 @@ FROM generate_series(4, 20000) AS seq;
 
 UPDATE conversations SET last_seq = 20000 WHERE id = {LONG_TALK};
 
-INSERT INTO outbox (fact, payload, sent_at)
-SELECT 'post.created', '{{}}', CASE WHEN n % 500 = 0 THEN NULL ELSE now() END
-FROM generate_series(1, 50000) AS n;
+INSERT INTO facts (position, lane, name, payload, created_at)
+SELECT 1000 + n, n % 8, CASE WHEN n % 2 = 0 THEN 'post.created' ELSE 'post.changed' END, '{{}}',
+    now() + (n % 3 - 1) * interval '1 day'
+FROM generate_series(1, 60000) AS n;
+
+INSERT INTO fact_consumers VALUES ('feed', '{{post.created}}');
+INSERT INTO fact_checkpoints SELECT 'feed', lane, 50000, 0, 50000, 0 FROM generate_series(0, 7) AS lane;
+INSERT INTO fact_leases (consumer, lane) SELECT 'feed', lane FROM generate_series(0, 7) AS lane;
 
 INSERT INTO login_sessions (id, user_id, revoked_at)
 SELECT n, 1 + n % {USERS}, CASE WHEN n % 100 = 0 THEN now() - n * interval '1 s' END
@@ -244,10 +249,29 @@ HOT = [
         {"messages_": 150},
     ),
     Hot(
-        "facts.take_unsent",
-        {"resend_after_s": 60.0, "batch_size": 500},
-        {"outbox_unsent_idx", "outbox_sent_idx"},
-        250,
+        "facts.read_facts",
+        {
+            "lanes": list(range(8)),
+            "positions": [50_000] * 8,
+            "fact_ids": [0] * 8,
+            "names": ["post.created"],
+            "batch_size": 20,
+        },
+        {"facts_lane_idx"},
+        1_500,
+    ),
+    Hot(
+        "facts.move_checkpoints",
+        {
+            "consumer": "feed",
+            "lanes": [1, 2],
+            "old_positions": [50_000] * 2,
+            "old_fact_ids": [0] * 2,
+            "positions": [50_100] * 2,
+            "fact_ids": [0] * 2,
+        },
+        {"fact_checkpoints_pkey"},
+        40,
     ),
     Hot(
         "accounts.read_credentials",
