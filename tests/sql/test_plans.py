@@ -90,13 +90,10 @@ FROM generate_series(4, 20000) AS seq;
 UPDATE conversations SET last_seq = 20000 WHERE id = {LONG_TALK};
 
 INSERT INTO facts (position, lane, name, payload, created_at)
-SELECT 1000 + n, n % 8, CASE WHEN n % 2 = 0 THEN 'post.created' ELSE 'post.changed' END, '{{}}',
+SELECT 1000 + n, n % 8, CASE WHEN n % 5 < 4 THEN 'post.created' ELSE 'post.changed' END, '{{}}',
     now() + (n % 3 - 1) * interval '1 day'
 FROM generate_series(1, 60000) AS n;
 
-INSERT INTO fact_consumers VALUES ('feed', '{{post.created}}');
-INSERT INTO fact_checkpoints SELECT 'feed', lane, 50000, 0, 50000, 0 FROM generate_series(0, 7) AS lane;
-INSERT INTO fact_leases (consumer, lane) SELECT 'feed', lane FROM generate_series(0, 7) AS lane;
 
 INSERT INTO login_sessions (id, user_id, revoked_at)
 SELECT n, 1 + n % {USERS}, CASE WHEN n % 100 = 0 THEN now() - n * interval '1 s' END
@@ -261,19 +258,6 @@ HOT = [
         1_500,
     ),
     Hot(
-        "facts.move_checkpoints",
-        {
-            "consumer": "feed",
-            "lanes": [1, 2],
-            "old_positions": [50_000] * 2,
-            "old_fact_ids": [0] * 2,
-            "positions": [50_100] * 2,
-            "fact_ids": [0] * 2,
-        },
-        {"fact_checkpoints_pkey"},
-        40,
-    ),
-    Hot(
         "accounts.read_credentials",
         {"logins": ["user4000"], "networks": ["192.0.2.1"]},
         {"users_username_key", "users_email_key", "users_phone_key", "user_networks_pkey"},
@@ -393,6 +377,11 @@ async def test_no_query_calls_a_shape_as_a_function(connection: Any, aggregate: 
         assert not SHAPES.findall(json.dumps(plan)), query.name
 
 
+def is_empty(scan: dict[str, Any]) -> bool:
+    """Whether the table was read and had no row, such as a partition of a day to come: an index would save nothing."""
+    return bool(scan["Actual Loops"]) and not scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)
+
+
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("hot", HOT, ids=[f"{place}-{hot.query}" for place, hot in enumerate(HOT)])
 async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any, hot: Hot, mode: str) -> None:
@@ -403,7 +392,7 @@ async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any
     async with undone(connection):
         told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE hot ({arguments_of(hot)})")
     plan = json.loads(told)[0]["Plan"]
-    whole = [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
+    whole = [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan" and not is_empty(node)]
     assert set(whole) <= {"blocks"}, "reads whole tables"
     whole_index = dict(await connection.fetch(INDEXES_OF_PARTITIONS))
     used = {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
