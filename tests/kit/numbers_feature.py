@@ -74,10 +74,11 @@ class NumberTable:
     async def until_read(self, within_s: float = 20.0) -> None:
         """Raises TimeoutError."""
         async with asyncio.timeout(within_s):
-            while not await self.connection.fetchval(
-                "SELECT EXISTS (SELECT FROM fact_consumers)"
-            ) or await count_unread(self.connection, CONSUMER):
+            while not await self._is_known() or await count_unread(self.connection, CONSUMER):
                 await asyncio.sleep(0.01)
+
+    async def _is_known(self) -> bool:
+        return bool(await self.connection.fetchval("SELECT EXISTS (SELECT FROM fact_consumers)"))
 
     async def execute(self, sql: str) -> None:
         await self.connection.execute(sql)

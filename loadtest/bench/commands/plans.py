@@ -29,7 +29,7 @@ class Given:
     name: str
 
 
-Constant = int | str | list[str] | None
+Constant = int | str | list[str] | list[int] | None
 Source = Given | Constant
 
 

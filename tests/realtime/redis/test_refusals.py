@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from realtime.contract.rate_limit import RateLimit
 from realtime.limits.redis_limiter import RedisLimiter
 from realtime.redis.client import REFUSALS, StoreRefuses, StoreUnavailable, open_redis, unavailability
-from realtime.redis.fact_streams import FactStreams
 from realtime.redis.pipelined_connection import PipelinedConnection
+from realtime.redis.stream_writer import StreamWriter
 from tests.kit import refusals
 
 WITHIN_S = 10.0
@@ -43,7 +43,11 @@ async def test_reads_writes_scripts_and_transactions_find_a_refusing_server_away
     redis: Redis, redis_url: str, connection: PipelinedConnection, code: str
 ) -> None:
     await connection.send("SET", "answer", 42)
-    limiter, streams, reader = RedisLimiter(redis), FactStreams(redis), PipelinedConnection(redis)
+    limiter, writer, reader = (
+        RedisLimiter(redis),
+        StreamWriter(redis, "things", max_entries=10),
+        PipelinedConnection(redis),
+    )
     await reader.send("GET", "answer")
     check = ("key", RateLimit(5, 60), 1)
     assert (await limiter.hit([check])).allowed
@@ -56,9 +60,7 @@ async def test_reads_writes_scripts_and_transactions_find_a_refusing_server_away
             with pytest.raises(StoreUnavailable):
                 await limiter.hit([check])
             with pytest.raises(StoreUnavailable):
-                await streams.publish([("things", 1, b"{}")])
-            with pytest.raises(StoreUnavailable):
-                await streams.ensure_groups("group", ["things"])
+                await writer.append([{"name": "thing"}])
             assert reader.away is not None
             if code != "BUSY":  # while it is busy it may answer nobody in time
                 async with asyncio.timeout(WITHIN_S):
@@ -68,10 +70,10 @@ async def test_reads_writes_scripts_and_transactions_find_a_refusing_server_away
                 assert told == code or (code, told) == ("MASTERDOWN", "READONLY")  # what it says to writes then
         await until_it_works(connection)
         await until_it_works(reader)
-        await streams.ensure_groups("group", ["things"])
+        await writer.append([{"name": "thing"}])
     finally:
         await limiter.stop()
-        await streams.stop()
+        await writer.stop()
         await reader.stop()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from handlers.context import Call, Context, Outcome, Reaction
-from handlers.feature import Consumer, Feature, bind_command, bind_plain_command, on
+from handlers.feature import Consumer, Feature, bind_command, bind_plain_command, on_each
 from realtime.contract.declarations import Fact, Push, Unit
 from realtime.contract.wire import NOTHING, Empty, Nothing
 from server.features import FEATURES
@@ -109,7 +109,9 @@ def test_entry_rooms_come_in_the_order_of_the_features() -> None:
                 Feature(
                     name="other",
                     commands=(),
-                    consumers=(Consumer("other", (on(Fact(name="odd.happened", model=Note, key="user_id"), ignore),)),),
+                    consumers=(
+                        Consumer("other", (on_each(Fact(name="odd.happened", model=Note, key="user_id"), ignore),)),
+                    ),
                 ),
             ],
             "other reacts to odd.happened, which no feature declares",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -16,7 +17,7 @@ WITHIN_S = 20
 
 
 async def _numbers(redis: Redis) -> list[int]:
-    entries = await redis.xrange(STREAM)
+    entries: Any = await redis.xrange(STREAM)
     assert all(fields[b"name"] == b"number.made" for _, fields in entries)
     return sorted(int(fields[b"data"].split(b":")[1].rstrip(b"}")) for _, fields in entries)
 
