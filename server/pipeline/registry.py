@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature, PlainOperation
@@ -74,11 +74,3 @@ class Registry:
     def connection_pushes(self) -> frozenset[str]:
         """The names of the pushes that concern a connection and are not given to long-polling clients."""
         return frozenset(push.name for push in self.pushes.values() if push.about_connection)
-
-    def consumers_by_fact(self) -> Mapping[str, tuple[str, ...]]:
-        """The names of the consumers that have to confirm each Fact; facts without consumers have an empty tuple."""
-        found: dict[str, list[str]] = {name: [] for name in self.facts}
-        for consumer in self.consumers:
-            for handler in consumer.handlers:
-                found[handler.fact.name].append(consumer.name)
-        return {name: tuple(consumers) for name, consumers in found.items()}

@@ -11,7 +11,7 @@ from handlers.feature import Consumer
 from realtime.redis.client import StoreUnavailable
 from server.monitoring.metrics import Metrics
 from server.pipeline.reactions import Reactions, StoredFact
-from server.worker.lanes import Lane, LaneFact, LanesMoved, Position, move_checkpoints, note_moved
+from server.worker.lanes import Lane, LaneFact, LanesMoved, LogPosition, move_checkpoints, note_moved
 from sql.database import Database
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
@@ -119,7 +119,7 @@ class BatchRunner:
         self._metrics.reaction(self._consumer.name, "parked", 1)
 
 
-def _targets(batch: Sequence[LaneFact]) -> list[tuple[Lane, Position]]:
+def _targets(batch: Sequence[LaneFact]) -> list[tuple[Lane, LogPosition]]:
     """Where the lanes of a batch stand after it, sorted by number: every worker locks checkpoints in this order."""
     moves = {item.lane.number: (item.lane, item.moves_to) for item in batch}
     return [moves[number] for number in sorted(moves)]

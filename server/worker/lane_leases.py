@@ -13,7 +13,7 @@ import structlog
 from handlers.feature import Consumer
 from realtime.process.background_tasks import end_task
 from realtime.process.outage_log import OutageLog
-from server.worker.lanes import Position
+from server.worker.lanes import LogPosition
 from server.worker.wake_up import WakeUp
 from sql.errors import DatabaseError, Retry, Unavailable
 from sql.unit import Units
@@ -39,14 +39,14 @@ class LaneLeases:
         self._consumers = tuple(consumers)
         self._worker_id = worker_id
         self._lease_s = lease_s
-        self._lanes: dict[str, dict[int, Position]] = {}
+        self._lanes: dict[str, dict[int, LogPosition]] = {}
         self._valid_until_s = float("-inf")
         self._lanes_are_free = asyncio.Event()
         wake_up.on_free_lanes(self._lanes_are_free)
         self._changed: list[asyncio.Event] = []
         self._task: asyncio.Task[None] | None = None
 
-    def lanes_of(self, consumer: str) -> Mapping[int, Position]:
+    def lanes_of(self, consumer: str) -> Mapping[int, LogPosition]:
         """The lanes that this process reads for the consumer, with their checkpoints when the lease was extended last.
 
         None where the leases could not be extended in time.
@@ -100,9 +100,9 @@ class LaneLeases:
         rows = await self._units.single_writes.facts.claim_lanes(
             worker=self._worker_id, consumers=[consumer.name for consumer in self._consumers], lease_s=self._lease_s
         )
-        lanes: dict[str, dict[int, Position]] = defaultdict(dict)
+        lanes: dict[str, dict[int, LogPosition]] = defaultdict(dict)
         for row in rows:
-            lanes[row.consumer][row.lane] = Position(row.position, row.fact_id)
+            lanes[row.consumer][row.lane] = LogPosition(row.position, row.fact_id)
         before, self._lanes = self._lanes, dict(lanes)
         self._valid_until_s = asked_at_s + self._lease_s
         if self._lanes != before:

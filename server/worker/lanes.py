@@ -11,7 +11,7 @@ from sql.database import Database
 from sql.facts import CheckpointRow, LaneFactRow
 
 
-class Position(NamedTuple):
+class LogPosition(NamedTuple):
     """A place in a lane: all Facts up to it, itself included, are dealt with or read."""
 
     stamp: int
@@ -27,17 +27,17 @@ class Lane:
     """A lane that this process reads for one consumer."""
 
     number: int
-    stored: Position
+    stored: LogPosition
     """The checkpoint in PostgreSQL."""
-    read_to: Position
+    read_to: LogPosition
     """At or after the checkpoint: no Fact of this consumer stands in between."""
-    reached: Position
+    reached: LogPosition
     """The furthest that the checkpoint ever stood; Facts up to it are dealt with in silence."""
 
     @classmethod
     def at_checkpoint(cls, row: CheckpointRow) -> Lane:
-        stored = Position(row.position, row.fact_id)
-        return cls(row.lane, stored, stored, Position(row.reached_position, row.reached_fact_id))
+        stored = LogPosition(row.position, row.fact_id)
+        return cls(row.lane, stored, stored, LogPosition(row.reached_position, row.reached_fact_id))
 
 
 class LaneFact(NamedTuple):
@@ -45,7 +45,7 @@ class LaneFact(NamedTuple):
 
     lane: Lane
     fact: StoredFact
-    moves_to: Position
+    moves_to: LogPosition
     is_silent: bool
 
 
@@ -63,11 +63,11 @@ def take_batch(rows: Sequence[LaneFactRow], lanes: Iterable[Lane], *, batch_size
     for row in rows:
         if row.id is None or row.position is None or row.name is None or row.payload is None:
             continue
-        lane, position = by_number[row.lane], Position(row.position, row.id)
+        lane, position = by_number[row.lane], LogPosition(row.position, row.id)
         found[row.lane].append(
             LaneFact(lane, StoredFact(row.id, row.name, row.payload), position, position <= lane.reached)
         )
-    horizons = {row.lane: Position(row.horizon, 0) for row in rows}
+    horizons = {row.lane: LogPosition(row.horizon, 0) for row in rows}
     for number, facts in found.items():
         horizon = horizons[number]
         if len(facts) < batch_size and horizon > by_number[number].read_to:
@@ -79,7 +79,7 @@ def take_batch(rows: Sequence[LaneFactRow], lanes: Iterable[Lane], *, batch_size
     return ReadBatch([fact for facts in found.values() for fact in facts], any(row.held for row in rows))
 
 
-async def move_checkpoints(db: Database, consumer: str, targets: Sequence[tuple[Lane, Position]]) -> None:
+async def move_checkpoints(db: Database, consumer: str, targets: Sequence[tuple[Lane, LogPosition]]) -> None:
     """Stores the new checkpoints in the transaction of the effects. Raises LanesMoved where one stands elsewhere."""
     moved = await db.facts.move_checkpoints(
         consumer=consumer,
@@ -93,7 +93,7 @@ async def move_checkpoints(db: Database, consumer: str, targets: Sequence[tuple[
         raise LanesMoved
 
 
-def note_moved(targets: Iterable[tuple[Lane, Position]]) -> None:
+def note_moved(targets: Iterable[tuple[Lane, LogPosition]]) -> None:
     """After the commit."""
     for lane, target in targets:
         lane.stored = target

@@ -66,7 +66,7 @@ def _source(argument: Source) -> str:
         return str(argument)
     if isinstance(argument, str):
         return "'" + argument.replace("'", "''") + "'"
-    items = ",".join('"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"' for item in argument)
+    items = ",".join('"' + str(item).replace("\\", "\\\\").replace('"', '\\"') + '"' for item in argument)
     return _source("{" + items + "}")
 
 

@@ -72,7 +72,7 @@ const insertComment = statement(
 );
 const readComment = statement("plain.read_comment", "viewer_id", "comment_id");
 const hiddenFrom = statement("plain.hidden_from", "comment_id", "id_limit");
-const insertFacts = statement("facts.insert_facts", "facts", "payloads");
+const insertFacts = statement("facts.insert_facts", "names", "payloads", "keys");
 const sendMessage = statement(
   "plain.send_message", "conversation_id", "sender_id", "client_id", "text", "reply_to_seq",
 );
@@ -153,7 +153,7 @@ async function feedList(me) {
   return list;
 }
 
-const fact = (client, name, data) => insertFacts(client, [name], [JSON.stringify(data)]);
+const fact = (client, name, data) => insertFacts(client, [name], [JSON.stringify(data)], [1]);
 
 const commands = {
   "/users": {

@@ -150,7 +150,7 @@ async def test_only_what_others_may_see_causes_facts(database_url: str, redis_ur
     # Nobody works on facts here, so that each one that was stored can be counted.
     async with running_server(settings_for_tests(database_url, redis_url), work=False) as server:
         ada = await server.person("quiet_ada")
-        facts = "SELECT array_agg(fact ORDER BY id) FROM outbox WHERE payload->>'post_id' = $1"
+        facts = "SELECT array_agg(name ORDER BY id) FROM facts WHERE payload->>'post_id' = $1"
 
         async def caused(visibility: str, *changes: dict[str, str]) -> list[str] | None:
             named = {"post_id": (await publish(ada, visibility=visibility))["id"]}

@@ -59,16 +59,6 @@ def test_features_declare_what_long_polling_clients_get() -> None:
     assert registry.connection_pushes == {"token:expiring", "session:revoked"}
 
 
-def test_each_fact_has_the_consumers_that_must_confirm_it() -> None:
-    unheard = Fact(name="odd.unheard", model=Note, key="user_id")
-    registry = Registry([ODD, Feature(name="quiet", commands=(), facts=(unheard,))])
-    assert registry.consumers_by_fact() == {
-        "odd.happened": ("odd_reader",),
-        "odd.poison": ("odd_reader", "odd_choker"),
-        "odd.unheard": (),
-    }
-
-
 def test_entry_rooms_come_in_the_order_of_the_features() -> None:
     async def first(db: Database, user_ids: Sequence[UserId]) -> Mapping[UserId, list[str]]:
         return {}
