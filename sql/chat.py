@@ -151,6 +151,7 @@ class ChatQueries(Protocol):
         self, *, viewer_id: UserId, before: MessageId, skip: int, page_size: int
     ) -> list[DirectMessageRow]: ...
 
+    @joined_write("conversation_id", "user_id")
     async def move_position(
         self, *, conversation_id: ConversationId, user_id: UserId, read_seq: int, delivered_seq: int
     ) -> PositionRow | None:

@@ -114,34 +114,60 @@ CROSS JOIN LATERAL member_for(:viewer_id, other) receiver
 CROSS JOIN LATERAL message_for(:viewer_id, page.m) message
 ORDER BY page.id DESC;
 
--- name: move_position(conversation_id, user_id, read_seq, delivered_seq)^
--- Moves a member's positions forwards, never back; a number above the last message moves nothing. `held` is the newest
--- version of the member's row, also after waiting for another device of the member; the rest is from the statement's
--- snapshot. conversation_members_pkey, conversations_pkey, blocks_pkey; 0 or 1 row, none when the user is no member.
-WITH held AS (
+-- name: move_position(conversation_ids, user_ids, read_seqs, delivered_seqs, patient)
+-- Moves members' positions forwards, never back; a number above the last message moves nothing. Only rows with something to
+-- move are locked: for the others the statement's snapshot is right, since nothing moves back. `locked` has the newest
+-- version of a row, also after waiting for another device of the member; the rest is from the snapshot.
+-- conversation_members_pkey, conversations_pkey, blocks_pkey; 0 or 1 row a call, none when the user is no member.
+WITH call AS MATERIALIZED (
     SELECT
-        mine.conversation_id, mine.user_id, mine.read_seq, mine.delivered_seq,
-        greatest(c.last_seq, mine.read_seq) AS last_seq
-    FROM conversation_members mine
+        call.place, call.conversation_id, call.user_id, call.read_seq, call.delivered_seq,
+        mine.read_seq AS held_read_seq, mine.delivered_seq AS held_delivered_seq,
+        greatest(c.last_seq, mine.read_seq) AS last_seq,
+        (call.read_seq > mine.read_seq OR call.delivered_seq > mine.delivered_seq)
+        AND greatest(call.read_seq, call.delivered_seq) <= greatest(c.last_seq, mine.read_seq) AS moves
+    FROM unnest(:conversation_ids::bigint[], :user_ids::bigint[], :read_seqs::bigint[], :delivered_seqs::bigint[])
+        WITH ORDINALITY AS call (conversation_id, user_id, read_seq, delivered_seq, place)
+    JOIN conversation_members mine ON mine.conversation_id = call.conversation_id AND mine.user_id = call.user_id
     JOIN conversations c ON c.id = mine.conversation_id
-    WHERE mine.conversation_id = :conversation_id AND mine.user_id = :user_id
+    CROSS JOIN set_config('lock_timeout', CASE WHEN :patient THEN '0' ELSE '50ms' END, true)
+), free AS MATERIALIZED (
+    SELECT call.*, mine.read_seq AS newest_read_seq, mine.delivered_seq AS newest_delivered_seq
+    FROM call
+    JOIN conversation_members mine ON mine.conversation_id = call.conversation_id AND mine.user_id = call.user_id
+    WHERE NOT :patient AND call.moves
+    ORDER BY mine.conversation_id, mine.user_id
+    FOR NO KEY UPDATE OF mine SKIP LOCKED
+), awaited AS MATERIALIZED (
+    SELECT call.*, mine.read_seq AS newest_read_seq, mine.delivered_seq AS newest_delivered_seq
+    FROM call
+    JOIN conversation_members mine ON mine.conversation_id = call.conversation_id AND mine.user_id = call.user_id
+    WHERE :patient AND call.moves
+    ORDER BY mine.conversation_id, mine.user_id
     FOR NO KEY UPDATE OF mine
+), locked AS (
+    SELECT
+        locked.place, locked.conversation_id, locked.user_id,
+        locked.read_seq > locked.newest_read_seq OR locked.delivered_seq > locked.newest_delivered_seq AS changed,
+        greatest(locked.read_seq, locked.newest_read_seq) AS read_seq,
+        greatest(locked.delivered_seq, locked.newest_delivered_seq) AS delivered_seq,
+        greatest(locked.last_seq, locked.newest_read_seq) AS last_seq
+    FROM (SELECT * FROM free UNION ALL SELECT * FROM awaited) locked
 ), moved AS (
     UPDATE conversation_members mine
-    SET read_seq = greatest(held.read_seq, :read_seq), delivered_seq = greatest(held.delivered_seq, :delivered_seq)
-    FROM held
-    WHERE
-        mine.conversation_id = held.conversation_id AND mine.user_id = held.user_id
-        AND (:read_seq > held.read_seq OR :delivered_seq > held.delivered_seq)
-        AND greatest(:read_seq, :delivered_seq) <= held.last_seq
-    RETURNING mine.read_seq, mine.delivered_seq
+    SET read_seq = locked.read_seq, delivered_seq = locked.delivered_seq
+    FROM locked
+    WHERE mine.conversation_id = locked.conversation_id AND mine.user_id = locked.user_id AND locked.changed
 )
-SELECT true AS changed, moved.read_seq, moved.delivered_seq, held.last_seq, hearers.user_ids AS hearers
-FROM moved
-CROSS JOIN held
-LEFT JOIN LATERAL hearers(:conversation_id, :user_id) ON true
+SELECT
+    locked.place, false AS skipped, locked.changed, locked.read_seq, locked.delivered_seq, locked.last_seq,
+    hearers.user_ids AS hearers
+FROM locked
+LEFT JOIN LATERAL hearers(locked.conversation_id, locked.user_id) ON true
 UNION ALL
-SELECT false, held.read_seq, held.delivered_seq, held.last_seq, NULL FROM held WHERE NOT EXISTS (SELECT FROM moved);
+SELECT call.place, call.moves, false, call.held_read_seq, call.held_delivered_seq, call.last_seq, NULL
+FROM call
+WHERE NOT call.moves OR (NOT :patient AND call.place NOT IN (SELECT locked.place FROM locked));
 
 -- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max, beside_max)
 -- What a client missed: for each of its conversations (parallel arrays) the messages after a number, oldest first; then
