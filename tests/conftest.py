@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from server.dev.embedded import embedded_servers
+from tests.kit.log_watch import show_tracebacks_plainly
 from tests.kit.loop_watch import watched_loop
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 from tests.kit.services import (
@@ -35,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    show_tracebacks_plainly()
     if not hasattr(config, "workerinput"):  # the run itself, not one of its workers
         os.environ["ENV_FILE"] = os.devnull  # a developer's .env may name a database that is not for tests
         stack = ExitStack()

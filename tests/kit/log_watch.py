@@ -25,3 +25,9 @@ def watched_log(*events: str) -> Iterator[list[EventDict]]:
         yield seen
     finally:
         processors.remove(watch)
+
+
+def show_tracebacks_plainly() -> None:
+    """Renders tracebacks without local variables: with them, one takes up to seconds, in which the event loop waits."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
