@@ -4,7 +4,7 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import CommentId, PostId, UserId
-from sql.joining import joined
+from sql.joining import joined, joined_write
 from sql.people import CardRow, RelationRow
 
 
@@ -27,6 +27,14 @@ class CommentRow(NamedTuple):
     viewer: RelationRow
 
 
+class NewCommentRow(NamedTuple):
+    """A comment as its author gets it."""
+
+    comment: CommentRow
+    hidden_from: list[UserId]
+    """At most `id_limit` of those who see it neither in lists nor live, see CommentQueries.hidden_from."""
+
+
 class DeletedCommentRow(NamedTuple):
     post_id: PostId
     comment_count: int
@@ -35,6 +43,7 @@ class DeletedCommentRow(NamedTuple):
 
 
 class CommentQueries(Protocol):
+    @joined_write("post_id", several=True)
     async def insert_comment(
         self,
         *,
@@ -43,7 +52,8 @@ class CommentQueries(Protocol):
         author_id: UserId,
         text: str,
         client_id: str | None,
-    ) -> CommentId | None:
+        id_limit: int,
+    ) -> NewCommentRow | None:
         """None: this author has a comment with this client_id (see find_comment), or post or parent are deleted."""
         ...
 

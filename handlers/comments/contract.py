@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from handlers.limits import COMMENT_CHARS
 from handlers.people.models import Card
 from handlers.subjects import below_post, comment_subject, person_subject
-from realtime.contract.declarations import Command, Push, Repeat, Route, Subject
+from realtime.contract.declarations import Command, Push, Repeat, Route, Subject, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import ClientId, Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
@@ -78,6 +78,7 @@ COMMENT_CREATE = Command(
     repeat=Repeat.CLIENT_ID,
     rate=RateLimit(60, 60),
     example={"post_id": EXAMPLE_POST_ID, "text": "Well said", "client_id": "c0ffee-2"},
+    works_on=Unit.STATEMENTS,
     errors=(NOT_FOUND, CONFLICT),
     routes=(Route("POST", "/posts/{post_id}/comments", 201, renamed={"content": "text", **_PARENT}),),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from handlers.access import (
@@ -35,27 +36,28 @@ from realtime.contract.emissions import Emission, ToRoom, Withdraw, emission
 from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Model, Nothing, Page
 from sql.comments import CommentRow
-from sql.ids import MAX_ID, CommentId, PostId
+from sql.ids import MAX_ID, CommentId, PostId, UserId
 from sql.posts import PostRow
 
 
 async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck]:
     post = await _read_post(ctx, PostId(cmd.post_id))
     require_visible(may_comment(author=post.viewer, visibility=post.visibility))
-    comment_id = None
+    made = None
     if await _may_reply(ctx, cmd):
-        comment_id = await ctx.db.comments.insert_comment(
+        made = await ctx.db.comments.insert_comment(
             post_id=post.id,
             parent_id=None if cmd.parent_id is None else CommentId(cmd.parent_id),
             author_id=ctx.user_id,
             text=cmd.text,
             client_id=cmd.client_id,
+            id_limit=HIDDEN_FROM_MAX + 1,
         )
-    if comment_id is None:
+    if made is None:
         # A retry finds its comment even if its parent was deleted since, so that it could not be created now.
         return Outcome(CommentAck(comment=comment_view(await _earlier_comment(ctx, cmd))))
-    ack = CommentAck(comment=comment_view(await _read_comment(ctx, comment_id)))
-    return Outcome(ack, pushes=(await _to_watchers(ctx, post, comment_id, COMMENT_CREATED, ack),))
+    ack = CommentAck(comment=comment_view(made.comment))
+    return Outcome(ack, pushes=(_to_watchers(post, made.hidden_from, COMMENT_CREATED, ack),))
 
 
 async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment]]:
@@ -94,16 +96,16 @@ async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
     pushes: tuple[Emission, ...] = ()
     if post is not None and not comment.is_deleted:
         removed = CommentRemoved(comment_id=comment.id, post_id=comment.post_id)
-        pushes = (await _to_watchers(ctx, post, comment.id, COMMENT_DELETED, removed),)
+        hidden_from = await ctx.db.comments.hidden_from(comment_id=comment.id, id_limit=HIDDEN_FROM_MAX + 1)
+        pushes = (_to_watchers(post, hidden_from, COMMENT_DELETED, removed),)
     await ctx.db.posts.lock_post(post_id=comment.post_id)
     await ctx.db.comments.delete_comment(comment_id=comment.id)
     return Outcome(NOTHING, pushes=pushes, signals=(Withdraw(comment_subject(comment.id).name),))
 
 
-async def _to_watchers(ctx: Context, post: PostRow, comment_id: CommentId, push: Push[Any], data: Model) -> Emission:
+def _to_watchers(post: PostRow, hidden_from: Sequence[UserId], push: Push[Any], data: Model) -> Emission:
     """A push about a comment to those watchers of its post who may see the comment."""
     room = post_room(post.id, post.author.id, post.visibility)
-    hidden_from = await ctx.db.comments.hidden_from(comment_id=comment_id, id_limit=HIDDEN_FROM_MAX + 1)
     if len(hidden_from) > HIDDEN_FROM_MAX:
         return emission(RESYNC, Resync(scope=post_scope(post.id)), ToRoom(room), namespace=NAMESPACE)
     return emission(push, data, ToRoom(room, hidden_from))

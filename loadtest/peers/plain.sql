@@ -164,39 +164,47 @@ CROSS JOIN LATERAL relation(:viewer_id, u.id) r
 CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
 WHERE u.id = :user_id;
 
--- name: read_comment(viewer_id, comment_id)^
--- One comment. comments_pkey, users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT comment.*, author.*, r.*
-FROM comments c
-CROSS JOIN LATERAL comment_row(c) comment
-CROSS JOIN LATERAL card(c.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, c.author_id) r
-WHERE c.id = :comment_id;
-
--- name: hidden_from(comment_id, id_limit)
--- The users who see a comment neither in lists nor live. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit
--- rows.
-WITH RECURSIVE thread AS (
-    SELECT c.parent_id, c.author_id
-    FROM comments c
-    WHERE c.id = :comment_id
-    UNION ALL
-    SELECT c.parent_id, c.author_id
-    FROM thread
-    JOIN comments c ON c.id = thread.parent_id
+-- name: insert_comment(post_id, parent_id, author_id, text, client_id, id_limit)^
+-- Stores a comment, counts it, and reads who may not see it. posts_pkey, comments_pkey, comments_client_id_key, users_pkey,
+-- blocks_pkey, blocks_blocked_idx; 0 or 1 row.
+WITH host AS (
+    SELECT p.id, p.last_comment_id
+    FROM posts p
+    WHERE p.id = :post_id AND p.deleted_at IS NULL
+    FOR NO KEY UPDATE
+), parent AS (
+    SELECT c.id
+    FROM host
+    JOIN comments c ON c.post_id = host.id
+    WHERE c.id = :parent_id AND c.deleted_at IS NULL
+    FOR NO KEY UPDATE OF c
+), made AS (
+    INSERT INTO comments (id, post_id, parent_id, author_id, text, client_id)
+    SELECT id_after(host.last_comment_id), host.id, :parent_id, :author_id, :text, :client_id
+    FROM host
+    WHERE :parent_id IS NULL OR EXISTS (SELECT FROM parent)
+    ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
+    RETURNING comments AS comment
+), counted_by_post AS (
+    UPDATE posts
+    SET comment_count = comment_count + 1, last_comment_id = (made.comment).id
+    FROM made
+    WHERE posts.id = (made.comment).post_id
+), counted_by_parent AS (
+    UPDATE comments
+    SET reply_count = reply_count + 1
+    FROM made
+    WHERE comments.id = (made.comment).parent_id
 )
-SELECT DISTINCT other.id
-FROM thread
-CROSS JOIN LATERAL (
-    SELECT b.blocked_id AS id
-    FROM blocks b
-    WHERE b.blocker_id = thread.author_id
-    UNION ALL
-    SELECT b.blocker_id
-    FROM blocks b
-    WHERE b.blocked_id = thread.author_id
-) other
-LIMIT :id_limit;
+SELECT
+    comment.*,
+    author.*,
+    r.*,
+    ARRAY(SELECT hidden.id FROM hidden_from(:author_id, :parent_id) hidden LIMIT :id_limit) AS hidden_from
+FROM made
+CROSS JOIN LATERAL comment_row(made.comment) comment
+CROSS JOIN LATERAL card(:author_id) author
+CROSS JOIN LATERAL relation(:author_id, :author_id) r;
 
 -- name: send_message(conversation_id, sender_id, text, reply_to_seq, client_id)^
 -- Stores a message under the next number of its conversation, unless one of the two blocks the other, and moves the

@@ -149,6 +149,32 @@ AS $$
         comment.deleted_at IS NOT NULL
 $$;
 
+-- The users who see neither in lists nor live what this user says below this comment (NULL: below the post): those with a
+-- block in either direction between them and the author, or the author of a comment above it.
+CREATE FUNCTION hidden_from(author_id bigint, parent_id bigint)
+    RETURNS TABLE (id bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+AS $$
+    WITH RECURSIVE thread AS (
+        SELECT hidden_from.parent_id, hidden_from.author_id
+        UNION ALL
+        SELECT c.parent_id, c.author_id
+        FROM thread
+        JOIN comments c ON c.id = thread.parent_id
+    )
+    SELECT DISTINCT other.id
+    FROM thread
+    CROSS JOIN LATERAL (
+        SELECT b.blocked_id AS id
+        FROM blocks b
+        WHERE b.blocker_id = thread.author_id
+        UNION ALL
+        SELECT b.blocker_id
+        FROM blocks b
+        WHERE b.blocked_id = thread.author_id
+    ) other
+$$;
+
 -- A message as one viewer gets it.
 CREATE FUNCTION message_for(viewer_id bigint, message messages)
     RETURNS TABLE (

@@ -1,38 +1,93 @@
--- name: insert_comment(post_id, parent_id, author_id, text, client_id)$
+-- name: insert_comment(post_ids, parent_ids, author_ids, texts, client_ids, id_limits, patient)
 -- Stores a comment on a post, or a reply to a comment of that post, and counts it on both. Its id, and so its time, is
--- made under the lock of the post, so that ids and times of a post's comments follow the order of their commits.
--- posts_pkey, comments_pkey, comments_client_id_key; one row, the id; none for a repeated client_id, and where the post
--- or the parent comment is deleted.
-WITH host AS (
-    SELECT p.id, p.last_comment_id
+-- made under the lock of the post, so that ids and times of a post's comments follow the order of their commits. What is
+-- known of post and parent comes from their locked rows. Also reads who may not see the comment.
+-- posts_pkey, comments_pkey, comments_client_id_key, users_pkey, blocks_pkey, blocks_blocked_idx; 0 or 1 row a call, none
+-- for a repeated client_id, and where the post or the parent comment is deleted.
+WITH call AS MATERIALIZED (
+    SELECT call.*
+    FROM unnest(
+        :post_ids::bigint[],
+        :parent_ids::bigint[],
+        :author_ids::bigint[],
+        :texts::text[],
+        :client_ids::text[],
+        :id_limits::bigint[]
+    ) WITH ORDINALITY AS call (post_id, parent_id, author_id, text, client_id, id_limit, place)
+    CROSS JOIN set_config('lock_timeout', CASE WHEN :patient THEN '0' ELSE '50ms' END, true)
+), free AS MATERIALIZED (
+    SELECT p.id, p.last_comment_id, p.deleted_at
     FROM posts p
-    WHERE p.id = :post_id AND p.deleted_at IS NULL
+    WHERE NOT :patient AND p.id IN (SELECT call.post_id FROM call)
+    ORDER BY p.id
+    FOR NO KEY UPDATE SKIP LOCKED
+), awaited AS MATERIALIZED (
+    SELECT p.id, p.last_comment_id, p.deleted_at
+    FROM posts p
+    WHERE :patient AND p.id IN (SELECT call.post_id FROM call)
+    ORDER BY p.id
     FOR NO KEY UPDATE
-), parent AS (
-    SELECT c.id
-    FROM host
-    JOIN comments c ON c.post_id = host.id
-    WHERE c.id = :parent_id AND c.deleted_at IS NULL
-    FOR NO KEY UPDATE OF c
+), host AS (
+    SELECT free.id, free.last_comment_id, free.deleted_at FROM free
+    UNION ALL
+    SELECT awaited.id, awaited.last_comment_id, awaited.deleted_at FROM awaited
+), parent AS MATERIALIZED (
+    SELECT c.id, c.post_id
+    FROM comments c
+    WHERE
+        c.id IN (SELECT call.parent_id FROM call JOIN host ON host.id = call.post_id)
+        AND c.deleted_at IS NULL
+    ORDER BY c.id
+    FOR NO KEY UPDATE
+), numbered AS MATERIALIZED (
+    SELECT
+        call.*,
+        rising_id(id_above(host.last_comment_id, make_id())) OVER (PARTITION BY host.id ORDER BY call.place) AS id
+    FROM call
+    JOIN host ON host.id = call.post_id
+    LEFT JOIN parent ON parent.id = call.parent_id AND parent.post_id = host.id
+    WHERE host.deleted_at IS NULL AND (call.parent_id IS NULL OR parent.id IS NOT NULL)
 ), made AS (
     INSERT INTO comments (id, post_id, parent_id, author_id, text, client_id)
-    SELECT id_after(host.last_comment_id), host.id, :parent_id, :author_id, :text, :client_id
-    FROM host
-    WHERE :parent_id IS NULL OR EXISTS (SELECT FROM parent)
+    SELECT n.id, n.post_id, n.parent_id, n.author_id, n.text, n.client_id
+    FROM numbered n
+    ORDER BY n.place
     ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
-    RETURNING id, post_id, parent_id
+    RETURNING comments AS comment
 ), counted_by_post AS (
     UPDATE posts
-    SET comment_count = comment_count + 1, last_comment_id = made.id
-    FROM made
-    WHERE posts.id = made.post_id
+    SET comment_count = comment_count + counted.amount, last_comment_id = counted.newest_id
+    FROM (
+        SELECT (made.comment).post_id, count(*) AS amount, max((made.comment).id) AS newest_id
+        FROM made
+        GROUP BY (made.comment).post_id
+    ) counted
+    WHERE posts.id = counted.post_id
 ), counted_by_parent AS (
     UPDATE comments
-    SET reply_count = reply_count + 1
-    FROM made
-    WHERE comments.id = made.parent_id
+    SET reply_count = reply_count + counted.amount
+    FROM (
+        SELECT (made.comment).parent_id, count(*) AS amount FROM made GROUP BY (made.comment).parent_id
+    ) counted
+    WHERE comments.id = counted.parent_id
 )
-SELECT id FROM made;
+SELECT
+    call.place,
+    (made.comment).id IS NULL AS skipped,
+    comment.*,
+    author.*,
+    r.*,
+    ARRAY(
+        SELECT hidden.id FROM hidden_from(call.author_id, call.parent_id) hidden LIMIT call.id_limit
+    ) AS hidden_from
+FROM call
+LEFT JOIN host ON host.id = call.post_id
+LEFT JOIN numbered ON numbered.place = call.place
+LEFT JOIN made ON (made.comment).id = numbered.id
+LEFT JOIN LATERAL comment_row(made.comment) comment ON true
+LEFT JOIN LATERAL card(call.author_id) author ON true
+LEFT JOIN LATERAL relation(call.author_id, call.author_id) r ON true
+WHERE (made.comment).id IS NOT NULL OR (host.id IS NULL AND EXISTS (SELECT FROM posts p WHERE p.id = call.post_id));
 
 -- name: find_comment(author_id, client_id)$
 -- The comment of an earlier try with this client_id, also if it was deleted since. comments_client_id_key; 0 or 1 row.
@@ -51,32 +106,14 @@ CROSS JOIN LATERAL card(c.author_id) author
 CROSS JOIN LATERAL relation(call.viewer_id, c.author_id) r;
 
 -- name: hidden_from(comment_ids, id_limits)
--- The users who see a comment neither in lists nor live: those with a block in either direction between them and its
--- author, or the author of a comment above it. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit rows a
+-- Who sees a comment neither in lists nor live. comments_pkey, blocks_pkey, blocks_blocked_idx; at most id_limit rows a
 -- call.
 SELECT call.place, hidden.id
 FROM unnest(:comment_ids::bigint[], :id_limits::bigint[]) WITH ORDINALITY AS call (comment_id, id_limit, place)
+JOIN comments c ON c.id = call.comment_id
 CROSS JOIN LATERAL (
-    WITH RECURSIVE thread AS (
-        SELECT c.parent_id, c.author_id
-        FROM comments c
-        WHERE c.id = call.comment_id
-        UNION ALL
-        SELECT c.parent_id, c.author_id
-        FROM thread
-        JOIN comments c ON c.id = thread.parent_id
-    )
-    SELECT DISTINCT other.id
-    FROM thread
-    CROSS JOIN LATERAL (
-        SELECT b.blocked_id AS id
-        FROM blocks b
-        WHERE b.blocker_id = thread.author_id
-        UNION ALL
-        SELECT b.blocker_id
-        FROM blocks b
-        WHERE b.blocked_id = thread.author_id
-    ) other
+    SELECT other.id
+    FROM hidden_from(c.author_id, c.parent_id) other
     LIMIT call.id_limit
 ) hidden;
 

@@ -89,9 +89,10 @@ async def test_a_repeated_client_id_makes_one_comment_however_many_try_at_once(w
     post_id = await world.post(ann)
 
     async def create(db: Database) -> CommentId | None:
-        return await db.comments.insert_comment(
-            post_id=post_id, parent_id=None, author_id=ann, text="x", client_id="once"
+        made = await db.comments.insert_comment(
+            post_id=post_id, parent_id=None, author_id=ann, text="x", client_id="once", id_limit=9
         )
+        return made and made.comment.id
 
     made = [comment_id for comment_id in await world.at_once([create] * 10) if comment_id is not None]
     assert len(made) == 1
@@ -116,7 +117,7 @@ async def test_nothing_is_written_where_there_is_nothing_to_answer(world: World,
         await delete(world, post_id, parent_id)
     made = await world.write(
         lambda db: db.comments.insert_comment(
-            post_id=post_id, parent_id=parent_id, author_id=ann, text="x", client_id=None
+            post_id=post_id, parent_id=parent_id, author_id=ann, text="x", client_id=None, id_limit=9
         )
     )
     assert made is None
@@ -168,7 +169,7 @@ async def test_counts_are_exact_while_many_comment_and_delete_at_once(world: Wor
 
     async def answer(db: Database, comment_id: CommentId) -> str:
         made = await db.comments.insert_comment(
-            post_id=post_id, parent_id=comment_id, author_id=people[1], text="x", client_id=None
+            post_id=post_id, parent_id=comment_id, author_id=people[1], text="x", client_id=None, id_limit=9
         )
         return "answered" if made else "was gone"
 
@@ -203,6 +204,16 @@ async def test_a_comment_is_hidden_from_those_with_a_block_in_its_thread(world: 
     async def hidden(comment_id: CommentId, id_limit: int = 10) -> set[UserId]:
         return set(await world.read(lambda db: db.comments.hidden_from(comment_id=comment_id, id_limit=id_limit)))
 
+    answer = await world.write(
+        lambda db: db.comments.insert_comment(
+            post_id=post_id, parent_id=reply, author_id=cid, text="x", client_id=None, id_limit=9
+        )
+    )
+    assert answer is not None
+    assert set(answer.hidden_from) == {bob, cid, dan} == await hidden(answer.comment.id)
+    assert answer.comment == await world.read(
+        lambda db: db.comments.read_comment(viewer_id=cid, comment_id=answer.comment.id)
+    )
     assert await hidden(top) == {cid}
     assert await hidden(reply) == {cid, dan}
     assert len(await hidden(reply, id_limit=1)) == 1

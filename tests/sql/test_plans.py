@@ -213,7 +213,7 @@ JOIN pg_class whole ON whole.oid = i.inhparent
 
 SHAPES = re.compile(
     r"\b(?:user_row|own_user_row|card|card_for|post_row|post_viewer|comment_row|conversation_for"
-    r"|member_for|message_for|relation|may_see_content)\("
+    r"|member_for|message_for|hidden_from|relation|may_see_content)\("
 )
 """A call of one of them in a plan: the planner did not put it in line."""
 

@@ -92,11 +92,11 @@ class World:
     async def comment(self, post_id: PostId, author_id: UserId, parent_id: CommentId | None = None) -> CommentId:
         made = await self.write(
             lambda db: db.comments.insert_comment(
-                post_id=post_id, parent_id=parent_id, author_id=author_id, text="well", client_id=None
+                post_id=post_id, parent_id=parent_id, author_id=author_id, text="well", client_id=None, id_limit=9
             )
         )
         assert made is not None
-        return made
+        return made.comment.id
 
     async def conversation(self, one: UserId, other: UserId) -> ConversationId:
         """A conversation that both have joined."""

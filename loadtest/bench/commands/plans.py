@@ -101,22 +101,18 @@ PLANS: Final[Mapping[str, Plan]] = {
         (
             _READ_POST,
             Step(
-                "comments.insert_comment",
-                {"post_id": POST, "parent_id": None, "author_id": ME, "text": TEXT, "client_id": None},
-                keep="comment_id",
+                "plain.insert_comment",
+                {
+                    "post_id": POST,
+                    "parent_id": None,
+                    "author_id": ME,
+                    "text": TEXT,
+                    "client_id": None,
+                    "id_limit": HIDDEN_FROM_MAX + 1,
+                },
+                joined="comments.insert_comment",
             ),
-            Step(
-                "plain.read_comment",
-                {"viewer_id": ME, "comment_id": Given("comment_id")},
-                joined="comments.read_comment",
-            ),
-            Step(
-                "plain.hidden_from",
-                {"comment_id": Given("comment_id"), "id_limit": HIDDEN_FROM_MAX + 1},
-                joined="comments.hidden_from",
-            ),
-        ),
-        in_transaction=True,
+        )
     ),
     "post:create": Plan(
         (

@@ -68,10 +68,8 @@ const insertPost = statement("posts.insert_post", "author_id", "kind", "text", "
 const likePost = statement("plain.like_post", "user_id", "post_id");
 const unlikePost = statement("plain.unlike_post", "post_id", "user_id");
 const insertComment = statement(
-  "comments.insert_comment", "post_id", "parent_id", "author_id", "text", "client_id",
+  "plain.insert_comment", "post_id", "parent_id", "author_id", "text", "client_id", "id_limit",
 );
-const readComment = statement("plain.read_comment", "viewer_id", "comment_id");
-const hiddenFrom = statement("plain.hidden_from", "comment_id", "id_limit");
 const insertFacts = statement("facts.insert_facts", "names", "payloads", "keys");
 const sendMessage = statement(
   "plain.send_message", "conversation_id", "sender_id", "client_id", "text", "reply_to_seq",
@@ -213,11 +211,9 @@ const commands = {
         return { post: post(row, at) };
       }),
     "comment:create": (me, { post_id, text }) =>
-      inTransaction(async (client) => {
+      withClient(async (client) => {
         only(await readPost(client, me, post_id));
-        const [made] = only(await insertComment(client, post_id, null, me, text, null));
-        const [row, at] = only(await readComment(client, me, made[0]));
-        await hiddenFrom(client, row[at.id], HIDDEN_FROM_MAX + 1);
+        const [row, at] = only(await insertComment(client, post_id, null, me, text, null, HIDDEN_FROM_MAX + 1));
         return {
           comment: {
             id: row[at.id],
