@@ -4,7 +4,7 @@ import datetime
 from typing import NamedTuple, Protocol
 
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.joining import joined_write
+from sql.joining import joined, joined_write
 from sql.people import CardRow
 
 
@@ -104,10 +104,12 @@ class ChatQueries(Protocol):
         """The other user joins with the first message."""
         ...
 
+    @joined
     async def read_conversation(
         self, *, viewer_id: UserId, conversation_id: ConversationId
     ) -> list[ConversationMemberRow]: ...
 
+    @joined
     async def list_conversations(
         self, *, viewer_id: UserId, before: ActivityId, page_size: int
     ) -> list[ConversationMemberRow]:
@@ -129,6 +131,7 @@ class ChatQueries(Protocol):
         """None: no such conversation of the sender. In a transaction it stays locked until the end."""
         ...
 
+    @joined
     async def list_messages_before(
         self,
         *,
@@ -138,6 +141,7 @@ class ChatQueries(Protocol):
         page_size: int,
     ) -> list[MessageRow]: ...
 
+    @joined
     async def list_messages_after(
         self,
         *,

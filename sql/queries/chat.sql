@@ -28,32 +28,35 @@ WITH opened AS (
 )
 SELECT opened.id, EXISTS (SELECT FROM joined WHERE joined.user_id = :viewer_id) AS joined FROM opened;
 
--- name: read_conversation(viewer_id, conversation_id)
+-- name: read_conversation(viewer_ids, conversation_ids)
 -- One conversation of the viewer with its last message. conversation_members_pkey, conversations_pkey, messages_pkey,
 -- users_pkey, blocks_pkey; a row for each member, none when the viewer is no member.
-SELECT conversation.*, member.*
-FROM conversation_members mine
+SELECT call.place, conversation.*, member.*
+FROM unnest(:viewer_ids::bigint[], :conversation_ids::bigint[])
+    WITH ORDINALITY AS call (viewer_id, conversation_id, place)
+JOIN conversation_members mine ON mine.user_id = call.viewer_id AND mine.conversation_id = call.conversation_id
 CROSS JOIN LATERAL conversation_for(mine) conversation
 JOIN conversation_members other ON other.conversation_id = mine.conversation_id
-CROSS JOIN LATERAL member_for(:viewer_id, other) member
-WHERE mine.user_id = :viewer_id AND mine.conversation_id = :conversation_id
-ORDER BY other.joined_at, other.user_id;
+CROSS JOIN LATERAL member_for(call.viewer_id, other) member
+ORDER BY call.place, other.joined_at, other.user_id;
 
--- name: list_conversations(viewer_id, before, page_size)
+-- name: list_conversations(viewer_ids, befores, page_sizes)
 -- A page of the viewer's conversations, each as read_conversation answers it, the last active first.
--- conversation_members_user_idx and the same indexes; a row for each member of at most page_size conversations.
-SELECT conversation.*, member.*
-FROM (
+-- conversation_members_user_idx and the same indexes; a row for each member of at most page_size conversations a call.
+SELECT call.place, conversation.*, member.*
+FROM unnest(:viewer_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, before, page_size, place)
+CROSS JOIN LATERAL (
     SELECT own AS mine
     FROM conversation_members own
     JOIN conversations c ON c.id = own.conversation_id
-    WHERE own.user_id = :viewer_id AND own.joined_at IS NOT NULL AND c.last_activity_id < :before
-    ORDER BY c.last_activity_id DESC LIMIT :page_size
+    WHERE own.user_id = call.viewer_id AND own.joined_at IS NOT NULL AND c.last_activity_id < call.before
+    ORDER BY c.last_activity_id DESC LIMIT call.page_size
 ) page
 CROSS JOIN LATERAL conversation_for(page.mine) conversation
 JOIN conversation_members other ON other.conversation_id = conversation.id
-CROSS JOIN LATERAL member_for(:viewer_id, other) member
-ORDER BY conversation.last_activity_id DESC, other.joined_at, other.user_id;
+CROSS JOIN LATERAL member_for(call.viewer_id, other) member
+ORDER BY call.place, conversation.last_activity_id DESC, other.joined_at, other.user_id;
 
 -- name: list_memberships(user_ids)
 -- The conversations of these users, also those that they have not joined. conversation_members_user_idx; a row for
@@ -72,24 +75,38 @@ FROM send_messages(
     :patient::boolean
 ) sent;
 
--- name: list_messages_before(viewer_id, conversation_id, before_seq, page_size)
+-- name: list_messages_before(viewer_ids, conversation_ids, before_seqs, page_sizes)
 -- A page of a conversation backwards, the latest first. conversation_members_pkey, messages_pkey, users_pkey,
--- blocks_pkey; at most page_size rows, none when the viewer is no member.
-SELECT message.*
-FROM conversation_members mine
-JOIN messages m ON m.conversation_id = mine.conversation_id
-CROSS JOIN LATERAL message_for(:viewer_id, m) message
-WHERE mine.user_id = :viewer_id AND mine.conversation_id = :conversation_id AND m.seq < :before_seq
-ORDER BY m.seq DESC LIMIT :page_size;
+-- blocks_pkey; at most page_size rows a call, none when the viewer is no member.
+SELECT call.place, page.*
+FROM unnest(:viewer_ids::bigint[], :conversation_ids::bigint[], :before_seqs::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, conversation_id, before_seq, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT message.*
+    FROM conversation_members mine
+    JOIN messages m ON m.conversation_id = mine.conversation_id
+    CROSS JOIN LATERAL message_for(call.viewer_id, m) message
+    WHERE
+        mine.user_id = call.viewer_id AND mine.conversation_id = call.conversation_id AND m.seq < call.before_seq
+    ORDER BY m.seq DESC LIMIT call.page_size
+) page
+ORDER BY call.place, page.seq DESC;
 
--- name: list_messages_after(viewer_id, conversation_id, after_seq, page_size)
--- The same forwards, the oldest first. The same indexes; at most page_size rows.
-SELECT message.*
-FROM conversation_members mine
-JOIN messages m ON m.conversation_id = mine.conversation_id
-CROSS JOIN LATERAL message_for(:viewer_id, m) message
-WHERE mine.user_id = :viewer_id AND mine.conversation_id = :conversation_id AND m.seq > :after_seq
-ORDER BY m.seq LIMIT :page_size;
+-- name: list_messages_after(viewer_ids, conversation_ids, after_seqs, page_sizes)
+-- The same forwards, the oldest first. The same indexes; at most page_size rows a call.
+SELECT call.place, page.*
+FROM unnest(:viewer_ids::bigint[], :conversation_ids::bigint[], :after_seqs::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, conversation_id, after_seq, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT message.*
+    FROM conversation_members mine
+    JOIN messages m ON m.conversation_id = mine.conversation_id
+    CROSS JOIN LATERAL message_for(call.viewer_id, m) message
+    WHERE
+        mine.user_id = call.viewer_id AND mine.conversation_id = call.conversation_id AND m.seq > call.after_seq
+    ORDER BY m.seq LIMIT call.page_size
+) page
+ORDER BY call.place, page.seq;
 
 -- name: list_direct_messages(viewer_id, before, skip, page_size)
 -- A page of the messages that a user sent and received, over all direct conversations, newest first, each with the

@@ -132,7 +132,7 @@ HOT = [
     ),
     Hot(
         "chat.list_messages_before",
-        {"viewer_id": CHATTERER, "conversation_id": LONG_TALK, "before_seq": 15_000, "page_size": 50},
+        {"viewer_ids": [CHATTERER], "conversation_ids": [LONG_TALK], "before_seqs": [15_000], "page_sizes": [50]},
         {"messages_pkey"},
         150,
         {"messages_": 1},
@@ -158,7 +158,7 @@ HOT = [
     ),
     Hot(
         "chat.list_conversations",
-        {"viewer_id": CHATTERER, "before": MAX_ID, "page_size": 20},
+        {"viewer_ids": [CHATTERER], "befores": [MAX_ID], "page_sizes": [20]},
         {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
         1_000,
         {"messages_": 20},
@@ -335,7 +335,14 @@ async def test_hot_queries_take_their_indexes_and_touch_few_rows(connection: Any
         assert 0 < sum(probed) <= probes, f"looks into more partitions of {partitioned} than it needs"
 
 
-TOGETHER = ("feed.home_page", "posts.list_posts", "posts.list_likers", "comments.list_comments", "graph.list_followers")
+TOGETHER = (
+    "feed.home_page",
+    "posts.list_posts",
+    "posts.list_likers",
+    "comments.list_comments",
+    "graph.list_followers",
+    "chat.list_messages_before",
+)
 VIEWERS = [VIEWER, STAR, CHATTERER, 1_500, 2_500]
 
 

@@ -81,19 +81,28 @@ WRITTEN_OUT = {
         ORDER BY 1, 2 DESC
     """,
     "chat.list_messages_before": """
-        SELECT
-            m.conversation_id, m.seq, m.id, m.text, m.reply_to_seq, m.client_id, m.created_at, m.edited_at,
-            m.deleted_at IS NOT NULL, u.id, u.username,
-            CASE
-                WHEN u.id = $1 THEN u.display_name
-                WHEN NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = $1 OFFSET 0)
-                    THEN u.display_name
-            END
-        FROM conversation_members mine
-        JOIN messages m ON m.conversation_id = mine.conversation_id
-        JOIN users u ON u.id = m.sender_id
-        WHERE mine.user_id = $1 AND mine.conversation_id = $2 AND m.seq < $3
-        ORDER BY m.seq DESC
-        LIMIT $4
+        SELECT call.place, page.*
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+            WITH ORDINALITY AS call (viewer_id, conversation_id, before_seq, page_size, place)
+        CROSS JOIN LATERAL (
+            SELECT
+                m.conversation_id, m.seq, m.id, m.text, m.reply_to_seq, m.client_id, m.created_at, m.edited_at,
+                m.deleted_at IS NOT NULL, u.id, u.username,
+                CASE
+                    WHEN u.id = call.viewer_id THEN u.display_name
+                    WHEN NOT EXISTS (
+                        SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = call.viewer_id OFFSET 0
+                    )
+                        THEN u.display_name
+                END
+            FROM conversation_members mine
+            JOIN messages m ON m.conversation_id = mine.conversation_id
+            JOIN users u ON u.id = m.sender_id
+            WHERE
+                mine.user_id = call.viewer_id AND mine.conversation_id = call.conversation_id
+                AND m.seq < call.before_seq
+            ORDER BY m.seq DESC LIMIT call.page_size
+        ) page
+        ORDER BY call.place, page.seq DESC
     """,
 }
