@@ -26,14 +26,14 @@ async def test_is_tidy():
 """
 
 
-@pytest.mark.parametrize("marker", ["", '@pytest.mark.asyncio(loop_scope="module")'], ids=["function", "module"])
-def test_a_leak_and_an_upset_loop_fail_the_test(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, marker: str
-) -> None:
+def test_a_leak_and_an_upset_loop_fail_the_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     pytester.makeconftest(_CONFTEST)
     pytester.makepyprojecttoml('[tool.pytest.ini_options]\nasyncio_mode = "auto"\n')
-    pytester.makepyfile(_TESTS.format(marker=marker))
+    pytester.makepyfile(
+        test_a_loop_per_test=_TESTS.format(marker=""),
+        test_one_loop=_TESTS.format(marker='@pytest.mark.asyncio(loop_scope="module")'),
+    )
     result = pytester.runpytest_subprocess("-p", "no:valkey", "-p", "no:faker", "-p", "no:cacheprovider", "-v")
-    result.assert_outcomes(passed=3, errors=2)
-    result.stdout.fnmatch_lines(["*tasks left over*", "*exception handler was called*"])
+    result.assert_outcomes(passed=6, errors=4)
+    result.stdout.fnmatch_lines(["*tasks left over*", "*exception handler was called*"] * 2)

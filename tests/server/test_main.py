@@ -21,11 +21,22 @@ from server.dev.embedded_valkey import EmbeddedValkey
 _CHECKOUT = Path(__file__).parents[2]
 
 
+def environment_with(data: Path) -> dict[str, str]:
+    """No settings but the data folder."""
+    kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+    return kept | {"ENV_FILE": os.devnull, "DATA_DIR": str(data), "PORT": "0", "LOG_FORMAT": "json"}
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """No settings but a data folder of its own."""
-    kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
-    return kept | {"ENV_FILE": os.devnull, "DATA_DIR": str(tmp_path / "data"), "PORT": "0", "LOG_FORMAT": "json"}
+    """A data folder of the test's own."""
+    return environment_with(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def lasting_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A data folder that the next test finds as the one before left it."""
+    return environment_with(tmp_path_factory.mktemp("lasting") / "data")
 
 
 def rookery(*verb: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -84,8 +95,9 @@ def still_running(environment: dict[str, str]) -> bool:
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_up_serves_until_it_is_stopped_and_leaves_nothing_running(
-    environment: dict[str, str], ending: signal.Signals
+    lasting_environment: dict[str, str], ending: signal.Signals
 ) -> None:
+    environment = lasting_environment
     with running("up", environment=environment) as process:
         assert process.stdout is not None
         address = ""
