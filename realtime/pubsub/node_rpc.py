@@ -11,6 +11,7 @@ import msgpack
 import structlog
 
 from realtime.process.background_tasks import end_task
+from realtime.process.stall_tolerant_timeout import stall_tolerant_timeout
 from realtime.pubsub.backplane import Backplane
 
 PART_BYTES = 48 * 1024
@@ -51,7 +52,7 @@ class NodeRpc:
         number = next(self._numbers)
         answer = self._pending[number] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with stall_tolerant_timeout(timeout_s):
                 await self._send(node_id, False, number, request)
                 return await answer
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from redis.asyncio import Redis
@@ -12,6 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from realtime.process.background_tasks import end_task
 from realtime.process.outage_log import OutageLog
+from realtime.process.stall_tolerant_timeout import stall_tolerant_timeout
 from realtime.redis.client import unavailability
 from realtime.redis.pipelined_connection import ReconnectBackoff, connect_for_writes, private_connection
 
@@ -100,7 +102,9 @@ class Subscriptions:
             self._mark_changed(channel)
         if unconfirmed and not self._away:
             confirmations = [self._confirmation(channel) for channel in unconfirmed]
-            await asyncio.wait(confirmations, timeout=self._confirm_within_s)
+            with suppress(TimeoutError):
+                async with stall_tolerant_timeout(self._confirm_within_s):
+                    await asyncio.wait(confirmations)
         for channel in unconfirmed:
             if not channel.is_subscribed:
                 channel.may_have_missed = True
@@ -144,7 +148,7 @@ class Subscriptions:
         while True:
             connection = private_connection(self._redis)
             try:
-                async with asyncio.timeout(self._confirm_within_s):
+                async with stall_tolerant_timeout(self._confirm_within_s):
                     await connect_for_writes(connection)
                 self._away = False
                 self._connection = connection

@@ -33,10 +33,17 @@ log = structlog.get_logger(__name__)
 def private_connection(redis: Redis) -> AbstractConnection:
     """A connection outside the client's pool with the same address and credentials, not yet connected.
 
-    It reads without a timeout and never retries. It speaks RESP2: with RESP3 redis-py formats every push for its log.
+    It connects and reads without a timeout, which its owner has, and never retries. It speaks RESP2: with RESP3
+    redis-py formats every push for its log.
     """
     pool = redis.connection_pool
-    settings = {**pool.connection_kwargs, "socket_timeout": None, "retry": Retry(NoBackoff(), 0), "protocol": 2}
+    settings = {
+        **pool.connection_kwargs,
+        "socket_timeout": None,
+        "socket_connect_timeout": None,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+    }
     connection: AbstractConnection = pool.connection_class(**settings)
     return connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
@@ -72,6 +73,13 @@ async def test_no_answer_is_a_timeout() -> None:
         for other in ("two", "nobody"):
             with pytest.raises(TimeoutError):
                 await one.rpc.call(other, "?", timeout_s=0.05)
+
+
+async def test_time_in_which_the_caller_was_blocked_is_not_counted() -> None:
+    async with _nodes() as (one, _):
+        calling = asyncio.create_task(one.rpc.call("two", "?", timeout_s=0.05))
+        asyncio.get_running_loop().call_soon(time.sleep, 0.1)
+        assert await calling == ["?", "?"]
 
 
 async def test_a_failing_handler_does_not_affect_later_calls() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -69,6 +70,19 @@ async def test_more_channels_than_one_command_takes(receiving: Receiving, redis:
     for name in names:
         assert await redis.publish(name, b"1") == 1
     await receiving.until_count(len(names))
+
+
+async def test_time_in_which_the_loop_was_blocked_is_not_counted(redis: Redis) -> None:
+    subscriptions = Subscriptions(redis, confirm_within_s=0.4)
+    Receiving(subscriptions)
+    assert await subscriptions.subscribe("first")
+    names = [f"channel-{number}" for number in range(2 * MESSAGES_PER_TURN)]
+    subscribing = asyncio.create_task(subscriptions.subscribe(*names))
+    for _ in range(2):  # the command is on its way
+        await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+    assert await subscribing
+    await subscriptions.stop()
 
 
 async def test_a_killed_connection_is_a_loss_of_each_channel_before_its_later_messages(
