@@ -147,12 +147,14 @@ async def test_a_locked_conversation_holds_up_its_own_messages_only_and_keeps_th
     ann, bob, cat = await world.people("ann", "bob", "cat")
     held, free = await world.conversation(ann, bob), await world.conversation(ann, cat)
     async with locked(world, table, held):
-        waiting = [send(world.units, Draft(held, (ann, bob)[number % 2], str(number))) for number in range(10)]
-        for _ in range(5):
-            rows = await send_all(world.units, [Draft(free, ann), Draft(free, cat)])
-            assert {row.outcome for row in rows} == {"sent"}
-        waiting += [send(world.units, Draft(held, ann, str(number))) for number in range(10, 15)]
-        await asyncio.sleep(0)
+        waiting: list[asyncio.Future[Any]] = []
+        for number in range(15):
+            waiting.append(send(world.units, Draft(held, (ann, bob)[number % 2], str(number))))
+            if number % 2:
+                await asyncio.sleep(0)  # a statement is under way when the next ones are sent
+            if number % 4 == 3:
+                rows = await send_all(world.units, [Draft(free, ann), Draft(free, cat)])
+                assert {row.outcome for row in rows} == {"sent"}
         assert not any(call.done() for call in waiting)
     rows = await answers(waiting)
     assert [(row.message.seq, row.message.text) for row in rows] == [(n + 1, str(n)) for n in range(15)]
