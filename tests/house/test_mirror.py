@@ -34,7 +34,6 @@ TESTED_ELSEWHERE = {
     "realtime/contract/unparseable.py": "tests/contract/test_bad_input.py",
     "sql/execution/joined_query.py": "tests/sql/test_joining.py",
     "sql/execution/joined_reads.py": "tests/sql/test_joining.py",
-    "sql/execution/joined_writes.py": "tests/sql/test_joining.py",
     "realtime/limits/limiter.py": "tests/conformance/test_limits.py",
     "realtime/contract/identity.py": "tests/server/accounts/test_tokens.py",
     "realtime/handoff/session_migration.py": "tests/recovery/test_another_node.py",
