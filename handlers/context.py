@@ -77,12 +77,16 @@ class RaisedFact(NamedTuple):
 
 
 class Outcome(NamedTuple, Generic[AckT_co]):
-    """The result of a call: the answer, and the pushes, Facts and signals to send after the commit."""
+    """The result of a call: the answer, and the pushes, Facts and signals to send after the commit.
+
+    `stored_facts` names Facts that the operation's statement has stored itself: only their consumers have to be woken.
+    """
 
     data: AckT_co
     pushes: tuple[Emission, ...] = ()
     facts: tuple[RaisedFact, ...] = ()
     signals: tuple[Signal, ...] = ()
+    stored_facts: tuple[Fact[Any], ...] = ()
 
 
 class Refusal(NamedTuple):

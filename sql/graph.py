@@ -4,17 +4,15 @@ from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, UserId
-from sql.joining import joined
+from sql.joining import joined, joined_write
 from sql.people import RelationRow, UserRow
 
 
 class FollowRow(NamedTuple):
     changed: bool
-    """False when nothing had to change."""
-    follower_count: int
-    """Of the followed user."""
-    is_broadcaster: bool
-    """Whether the followed user ever had so many followers that posts are not added to each one's list."""
+    """False when nothing had to change, or may."""
+    viewer: RelationRow
+    """The follower's relation to the followed user, as it was before."""
 
 
 class FollowerRow(NamedTuple):
@@ -41,11 +39,15 @@ class FollowsQuery(Protocol):
 class GraphQueries(Protocol):
     """To change a relation depending on what it is: first `people.lock_users` of both, then read it, then change it."""
 
-    async def follow(self, *, follower_id: UserId, followed_id: UserId, broadcaster_from: int) -> FollowRow | None:
-        """None when one of the two does not exist. It does not check blocks."""
-        ...
+    @joined_write("follower_id", "followed_id")
+    async def set_follow(
+        self, *, follower_id: UserId, followed_id: UserId, wanted: bool, broadcaster_from: int
+    ) -> FollowRow | None:
+        """None when one of the two does not exist. Nobody comes to follow themselves, or across a block.
 
-    async def unfollow(self, *, follower_id: UserId, followed_id: UserId) -> FollowRow | None: ...
+        Where something changed, its Fact is stored with it.
+        """
+        ...
 
     async def insert_block(self, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
 

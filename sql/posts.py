@@ -53,6 +53,7 @@ class LikerRow(NamedTuple):
 
 
 class PostQueries(Protocol):
+    @joined_write("author_id", several=True)
     async def insert_post(
         self,
         *,
@@ -63,7 +64,10 @@ class PostQueries(Protocol):
         visibility: str,
         client_id: str | None,
     ) -> PostRow | None:
-        """The post as its author gets it. None: the author has a post with this client_id, see find_post."""
+        """The post as its author gets it; its Fact is stored with it.
+
+        None: the author has a post with this client_id (see find_post), or there is no such author.
+        """
         ...
 
     async def find_post(self, *, author_id: UserId, client_id: str) -> PostId | None: ...

@@ -155,6 +155,7 @@ USER_FOLLOW = Command(
     repeat=Repeat.SETS_STATE,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
+    works_on=Unit.STATEMENTS,
     errors=(NOT_FOUND, CONFLICT),
     routes=(
         Route("POST", "/users/{user_id}/follow", caller_fields=("user_id", *_FOLLOWER)),
@@ -172,6 +173,7 @@ USER_UNFOLLOW = Command(
     repeat=Repeat.SETS_STATE,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
+    works_on=Unit.STATEMENTS,
     routes=(
         Route("DELETE", "/users/{user_id}/follow"),
         Route("DELETE", "/users/{caller_id}/follows/{user_id}"),

@@ -26,7 +26,7 @@ from handlers.subjects import followed_subject, restore_between, withdraw_betwee
 from realtime.contract.emissions import Restore, Withdraw
 from realtime.contract.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, CommandError
 from realtime.contract.wire import Empty, Page, unix_ms
-from sql.graph import FollowsQuery
+from sql.graph import FollowRow, FollowsQuery
 from sql.ids import MAX_ID, FollowId, UserId
 from sql.people import RelationRow
 
@@ -77,34 +77,27 @@ async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
 
 async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
-    # The follow comes first, since it locks both users: a block set before it is seen below, and one set meanwhile
-    # waits and then ends this follow. A follow that is not allowed is rolled back with the transaction.
-    row = await ctx.db.graph.follow(
-        follower_id=ctx.user_id,
-        followed_id=other_id,
-        broadcaster_from=ctx.services.policy.feed_fanout_max_followers,
-    )
-    relation = await _visible_relation(ctx, other_id)
-    if relation.is_self:
-        raise CommandError(CONFLICT, "You cannot follow yourself.")
-    if relation.blocks:
-        raise CommandError(CONFLICT, "You block this user: remove the block first.")
+    row = await _set_follow(ctx, other_id, wanted=True)
     if row is None:
         raise CommandError(NOT_FOUND)
-    data = FollowData(follower_id=ctx.user_id, followed_id=other_id)
+    require_visible(may_see_person(row.viewer))
+    if row.viewer.is_self:
+        raise CommandError(CONFLICT, "You cannot follow yourself.")
+    if row.viewer.blocks:
+        raise CommandError(CONFLICT, "You block this user: remove the block first.")
     return Outcome(
         Following(following=True),
-        facts=(RaisedFact(FOLLOW_CREATED, data),) if row.changed else (),
         signals=(Restore(followed_subject(other_id).name, (ctx.user_id,)),),
+        stored_facts=(FOLLOW_CREATED,) if row.changed else (),
     )
 
 
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
-    row = await ctx.db.graph.unfollow(follower_id=ctx.user_id, followed_id=other_id)
-    ended = (_follow_ended(ctx.user_id, other_id),) if row is not None and row.changed else ()
+    row = await _set_follow(ctx, other_id, wanted=False)
+    ended = (FOLLOW_ENDED,) if row is not None and row.changed else ()
     withdrawn = Withdraw(followed_subject(other_id).name, user_ids=(ctx.user_id,))
-    return Outcome(Following(following=False), facts=ended, signals=(withdrawn,))
+    return Outcome(Following(following=False), signals=(withdrawn,), stored_facts=ended)
 
 
 async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
@@ -156,6 +149,15 @@ async def _list_follows(ctx: Context, cmd: ListFollows, read: FollowsQuery) -> O
     )
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.follow_id)
     return Outcome(Page(items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
+
+
+async def _set_follow(ctx: Context, other_id: UserId, *, wanted: bool) -> FollowRow | None:
+    return await ctx.db.graph.set_follow(
+        follower_id=ctx.user_id,
+        followed_id=other_id,
+        wanted=wanted,
+        broadcaster_from=ctx.services.policy.feed_fanout_max_followers,
+    )
 
 
 def _follow_ended(follower_id: UserId, followed_id: UserId) -> RaisedFact:

@@ -139,6 +139,7 @@ POST_CREATE = Command(
     repeat=Repeat.CLIENT_ID,
     rate=_WRITES,
     example={"text": "Hello, Rookery", "visibility": "public", "client_id": "c0ffee-1"},
+    works_on=Unit.STATEMENTS,
     errors=(CONFLICT, NOT_FOUND),
     routes=(Route("POST", "/posts", 201, renamed={**_TEXT, "content_type": "kind", "media_type": "kind"}),),
 )

@@ -47,8 +47,8 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
     )
     if row is None:
         return Outcome(PostAck(post=post_view(await _earlier_post(ctx, cmd))))
-    facts = () if row.visibility == PRIVATE else (_fact(ctx, POST_CREATED, row.id),)
-    return Outcome(PostAck(post=post_view(row)), facts=facts)
+    stored = () if row.visibility == PRIVATE else (POST_CREATED,)
+    return Outcome(PostAck(post=post_view(row)), stored_facts=stored)
 
 
 async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[PostAck]:

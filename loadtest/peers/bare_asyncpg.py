@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -103,11 +103,7 @@ def _runner(plan: Plan, statements: Mapping[str, Statement]) -> Runner:
         for step in steps:
             await step(connection, values)
 
-    async def run_in_transaction(connection: Connection, values: Values) -> None:
-        async with connection.transaction():
-            await run(connection, values)
-
-    return run_in_transaction if plan.in_transaction else run
+    return run
 
 
 def _step(step: Step, statements: Mapping[str, Statement]) -> Runner:
@@ -116,9 +112,7 @@ def _step(step: Step, statements: Mapping[str, Statement]) -> Runner:
     text = found.text
 
     async def run(connection: Connection, values: Values) -> None:
-        rows: Sequence[Any] = await connection.fetch(text, *[_value(source, values) for source in sources])
-        if step.keep:
-            values[step.keep] = rows[0][0]
+        await connection.fetch(text, *[_value(source, values) for source in sources])
 
     return run
 

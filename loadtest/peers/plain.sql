@@ -156,13 +156,109 @@ CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
 CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 ORDER BY p.id DESC;
 
--- name: read_person(viewer_id, user_id)^
--- A user's profile page and the viewer's relation to them. users_pkey, follows_pkey, blocks_pkey; 0 or 1 row.
-SELECT person.*, r.*, u.profile
-FROM users u
-CROSS JOIN LATERAL relation(:viewer_id, u.id) r
-CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person
-WHERE u.id = :user_id;
+-- name: insert_post(author_id, kind, text, link, visibility, client_id)^
+-- Stores a post, counts it on its author, with its Fact. users_pkey, posts_client_id_key; one row, or none for a repeated
+-- client_id.
+WITH made AS (
+    INSERT INTO posts (author_id, kind, text, link, visibility, client_id)
+    VALUES (:author_id, :kind, :text, :link, :visibility, :client_id)
+    ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
+    RETURNING posts AS post
+), counted AS (
+    UPDATE users
+    SET
+        post_count = post_count + 1,
+        followers_post_count = followers_post_count + ((made.post).visibility <> 'private')::integer,
+        public_post_count = public_post_count + ((made.post).visibility = 'public')::integer
+    FROM made
+    WHERE users.id = (made.post).author_id
+), told AS (
+    INSERT INTO facts (lane, name, payload)
+    SELECT
+        fact_lane((made.post).author_id),
+        'post.created',
+        jsonb_build_object('post_id', (made.post).id::text, 'author_id', (made.post).author_id::text)
+    FROM made
+    WHERE (made.post).visibility <> 'private'
+)
+SELECT post.*, author.*, r.*, viewer.*
+FROM made
+CROSS JOIN LATERAL post_row(made.post) post
+CROSS JOIN LATERAL card(:author_id) author
+CROSS JOIN LATERAL relation(:author_id, :author_id) r
+CROSS JOIN LATERAL post_viewer(:author_id, post.id) viewer;
+
+-- name: follow(follower_id, followed_id, broadcaster_from)^
+-- Follows a user and counts it on both, with its Fact. users_pkey, follows_pkey, blocks_pkey; one row, none when one of
+-- the two does not exist.
+WITH pair AS (
+    SELECT u.id
+    FROM users u
+    WHERE u.id IN (:follower_id, :followed_id)
+    ORDER BY u.id
+    FOR NO KEY UPDATE
+), added AS (
+    INSERT INTO follows (follower_id, followed_id)
+    SELECT :follower_id, :followed_id
+    FROM (SELECT count(*) AS person_count FROM pair) existing
+    WHERE
+        existing.person_count = 2
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :follower_id AND b.blocked_id = :followed_id)
+        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :followed_id AND b.blocked_id = :follower_id)
+    ON CONFLICT DO NOTHING
+    RETURNING follower_id, followed_id
+), counted AS (
+    UPDATE users
+    SET
+        following_count = following_count + (users.id = added.follower_id)::integer,
+        follow_version = follow_version + (users.id = added.follower_id)::integer,
+        follower_count = follower_count + (users.id = added.followed_id)::integer,
+        is_broadcaster = is_broadcaster
+            OR (users.id = added.followed_id AND follower_count + 1 >= :broadcaster_from)
+    FROM added
+    WHERE users.id IN (added.follower_id, added.followed_id)
+), told AS (
+    INSERT INTO facts (lane, name, payload)
+    SELECT
+        fact_lane(added.follower_id),
+        'follow.created',
+        jsonb_build_object('follower_id', added.follower_id::text, 'followed_id', added.followed_id::text)
+    FROM added
+)
+SELECT EXISTS (SELECT FROM added) AS changed, r.*
+FROM (SELECT count(*) AS person_count FROM pair) existing
+CROSS JOIN LATERAL relation(:follower_id, :followed_id) r
+WHERE existing.person_count = 2;
+
+-- name: unfollow(follower_id, followed_id)^
+-- Unfollows a user and counts it on both, with its Fact. users_pkey, follows_pkey; one row.
+WITH pair AS (
+    SELECT u.id
+    FROM users u
+    WHERE u.id IN (:follower_id, :followed_id)
+    ORDER BY u.id
+    FOR NO KEY UPDATE
+), removed AS (
+    DELETE FROM follows
+    USING (SELECT count(*) AS person_count FROM pair) existing
+    WHERE follows.follower_id = :follower_id AND follows.followed_id = :followed_id AND existing.person_count = 2
+    RETURNING follows.follower_id, follows.followed_id
+), counted AS (
+    UPDATE users
+    SET
+        following_count = following_count - (users.id = removed.follower_id)::integer,
+        follower_count = follower_count - (users.id = removed.followed_id)::integer
+    FROM removed
+    WHERE users.id IN (removed.follower_id, removed.followed_id)
+), told AS (
+    INSERT INTO facts (lane, name, payload)
+    SELECT
+        fact_lane(removed.follower_id),
+        'follow.ended',
+        jsonb_build_object('follower_id', removed.follower_id::text, 'followed_id', removed.followed_id::text)
+    FROM removed
+)
+SELECT EXISTS (SELECT FROM removed) AS changed;
 
 -- name: insert_comment(post_id, parent_id, author_id, text, client_id, id_limit)^
 -- Stores a comment, counts it, and reads who may not see it. posts_pkey, comments_pkey, comments_client_id_key, users_pkey,

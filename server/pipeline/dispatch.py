@@ -134,7 +134,7 @@ class Dispatcher:
         payload = _validated(command, request.payload)
         caller = Caller(identity, request.address, request.user_agent)
         outcome = await self._unit_runner.run(command.bound, payload, caller, request.session)
-        if outcome.pushes or outcome.facts or outcome.signals:
+        if any(outcome[1:]):
             await self._publisher.publish(outcome)
         if isinstance(outcome, Refusal):
             raise outcome.error

@@ -25,7 +25,7 @@ class Publisher:
         """Never raises: the change is committed, and a push is only a hint."""
         pushes: Sequence[Emission] = outcome.pushes
         signals: Sequence[Signal] = outcome.signals
-        if outcome.facts:
+        if outcome.facts or (isinstance(outcome, Outcome) and outcome.stored_facts):
             self._wake_consumers()
         if pushes or signals:
             try:

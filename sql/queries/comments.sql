@@ -1,93 +1,31 @@
--- name: insert_comment(post_ids, parent_ids, author_ids, texts, client_ids, id_limits, patient)
+-- name: insert_comment(id_limits, post_ids, parent_ids, author_ids, texts, client_ids, patient)
 -- Stores a comment on a post, or a reply to a comment of that post, and counts it on both. Its id, and so its time, is
--- made under the lock of the post, so that ids and times of a post's comments follow the order of their commits. What is
--- known of post and parent comes from their locked rows. Also reads who may not see the comment.
--- posts_pkey, comments_pkey, comments_client_id_key, users_pkey, blocks_pkey, blocks_blocked_idx; 0 or 1 row a call, none
--- for a repeated client_id, and where the post or the parent comment is deleted.
-WITH call AS MATERIALIZED (
-    SELECT call.*
-    FROM unnest(
-        :post_ids::bigint[],
-        :parent_ids::bigint[],
-        :author_ids::bigint[],
-        :texts::text[],
-        :client_ids::text[],
-        :id_limits::bigint[]
-    ) WITH ORDINALITY AS call (post_id, parent_id, author_id, text, client_id, id_limit, place)
-    CROSS JOIN set_config('lock_timeout', CASE WHEN :patient THEN '0' ELSE '50ms' END, true)
-), free AS MATERIALIZED (
-    SELECT p.id, p.last_comment_id, p.deleted_at
-    FROM posts p
-    WHERE NOT :patient AND p.id IN (SELECT call.post_id FROM call)
-    ORDER BY p.id
-    FOR NO KEY UPDATE SKIP LOCKED
-), awaited AS MATERIALIZED (
-    SELECT p.id, p.last_comment_id, p.deleted_at
-    FROM posts p
-    WHERE :patient AND p.id IN (SELECT call.post_id FROM call)
-    ORDER BY p.id
-    FOR NO KEY UPDATE
-), host AS (
-    SELECT free.id, free.last_comment_id, free.deleted_at FROM free
-    UNION ALL
-    SELECT awaited.id, awaited.last_comment_id, awaited.deleted_at FROM awaited
-), parent AS MATERIALIZED (
-    SELECT c.id, c.post_id
-    FROM comments c
-    WHERE
-        c.id IN (SELECT call.parent_id FROM call JOIN host ON host.id = call.post_id)
-        AND c.deleted_at IS NULL
-    ORDER BY c.id
-    FOR NO KEY UPDATE
-), numbered AS MATERIALIZED (
-    SELECT
-        call.*,
-        rising_id(id_above(host.last_comment_id, make_id())) OVER (PARTITION BY host.id ORDER BY call.place) AS id
-    FROM call
-    JOIN host ON host.id = call.post_id
-    LEFT JOIN parent ON parent.id = call.parent_id AND parent.post_id = host.id
-    WHERE host.deleted_at IS NULL AND (call.parent_id IS NULL OR parent.id IS NOT NULL)
-), made AS (
-    INSERT INTO comments (id, post_id, parent_id, author_id, text, client_id)
-    SELECT n.id, n.post_id, n.parent_id, n.author_id, n.text, n.client_id
-    FROM numbered n
-    ORDER BY n.place
-    ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
-    RETURNING comments AS comment
-), counted_by_post AS (
-    UPDATE posts
-    SET comment_count = comment_count + counted.amount, last_comment_id = counted.newest_id
-    FROM (
-        SELECT (made.comment).post_id, count(*) AS amount, max((made.comment).id) AS newest_id
-        FROM made
-        GROUP BY (made.comment).post_id
-    ) counted
-    WHERE posts.id = counted.post_id
-), counted_by_parent AS (
-    UPDATE comments
-    SET reply_count = reply_count + counted.amount
-    FROM (
-        SELECT (made.comment).parent_id, count(*) AS amount FROM made GROUP BY (made.comment).parent_id
-    ) counted
-    WHERE comments.id = counted.parent_id
-)
+-- made under the lock of the post, so that ids and times of a post's comments follow the order of their commits. Also
+-- reads who may not see it. posts_pkey, comments_pkey, comments_client_id_key, users_pkey, blocks_pkey,
+-- blocks_blocked_idx; 0 or 1 row a call, none for a repeated client_id, and where the post or the parent comment is
+-- deleted.
 SELECT
-    call.place,
-    (made.comment).id IS NULL AS skipped,
+    made.place,
+    made.skipped,
     comment.*,
     author.*,
     r.*,
     ARRAY(
-        SELECT hidden.id FROM hidden_from(call.author_id, call.parent_id) hidden LIMIT call.id_limit
+        SELECT hidden.id
+        FROM hidden_from(made.author_id, made.parent_id) hidden
+        LIMIT (:id_limits::bigint[])[made.place]
     ) AS hidden_from
-FROM call
-LEFT JOIN host ON host.id = call.post_id
-LEFT JOIN numbered ON numbered.place = call.place
-LEFT JOIN made ON (made.comment).id = numbered.id
+FROM create_comments(
+    :post_ids::bigint[],
+    :parent_ids::bigint[],
+    :author_ids::bigint[],
+    :texts::text[],
+    :client_ids::text[],
+    :patient::boolean
+) made
 LEFT JOIN LATERAL comment_row(made.comment) comment ON true
-LEFT JOIN LATERAL card(call.author_id) author ON true
-LEFT JOIN LATERAL relation(call.author_id, call.author_id) r ON true
-WHERE (made.comment).id IS NOT NULL OR (host.id IS NULL AND EXISTS (SELECT FROM posts p WHERE p.id = call.post_id));
+LEFT JOIN LATERAL card(made.author_id) author ON true
+LEFT JOIN LATERAL relation(made.author_id, made.author_id) r ON true;
 
 -- name: find_comment(author_id, client_id)$
 -- The comment of an earlier try with this client_id, also if it was deleted since. comments_client_id_key; 0 or 1 row.

@@ -1,70 +1,14 @@
--- name: follow(follower_id, followed_id, broadcaster_from)^
--- Follows a user and counts it on both, so that the follower's home feed list is built anew; a user who reaches broadcaster_from followers becomes a broadcaster for good.
--- Both rows are locked in id order: two users who follow each other at once do not deadlock.
--- users_pkey, follows_pkey; one row, none when one of the two does not exist.
-WITH pair AS (
-    SELECT u.id
-    FROM users u
-    WHERE u.id IN (:follower_id, :followed_id)
-    ORDER BY u.id
-    FOR NO KEY UPDATE
-), added AS (
-    INSERT INTO follows (follower_id, followed_id)
-    SELECT :follower_id, :followed_id
-    FROM (SELECT count(*) AS person_count FROM pair) existing
-    WHERE existing.person_count = 2
-    ON CONFLICT DO NOTHING
-    RETURNING follower_id, followed_id
-), counted AS (
-    UPDATE users
-    SET
-        following_count = following_count + (users.id = added.follower_id)::integer,
-        follow_version = follow_version + (users.id = added.follower_id)::integer,
-        follower_count = follower_count + (users.id = added.followed_id)::integer,
-        is_broadcaster = is_broadcaster
-            OR (users.id = added.followed_id AND follower_count + 1 >= :broadcaster_from)
-    FROM added
-    WHERE users.id IN (added.follower_id, added.followed_id)
-    RETURNING users.id, users.follower_count, users.is_broadcaster
-)
-SELECT true AS changed, counted.follower_count, counted.is_broadcaster
-FROM counted
-WHERE counted.id = :followed_id
-UNION ALL
-SELECT false, u.follower_count, u.is_broadcaster
-FROM users u
-WHERE u.id = :followed_id AND NOT EXISTS (SELECT FROM added) AND EXISTS (SELECT FROM pair p WHERE p.id = :follower_id);
-
--- name: unfollow(follower_id, followed_id)^
--- Unfollows a user and decrements the counts of both. Locks as follow does. users_pkey, follows_pkey;
--- one row, none when the followed user does not exist.
-WITH pair AS (
-    SELECT u.id
-    FROM users u
-    WHERE u.id IN (:follower_id, :followed_id)
-    ORDER BY u.id
-    FOR NO KEY UPDATE
-), removed AS (
-    DELETE FROM follows
-    USING (SELECT count(*) AS person_count FROM pair) existing
-    WHERE follows.follower_id = :follower_id AND follows.followed_id = :followed_id AND existing.person_count = 2
-    RETURNING follows.follower_id, follows.followed_id
-), counted AS (
-    UPDATE users
-    SET
-        following_count = following_count - (users.id = removed.follower_id)::integer,
-        follower_count = follower_count - (users.id = removed.followed_id)::integer
-    FROM removed
-    WHERE users.id IN (removed.follower_id, removed.followed_id)
-    RETURNING users.id, users.follower_count, users.is_broadcaster
-)
-SELECT true AS changed, counted.follower_count, counted.is_broadcaster
-FROM counted
-WHERE counted.id = :followed_id
-UNION ALL
-SELECT false, u.follower_count, u.is_broadcaster
-FROM users u
-WHERE u.id = :followed_id AND NOT EXISTS (SELECT FROM removed);
+-- name: set_follow(follower_ids, followed_ids, wanteds, broadcaster_froms, patient)
+-- Sets whether a user follows another, with a Fact where that changes. follows_pkey, blocks_pkey, users_pkey; 0 or 1 row a
+-- call, none when one of the two does not exist.
+SELECT done.*
+FROM set_follows(
+    :follower_ids::bigint[],
+    :followed_ids::bigint[],
+    :wanteds::boolean[],
+    :broadcaster_froms::bigint[],
+    :patient::boolean
+) done;
 
 -- name: insert_block(blocker_id, blocked_id)$
 -- Blocks a user. Call it after lock_users of both and before remove_follows. blocks_pkey;

@@ -1,26 +1,21 @@
--- name: insert_post(author_id, kind, text, link, visibility, client_id)^
--- Stores a post, counts it on its author for those who see it, and returns it as the author gets it. users_pkey,
--- posts_client_id_key; one row, or none for a repeated client_id.
-WITH made AS (
-    INSERT INTO posts (author_id, kind, text, link, visibility, client_id)
-    VALUES (:author_id, :kind, :text, :link, :visibility, :client_id)
-    ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
-    RETURNING posts AS post
-), counted AS (
-    UPDATE users
-    SET
-        post_count = post_count + 1,
-        followers_post_count = followers_post_count + ((made.post).visibility <> 'private')::integer,
-        public_post_count = public_post_count + ((made.post).visibility = 'public')::integer
-    FROM made
-    WHERE users.id = (made.post).author_id
-)
-SELECT post.*, author.*, r.*, viewer.*
-FROM made
-CROSS JOIN LATERAL post_row(made.post) post
-CROSS JOIN LATERAL card(:author_id) author
-CROSS JOIN LATERAL relation(:author_id, :author_id) r
-CROSS JOIN LATERAL post_viewer(:author_id, post.id) viewer;
+-- name: insert_post(author_ids, kinds, texts, links, visibilitys, client_ids, patient)
+-- Stores a post, counts it on its author for those who see it, with a Fact where others than its author see it, and
+-- returns it as the author gets it. users_pkey, posts_client_id_key, posts_pkey; 0 or 1 row a call, none for a repeated
+-- client_id.
+SELECT made.place, made.skipped, post.*, author.*, r.*, viewer.*
+FROM create_posts(
+    :author_ids::bigint[],
+    :kinds::text[],
+    :texts::text[],
+    :links::text[],
+    :visibilitys::text[],
+    :client_ids::text[],
+    :patient::boolean
+) made
+LEFT JOIN LATERAL post_row(made.post) post ON true
+LEFT JOIN LATERAL card(made.author_id) author ON true
+LEFT JOIN LATERAL relation(made.author_id, made.author_id) r ON true
+LEFT JOIN LATERAL post_viewer(made.author_id, (made.post).id) viewer ON true;
 
 -- name: find_post(author_id, client_id)$
 -- The post of an earlier try with this client_id, also if it was deleted since. posts_client_id_key; 0 or 1 row.

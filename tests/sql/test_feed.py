@@ -71,10 +71,10 @@ async def test_what_the_viewer_may_not_see_is_not_in_it_wherever_it_comes_from(w
     hidden = [await world.post(author_id) for author_id in (gone, blocker, blocked, ann)]
     hidden += [await world.post(bob, visibility="private"), await world.post(star, visibility="private")]
     deleted = [await world.post(bob), await world.post(star)]
+    await world.unfollow(ann, gone)
     async with world.units.write() as db:
         for author_id, post_id in zip((bob, star), deleted, strict=True):
             await db.posts.delete_post(post_id=post_id, author_id=author_id)
-        await db.graph.unfollow(follower_id=ann, followed_id=gone)
         # The follow stays on purpose: a block hides by itself.
         await db.graph.insert_block(blocker_id=blocker, blocked_id=ann)
         await db.graph.insert_block(blocker_id=ann, blocked_id=blocked)
@@ -224,7 +224,7 @@ async def test_only_a_new_follow_of_ones_own_raises_the_follow_version(world: Wo
         await world.follow(ann, bob)
         assert await follow_version(world, ann) == version
     await world.follow(bob, ann)
-    await world.write(lambda db: db.graph.unfollow(follower_id=ann, followed_id=bob))
+    await world.unfollow(ann, bob)
     assert await follow_version(world, ann) == 1
     await world.follow(ann, bob)
     assert await follow_version(world, ann) == 2

@@ -5,20 +5,31 @@ from functools import partial
 
 import pytest
 
-from sql.database import Database
+from sql.database import Database, UnitDatabase
 from sql.graph import FollowRow, RemovedFollowRow
 from sql.ids import MAX_ID, FollowId, UserId
+from sql.people import RelationRow
 from tests.sql.world import World
 
 NOBODY = UserId(1)
 
 
-async def follow(db: Database, one: UserId, other: UserId) -> FollowRow | None:
-    return await db.graph.follow(follower_id=one, followed_id=other, broadcaster_from=10_000)
+NOT_RELATED = RelationRow(False, False, False, False, False)
+
+
+async def follow(db: Database, one: UserId, other: UserId, broadcaster_from: int = 10_000) -> FollowRow | None:
+    return await db.graph.set_follow(follower_id=one, followed_id=other, wanted=True, broadcaster_from=broadcaster_from)
 
 
 async def unfollow(db: Database, one: UserId, other: UserId) -> FollowRow | None:
-    return await db.graph.unfollow(follower_id=one, followed_id=other)
+    return await db.graph.set_follow(follower_id=one, followed_id=other, wanted=False, broadcaster_from=10_000)
+
+
+async def follower_count(db: UnitDatabase, user_id: UserId) -> tuple[int, bool]:
+    """And whether the user is a broadcaster."""
+    row = await db.connection.fetchrow("SELECT follower_count, is_broadcaster FROM users WHERE id = $1", user_id)
+    assert row is not None
+    return row[0], row[1]
 
 
 async def miscounted(world: World) -> list[UserId]:
@@ -37,11 +48,14 @@ async def miscounted(world: World) -> list[UserId]:
 async def test_following_counts_on_both_sides_and_only_once(world: World) -> None:
     ann, bob = await world.people("ann", "bob")
     async with world.units.write() as db:
-        assert await unfollow(db, ann, bob) == FollowRow(False, 0, False)
-        assert await follow(db, ann, bob) == FollowRow(True, 1, False)
-        assert await follow(db, ann, bob) == FollowRow(False, 1, False)
-        assert await unfollow(db, ann, bob) == FollowRow(True, 0, False)
-        assert await unfollow(db, ann, bob) == FollowRow(False, 0, False)
+        follows = NOT_RELATED._replace(follows=True)
+        assert await unfollow(db, ann, bob) == FollowRow(False, NOT_RELATED)
+        assert await follow(db, ann, bob) == FollowRow(True, NOT_RELATED)
+        assert await follow(db, ann, bob) == FollowRow(False, follows)
+        assert await follower_count(db, bob) == (1, False)
+        assert await unfollow(db, ann, bob) == FollowRow(True, follows)
+        assert await unfollow(db, ann, bob) == FollowRow(False, NOT_RELATED)
+        assert await follower_count(db, bob) == (0, False)
     assert await miscounted(world) == []
 
 
@@ -51,6 +65,42 @@ async def test_a_follow_needs_two_existing_users(world: World) -> None:
         assert await follow(db, ann, NOBODY) is None
         assert await follow(db, NOBODY, ann) is None
         assert await unfollow(db, ann, NOBODY) is None
+
+
+async def test_nobody_follows_themselves_or_across_a_block(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    await world.block(ann, bob)
+    async with world.units.write() as db:
+        assert await follow(db, ann, ann) == FollowRow(False, NOT_RELATED._replace(is_self=True))
+        assert await follow(db, ann, bob) == FollowRow(False, NOT_RELATED._replace(blocks=True))
+        assert await follow(db, bob, ann) == FollowRow(False, NOT_RELATED._replace(blocked_by=True))
+    assert await miscounted(world) == []
+
+
+async def test_a_block_that_comes_first_is_seen_by_a_follow_that_waited_for_it(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+    async with world.units.write() as blocking:
+        await blocking.people.lock_users(user_ids=[ann, bob])
+        waiting = [
+            asyncio.ensure_future(world.write(partial(_follow, ann, bob))),
+            asyncio.ensure_future(
+                world.units.single_writes.graph.set_follow(
+                    follower_id=bob, followed_id=ann, wanted=True, broadcaster_from=9
+                )
+            ),
+        ]
+        while (
+            await world.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            < 2
+        ):
+            await asyncio.sleep(0.005)
+        await blocking.graph.insert_block(blocker_id=ann, blocked_id=bob)
+    assert await asyncio.gather(*waiting) == [
+        FollowRow(False, NOT_RELATED._replace(blocks=True)),
+        FollowRow(False, NOT_RELATED._replace(blocked_by=True)),
+    ]
 
 
 async def test_repeated_follows_at_once_count_once(world: World) -> None:
@@ -94,12 +144,12 @@ async def test_a_user_who_reaches_the_threshold_stays_a_broadcaster(world: World
     flags = []
     async with world.units.write() as db:
         for fan in fans:
-            row = await db.graph.follow(follower_id=fan, followed_id=star, broadcaster_from=2)
-            assert row is not None
-            flags.append(row.is_broadcaster)
-        left = [await unfollow(db, fan, star) for fan in fans]
+            await follow(db, fan, star, broadcaster_from=2)
+            flags.append((await follower_count(db, star))[1])
+        for fan in fans:
+            await unfollow(db, fan, star)
+        assert await follower_count(db, star) == (0, True)
     assert flags == [False, True, True]
-    assert left[-1] == FollowRow(True, 0, True)
     assert await world.value("SELECT bool_or(is_broadcaster) FROM users WHERE id = ANY($1)", fans) is False
 
 

@@ -147,7 +147,7 @@ async def test_comments_on_two_nodes_with_faults_are_each_answered_and_made_once
     posts = [await world.post(people[0]) for _ in range(3)]
     tops = {post_id: [None, await world.comment(post_id, people[0])] for post_id in posts}
     asked: list[tuple[str, asyncio.Future[NewCommentRow | None]]] = []
-    for number in range(150):
+    for number in range(250):
         node, post_id = chance.choice((world.units, other_node)), chance.choice(posts)
         client_id = str(chance.randrange(number + 1)) if chance.random() < 0.2 else str(number)
         author_id = people[int(client_id) % 4]
@@ -155,13 +155,13 @@ async def test_comments_on_two_nodes_with_faults_are_each_answered_and_made_once
         asked.append((client_id, comment(node, post_id, author_id, parent_id, client_id, client_id)))
         if chance.random() < 0.05:
             asked[-1][1].cancel()
-        if chance.random() < 0.2:
+        if chance.random() < 0.3:
             await asyncio.sleep(chance.choice([0, 0, 0.002]))
         if chance.random() < 0.03:
             async with world.units.write() as db:
                 await db.posts.lock_post(post_id=post_id)
                 await asyncio.sleep(0.01)
-        if chance.random() < 0.02:
+        if chance.random() < 0.01:
             await world.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -64,8 +64,15 @@ class World:
 
     async def follow(self, follower_id: UserId, followed_id: UserId, broadcaster_from: int = 10_000) -> None:
         await self.write(
-            lambda db: db.graph.follow(
-                follower_id=follower_id, followed_id=followed_id, broadcaster_from=broadcaster_from
+            lambda db: db.graph.set_follow(
+                follower_id=follower_id, followed_id=followed_id, wanted=True, broadcaster_from=broadcaster_from
+            )
+        )
+
+    async def unfollow(self, follower_id: UserId, followed_id: UserId) -> None:
+        await self.write(
+            lambda db: db.graph.set_follow(
+                follower_id=follower_id, followed_id=followed_id, wanted=False, broadcaster_from=10_000
             )
         )
 

@@ -43,8 +43,7 @@ def _choice(name: str, number: str, values: Sequence[int]) -> str:
 
 
 def _command(plan: Plan, statements: Mapping[str, Statement]) -> str:
-    steps = [_step(step, statements) for step in plan.steps]
-    return "\n".join(["begin;", *steps, "end;"] if plan.in_transaction else steps)
+    return "\n".join(_step(step, statements) for step in plan.steps)
 
 
 def _step(step: Step, statements: Mapping[str, Statement]) -> str:
@@ -53,8 +52,7 @@ def _step(step: Step, statements: Mapping[str, Statement]) -> str:
     # From the last to the first, so that $1 is not found in $10.
     for number in range(len(found.parameters), 0, -1):
         text = text.replace(f"${number}", _source(step.arguments[found.parameters[number - 1]]))
-    # The only column of a row that is kept is called `id`.
-    return f"{text} \\gset {step.keep.removesuffix('id')}" if step.keep else f"{text};"
+    return f"{text};"
 
 
 def _source(argument: Source) -> str:

@@ -35,14 +35,13 @@ Source = Given | Constant
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A statement with the sources of its parameters. The first column of its row becomes the value named `keep`.
+    """A statement with the sources of its parameters.
 
     `joined` is what the product executes in its place, for the callers of one moment together.
     """
 
     statement: str
     arguments: Mapping[str, Source]
-    keep: str = ""
     joined: str = ""
 
     @property
@@ -52,10 +51,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The statements of one command; in a transaction, or each by itself."""
+    """The statements of one command, each by itself."""
 
     steps: tuple[Step, ...]
-    in_transaction: bool = False
 
 
 ME: Final = Given("me")
@@ -69,13 +67,6 @@ FEED_FLOOR: Final = Given("feed_floor")
 _READ_POST: Final = Step("plain.read_post", {"viewer_id": ME, "post_id": POST}, joined="posts.read_post")
 _LIKE: Final = Step("plain.like_post", {"post_id": POST, "user_id": ME}, joined="posts.set_like")
 _UNLIKE: Final = Step("plain.unlike_post", {"post_id": POST, "user_id": ME}, joined="posts.set_like")
-
-
-def _fact(name: str, *ids: str) -> Step:
-    """A Fact about fixed ids: nobody reads it."""
-    body = "{" + ", ".join(f'"{field}": "1"' for field in ids) + "}"
-    return Step("facts.insert_facts", {"names": [name], "payloads": [body], "keys": [1]})
-
 
 PLANS: Final[Mapping[str, Plan]] = {
     "user:me": Plan((Step("plain.read_own_profile", {"user_id": ME}, joined="people.read_own_profile"),)),
@@ -117,7 +108,7 @@ PLANS: Final[Mapping[str, Plan]] = {
     "post:create": Plan(
         (
             Step(
-                "posts.insert_post",
+                "plain.insert_post",
                 {
                     "author_id": ME,
                     "kind": "text",
@@ -126,10 +117,9 @@ PLANS: Final[Mapping[str, Plan]] = {
                     "visibility": "public",
                     "client_id": None,
                 },
+                joined="posts.insert_post",
             ),
-            _fact("post.created", "post_id", "author_id"),
-        ),
-        in_transaction=True,
+        )
     ),
     "message:send": Plan(
         (
@@ -148,18 +138,15 @@ PLANS: Final[Mapping[str, Plan]] = {
     ),
     "user:follow": Plan(
         (
-            Step("graph.follow", {"follower_id": ME, "followed_id": USER, "broadcaster_from": BROADCASTER_FROM}),
-            Step("plain.read_person", {"viewer_id": ME, "user_id": USER}, joined="people.read_person"),
-            _fact("follow.created", "follower_id", "followed_id"),
-        ),
-        in_transaction=True,
+            Step(
+                "plain.follow",
+                {"follower_id": ME, "followed_id": USER, "broadcaster_from": BROADCASTER_FROM},
+                joined="graph.set_follow",
+            ),
+        )
     ),
     "user:unfollow": Plan(
-        (
-            Step("graph.unfollow", {"follower_id": ME, "followed_id": USER}),
-            _fact("follow.ended", "follower_id", "followed_id"),
-        ),
-        in_transaction=True,
+        (Step("plain.unfollow", {"follower_id": ME, "followed_id": USER}, joined="graph.set_follow"),)
     ),
 }
 

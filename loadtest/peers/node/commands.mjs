@@ -54,28 +54,21 @@ function placesOf(fields) {
   return at;
 }
 
-async function control(client, word) {
-  if (options.trace) console.log(JSON.stringify(word));
-  await client.query(word);
-}
-
 const readOwnProfile = statement("plain.read_own_profile", "user_id");
-const readPerson = statement("plain.read_person", "viewer_id", "user_id");
 const homeIds = statement("feed.home_ids", "viewer_id", "id_limit");
 const homePage = statement("plain.home_page", "viewer_id", "before", "ids", "page_size", "skip", "floor");
 const readPost = statement("plain.read_post", "viewer_id", "post_id");
-const insertPost = statement("posts.insert_post", "author_id", "kind", "text", "link", "visibility", "client_id");
+const insertPost = statement("plain.insert_post", "author_id", "kind", "text", "link", "visibility", "client_id");
 const likePost = statement("plain.like_post", "user_id", "post_id");
 const unlikePost = statement("plain.unlike_post", "post_id", "user_id");
 const insertComment = statement(
   "plain.insert_comment", "post_id", "parent_id", "author_id", "text", "client_id", "id_limit",
 );
-const insertFacts = statement("facts.insert_facts", "names", "payloads", "keys");
 const sendMessage = statement(
   "plain.send_message", "conversation_id", "sender_id", "client_id", "text", "reply_to_seq",
 );
-const followUser = statement("graph.follow", "follower_id", "followed_id", "broadcaster_from");
-const unfollowUser = statement("graph.unfollow", "follower_id", "followed_id");
+const followUser = statement("plain.follow", "follower_id", "followed_id", "broadcaster_from");
+const unfollowUser = statement("plain.unfollow", "follower_id", "followed_id");
 
 async function withClient(work) {
   const client = await pool.connect();
@@ -84,20 +77,6 @@ async function withClient(work) {
   } finally {
     client.release();
   }
-}
-
-function inTransaction(work) {
-  return withClient(async (client) => {
-    await control(client, "BEGIN");
-    try {
-      const result = await work(client);
-      await control(client, "COMMIT");
-      return result;
-    } catch (error) {
-      await control(client, "ROLLBACK");
-      throw error;
-    }
-  });
 }
 
 class Refused extends Error {}
@@ -151,8 +130,6 @@ async function feedList(me) {
   return list;
 }
 
-const fact = (client, name, data) => insertFacts(client, [name], [JSON.stringify(data)], [1]);
-
 const commands = {
   "/users": {
     async "user:me"(me) {
@@ -177,19 +154,14 @@ const commands = {
         version: "0.1.0",
       };
     },
-    "user:follow": (me, { user_id }) =>
-      inTransaction(async (client) => {
-        const [row, at] = only(await followUser(client, me, user_id, BROADCASTER_FROM));
-        only(await readPerson(client, me, user_id));
-        if (row[at.changed]) await fact(client, "follow.created", { follower_id: me, followed_id: user_id });
-        return { following: true, requested: false };
-      }),
-    "user:unfollow": (me, { user_id }) =>
-      inTransaction(async (client) => {
-        const { rows, at } = await unfollowUser(client, me, user_id);
-        if (rows[0]?.[at.changed]) await fact(client, "follow.ended", { follower_id: me, followed_id: user_id });
-        return { following: false, requested: false };
-      }),
+    async "user:follow"(me, { user_id }) {
+      only(await followUser(pool, me, user_id, BROADCASTER_FROM));
+      return { following: true, requested: false };
+    },
+    async "user:unfollow"(me, { user_id }) {
+      await unfollowUser(pool, me, user_id);
+      return { following: false, requested: false };
+    },
   },
   "/posts": {
     "post:like": (me, { post_id }) =>
@@ -204,12 +176,10 @@ const commands = {
         const { rows, at } = await readPost(client, me, post_id);
         return { post_id, liked: false, like_count: rows[0]?.[at.like_count] };
       }),
-    "post:create": (me, { text }) =>
-      inTransaction(async (client) => {
-        const [row, at] = only(await insertPost(client, me, "text", text, null, "public", null));
-        await fact(client, "post.created", { post_id: row[at.id], author_id: me });
-        return { post: post(row, at) };
-      }),
+    async "post:create"(me, { text }) {
+      const [row, at] = only(await insertPost(pool, me, "text", text, null, "public", null));
+      return { post: post(row, at) };
+    },
     "comment:create": (me, { post_id, text }) =>
       withClient(async (client) => {
         only(await readPost(client, me, post_id));

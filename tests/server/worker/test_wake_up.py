@@ -70,3 +70,17 @@ async def test_a_fact_of_another_node_is_dealt_with_before_the_next_look(
             async with asyncio.timeout(WITHIN_S):
                 while len(odd.reactions) < count:
                     await asyncio.sleep(0.02)
+
+
+async def test_a_fact_that_the_statement_of_its_change_stored_is_dealt_with_at_once(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_loop, "POLL_S", 600.0)
+    async with running_server(settings_for_tests(database_url, redis_url)) as server:
+        author, fan = await server.people("author", "fan")
+        device = await fan.device(namespaces=["/feed"])
+        await device.do("/feed", "feed:subscribe", {})
+        await fan.do("/users", "user:follow", {"user_id": author.id})
+        made = await author.do("/posts", "post:create", {"text": "Hello"})
+        pushed = await device.expect_push("feed:new", timeout_s=WITHIN_S)
+        assert pushed["post"]["id"] == made["post"]["id"]

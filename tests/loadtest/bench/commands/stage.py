@@ -69,8 +69,7 @@ class Trace:
 
 def planned(name: str, *, of_product: bool = False) -> list[str]:
     """The statements of a command: those of the peers, or those of the product."""
-    steps = [step.of_product if of_product else step.statement for step in PLANS[name].steps]
-    return ["BEGIN", *steps, "COMMIT"] if PLANS[name].in_transaction else steps
+    return [step.of_product if of_product else step.statement for step in PLANS[name].steps]
 
 
 class Stage:

@@ -46,5 +46,5 @@ def test_every_plan_is_of_statements_that_there_are(name: str) -> None:
 def test_another_language_reads_them(tmp_path: Path) -> None:
     write_statements(STATEMENTS, tmp_path / "statements.json")
     kept = json.loads((tmp_path / "statements.json").read_text())
-    assert kept["graph.unfollow"]["parameters"] == list(STATEMENTS["graph.unfollow"].parameters)
-    assert "$1" in kept["graph.unfollow"]["text"]
+    assert kept["plain.unfollow"]["parameters"] == list(STATEMENTS["plain.unfollow"].parameters)
+    assert "$1" in kept["plain.unfollow"]["text"]
