@@ -26,19 +26,19 @@ class CheckpointRow(NamedTuple):
     """The furthest that the checkpoint ever stood; it is behind that after a rewind."""
 
 
-class LaneFactRow(NamedTuple):
-    """A Fact of a lane, or the row of a lane without any: the last four columns are None then."""
+class LaneFactsRow(NamedTuple):
+    """The Facts of a lane, in parallel lists."""
 
     lane: int
     horizon: int
     """Every Fact below this stamp can be read."""
     held: bool
     """There are Facts that cannot be read before a transaction elsewhere has ended."""
-    id: FactId | None
-    position: int | None
-    name: str | None
-    payload: str | None
-    """JSON text."""
+    ids: list[FactId]
+    positions: list[int]
+    names: list[str]
+    payloads: list[str]
+    """JSON texts."""
 
 
 class ParkedRow(NamedTuple):
@@ -82,7 +82,7 @@ class FactQueries(Protocol):
 
     async def read_facts(
         self, *, lanes: list[int], positions: list[int], fact_ids: list[int], names: list[str], batch_size: int
-    ) -> list[LaneFactRow]:
+    ) -> list[LaneFactsRow]:
         """Facts with these names after (position, fact_id) of each lane; the first three are parallel lists."""
         ...
 

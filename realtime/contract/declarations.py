@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from realtime.contract.errors import ErrorCode
 from realtime.contract.payload_size import payload_limit_bytes
@@ -174,6 +174,14 @@ class Fact(Generic[ModelT]):
     name: str
     model: type[ModelT]
     key: str
+    _parser: TypeAdapter[list[ModelT]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_parser", TypeAdapter(list[self.model]))  # type: ignore[name-defined]  # a run time type
 
     def key_of(self, data: ModelT) -> int:
         return int(getattr(data, self.key))
+
+    def parse(self, payloads: Sequence[str]) -> list[ModelT]:
+        """The data of Facts from their JSON texts. Raises pydantic's ValidationError."""
+        return self._parser.validate_json(f"[{','.join(payloads)}]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from handlers.context import Caller, Context, Reaction
@@ -19,11 +19,21 @@ from sql.unit import Units
 _NO_CALLER = Caller(None, "", None)
 
 
-class StoredFact(NamedTuple):
-    id: int
-    name: str
-    payload: str
-    """JSON text."""
+class FactBatch(NamedTuple):
+    """Facts in parallel lists."""
+
+    names: Sequence[str]
+    payloads: Sequence[str]
+    """JSON texts."""
+
+    def by_name(self) -> Mapping[str, Sequence[str]]:
+        """The payloads of each name, in their order."""
+        if len(set(self.names)) == 1:
+            return {self.names[0]: self.payloads}
+        found: dict[str, list[str]] = defaultdict(list)
+        for name, payload in zip(self.names, self.payloads, strict=True):
+            found[name].append(payload)
+        return found
 
 
 class Reactions:
@@ -38,7 +48,7 @@ class Reactions:
     async def run(
         self,
         consumer: Consumer,
-        facts: Sequence[StoredFact],
+        facts: FactBatch,
         settle: Callable[[Database], Awaitable[None]],
         *,
         silent: bool = False,
@@ -64,15 +74,13 @@ class Reactions:
         if stores:
             await self._publisher.publish(reaction)
 
-    async def _react(self, consumer: Consumer, facts: Sequence[StoredFact]) -> Reaction:
-        by_name: dict[str, list[str]] = defaultdict(list)
-        for fact in facts:
-            by_name[fact.name].append(fact.payload)
+    async def _react(self, consumer: Consumer, facts: FactBatch) -> Reaction:
+        payloads = facts.by_name()
         context = Context(_NO_CALLER, NO_SESSION, self._services, self._units.reads)
         return combined(
             [
-                await handler.react(context, [handler.fact.model.model_validate_json(body) for body in bodies])
+                await handler.react(context, handler.fact.parse(bodies))
                 for handler in consumer.handlers
-                if (bodies := by_name.get(handler.fact.name))
+                if (bodies := payloads.get(handler.fact.name))
             ]
         )

@@ -10,8 +10,18 @@ import structlog
 from handlers.feature import Consumer
 from realtime.redis.client import StoreUnavailable
 from server.monitoring.metrics import Metrics
-from server.pipeline.reactions import Reactions, StoredFact
-from server.worker.lanes import Lane, LaneFact, LanesMoved, LogPosition, move_checkpoints, note_moved
+from server.pipeline.reactions import FactBatch, Reactions
+from server.worker.lanes import (
+    Lane,
+    LaneFacts,
+    LanesMoved,
+    as_one,
+    count,
+    halves,
+    move_checkpoints,
+    note_moved,
+    targets_of,
+)
 from sql.database import Database
 from sql.errors import Retry, Unavailable
 from sql.unit import Units
@@ -44,82 +54,73 @@ class BatchRunner:
         self._metrics = metrics
         self._may_go_on = may_go_on
 
-    async def run(self, batch: Sequence[LaneFact]) -> None:
-        """Deals with all Facts of the batch, and moves the checkpoints of their lanes.
+    async def run(self, batch: Sequence[LaneFacts], *, silent: bool = False) -> None:
+        """Deals with all Facts of the batch, and moves the checkpoints of their lanes. `silent`: without pushes.
 
         A batch that fails is halved until the Fact that fails stands alone; this is parked after its tries. Raises one
         of AWAY, with the Facts up to some place dealt with, and LanesMoved.
         """
-        if not all(self._may_go_on(lane) for lane in {item.lane.number: item.lane for item in batch}.values()):
+        if not all(self._may_go_on(facts.lane) for facts in batch):
             raise LanesMoved
         try:
-            await self._run_once(batch)
+            await self._run_once(batch, silent=silent)
         except (*AWAY, LanesMoved):
             raise
         except Exception as error:
-            if len(batch) == 1:
-                await self._try_again(batch[0], error)
+            if count(batch) == 1:
+                await self._try_again(batch, error, silent=silent)
             else:
-                middle = len(batch) // 2
-                await self.run(batch[:middle])
-                await self.run(batch[middle:])
+                for half in halves(batch):
+                    await self.run(half, silent=silent)
 
-    async def replay(self, fact: StoredFact) -> None:
+    async def replay(self, fact_id: int, name: str, payload: str) -> None:
         """Tries a parked Fact again; it stays parked when it fails."""
 
         async def unpark(db: Database) -> None:
-            if not await db.facts.unpark(consumer=self._consumer.name, fact_id=fact.id):
+            if not await db.facts.unpark(consumer=self._consumer.name, fact_id=fact_id):
                 raise LanesMoved
 
         try:
-            await self._reactions.run(self._consumer, [fact], unpark)
+            await self._reactions.run(self._consumer, FactBatch([name], [payload]), unpark)
         except (*AWAY, LanesMoved):
             raise
         except Exception as error:
             async with self._units.write() as db:
-                await self._park(db, fact, error)
+                await self._park(db, fact_id, name, payload, error)
         else:
             self._metrics.reaction(self._consumer.name, "done", 1)
 
-    async def _run_once(self, batch: Sequence[LaneFact]) -> None:
-        targets = _targets(batch)
+    async def _run_once(self, batch: Sequence[LaneFacts], *, silent: bool) -> None:
+        targets = targets_of(batch)
 
         async def settle(db: Database) -> None:
             await move_checkpoints(db, self._consumer.name, targets)
 
-        await self._reactions.run(self._consumer, [item.fact for item in batch], settle, silent=batch[0].is_silent)
+        await self._reactions.run(self._consumer, as_one(batch), settle, silent=silent)
         note_moved(targets)
-        self._metrics.reaction(self._consumer.name, "done", len(batch))
+        self._metrics.reaction(self._consumer.name, "done", count(batch))
 
-    async def _try_again(self, item: LaneFact, error: Exception) -> None:
+    async def _try_again(self, alone: Sequence[LaneFacts], error: Exception, *, silent: bool) -> None:
         for tries in range(1, TRIES_BEFORE_PARKING):
             self._metrics.reaction(self._consumer.name, "failed", 1)
             await asyncio.sleep(FIRST_PAUSE_S * 2 ** (tries - 1))
             try:
-                await self._run_once([item])
+                await self._run_once(alone, silent=silent)
             except (*AWAY, LanesMoved):
                 raise
             except Exception as another:
                 error = another
             else:
                 return
-        targets = _targets([item])
+        targets, (facts,) = targets_of(alone), alone
         async with self._units.write() as db:
             await move_checkpoints(db, self._consumer.name, targets)
-            await self._park(db, item.fact, error)
+            await self._park(db, facts.ids[0], facts.names[0], facts.payloads[0], error)
         note_moved(targets)
 
-    async def _park(self, db: Database, fact: StoredFact, error: Exception) -> None:
+    async def _park(self, db: Database, fact_id: int, name: str, payload: str, error: Exception) -> None:
         # PostgreSQL stores neither NUL nor lone surrogates; an error message may quote both.
         message = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode().replace("\0", "\\0")
-        await db.facts.park(
-            consumer=self._consumer.name, fact_id=fact.id, name=fact.name, payload=fact.payload, error=message
-        )
-        log.error("fact_parked", consumer=self._consumer.name, fact_id=fact.id, error=message, exc_info=error)
+        await db.facts.park(consumer=self._consumer.name, fact_id=fact_id, name=name, payload=payload, error=message)
+        log.error("fact_parked", consumer=self._consumer.name, fact_id=fact_id, error=message, exc_info=error)
         self._metrics.reaction(self._consumer.name, "parked", 1)
-
-
-def _targets(batch: Sequence[LaneFact]) -> list[tuple[Lane, LogPosition]]:
-    """Where the lanes of a batch stand after it, sorted by number: every worker locks checkpoints in this order."""
-    moves = {item.lane.number: (item.lane, item.moves_to) for item in batch}
-    return [moves[number] for number in sorted(moves)]

@@ -10,10 +10,9 @@ import structlog
 
 from handlers.feature import Consumer
 from realtime.process.outage_log import OutageLog
-from server.pipeline.reactions import StoredFact
 from server.worker.batches import AWAY, BatchRunner
 from server.worker.lane_leases import LaneLeases
-from server.worker.lanes import Lane, LanesMoved, ReadBatch, move_checkpoints, note_moved, take_batch
+from server.worker.lanes import Lane, LanesMoved, ReadFacts, move_checkpoints, note_moved, take_facts
 from server.worker.wake_up import WakeUp
 from sql.unit import Units
 
@@ -84,16 +83,15 @@ class ConsumerLoop:
             await self._replay()
         if not self._lanes:
             return POLL_S
-        batch = await self._read()
-        # After a rewind. These come first in each lane.
-        silent = [item for item in batch.facts if item.is_silent]
-        for part in (silent, [item for item in batch.facts if not item.is_silent]):
-            if part:
-                await self._batches.run(part)
+        read = await self._read()
+        if read.silent:
+            await self._batches.run(read.silent, silent=True)
+        if read.fresh:
+            await self._batches.run(read.fresh)
         if now_s >= self._save_at_s:
             self._save_at_s = now_s + SAVE_EVERY_S
             await self._save()
-        return self._pause(batch, now_s)
+        return self._pause(read, now_s)
 
     async def _follow_leases(self) -> None:
         leased = self._leases.lanes_of(self._consumer.name)
@@ -112,7 +110,7 @@ class ConsumerLoop:
                 if row.lane not in self._lanes or self._lanes[row.lane].stored != fresh.stored:
                     self._lanes[row.lane] = fresh
 
-    async def _read(self) -> ReadBatch:
+    async def _read(self) -> ReadFacts:
         lanes = list(self._lanes.values())
         rows = await self._units.reads.facts.read_facts(
             lanes=[lane.number for lane in lanes],
@@ -121,7 +119,7 @@ class ConsumerLoop:
             names=self._names,
             batch_size=BATCH_SIZE,
         )
-        return take_batch(rows, lanes, batch_size=BATCH_SIZE)
+        return take_facts(rows, self._lanes, batch_size=BATCH_SIZE)
 
     async def _save(self) -> None:
         targets = [(lane, lane.read_to) for _, lane in sorted(self._lanes.items()) if lane.read_to > lane.stored]
@@ -134,12 +132,12 @@ class ConsumerLoop:
         rows = await self._units.reads.facts.list_replays(consumer=self._consumer.name, page_size=REPLAY_BATCH)
         for row in rows:
             with contextlib.suppress(LanesMoved):  # another worker was quicker
-                await self._batches.replay(StoredFact(row.fact_id, row.name, row.payload))
+                await self._batches.replay(row.fact_id, row.name, row.payload)
 
-    def _pause(self, batch: ReadBatch, now_s: float) -> float:
-        if batch.facts:
+    def _pause(self, read: ReadFacts, now_s: float) -> float:
+        if read.silent or read.fresh:
             return 0.0
-        if not batch.held:
+        if not read.held:
             self._held_since_s = None
             return POLL_S
         if self._held_since_s is None:

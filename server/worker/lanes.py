@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from server.pipeline.reactions import StoredFact
+from server.pipeline.reactions import FactBatch
 from sql.database import Database
-from sql.facts import CheckpointRow, LaneFactRow
+from sql.facts import CheckpointRow, LaneFactsRow
 
 
 class LogPosition(NamedTuple):
@@ -40,46 +41,96 @@ class Lane:
         return cls(row.lane, stored, stored, LogPosition(row.reached_position, row.reached_fact_id))
 
 
-class LaneFact(NamedTuple):
-    """A Fact with its lane, and where the lane stands when all of its Facts up to this one are dealt with."""
+@dataclass(frozen=True, slots=True)
+class LaneFacts:
+    """Facts of a lane that follow each other, in its order, as parallel lists; never none."""
 
     lane: Lane
-    fact: StoredFact
+    ids: Sequence[int]
+    positions: Sequence[int]
+    names: Sequence[str]
+    payloads: Sequence[str]
     moves_to: LogPosition
-    is_silent: bool
+    """Where the checkpoint stands when they are dealt with."""
+
+    def part(self, start: int, end: int) -> LaneFacts:
+        """Some of them; the checkpoint stands at the last one then, or where it stands after all."""
+        is_rest = end == len(self.ids)
+        return LaneFacts(
+            self.lane,
+            self.ids[start:end],
+            self.positions[start:end],
+            self.names[start:end],
+            self.payloads[start:end],
+            self.moves_to if is_rest else LogPosition(self.positions[end - 1], self.ids[end - 1]),
+        )
 
 
-class ReadBatch(NamedTuple):
-    facts: list[LaneFact]
-    """In the order of each lane."""
+class ReadFacts(NamedTuple):
+    """What was read of all lanes. `silent` are those that were dealt with before a rewind: they come first."""
+
+    silent: list[LaneFacts]
+    fresh: list[LaneFacts]
     held: bool
     """There are Facts that cannot be read before a transaction elsewhere has ended."""
 
 
-def take_batch(rows: Sequence[LaneFactRow], lanes: Iterable[Lane], *, batch_size: int) -> ReadBatch:
-    """Makes a batch of what was read; lanes without a Fact are read up to the horizon then."""
-    by_number = {lane.number: lane for lane in lanes}
-    found: dict[int, list[LaneFact]] = {number: [] for number in by_number}
+def take_facts(rows: Iterable[LaneFactsRow], lanes: Mapping[int, Lane], *, batch_size: int) -> ReadFacts:
+    """Sorts out what was read; lanes without a Fact are read up to the horizon then."""
+    silent, fresh, held = [], [], False
     for row in rows:
-        if row.id is None or row.position is None or row.name is None or row.payload is None:
+        lane, horizon = lanes[row.lane], LogPosition(row.horizon, 0)
+        held = held or row.held
+        if not row.ids:
+            lane.read_to = max(lane.read_to, horizon)
             continue
-        lane, position = by_number[row.lane], LogPosition(row.position, row.id)
-        found[row.lane].append(
-            LaneFact(lane, StoredFact(row.id, row.name, row.payload), position, position <= lane.reached)
-        )
-    horizons = {row.lane: LogPosition(row.horizon, 0) for row in rows}
-    for number, facts in found.items():
-        horizon = horizons[number]
-        if len(facts) < batch_size and horizon > by_number[number].read_to:
-            # All below the horizon is read.
-            if facts:
-                facts[-1] = facts[-1]._replace(moves_to=horizon)
-            else:
-                by_number[number].read_to = horizon
-    return ReadBatch([fact for facts in found.values() for fact in facts], any(row.held for row in rows))
+        last = LogPosition(row.positions[-1], row.ids[-1])
+        # Fewer than were asked for: all below the horizon is read.
+        moves_to = last if len(row.ids) == batch_size else max(last, horizon)
+        facts = LaneFacts(lane, row.ids, row.positions, row.names, row.payloads, moves_to)
+        known = bisect_right(list(zip(row.positions, row.ids, strict=True)), lane.reached)
+        if known:
+            silent.append(facts.part(0, known))
+        if known < len(row.ids):
+            fresh.append(facts.part(known, len(row.ids)))
+    return ReadFacts(silent, fresh, held)
 
 
-async def move_checkpoints(db: Database, consumer: str, targets: Sequence[tuple[Lane, LogPosition]]) -> None:
+def count(batch: Iterable[LaneFacts]) -> int:
+    return sum(len(facts.ids) for facts in batch)
+
+
+def halves(batch: Sequence[LaneFacts]) -> tuple[list[LaneFacts], list[LaneFacts]]:
+    """The first and the second half of at least two Facts."""
+    first: list[LaneFacts] = []
+    rest = list(batch)
+    wanted = count(batch) // 2
+    while wanted:
+        facts = rest.pop(0)
+        taken = min(wanted, len(facts.ids))
+        first.append(facts.part(0, taken))
+        if taken < len(facts.ids):
+            rest.insert(0, facts.part(taken, len(facts.ids)))
+        wanted -= taken
+    return first, rest
+
+
+def as_one(batch: Sequence[LaneFacts]) -> FactBatch:
+    """All Facts, lane after lane."""
+    return FactBatch(
+        [name for facts in batch for name in facts.names], [body for facts in batch for body in facts.payloads]
+    )
+
+
+Targets = Sequence[tuple[Lane, LogPosition]]
+"""Where the checkpoints of lanes are to stand; sorted by number, since every worker locks them in this order."""
+
+
+def targets_of(batch: Iterable[LaneFacts]) -> Targets:
+    return sorted(((facts.lane, facts.moves_to) for facts in batch), key=lambda target: target[0].number)
+
+
+async def move_checkpoints(db: Database, consumer: str, targets: Targets) -> None:
     """Stores the new checkpoints in the transaction of the effects. Raises LanesMoved where one stands elsewhere."""
     moved = await db.facts.move_checkpoints(
         consumer=consumer,
@@ -93,7 +144,7 @@ async def move_checkpoints(db: Database, consumer: str, targets: Sequence[tuple[
         raise LanesMoved
 
 
-def note_moved(targets: Iterable[tuple[Lane, LogPosition]]) -> None:
+def note_moved(targets: Targets) -> None:
     """After the commit."""
     for lane, target in targets:
         lane.stored = target

@@ -89,33 +89,47 @@ FROM fact_checkpoints c
 WHERE c.consumer = :consumer AND c.lane = ANY(:lanes::smallint[]);
 
 -- name: read_facts(lanes, positions, fact_ids, names, batch_size)
--- The next Facts of each lane after a position, in its order, below the horizon; a lane without any has one row without
--- a Fact. `held` tells whether there are Facts at or above the horizon, which cannot be read yet. facts_lane_idx of
--- each partition; at most batch_size rows per lane.
+-- The next Facts of each lane after a position, in its order, below the horizon, as one array per column. `held` tells
+-- whether there are Facts at or above the horizon, which cannot be read yet. facts_lane_idx of each partition; a row
+-- per lane, each with at most batch_size Facts.
 WITH horizon AS MATERIALIZED (
     SELECT stamp_horizon() AS position
 )
 SELECT
     wanted.lane,
     horizon.position AS horizon,
-    EXISTS (SELECT FROM facts held WHERE held.lane = wanted.lane AND held.position >= horizon.position) AS held,
-    fact.id,
-    fact.position,
-    fact.name,
-    fact.payload
+    held.position IS NOT NULL AS held,
+    read.ids,
+    read.positions,
+    read.names,
+    read.payloads
 FROM unnest(:lanes::smallint[], :positions::bigint[], :fact_ids::bigint[]) AS wanted (lane, position, fact_id)
 CROSS JOIN horizon
 LEFT JOIN LATERAL (
-    SELECT f.id, f.position, f.name, f.payload::text AS payload
+    SELECT f.position
     FROM facts f
-    WHERE
-        f.lane = wanted.lane
-        AND (f.position, f.id) > (wanted.position, wanted.fact_id)
-        AND f.position < horizon.position
-        AND f.name = ANY(:names::text[])
+    WHERE f.lane = wanted.lane AND f.position >= horizon.position
     ORDER BY f.position, f.id
-    LIMIT :batch_size
-) fact ON true;
+    LIMIT 1
+) held ON true
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(array_agg(next.id), '{}') AS ids,
+        coalesce(array_agg(next.position), '{}') AS positions,
+        coalesce(array_agg(next.name), '{}') AS names,
+        coalesce(array_agg(next.payload::text), '{}') AS payloads
+    FROM (
+        SELECT f.id, f.position, f.name, f.payload
+        FROM facts f
+        WHERE
+            f.lane = wanted.lane
+            AND (f.position, f.id) > (wanted.position, wanted.fact_id)
+            AND f.position < horizon.position
+            AND f.name = ANY(:names::text[])
+        ORDER BY f.position, f.id
+        LIMIT :batch_size
+    ) next
+) read;
 
 -- name: move_checkpoints(consumer, lanes, old_positions, old_fact_ids, positions, fact_ids)$
 -- Moves the checkpoints of lanes that stand where they were when their Facts were read. fact_checkpoints_pkey; one row,

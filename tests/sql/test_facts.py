@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from sql.facts import LaneFactRow
+from sql.facts import LaneFactsRow
 from tests.sql.world import World
 
 FEED = "feed"
@@ -25,14 +25,13 @@ async def store(world: World, *names: str, key: int = 0) -> None:
     await world.write(lambda db: db.facts.insert_facts(names=list(names), payloads=payloads, keys=[key] * len(names)))
 
 
-async def read(
-    world: World, *, position: int = 0, fact_id: int = 0, lane: int = 0, size: int = 100
-) -> list[LaneFactRow]:
-    return await world.read(
+async def read(world: World, *, position: int = 0, fact_id: int = 0, lane: int = 0, size: int = 100) -> LaneFactsRow:
+    (row,) = await world.read(
         lambda db: db.facts.read_facts(
             lanes=[lane], positions=[position], fact_ids=[fact_id], names=NAMES, batch_size=size
         )
     )
+    return row
 
 
 async def introduce(world: World, consumer: str = FEED, *, from_now: bool = False) -> None:
@@ -48,21 +47,17 @@ async def claim(world: World, worker: str, *consumers: str, lease_s: float = 10.
 
 async def test_facts_of_a_key_stand_in_its_lane_in_their_order(world: World) -> None:
     await store(world, "post.created", "user.followed", "unheard.of", "post.created", key=21)
-    rows = await read(world, lane=5)
-    assert [(row.name, row.payload) for row in rows] == [
-        ("post.created", '{"n": 0}'),
-        ("user.followed", '{"n": 1}'),
-        ("post.created", '{"n": 3}'),
-    ]
-    first = rows[0]
-    assert first.position is not None
-    assert first.id is not None
-    rest = await read(world, lane=5, position=first.position, fact_id=first.id)
-    assert [row.payload for row in rest] == ['{"n": 1}', '{"n": 3}']
-    assert [row.payload for row in await read(world, lane=5, size=2)] == ['{"n": 0}', '{"n": 1}']
-    (nothing,) = await read(world, lane=4)
-    assert (nothing.lane, nothing.id, nothing.held) == (4, None, False)
-    assert nothing.horizon > first.position
+    found = await read(world, lane=5)
+    assert found.names == ["post.created", "user.followed", "post.created"]
+    assert found.payloads == ['{"n": 0}', '{"n": 1}', '{"n": 3}']
+    assert found.ids == sorted(found.ids)
+    assert len(set(found.positions)) == 1, "they were committed together"
+    rest = await read(world, lane=5, position=found.positions[0], fact_id=found.ids[0])
+    assert rest.payloads == ['{"n": 1}', '{"n": 3}']
+    assert (await read(world, lane=5, size=2)).payloads == ['{"n": 0}', '{"n": 1}']
+    nothing = await read(world, lane=4)
+    assert (nothing.lane, nothing.ids, nothing.payloads, nothing.held) == (4, [], [], False)
+    assert nothing.horizon > found.positions[0]
 
 
 async def test_nothing_at_or_above_an_open_transaction_is_read_and_nothing_of_it_is_lost(world: World) -> None:
@@ -70,13 +65,13 @@ async def test_nothing_at_or_above_an_open_transaction_is_read_and_nothing_of_it
     async with world.units.write() as slow:
         await slow.facts.insert_facts(names=["user.followed"], payloads=["{}"], keys=[0])
         await store(world, "post.created")
-        rows = await read(world)
-        assert [row.payload for row in rows] == ['{"n": 0}']
-        assert rows[0].held
+        found = await read(world)
+        assert found.payloads == ['{"n": 0}']
+        assert found.held
         assert await world.read(lambda db: db.facts.read_held()) > 0
-    rows = await read(world)
-    assert [row.name for row in rows] == ["post.created", "user.followed", "post.created"]
-    assert not rows[0].held
+    found = await read(world)
+    assert found.names == ["post.created", "user.followed", "post.created"]
+    assert not found.held
     assert await world.read(lambda db: db.facts.read_held()) == 0
 
 
@@ -222,18 +217,19 @@ async def test_a_day_whose_lock_is_not_free_waits_for_another_time(world: World)
 
 async def test_another_history_of_the_database_begins_an_epoch_above_all_stamps(world: World) -> None:
     await store(world, "post.created")
-    (before,) = await read(world)
+    before = await read(world)
     assert await world.write(lambda db: db.sessions.note_epoch()) is False
     # As after a restore into another cluster, whose transactions are counted from lower numbers.
     await world.execute("UPDATE epochs SET system_identifier = 1")
     assert await world.write(lambda db: db.sessions.note_epoch()) is True
     assert await world.write(lambda db: db.sessions.note_epoch()) is False
     await store(world, "user.followed")
-    rows = await read(world)
-    assert [row.name for row in rows] == ["post.created", "user.followed"]
-    assert before.position is not None
-    assert rows[1].position is not None
-    assert rows[1].position >> 48 == (before.position >> 48) + 1
+    found = await read(world)
+    assert found.names == ["post.created", "user.followed"]
+    assert [position >> 48 for position in found.positions] == [
+        before.positions[0] >> 48,
+        (before.positions[0] >> 48) + 1,
+    ]
 
 
 async def test_an_epoch_waits_for_the_transactions_that_have_stamps_of_the_old_one(world: World) -> None:

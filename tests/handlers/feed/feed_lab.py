@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import orjson
@@ -14,7 +14,7 @@ from realtime.contract.identity import Identity
 from server.composition.node import Node
 from server.pipeline.dispatch import Request
 from server.pipeline.no_session import NO_SESSION
-from server.pipeline.reactions import StoredFact
+from server.pipeline.reactions import FactBatch
 from sql.database import Database
 from tests.kit.server import settings_for_tests
 
@@ -29,6 +29,12 @@ _TRUTH = """
     ORDER BY p.id DESC
 """
 _names = itertools.count(1)
+
+
+class StoredFact(NamedTuple):
+    id: int
+    name: str
+    payload: str
 
 
 class FeedLab:
@@ -129,7 +135,7 @@ class FeedLab:
         """Brings a Fact to all its consumers, as though nothing had been read before."""
         for consumer in self.node.registry.consumers:
             if any(handler.fact.name == fact.name for handler in consumer.handlers):
-                await self.node.reactions.run(consumer, [fact], _no_checkpoint)
+                await self.node.reactions.run(consumer, FactBatch([fact.name], [fact.payload]), _no_checkpoint)
         self._dealt_with.add(fact.id)
 
     async def settle(self) -> None:

@@ -16,10 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.pipeline.reactions import StoredFact
 from sql.database import Database, load_queries
 from sql.ids import UserId
-from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab
+from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
 
 OFTEN = ("post", "begin", "commit", "bring", "page", "follow")

@@ -12,9 +12,8 @@ import pytest
 from handlers.feed.home_list import HomeList
 from realtime.feeds.packed_lists import PackedLists
 from realtime.redis.client import StoreUnavailable, open_redis
-from server.pipeline.reactions import StoredFact
 from sql.ids import PostId
-from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab
+from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
 
 
