@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from handlers.context import Context, Reaction
 from handlers.feature import Consumer, Feature, on
+from loadtest.bench.facts.statements import load_statements
 from loadtest.server_process import run, serve_until_signal
 from realtime.contract.declarations import Fact
 from realtime.contract.wire import Model
@@ -20,9 +21,6 @@ from server.config import load_settings
 from sql.database import Database, UnitDatabase
 
 FACT_NAME: Final = "bench.made"
-STORE: Final = (
-    "INSERT INTO bench_effects (consumer, number, stored_at) SELECT $1, unnest($2::bigint[]), clock_timestamp()"
-)
 
 
 class Made(Model):
@@ -32,13 +30,13 @@ class Made(Model):
 MADE: Final = Fact(name=FACT_NAME, model=Made, key="number")
 
 
-def writing_consumer(place: int) -> Consumer:
+def writing_consumer(place: int, statements: Any) -> Consumer:
     """A consumer that writes a row for each Fact, a batch by one statement."""
 
     async def react(ctx: Context, batch: Sequence[Made]) -> Reaction:
         async def store(db: Database) -> None:
             assert isinstance(db, UnitDatabase)
-            await db.connection.execute(STORE, place, [made.number for made in batch])
+            await statements.store_effects(db.connection, consumer=place, numbers=[made.number for made in batch])
 
         return Reaction(store=store)
 
@@ -46,11 +44,12 @@ def writing_consumer(place: int) -> Consumer:
 
 
 async def work(consumers: int) -> None:
+    statements = load_statements()
     feature = Feature(
         name="bench",
         commands=(),
         facts=(MADE,),
-        consumers=tuple(writing_consumer(place) for place in range(consumers)),
+        consumers=tuple(writing_consumer(place, statements) for place in range(consumers)),
     )
     node = Node(load_settings(), serve=False, work=True, features=[feature])
     await node.start()

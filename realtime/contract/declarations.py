@@ -177,7 +177,8 @@ class Fact(Generic[ModelT]):
     _parser: TypeAdapter[list[ModelT]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_parser", TypeAdapter(list[self.model]))  # type: ignore[name-defined]  # a run time type
+        list_of_model: Any = list[self.model]  # type: ignore[name-defined]  # known at run time only
+        object.__setattr__(self, "_parser", TypeAdapter(list_of_model))
 
     def key_of(self, data: ModelT) -> int:
         return int(getattr(data, self.key))
