@@ -138,6 +138,7 @@ OPEN = Command(
         "learns of it with the first message."
     ),
     repeat=Repeat.SETS_STATE,
+    works_on=Unit.STATEMENTS,
     rate=RateLimit(60, 60),
     example={"user_id": EXAMPLE_ID},
     errors=(NOT_FOUND, FORBIDDEN),
