@@ -58,6 +58,8 @@ class JoinedWrites:
         self._skipped: set[object] = set()
         self._answered_any = False
         self._refusals = 0
+        self._in_vain: tuple[float, Unavailable] | None = None
+        """When the last call that waited alone in vain began to, and how it ended."""
 
     def call(self, values: Values) -> asyncio.Future[Any]:
         """The result of the query with these arguments. Raises what the query raises."""
@@ -141,6 +143,12 @@ class JoinedWrites:
     def _skip(self, calls: Sequence[JoinedCall]) -> None:
         """Tries these calls again with the next statement, or some of them alone."""
         again = []
+        if self._in_vain is not None:
+            began_s, error = self._in_vain
+            late = [call for call in calls if call.since_s <= began_s]
+            self._answered_any |= bool(late)
+            fail(late, error)
+            calls = [call for call in calls if call.since_s > began_s]
         for call in calls:
             key = self._key(call.values)
             self._skipped.add(key)
@@ -158,6 +166,7 @@ class JoinedWrites:
             rows = await self._fetch(self._query.sql, *self._arguments([call], patient=True))
             (result,) = self._query.results(rows, 1)
         except Unavailable as error:
+            self._in_vain = began_s, error
             late = [waiting for waiting in self._waiting if waiting.since_s <= began_s]
             self._waiting = [waiting for waiting in self._waiting if waiting.since_s > began_s]
             fail([call, *late], error)

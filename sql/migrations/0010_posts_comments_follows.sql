@@ -1,5 +1,5 @@
--- Storing posts, comments and follows: many in one call, each under its locks, with its Fact
--- depends: 0003_graph 0004_posts 0005_fact_log 0009_send_messages
+-- Storing posts, likes, comments and follows: many in one call, each under its locks, with its Fact
+-- depends: 0005_fact_log 0007_shapes 0009_send_messages
 
 -- migrate: apply
 
@@ -91,6 +91,64 @@ BEGIN
     WHERE
         p.id IS NOT NULL
         OR (call.author_id <> ALL(locked) AND EXISTS (SELECT FROM users u WHERE u.id = call.author_id));
+END
+$$;
+
+-- Sets whether users like posts, and counts it on the posts. Whoever changes likes of a post has locked it, so what is read
+-- here stays true. Likes of a deleted post can only be removed. `like_count` is the one after all calls.
+CREATE FUNCTION set_likes(post_ids bigint[], user_ids bigint[], wanted boolean[], patient boolean)
+    RETURNS TABLE (place bigint, skipped boolean, changed boolean, like_count integer)
+    LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+    locked bigint[] := locked_posts(post_ids, patient);
+BEGIN
+    RETURN QUERY
+    WITH call AS MATERIALIZED (
+        SELECT
+            asked.place,
+            asked.post_id,
+            asked.user_id,
+            p.like_count,
+            known.is_locked,
+            CASE
+                WHEN NOT known.is_locked OR asked.wanted = viewer.viewer_liked THEN 0
+                WHEN asked.wanted THEN 1
+                ELSE -1
+            END AS difference
+        FROM unnest(post_ids, user_ids, wanted) WITH ORDINALITY AS asked (post_id, user_id, wanted, place)
+        JOIN posts p ON p.id = asked.post_id
+        CROSS JOIN LATERAL (SELECT asked.post_id = ANY(locked) AS is_locked) known
+        CROSS JOIN LATERAL post_viewer(asked.user_id, asked.post_id) viewer
+        WHERE p.deleted_at IS NULL OR NOT asked.wanted
+    ), liked AS (
+        INSERT INTO post_likes (post_id, user_id)
+        SELECT call.post_id, call.user_id
+        FROM call
+        WHERE call.difference = 1
+        ORDER BY call.place
+    ), unliked AS (
+        DELETE FROM post_likes l
+        USING call
+        WHERE call.difference = -1 AND l.post_id = call.post_id AND l.user_id = call.user_id
+    ), counted AS (
+        UPDATE posts
+        SET like_count = posts.like_count + moved.difference
+        FROM (
+            SELECT call.post_id, sum(call.difference) AS difference
+            FROM call
+            WHERE call.difference <> 0
+            GROUP BY call.post_id
+        ) moved
+        WHERE posts.id = moved.post_id
+    )
+    SELECT
+        call.place,
+        NOT call.is_locked,
+        call.difference <> 0,
+        (call.like_count + sum(call.difference) OVER (PARTITION BY call.post_id))::integer
+    FROM call;
 END
 $$;
 
