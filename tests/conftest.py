@@ -61,6 +61,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "large" not in config.getoption("markexpr"):
+        large = [item for item in items if item.get_closest_marker("large")]
+        if large and len(large) < len(items):  # those that are asked for by name run
+            config.hook.pytest_deselected(items=large)
+            items[:] = [item for item in items if item not in large]
+
+
 @pytest.fixture(scope="session")
 def services_folder(worker_id: str) -> Path:
     """The folder of this worker within the run's folder."""

@@ -30,11 +30,11 @@ _WRITE_EVERY_S = 0.02
 class FactStage:
     """The workers are ended with the stage."""
 
-    def __init__(self, connection: Connection, environment: Mapping[str, str]) -> None:
+    def __init__(self, connection: Connection, environment: Mapping[str, str], *, keeps: bool) -> None:
         self.connection = connection
         self._environment = {**environment, "FACT_LEASE_S": str(LEASE_S)}
         self._statements = load_statements()
-        self._numbers = itertools.count(1, _FACTS_AT_ONCE)
+        self._numbers = itertools.count(1_000_000 if keeps else 1, _FACTS_AT_ONCE)
         self.made = 0
         self.workers: list[Process] = []
         self._started: list[Process] = []
@@ -110,15 +110,16 @@ class FactStage:
 
 
 @asynccontextmanager
-async def fact_stage(environment: Mapping[str, str], *, workers: int) -> AsyncIterator[FactStage]:
-    """With an empty log. `environment` names a migrated database and a Redis."""
+async def fact_stage(environment: Mapping[str, str], *, workers: int, keep: bool = False) -> AsyncIterator[FactStage]:
+    """With an empty log, or with `keep` what is there. `environment` names a migrated database and a Redis."""
     connection = await asyncpg.connect(environment["DATABASE_URL"])
-    stage = FactStage(connection, environment)
+    stage = FactStage(connection, environment, keeps=keep)
     statements = load_statements()
     try:
         if not await connection.fetchval("SELECT to_regclass('bench_effects')"):
             await statements.create_effects(connection)
-        await statements.forget_all(connection)
+        if not keep:
+            await statements.forget_all(connection)
         await asyncio.gather(*(stage.add_worker() for _ in range(workers)))
         yield stage
     finally:
