@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import cast
 
 from handlers.context import PrepareContext
 from realtime.redis.client import StoreUnavailable
@@ -39,7 +40,7 @@ async def read_home_list(ctx: PrepareContext) -> HomeList:
     try:
         kept = await ctx.services.feeds.read(ctx.user_id)
         if kept is not None:
-            return HomeList([PostId(post_id) for post_id in kept.ids], PostId(kept.floor), kept.version)
+            return HomeList(cast("list[PostId]", kept.ids), PostId(kept.floor), kept.version)
         return await _build(ctx)
     except StoreUnavailable:
         ctx.services.meter.count("feed_pages_without_store", 1)
