@@ -1,9 +1,10 @@
 """The connections of this process to PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import asyncpg
 import orjson
@@ -198,14 +199,39 @@ def _is_open(connection: LentConnection) -> bool:
 def connection_options(*, named_statements: bool) -> dict[str, Any]:
     """What asyncpg needs to know for every connection of the product. All other settings stand in the database."""
     return {
-        "connection_class": PlainConnection if named_statements else UnnamedStatements,
+        "connection_class": TypeCachingConnection if named_statements else UnnamedStatements,
         # Every query stays prepared: there are fewer than this, and PostgreSQL replans when tables change.
         "statement_cache_size": 512 if named_statements else 0,
         "server_settings": {"application_name": "rookery"},
     }
 
 
-class UnnamedStatements(PlainConnection):
+class TypeCachingConnection(PlainConnection):
+    """Learns once per process how the types are built that every PostgreSQL has, as `bigint[]`.
+
+    asyncpg asks on each connection, with a statement that takes PostgreSQL longer to plan than all else that a new
+    connection needs.
+    """
+
+    _known: ClassVar[dict[frozenset[int], Any]] = {}
+
+    async def _introspect_types(self, wanted: Collection[int], *timeout: Any) -> tuple[Any, Any]:
+        oids = frozenset(wanted)
+        if oids in self._known:
+            return self._known[oids], _NOT_ASKED
+        types, statement = await super()._introspect_types(wanted, *timeout)  # type: ignore[misc]  # not in the stubs
+        if max(oids) < _FIRST_OID_OF_INITDB:
+            self._known[oids] = types
+        return types, statement
+
+
+_FIRST_OID_OF_INITDB: Final = 10_000
+"""Smaller ones are the same in every database of every server."""
+_NOT_ASKED: Final = SimpleNamespace(name="not asked")
+"""In place of asyncpg's statement; a name says that it has replaced no other unnamed statement."""
+
+
+class UnnamedStatements(TypeCachingConnection):
     """For poolers in transaction mode that do not carry prepared statements from one session to another.
 
     asyncpg sends a query in two steps, which only a transaction keeps in one session.

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from ipaddress import IPv4Address
 from typing import Any
 
 import asyncpg
@@ -10,7 +11,7 @@ import pytest_asyncio
 import sql.pool
 from sql.database import Queries
 from sql.errors import Unavailable
-from sql.pool import PATIENCE, Pool, close_pool, open_pool, plain_url
+from sql.pool import PATIENCE, Pool, close_pool, connection_options, open_pool, plain_url
 from sql.unit import Units
 from tests.kit.pool import value
 from tests.kit.services import execute
@@ -44,6 +45,24 @@ async def test_json_goes_in_and_comes_out_as_values(pool: Pool) -> None:
         assert await connection.fetchval("SELECT $1::jsonb", told) == told
         assert await connection.fetchval("SELECT $1::jsonb[]", [told, {}]) == [told, {}]
         assert await connection.fetchval("SELECT NULL::jsonb") is None
+
+
+@pytest.mark.parametrize("named_statements", [True, False])
+async def test_later_connections_know_how_common_types_are_built(database_url: str, named_statements: bool) -> None:
+    options = connection_options(named_statements=named_statements)
+    sent: list[str] = []
+    for times_asked in (1, 0):
+        connection = await asyncpg.connect(database_url, **options)
+        connection.add_query_logger(lambda record: sent.append(record.query))
+        row = await connection.fetchrow("SELECT $1::bigint[], $2::inet[]", [1, None], ["10.0.0.1"])
+        assert row is not None and tuple(row) == ([1, None], [IPv4Address("10.0.0.1")])
+        await connection.execute("DROP TYPE IF EXISTS colour")
+        await connection.execute("CREATE TYPE colour AS ENUM ('red')")
+        assert await connection.fetchval("SELECT array['red'::colour]") == ["red"]
+        await connection.close()
+        asked = [query for query in sent if "typeinfo_tree" in query]
+        assert len(asked) - 1 <= times_asked, "one is for the enum, which may be another one in each database"
+        sent.clear()
 
 
 async def test_a_server_that_cannot_be_reached_is_unavailable() -> None:
