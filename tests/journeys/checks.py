@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations
 
 import orjson
 
@@ -126,10 +126,22 @@ def check_conversation(name: str, rows: Sequence[Said], views: Mapping[str, Sequ
     return complaints
 
 
-def check_live(name: str, heard: Sequence[int], *, after_seq: int, last_seq: int) -> list[str]:
-    """The pushes of a conversation came in order, once each, and none is missing."""
+def check_live(
+    name: str,
+    heard: Sequence[int],
+    *,
+    after_seq: int,
+    last_seq: int,
+    were_sent_at_once: Callable[[int, int], bool],
+) -> list[str]:
+    """The pushes of a conversation came once each, none is missing, and they came in order.
+
+    Those of messages that were sent at once may come in either order.
+    """
     complaints = []
-    if any(later <= earlier for earlier, later in pairwise(heard)):
+    if len(set(heard)) != len(heard) or any(
+        later < earlier and not were_sent_at_once(earlier, later) for earlier, later in combinations(heard, 2)
+    ):
         complaints.append(f"{name} heard messages out of order or twice: {heard}")
     missing = set(range(after_seq + 1, last_seq + 1)) - set(heard)
     if missing:

@@ -167,6 +167,7 @@ async def check_chat(
                 _heard(member, conversation_id),
                 after_seq=len(began.get(conversation_id, ())),
                 last_seq=len(messages),
+                were_sent_at_once=partial(record.were_sent_at_once, conversation_id),
             ),
             *check_equal(f"last and unread of {name}", unread, (len(messages), unread_count)),
             *check_equal(f"unread of {name} by position", unread_count, len(messages) - read_seq),

@@ -212,6 +212,7 @@ class Play:
             return
         message = said(answer["data"]["message"])
         self._record.messages[conversation_id, message.seq] = message
+        self._record.sending[conversation_id, message.seq] = (sent_at_s, acked_at_s)
         if (message.sender, message.text) != (sender.id, text):
             self._record.complaints.append(f"a message was answered as {message}")
         if self._random.random() < 0.2:

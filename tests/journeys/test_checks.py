@@ -136,7 +136,18 @@ def test_a_hole_in_the_numbers_is_found() -> None:
 def test_a_message_that_was_missed_doubled_or_out_of_order_is_found(
     heard: list[int], after_seq: int, is_sound: bool
 ) -> None:
-    assert (check_live("bea", heard, after_seq=after_seq, last_seq=3) == []) is is_sound
+    def never(one: int, other: int) -> bool:
+        return False
+
+    assert (check_live("bea", heard, after_seq=after_seq, last_seq=3, were_sent_at_once=never) == []) is is_sound
+
+
+@pytest.mark.parametrize(("heard", "is_sound"), [([1, 3, 2], True), ([3, 1, 2], False), ([1, 3, 3, 2], False)])
+def test_only_messages_that_were_sent_at_once_may_be_heard_in_either_order(heard: list[int], is_sound: bool) -> None:
+    def last_two(one: int, other: int) -> bool:
+        return {one, other} == {2, 3}
+
+    assert (check_live("bea", heard, after_seq=0, last_seq=3, were_sent_at_once=last_two) == []) is is_sound
 
 
 def test_a_log_may_hold_information_only() -> None:
