@@ -79,7 +79,11 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("posts", {}, "there are commands of the name post: already: choose another noun with --noun"),
         ("posts", {"noun": "note"}, "handlers/posts is there already: choose another name"),
         ("limits", {}, "handlers/limits.py is there already: choose another name"),
-        ("facts", {"noun": "fact"}, "sql/migrations/0005_fact_log.sql makes facts already: choose another name"),
+        (
+            "fact_leases",
+            {"noun": "lease"},
+            "sql/migrations/0005_fact_log.sql makes fact_leases already: choose another name",
+        ),
         ("polls", {"namespace": "/x"}, "/x is no namespace: take one of /auth, /chat, /feed, /posts, /users"),
     ],
 )
