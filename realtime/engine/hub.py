@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.engine.session.connection import Connection
-from realtime.engine.session.session import Session
+from realtime.engine.session.session import Session, deliver_to_all
 
 Members = tuple[Session] | set[Session]
 
@@ -83,8 +83,7 @@ class Hub:
         A member of several of the rooms gets it once. Each form of it is encoded and framed once.
         """
         members = self.members_of_any(push.namespace, rooms)
-        for member in members:
-            member.deliver(push)
+        deliver_to_all(members, push)
         return len(members)
 
     def members_of_any(self, namespace: str, rooms: Iterable[str]) -> Collection[Session]:

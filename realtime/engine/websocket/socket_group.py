@@ -70,5 +70,7 @@ class SocketGroup:
 
     def _flush(self) -> None:
         unflushed, self._unflushed = self._unflushed, []
-        for socket in unflushed:
-            socket.flush()
+        unflushed.reverse()
+        # Not iterated over: to free the whole list at the end would touch thousands of sockets once more.
+        while unflushed:
+            unflushed.pop().flush()

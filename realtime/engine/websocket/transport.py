@@ -96,9 +96,10 @@ class WebSocketTransport:
         data = self._first
         if data is None:
             return
+        self._first = None
         if self._more is not None:
             data = b"".join((data, *self._more))
-        self._drop_batch()
+            self._drop_batch()
         transport = self._transport
         if transport.is_closing():
             return
