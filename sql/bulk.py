@@ -1,4 +1,4 @@
-"""Writes many rows at once, by COPY, to fill a database; `sql.network` sets the counters afterwards."""
+"""Writes many rows at once, by COPY, to fill a database."""
 
 import datetime
 from collections.abc import Iterable
@@ -19,6 +19,12 @@ class PersonRecord(NamedTuple):
     bio: str
     created_at: datetime.datetime
     last_active_at: datetime.datetime
+    follower_count: int = 0
+    following_count: int = 0
+    post_count: int = 0
+    followers_post_count: int = 0
+    public_post_count: int = 0
+    is_broadcaster: bool = False
 
 
 class FollowRecord(NamedTuple):
@@ -32,6 +38,9 @@ class PostRecord(NamedTuple):
     kind: str
     text: str
     link: str | None
+    like_count: int = 0
+    comment_count: int = 0
+    last_comment_id: int = 0
 
 
 class LikeRecord(NamedTuple):

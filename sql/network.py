@@ -1,4 +1,4 @@
-"""A demo network as a whole: whether there is one, and its counters after a copy."""
+"""A demo network as a whole: whether there is one, and how many rows are stored at once."""
 
 from typing import Protocol
 
@@ -6,8 +6,12 @@ from typing import Protocol
 class NetworkQueries(Protocol):
     async def has_people(self) -> bool: ...
 
-    async def recount_people(self, *, user_ids: list[int], broadcaster_threshold: int) -> None: ...
+    async def postpone_foreign_keys(self) -> list[str]:
+        """What `restore_foreign_keys` takes, in the same transaction."""
+        ...
 
-    async def recount_posts(self, *, post_ids: list[int]) -> None: ...
+    async def restore_foreign_keys(self, *, statements: list[str]) -> None:
+        """Raises ForeignKeyMissing; then nothing of the transaction is stored."""
+        ...
 
     async def analyze_tables(self) -> None: ...

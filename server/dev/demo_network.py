@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from sql.bulk import (
 from sql.ids import id_floor_ms, ms_of_id
 
 DAYS = 30
+MS_PER_DAY = 86_400_000
 FOLLOWS_EACH = 25
 LIKES_PER_POST = 4
 COMMENTS_PER_POST = 0.5
@@ -71,9 +73,15 @@ def read_edges(path: Path) -> list[Edge]:
 
 
 class NetworkMaker:
-    """Generates one network. `password_hash` is that of all users."""
+    """Generates one network, with its counters. `password_hash` is that of all users.
 
-    def __init__(self, *, password_hash: str, now: datetime.datetime, seed: int, prefix: str) -> None:
+    Who has `broadcaster_from` followers is a broadcaster. People and posts are in the order of their ids, and what
+    refers to them in theirs, so that indexes grow at their ends.
+    """
+
+    def __init__(
+        self, *, password_hash: str, now: datetime.datetime, seed: int, prefix: str, broadcaster_from: int
+    ) -> None:
         from faker import Faker  # here, since it takes 0.2 s, and most starts generate nothing
 
         self._random = random.Random(seed)
@@ -81,7 +89,9 @@ class NetworkMaker:
         self._faker.seed_instance(seed)
         self._password_hash = password_hash
         self._now = now
+        self._now_ms = int(now.timestamp() * 1000)
         self._prefix = prefix
+        self._broadcaster_from = broadcaster_from
         self._network = DemoNetwork()
         self._taken: set[int] = set()
         self._phrases = [self._faker.sentence(nb_words=self._random.randint(4, 14)) for _ in range(PHRASES)]
@@ -106,20 +116,20 @@ class NetworkMaker:
         self._add_posts(posts)
         self._add_reactions()
         self._add_conversations()
+        self._count_of_people()
         return self._network
 
-    def _moment(self, days_ago: float) -> tuple[datetime.datetime, int]:
-        moment = self._now - datetime.timedelta(days=days_ago)
-        floor = id_floor_ms(int(moment.timestamp() * 1000))
+    def _id(self, days_ago: float) -> int:
+        floor = id_floor_ms(self._now_ms - int(days_ago * MS_PER_DAY))
         # Random low bits: the id must differ from those that a server generates in the same millisecond.
         while (made := floor | self._random.getrandbits(22)) in self._taken:
             pass
         self._taken.add(made)
-        return moment, made
+        return made
 
     def _add_people(self, count: int, *, demo: bool) -> None:
-        for number in range(count):
-            created_at, person_id = self._moment(DAYS + self._random.random() * 300)
+        ids = sorted(self._id(DAYS + self._random.random() * 300) for _ in range(count))
+        for number, person_id in enumerate(ids):
             name = self._faker.name()
             slug = "".join(character for character in name.lower() if character.isascii() and character.isalpha())
             username = DEMO_USERNAME if demo and number == 0 else f"{self._prefix}{slug[:16]}{number}"
@@ -134,7 +144,7 @@ class NetworkMaker:
                     password_hash=self._password_hash,
                     display_name="Demo" if username == DEMO_USERNAME else name[:50],
                     bio=self._random.choice(self._phrases)[:300],
-                    created_at=created_at,
+                    created_at=_moment_of(person_id),
                     last_active_at=self._now,
                 )
             )
@@ -150,15 +160,14 @@ class NetworkMaker:
 
     def _add_follows(self, pairs: Iterable[tuple[int, int]]) -> None:
         people = self._network.people
-        self._network.follows = [
+        self._network.follows = sorted(
             FollowRecord(people[follower].id, people[followed].id)
-            for follower, followed in dict.fromkeys(pairs)
+            for follower, followed in set(pairs)
             if follower != followed
-        ]
+        )
 
     def _add_posts(self, count: int) -> None:
-        for _ in range(count):
-            _, post_id = self._moment(self._random.random() ** 2 * DAYS)
+        for post_id in sorted(self._id(self._random.random() ** 2 * DAYS) for _ in range(count)):
             text = " ".join(self._random.choices(self._phrases, k=self._random.randint(1, 3)))
             is_link = self._random.random() < 0.1
             self._network.posts.append(
@@ -172,38 +181,66 @@ class NetworkMaker:
             )
 
     def _add_reactions(self) -> None:
-        people = self._network.people
-        for post in self._network.posts:
-            posted_at = datetime.datetime.fromtimestamp(ms_of_id(post.id) / 1000, datetime.UTC)
-            days_ago = (self._now - posted_at) / datetime.timedelta(days=1)
-            likes = min(len(people), int(self._random.expovariate(1 / LIKES_PER_POST)))
-            self._network.likes += [LikeRecord(post.id, person.id) for person in self._random.sample(people, likes)]
-            for _ in range(int(self._random.expovariate(1 / COMMENTS_PER_POST))):
-                _, comment_id = self._moment(days_ago * self._random.random())
-                author = self._random.choice(people)
-                text = self._random.choice(self._phrases)
-                self._network.comments.append(CommentRecord(comment_id, post.id, author.id, text))
+        people, likes, comments = self._network.people, self._network.likes, self._network.comments
+        ids = [person.id for person in people]
+        for place, post in enumerate(self._network.posts):
+            days_ago = (self._now_ms - ms_of_id(post.id)) / MS_PER_DAY
+            like_count = min(len(ids), int(self._random.expovariate(1 / LIKES_PER_POST)))
+            likes += [LikeRecord(post.id, user_id) for user_id in sorted(self._random.sample(ids, like_count))]
+            comment_count = int(self._random.expovariate(1 / COMMENTS_PER_POST))
+            comment_ids = [self._id(days_ago * self._random.random()) for _ in range(comment_count)]
+            comments += [
+                CommentRecord(comment_id, post.id, self._random.choice(ids), self._random.choice(self._phrases))
+                for comment_id in comment_ids
+            ]
+            self._network.posts[place] = post._replace(
+                like_count=like_count, comment_count=comment_count, last_comment_id=max(comment_ids, default=0)
+            )
 
     def _add_conversations(self) -> None:
         pairs = {(min(one, other), max(one, other)) for one, other in self._network.follows}
         chosen = sorted(pairs)
         self._random.shuffle(chosen)
-        of_demo = [pair for pair in chosen if self._network.people[0].id in pair][:5]
+        demo_ids = {person.id for person in self._network.people if person.username == DEMO_USERNAME}
+        of_demo = [pair for pair in chosen if demo_ids.intersection(pair)][:5]
         for low, high in dict.fromkeys(of_demo + chosen[: len(self._network.people)]):
             self._add_conversation(low, high)
 
     def _add_conversation(self, low: int, high: int) -> None:
         count = self._random.randint(1, 12)
-        moments = sorted((self._moment(self._random.random() * 7) for _ in range(count)), key=lambda pair: pair[1])
-        _, conversation_id = self._moment(8)
+        message_ids = sorted(self._id(self._random.random() * 7) for _ in range(count))
+        conversation_id = self._id(8)
         own_last_seq = {low: 0, high: 0}
-        for seq, (created_at, message_id) in enumerate(moments, start=1):
+        for seq, message_id in enumerate(message_ids, start=1):
             sender, text = self._random.choice((low, high)), self._random.choice(self._phrases)
-            self._network.messages.append(MessageRecord(conversation_id, seq, message_id, sender, text, created_at))
+            self._network.messages.append(
+                MessageRecord(conversation_id, seq, message_id, sender, text, _moment_of(message_id))
+            )
             own_last_seq[sender] = seq
         self._network.conversations.append(
-            ConversationRecord(conversation_id, "direct", low, high, count, moments[-1][1], moments[0][0])
+            ConversationRecord(conversation_id, "direct", low, high, count, message_ids[-1], _moment_of(message_ids[0]))
         )
         for user_id, written_seq in own_last_seq.items():
             read_seq = self._random.randint(max(written_seq, count - 3), count)
             self._network.members.append(MemberRecord(conversation_id, user_id, read_seq, count))
+
+    def _count_of_people(self) -> None:
+        network = self._network
+        followers = Counter(follow.followed_id for follow in network.follows)
+        following = Counter(follow.follower_id for follow in network.follows)
+        posts = Counter(post.author_id for post in network.posts)
+        network.people = [
+            person._replace(
+                follower_count=followers[person.id],
+                following_count=following[person.id],
+                post_count=posts[person.id],
+                followers_post_count=posts[person.id],
+                public_post_count=posts[person.id],
+                is_broadcaster=followers[person.id] >= self._broadcaster_from,
+            )
+            for person in network.people
+        ]
+
+
+def _moment_of(made_id: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(ms_of_id(made_id) / 1000, datetime.UTC)

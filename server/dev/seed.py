@@ -32,7 +32,7 @@ from sql.bulk import (
     RefreshTokenRecord,
     copy_records,
 )
-from sql.database import Database, load_queries
+from sql.database import load_queries
 from sql.ids import id_floor_ms
 from sql.pool import close_pool, open_pool
 from sql.unit import Units
@@ -123,7 +123,13 @@ class _Seeding:
             password_hash = await passwords.hash(DEMO_PASSWORD)
         finally:
             passwords.close()
-        return NetworkMaker(password_hash=password_hash, now=SystemClock().now(), seed=seed, prefix=prefix)
+        return NetworkMaker(
+            password_hash=password_hash,
+            now=SystemClock().now(),
+            seed=seed,
+            prefix=prefix,
+            broadcaster_from=self._settings.feed_fanout_max_followers,
+        )
 
     async def store(self, network: DemoNetwork, report: Report) -> None:
         """Stores all records in one transaction, and reports each kind."""
@@ -140,21 +146,16 @@ class _Seeding:
         )
         async with self._units.write() as db:
             await db.sessions.lift_timeouts()
+            # In an empty database nobody waits for a lock.
+            foreign_keys = [] if await db.network.has_people() else await db.network.postpone_foreign_keys()
             for name, kind, records in parts:
                 await copy_records(db, kind, records)
                 report(f"wrote {len(records):,} {name}")
-            await self._recount(db, network)
+            await db.network.restore_foreign_keys(statements=foreign_keys)
         async with self._units.write() as db:
             await db.sessions.lift_timeouts()
             await db.network.analyze_tables()
         report(f"the network is complete after {time.monotonic() - started_s:.1f} s")
-
-    async def _recount(self, db: Database, network: DemoNetwork) -> None:
-        await db.network.recount_people(
-            user_ids=[person.id for person in network.people],
-            broadcaster_threshold=self._settings.feed_fanout_max_followers,
-        )
-        await db.network.recount_posts(post_ids=[post.id for post in network.posts])
 
     async def write_tokens(self, people: Sequence[PersonRecord], path: Path) -> None:
         settings, now = self._settings, SystemClock().now()

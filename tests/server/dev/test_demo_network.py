@@ -20,7 +20,7 @@ EDGES = [(1, 2), (2, 3), (3, 1), (1, 2), (2, 1), (3, 9)]
 
 
 def make(seed: int = 1, prefix: str = "s1a2b.") -> NetworkMaker:
-    return NetworkMaker(password_hash="hash", now=NOON, seed=seed, prefix=prefix)
+    return NetworkMaker(password_hash="hash", now=NOON, seed=seed, prefix=prefix, broadcaster_from=40)
 
 
 @pytest.fixture(scope="module")
