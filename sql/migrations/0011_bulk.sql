@@ -25,7 +25,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION restore_foreign_keys(statements text[]) RETURNS void
+CREATE PROCEDURE restore_foreign_keys(statements text[])
     LANGUAGE plpgsql
 AS $$
 DECLARE
