@@ -85,8 +85,7 @@ class BatchRunner:
         except (*AWAY, LanesMoved):
             raise
         except Exception as error:
-            async with self._units.write() as db:
-                await self._park(db, fact_id, name, payload, error)
+            await self._park_again(fact_id, error)
         else:
             self._metrics.reaction(self._consumer.name, "done", 1)
 
@@ -119,8 +118,20 @@ class BatchRunner:
         note_moved(targets)
 
     async def _park(self, db: Database, fact_id: int, name: str, payload: str, error: Exception) -> None:
-        # PostgreSQL stores neither NUL nor lone surrogates; an error message may quote both.
-        message = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode().replace("\0", "\\0")
+        message = _storable(error)
         await db.facts.park(consumer=self._consumer.name, fact_id=fact_id, name=name, payload=payload, error=message)
+        self._note_parked(fact_id, message, error)
+
+    async def _park_again(self, fact_id: int, error: Exception) -> None:
+        message = _storable(error)
+        await self._units.single_writes.facts.park_again(consumer=self._consumer.name, fact_id=fact_id, error=message)
+        self._note_parked(fact_id, message, error)
+
+    def _note_parked(self, fact_id: int, message: str, error: Exception) -> None:
         log.error("fact_parked", consumer=self._consumer.name, fact_id=fact_id, error=message, exc_info=error)
         self._metrics.reaction(self._consumer.name, "parked", 1)
+
+
+def _storable(error: Exception) -> str:
+    """PostgreSQL stores neither NUL nor lone surrogates; an error message may quote both."""
+    return f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode().replace("\0", "\\0")

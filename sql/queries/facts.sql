@@ -172,6 +172,12 @@ VALUES (:consumer, :fact_id, :name, :payload::text::jsonb, :error)
 ON CONFLICT (consumer, fact_id) DO UPDATE
 SET error = excluded.error, parked_at = now(), replay_asked_at = NULL;
 
+-- name: park_again(consumer, fact_id, error)!
+-- Keeps the error of a replay that failed, unless another worker's succeeded meanwhile. parked_facts_pkey; 0 or 1 row.
+UPDATE parked_facts p
+SET error = :error, parked_at = now(), replay_asked_at = NULL
+WHERE p.consumer = :consumer AND p.fact_id = :fact_id;
+
 -- name: list_parked(before_fact_id, page_size)
 -- The parked Facts, newest first. parked_facts is read whole; at most page_size rows.
 SELECT p.fact_id, p.name, p.payload::text, p.consumer, p.error, p.parked_at

@@ -78,6 +78,34 @@ async def test_a_replayed_fact_is_stored_once_or_parked_again(
     assert await table.connection.fetchval("SELECT error FROM parked_facts") == "ValueError: odd \\0 and \\ud800: [9]"
 
 
+async def test_a_replay_that_fails_parks_nothing_that_another_worker_has_dealt_with(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    is_parked, begun, may_go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def choke(numbers: Sequence[int]) -> None:
+        if 7 in numbers:
+            if is_parked.is_set():
+                begun.set()
+                await may_go_on.wait()
+            raise ValueError("odd")
+
+    await table.make(7, 7)
+    async with number_worker(settings_for_tests(database_url, redis_url), Numbers(choke)):
+        await table.until_read()
+        is_parked.set()
+        await table.execute("UPDATE parked_facts SET replay_asked_at = now()")
+        async with asyncio.timeout(WITHIN_S):
+            await begun.wait()
+        # As another worker does that replays it with success.
+        await table.execute("DELETE FROM parked_facts; INSERT INTO numbers VALUES (7)")
+        may_go_on.set()
+        await table.make(8, 8)
+        await table.until_read()
+    assert await table.stored() == [7, 8]
+    assert await table.connection.fetchval("SELECT count(*) FROM parked_facts") == 0
+
+
 async def test_a_fact_of_a_transaction_that_commits_late_is_not_passed_over(
     table: NumberTable, database_url: str, redis_url: str
 ) -> None:
