@@ -58,8 +58,14 @@ class Reactions:
         Raises what the consumer or `settle` raises, TimeoutError for a reaction that takes too long; nothing is stored
         then. A `silent` run sends no pushes.
         """
-        async with asyncio.timeout(self._timeout_s):
-            reaction = await self._react(consumer, facts)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reaction = await self._react(consumer, facts)
+        except asyncio.CancelledError as error:
+            # It awaited something that was cancelled; raised on, it would end the loop of the consumer without a word.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise RuntimeError("the reaction was cancelled from within") from error
         if silent:
             reaction = reaction._replace(pushes=(), signals=())
         stores = bool(reaction.store or reaction.facts)

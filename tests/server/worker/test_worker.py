@@ -106,6 +106,23 @@ async def test_a_replay_that_fails_parks_nothing_that_another_worker_has_dealt_w
     assert await table.connection.fetchval("SELECT count(*) FROM parked_facts") == 0
 
 
+async def test_a_reaction_that_awaits_what_was_cancelled_fails_and_ends_no_loop(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    async def await_cancelled(numbers: Sequence[int]) -> None:
+        if 7 in numbers:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+
+    await table.make(1, 16)
+    async with number_worker(settings_for_tests(database_url, redis_url), Numbers(await_cancelled)):
+        await table.until_read(within_s=10)
+    assert await table.stored() == [number for number in range(1, 17) if number != 7]
+    error = await table.connection.fetchval("SELECT error FROM parked_facts")
+    assert error == "RuntimeError: the reaction was cancelled from within"
+
+
 async def test_a_fact_of_a_transaction_that_commits_late_is_not_passed_over(
     table: NumberTable, database_url: str, redis_url: str
 ) -> None:
