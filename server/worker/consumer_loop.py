@@ -136,6 +136,7 @@ class ConsumerLoop:
 
     def _pause(self, read: ReadFacts, now_s: float) -> float:
         if read.silent or read.fresh:
+            self._held_since_s = None  # what is held from now on waits for another transaction
             return 0.0
         if not read.held:
             self._held_since_s = None

@@ -143,6 +143,33 @@ async def test_a_fact_of_a_transaction_that_commits_late_is_not_passed_over(
     assert await table.stored() == list(range(1, 17))
 
 
+async def test_facts_behind_one_transaction_after_another_are_read_soon_after_each(
+    table: NumberTable, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    settings = settings_for_tests(database_url, redis_url, fact_lease_s=60.0)  # a claim wakes the consumer, too
+    try:
+        async with number_worker(settings, Numbers()):
+            await table.make(1, 1)
+            await table.until_read()
+            await first.execute("BEGIN; SELECT pg_current_xact_id()")
+            await table.make(2, 2)
+            await asyncio.sleep(1.5 * consumer_loop.HELD_SHORT_S)
+            await second.execute("BEGIN; SELECT pg_current_xact_id()")
+            await table.make(3, 3)
+            await first.execute("COMMIT")
+            monkeypatch.setattr(consumer_loop, "POLL_S", 30.0)
+            async with asyncio.timeout(WITHIN_S):
+                while await table.stored() != [1, 2]:
+                    await asyncio.sleep(0.01)
+            await second.execute("COMMIT")
+            await table.until_read(within_s=3)
+    finally:
+        await first.close()
+        await second.close()
+    assert await table.stored() == [1, 2, 3]
+
+
 async def test_a_worker_that_lost_its_lanes_in_the_middle_of_a_batch_stores_nothing_of_it(
     table: NumberTable, database_url: str, redis_url: str
 ) -> None:
