@@ -34,6 +34,8 @@ class LaneFactsRow(NamedTuple):
     """Every Fact below this stamp can be read."""
     held: bool
     """There are Facts that cannot be read before a transaction elsewhere has ended."""
+    more: bool
+    """Others may follow below the horizon. The last one may be of a name that was not asked for."""
     ids: list[FactId]
     positions: list[int]
     names: list[str]
@@ -81,7 +83,14 @@ class FactQueries(Protocol):
     async def read_checkpoints(self, *, consumer: str, lanes: list[int]) -> list[CheckpointRow]: ...
 
     async def read_facts(
-        self, *, lanes: list[int], positions: list[int], fact_ids: list[int], names: list[str], batch_size: int
+        self,
+        *,
+        lanes: list[int],
+        positions: list[int],
+        fact_ids: list[int],
+        names: list[str],
+        batch_size: int,
+        scan_size: int,
     ) -> list[LaneFactsRow]:
         """Facts with these names after (position, fact_id) of each lane; the first three are parallel lists."""
         ...

@@ -18,6 +18,8 @@ from sql.unit import Units
 
 BATCH_SIZE = 128
 """Facts of a lane that are read at once."""
+SCAN_SIZE = 5_000
+"""Facts of a lane that are looked at at once, those that are nothing to this consumer too."""
 POLL_S = 0.25
 """How often it looks without being woken."""
 HELD_POLL_S = 0.02
@@ -118,8 +120,10 @@ class ConsumerLoop:
             fact_ids=[lane.read_to.fact_id for lane in lanes],
             names=self._names,
             batch_size=BATCH_SIZE,
+            scan_size=SCAN_SIZE,
         )
-        return take_facts(rows, self._lanes, batch_size=BATCH_SIZE)
+        # One of another name marks how far was looked: no handler gets it, and the checkpoint moves there.
+        return take_facts(rows, self._lanes)
 
     async def _save(self) -> None:
         targets = [(lane, lane.read_to) for _, lane in sorted(self._lanes.items()) if lane.read_to > lane.stored]

@@ -75,7 +75,7 @@ class ReadFacts(NamedTuple):
     """There are Facts that cannot be read before a transaction elsewhere has ended."""
 
 
-def take_facts(rows: Iterable[LaneFactsRow], lanes: Mapping[int, Lane], *, batch_size: int) -> ReadFacts:
+def take_facts(rows: Iterable[LaneFactsRow], lanes: Mapping[int, Lane]) -> ReadFacts:
     """Sorts out what was read; lanes without a Fact are read up to the horizon then."""
     silent, fresh, held = [], [], False
     for row in rows:
@@ -85,8 +85,7 @@ def take_facts(rows: Iterable[LaneFactsRow], lanes: Mapping[int, Lane], *, batch
             lane.read_to = max(lane.read_to, horizon)
             continue
         last = LogPosition(row.positions[-1], row.ids[-1])
-        # Fewer than were asked for: all below the horizon is read.
-        moves_to = last if len(row.ids) == batch_size else max(last, horizon)
+        moves_to = last if row.more else max(last, horizon)
         facts = LaneFacts(lane, row.ids, row.positions, row.names, row.payloads, moves_to)
         known = bisect_right(list(zip(row.positions, row.ids, strict=True)), lane.reached)
         if known:

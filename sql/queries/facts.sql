@@ -88,10 +88,12 @@ SELECT c.lane, c.position, c.fact_id, c.reached_position, c.reached_fact_id
 FROM fact_checkpoints c
 WHERE c.consumer = :consumer AND c.lane = ANY(:lanes::smallint[]);
 
--- name: read_facts(lanes, positions, fact_ids, names, batch_size)
--- The next Facts of each lane after a position, in its order, below the horizon, as one array per column. `held` tells
--- whether there are Facts at or above the horizon, which cannot be read yet. facts_lane_idx of each partition; a row
--- per lane, each with at most batch_size Facts.
+-- name: read_facts(lanes, positions, fact_ids, names, batch_size, scan_size)
+-- The next Facts of each lane after a position, in its order, below the horizon, as one array per column. It looks at
+-- scan_size of them at most, whatever their names, and then answers the last one too, whose name may be another: else a
+-- consumer of rare Facts that has a week to read could not read it in one statement. `more` tells whether others may
+-- follow below the horizon, `held` whether there are Facts at or above it, which cannot be read yet. facts_lane_idx of
+-- each partition; a row per lane, each with at most batch_size Facts.
 WITH horizon AS MATERIALIZED (
     SELECT stamp_horizon() AS position
 )
@@ -99,6 +101,7 @@ SELECT
     wanted.lane,
     horizon.position AS horizon,
     held.position IS NOT NULL AS held,
+    read.more,
     read.ids,
     read.positions,
     read.names,
@@ -114,19 +117,25 @@ LEFT JOIN LATERAL (
 ) held ON true
 CROSS JOIN LATERAL (
     SELECT
+        count(*) = :batch_size OR coalesce(max(next.place) = :scan_size, false) AS more,
         coalesce(array_agg(next.id), '{}') AS ids,
         coalesce(array_agg(next.position), '{}') AS positions,
         coalesce(array_agg(next.name), '{}') AS names,
         coalesce(array_agg(next.payload::text), '{}') AS payloads
     FROM (
-        SELECT f.id, f.position, f.name, f.payload
-        FROM facts f
-        WHERE
-            f.lane = wanted.lane
-            AND (f.position, f.id) > (wanted.position, wanted.fact_id)
-            AND f.position < horizon.position
-            AND f.name = ANY(:names::text[])
-        ORDER BY f.position, f.id
+        SELECT seen.id, seen.position, seen.name, seen.payload, seen.place
+        FROM (
+            SELECT f.id, f.position, f.name, f.payload, row_number() OVER (ORDER BY f.position, f.id) AS place
+            FROM facts f
+            WHERE
+                f.lane = wanted.lane
+                AND (f.position, f.id) > (wanted.position, wanted.fact_id)
+                AND f.position < horizon.position
+            ORDER BY f.position, f.id
+            LIMIT :scan_size
+        ) seen
+        WHERE seen.name = ANY(:names::text[]) OR seen.place = :scan_size
+        ORDER BY seen.position, seen.id
         LIMIT :batch_size
     ) next
 ) read;

@@ -25,10 +25,17 @@ async def store(world: World, *names: str, key: int = 0) -> None:
     await world.write(lambda db: db.facts.insert_facts(names=list(names), payloads=payloads, keys=[key] * len(names)))
 
 
-async def read(world: World, *, position: int = 0, fact_id: int = 0, lane: int = 0, size: int = 100) -> LaneFactsRow:
+async def read(
+    world: World, *, position: int = 0, fact_id: int = 0, lane: int = 0, size: int = 100, scan_size: int = 100
+) -> LaneFactsRow:
     (row,) = await world.read(
         lambda db: db.facts.read_facts(
-            lanes=[lane], positions=[position], fact_ids=[fact_id], names=NAMES, batch_size=size
+            lanes=[lane],
+            positions=[position],
+            fact_ids=[fact_id],
+            names=NAMES,
+            batch_size=size,
+            scan_size=scan_size,
         )
     )
     return row
@@ -58,6 +65,15 @@ async def test_facts_of_a_key_stand_in_its_lane_in_their_order(world: World) -> 
     nothing = await read(world, lane=4)
     assert (nothing.lane, nothing.ids, nothing.payloads, nothing.held) == (4, [], [], False)
     assert nothing.horizon > found.positions[0]
+
+
+async def test_a_read_looks_at_so_many_facts_and_tells_how_far_it_came(world: World) -> None:
+    await store(world, "unheard.of", "post.created", "unheard.of", "unheard.of", "post.created")
+    found = await read(world, scan_size=3)
+    assert (found.payloads, found.more) == (['{"n": 1}', '{"n": 2}'], True)
+    rest = await read(world, position=found.positions[-1], fact_id=found.ids[-1], scan_size=3)
+    assert (rest.payloads, rest.more) == (['{"n": 4}'], False)
+    assert (await read(world, size=1, scan_size=3)).more
 
 
 async def test_nothing_at_or_above_an_open_transaction_is_read_and_nothing_of_it_is_lost(world: World) -> None:

@@ -185,6 +185,7 @@ HOT = [
             "fact_ids": [0] * 8,
             "names": ["post.created"],
             "batch_size": 20,
+            "scan_size": 40,
         },
         {"facts_lane_idx"},
         1_500,

@@ -37,6 +37,26 @@ async def test_what_was_made_before_and_after_the_start_is_stored_once(
     assert await table.stored() == list(range(1, 1_001))
 
 
+async def test_a_consumer_of_rare_facts_reads_the_others_in_parts(
+    table: NumberTable, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_loop, "SCAN_SIZE", 50)
+    others = (
+        "INSERT INTO facts (lane, name, payload)"
+        " SELECT fact_lane(n), 'nothing.to_it', '{}' FROM generate_series(1, 999) AS n"
+    )
+    await table.execute(others)
+    await table.make(1, 8)
+    await table.execute(others)
+    await table.make(9, 9)
+    numbers = Numbers()
+    async with number_worker(settings_for_tests(database_url, redis_url), numbers):
+        await table.until_read()
+    assert await table.stored() == list(range(1, 10))
+    assert all(numbers.batches), "it gets none of the others"
+    assert await table.connection.fetchval("SELECT count(*) FROM parked_facts") == 0
+
+
 async def test_a_fact_that_always_fails_is_parked_and_delays_no_other(
     table: NumberTable, database_url: str, redis_url: str
 ) -> None:
