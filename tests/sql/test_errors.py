@@ -43,8 +43,8 @@ async def test_a_number_past_64_bits_is_bad_text(world: World) -> None:
 
 async def test_a_missing_row_that_is_referred_to_names_its_constraint(world: World) -> None:
     with pytest.raises(ForeignKeyMissing) as caught:
-        await world.post(UserId(1))
-    assert caught.value.constraint == "posts_author_id_fkey"
+        await world.write(lambda db: db.accounts.insert_session(user_id=UserId(1), user_agent="", address=""))
+    assert caught.value.constraint == "login_sessions_user_id_fkey"
 
 
 async def test_a_deadlock_can_be_tried_again(world: World) -> None:

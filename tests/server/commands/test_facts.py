@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from server.commands.facts import forget, replay, rewind, show_lags, show_parked
+from tests.kit.server import settings_for_tests
 from tests.kit.services import execute, run_async
 
 _CHECKOUT = Path(__file__).parents[3]
+LONG_AGO = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def database(database_url: str) -> str:
             "TRUNCATE facts, fact_checkpoints, fact_leases, fact_consumers, parked_facts",
             "INSERT INTO fact_consumers SELECT name, '{post.created}' FROM unnest('{one,two}'::text[]) AS name",
             "INSERT INTO fact_checkpoints"
-            " SELECT consumer, lane, stamp_horizon(), 0, 0, 0 FROM fact_consumers, generate_series(0, 7) AS lane",
+            " SELECT consumer, lane, change_stamp(), 0, 0, 0 FROM fact_consumers, generate_series(0, 7) AS lane",
             "INSERT INTO fact_leases SELECT consumer, lane FROM fact_checkpoints",
             "INSERT INTO facts (lane, name, payload) SELECT n % 8, 'post.created', '{}' FROM generate_series(1, 30) n",
             "UPDATE fact_checkpoints SET position = 1 WHERE consumer = 'two'",
@@ -33,37 +38,42 @@ def database(database_url: str) -> str:
     return database_url
 
 
-def _facts(database_url: str, *options: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "server", "facts", *options],
-        env={**os.environ, "DATABASE_URL": database_url},
-        cwd=_CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode != 0) is fails, done.stderr
-    return done
+def test_what_waits_is_parked_rewound_and_forgotten_is_told(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = settings_for_tests(database, "redis://127.0.0.1:1")
 
+    def told(command: Callable[[], None]) -> tuple[list[str], str]:
+        """The lines for standard output, and the text for standard error."""
+        command()
+        out, err = capsys.readouterr()
+        return out.splitlines(), err
 
-def test_what_waits_is_parked_rewound_and_forgotten_is_told(database: str) -> None:
-    one, two = _facts(database).stdout.splitlines()
+    one, two = told(lambda: show_lags(settings))[0]
     assert one.split()[:3] == ["one", "30", "waiting"]
     assert two.split()[:3] == ["two", "30", "waiting"]
     assert "105 parked" in one
 
-    parked = _facts(database, "parked").stdout.splitlines()
+    parked, _ = told(lambda: show_parked(settings))
     assert len(parked) == 210
     assert sum("one post.created {}: boom" in line for line in parked) == 105
-    assert "210 parked facts are tried again" in _facts(database, "replay").stderr
-    assert "0 parked facts are tried again" in _facts(database, "replay").stderr
+    assert "210 parked facts are tried again" in told(lambda: replay(settings))[1]
+    assert "0 parked facts are tried again" in told(lambda: replay(settings))[1]
 
-    run_async(execute(database, "UPDATE fact_checkpoints SET position = stamp_horizon()"))
-    assert _facts(database).stdout.split()[1] == "0"
-    assert "8 lanes of two moved back" in _facts(database, "rewind", "two", "--to", "2026-01-01").stderr
-    assert [line.split()[1] for line in _facts(database).stdout.splitlines()] == ["0", "30"]
+    run_async(execute(database, "UPDATE fact_checkpoints SET position = change_stamp()"))
+    assert [line.split()[1] for line in told(lambda: show_lags(settings))[0]] == ["0", "0"]
+    assert "8 lanes of two moved back" in told(lambda: rewind(settings, "two", to=LONG_AGO))[1]
+    assert [line.split()[1] for line in told(lambda: show_lags(settings))[0]] == ["0", "30"]
 
-    assert "two is forgotten" in _facts(database, "forget", "two").stderr
-    assert len(_facts(database).stdout.splitlines()) == 1
-    failed = _facts(database, "rewind", "two", "--to", "2026-01-01", fails=True)
-    assert failed.stderr == "rookery: there is no consumer two; there are: one\n"
+    assert "two is forgotten" in told(lambda: forget(settings, "two"))[1]
+    assert len(told(lambda: show_lags(settings))[0]) == 1
+
+
+def test_an_unknown_consumer_is_told_in_one_line_with_those_there_are(database: str) -> None:
+    failed = subprocess.run(
+        [sys.executable, "-m", "server", "facts", "rewind", "three", "--to", "2026-01-01"],
+        env={**os.environ, "DATABASE_URL": database},
+        cwd=_CHECKOUT,
+        capture_output=True,
+        text=True,
+    )
+    assert failed.returncode == 1
+    assert failed.stderr == "rookery: there is no consumer three; there are: one, two\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,21 +41,47 @@ def post(target: str, *headers: str, body: bytes = b"") -> bytes:
     return request(f"POST {target} HTTP/1.1", HOST, END, *headers, body=body)
 
 
+class _Received(asyncio.Protocol):
+    """Keeps what came before a reset, too: the server may refuse a request and close while its rest is being sent."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.changed = asyncio.Event()
+        self.is_lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        self.changed.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+        self.changed.set()
+
+    async def until(self, is_enough: Callable[[bytes], bool]) -> None:
+        while not is_enough(self.data):
+            assert not self.is_lost, self.data
+            self.changed.clear()
+            await self.changed.wait()
+
+
 async def answers(port: int, *pieces: bytes) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of the first answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    transport, received = await asyncio.get_running_loop().create_connection(_Received, "127.0.0.1", port)
     try:
         for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
+            transport.write(piece)
             await asyncio.sleep(0.001)
         async with asyncio.timeout(10):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
-            return int(head[0].split(" ")[1]), headers, body
+            await received.until(lambda data: b"\r\n\r\n" in data)
+            head, _, _ = received.data.partition(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+            start = len(head) + 4
+            end = start + int(headers.get("content-length", "0"))
+            await received.until(lambda data: len(data) >= end)
+            return int(lines[0].split(" ")[1]), headers, received.data[start:end]
     finally:
-        writer.transport.abort()
+        transport.abort()
 
 
 async def assert_refused(port: int, *pieces: bytes, status: int, code: str) -> tuple[dict[str, str], Any]:

@@ -205,7 +205,7 @@ async def test_a_worker_that_lost_its_lanes_in_the_middle_of_a_batch_stores_noth
         # As another worker does that has got its lanes meanwhile.
         await table.execute(
             "INSERT INTO numbers SELECT (payload ->> 'number')::int FROM facts;"
-            " UPDATE fact_checkpoints SET position = stamp_horizon(), fact_id = 0"
+            " UPDATE fact_checkpoints SET position = change_stamp(), fact_id = 0"
         )
         may_go_on.set()
         await table.make(301, 310)
