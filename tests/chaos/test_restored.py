@@ -82,6 +82,30 @@ async def test_a_recovery_to_a_point_in_time(
     await _goes_on(settings_of_processes(second.url, redis_url, tmp_path))
 
 
+async def test_a_promotion_begins_an_epoch_before_its_first_checkpoint_has_ended(
+    clusters: tuple[EmbeddedPostgres, EmbeddedPostgres],
+) -> None:
+    first, second = clusters
+    first.start()
+    await migrate(first.url)
+    connection = await asyncpg.connect(first.url)
+    await _copy_files(connection, first, second)
+    await connection.close()
+    _follow(first, second)
+    second.start()
+    connection = await asyncpg.connect(second.url)
+    try:
+        assert await connection.fetchval("SELECT note_epoch()") is False, "it is a standby"
+        before = await connection.fetchval("SELECT epoch FROM epochs")
+        assert await connection.fetchval("SELECT pg_promote()")
+        assert await connection.fetchval("SELECT note_epoch()") is True
+        assert await connection.fetchval("SELECT epoch FROM epochs") == before + 1
+        await connection.execute("CHECKPOINT")
+        assert await connection.fetchval("SELECT note_epoch()") is False
+    finally:
+        await connection.close()
+
+
 async def _goes_on(environment: Mapping[str, str]) -> None:
     """What was not read is read, what is new comes after all that was stored before, and no effect is stored twice."""
     connection = await asyncpg.connect(environment["DATABASE_URL"])
@@ -116,6 +140,12 @@ async def _copy_files(connection: Connection, source: EmbeddedPostgres, target: 
     for path in (target.data, *target.data.rglob("*")):
         os.chown(path, owner.st_uid, owner.st_gid)
     target.data.chmod(0o700)
+
+
+def _follow(source: EmbeddedPostgres, target: EmbeddedPostgres) -> None:
+    (target.data / "standby.signal").touch()
+    with open(target.data / "postgresql.auto.conf", "a") as settings:
+        settings.write(f"\nrestore_command = 'cp {source.data.resolve()}/pg_wal/%f %p'\n")
 
 
 def _recover_to(moment: str, source: EmbeddedPostgres, target: EmbeddedPostgres) -> None:

@@ -231,6 +231,24 @@ async def test_days_are_attached_ahead_and_dropped_when_they_are_over_and_read(w
     assert await world.value("SELECT count(*) FROM facts_default") == 0
 
 
+async def test_no_insert_waits_while_what_the_default_partition_holds_of_old_days_is_deleted(world: World) -> None:
+    await introduce(world)
+    await world.execute(
+        "CREATE TABLE facts_20250301 (LIKE facts INCLUDING DEFAULTS);"
+        "ALTER TABLE facts ATTACH PARTITION facts_20250301 FOR VALUES FROM ('2025-03-01') TO ('2025-03-02');"
+        "INSERT INTO facts (lane, name, payload, created_at) VALUES (1, 'post.created', '{}', '2025-02-01')"
+    )
+    await world.execute("UPDATE fact_checkpoints SET position = change_stamp()")
+    async with world.units.write() as reader:
+        await reader.connection.execute("SELECT FROM facts_default FOR UPDATE")
+        deleting = asyncio.create_task(world.write(lambda db: db.facts.drop_days(keep_days=7)))
+        await asyncio.sleep(0.05)
+        async with world.units.write() as writer:
+            await writer.connection.execute("SET LOCAL lock_timeout = '20ms'")
+            await writer.facts.insert_facts(names=["post.created"], payloads=["{}"], keys=[0])
+    assert await deleting == 1
+
+
 async def test_a_day_whose_lock_is_not_free_waits_for_another_time(world: World) -> None:
     day = "(SELECT to_char(now() + interval '13 days', 'YYYYMMDD'))"
     await world.execute(f"DO $$ BEGIN EXECUTE 'DROP TABLE facts_' || {day}; END $$")
