@@ -72,7 +72,7 @@ async def note_epoch(connection: PlainConnection) -> None:
     """Begins a new epoch of stamps where the history of the database is another one than before.
 
     For every new connection: a restored, recovered or promoted database gives transaction ids again, and is reached by
-    new connections only.
+    new connections only. Behind a pooler they may be those of the pooler, so workers look again and again.
     """
     await session_queries(connection).note_epoch()
 

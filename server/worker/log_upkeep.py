@@ -15,6 +15,8 @@ from sql.unit import Units
 
 DAYS_AHEAD = 14
 PARTITIONS_EVERY_S = 3_600.0
+PARTITIONS_AGAIN_S = 60.0
+"""After a failure."""
 MEASURE_EVERY_S = 5.0
 COUNT_LIMIT = 10_000
 HELD_TOO_LONG_S = 5.0
@@ -27,7 +29,7 @@ class _HeldTooLong(Exception):
 
 
 class LogUpkeep:
-    """Makes partitions and drops old ones every hour; measures every five seconds what waits."""
+    """Makes partitions and drops old ones every hour; every five seconds it measures what waits and notes the epoch."""
 
     def __init__(self, units: Units, metrics: Metrics, *, keep_days: int) -> None:
         self._units = units
@@ -55,13 +57,23 @@ class LogUpkeep:
 
     async def _run(self) -> None:
         outage = OutageLog(log, "facts_upkeep_waits", known=(Unavailable, Retry))
+        partitions = OutageLog(log, "fact_days_wait", known=(Unavailable, Retry))
         held = OutageLog(log, "facts_held")
         partitions_at_s = 0.0
         while True:
-            try:
-                if time.monotonic() >= partitions_at_s:
+            if time.monotonic() >= partitions_at_s:
+                # Its locks may stop writers for a moment, so what fails is not tried at each turn.
+                pause_s = PARTITIONS_AGAIN_S
+                try:
                     await self._keep_partitions()
-                    partitions_at_s = time.monotonic() + PARTITIONS_EVERY_S
+                    pause_s = PARTITIONS_EVERY_S
+                    partitions.succeeded()
+                except Exception as error:
+                    partitions.failed(error)
+                partitions_at_s = time.monotonic() + pause_s
+            try:
+                # A pooler's clients reach a promoted database without a new connection of their own.
+                await self._units.single_writes.sessions.note_epoch()
                 await self._measure(held)
                 outage.succeeded()
             except Exception as error:
@@ -69,7 +81,6 @@ class LogUpkeep:
             await asyncio.sleep(MEASURE_EVERY_S)
 
     async def _keep_partitions(self) -> None:
-        await self._units.single_writes.sessions.note_epoch()
         await self._units.single_writes.facts.attach_days(days_ahead=DAYS_AHEAD)
         await self._units.single_writes.facts.drop_days(keep_days=self._keep_days)
 

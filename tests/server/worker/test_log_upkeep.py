@@ -68,3 +68,46 @@ async def test_days_that_are_over_go_and_missing_ones_come_at_the_start(
                 " OR to_regclass('facts_' || to_char(now() + interval '14 days', 'YYYYMMDD')) IS NULL"
             ):
                 await asyncio.sleep(0.02)
+
+
+async def test_what_waits_is_measured_while_days_cannot_be_dropped(
+    table: NumberTable, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_upkeep, "MEASURE_EVERY_S", 0.05)
+    monkeypatch.setattr(log_upkeep, "PARTITIONS_AGAIN_S", 0.0)
+    await table.execute(
+        "ALTER FUNCTION drop_fact_days RENAME TO kept_away; CREATE FUNCTION drop_fact_days(keep_days integer)"
+        " RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused' USING ERRCODE = '57014'; END $$"
+    )
+    lines = ("fact_days_wait", "fact_days_wait_over")
+    try:
+        with watched_log(*lines) as logged:
+            settings = settings_for_tests(database_url, redis_url)
+            async with running_server(settings, features=[Numbers().feature()]) as server:
+                async with asyncio.timeout(WITHIN_S):
+                    while not logged or await _metric(server, "rookery_facts_held_seconds") != 0:
+                        await asyncio.sleep(0.02)
+                    while await _metric(server, f'rookery_consumer_lag_facts{{consumer="{CONSUMER}"}}') != 0:
+                        await asyncio.sleep(0.02)
+                await table.execute("DROP FUNCTION drop_fact_days; ALTER FUNCTION kept_away RENAME TO drop_fact_days")
+                async with asyncio.timeout(WITHIN_S):
+                    while len(logged) < 2:
+                        await asyncio.sleep(0.02)
+    finally:
+        if await table.connection.fetchval("SELECT to_regproc('kept_away') IS NOT NULL"):
+            await table.execute("DROP FUNCTION drop_fact_days; ALTER FUNCTION kept_away RENAME TO drop_fact_days")
+    assert [line["event"] for line in logged] == list(lines)
+
+
+async def test_another_history_is_noted_without_a_new_connection(
+    table: NumberTable, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_upkeep, "MEASURE_EVERY_S", 0.05)
+    before = await table.connection.fetchval("SELECT epoch FROM epochs")
+    async with running_server(settings_for_tests(database_url, redis_url), features=[Numbers().feature()]):
+        await table.make(1, 8)
+        await table.until_read()
+        await table.execute("UPDATE epochs SET timeline_id = 77")
+        async with asyncio.timeout(WITHIN_S):
+            while await table.connection.fetchval("SELECT epoch FROM epochs") != before + 1:
+                await asyncio.sleep(0.02)
