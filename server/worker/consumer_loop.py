@@ -46,6 +46,7 @@ class ConsumerLoop:
         self._leases = leases
         self._batches = batches
         self._lanes: dict[int, Lane] = {}
+        self._batch_size = BATCH_SIZE
         self._woken = asyncio.Event()
         wake_up.on_new_facts(self._woken)
         leases.on_change(self._woken)
@@ -72,6 +73,8 @@ class ConsumerLoop:
                 self._lanes = {}
             except Exception as error:
                 self._lanes = {}
+                # A batch whose statements take too long for PostgreSQL looks like an outage; fewer Facts may do.
+                self._batch_size = max(1, self._batch_size // 2)
                 outage.failed(error)
             if pause_s:
                 await self._wait(pause_s)
@@ -90,6 +93,8 @@ class ConsumerLoop:
             await self._batches.run(read.silent, silent=True)
         if read.fresh:
             await self._batches.run(read.fresh)
+        if read.silent or read.fresh:
+            self._batch_size = min(BATCH_SIZE, self._batch_size + self._batch_size // 8 + 1)
         if now_s >= self._save_at_s:
             self._save_at_s = now_s + SAVE_EVERY_S
             await self._save()
@@ -119,7 +124,7 @@ class ConsumerLoop:
             positions=[lane.read_to.stamp for lane in lanes],
             fact_ids=[lane.read_to.fact_id for lane in lanes],
             names=self._names,
-            batch_size=BATCH_SIZE,
+            batch_size=self._batch_size,
             scan_size=SCAN_SIZE,
         )
         # One of another name marks how far was looked: no handler gets it, and the checkpoint moves there.

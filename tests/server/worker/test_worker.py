@@ -10,6 +10,7 @@ import pytest
 
 from server.features import FEATURES
 from server.worker import batches, consumer_loop
+from sql.errors import Unavailable
 from tests.kit.facts import until_all_are_read
 from tests.kit.log_watch import watched_log
 from tests.kit.numbers_feature import CONSUMER, Numbers, NumberTable, number_worker
@@ -35,6 +36,20 @@ async def test_what_was_made_before_and_after_the_start_is_stored_once(
         await table.make(501, 1_000)
         await table.until_read()
     assert await table.stored() == list(range(1, 1_001))
+
+
+async def test_a_batch_that_is_too_much_for_postgresql_is_tried_with_fewer_facts(
+    table: NumberTable, database_url: str, redis_url: str
+) -> None:
+    async def refuse_many(numbers: Sequence[int]) -> None:
+        if len(numbers) > 60:
+            raise Unavailable("canceling statement due to statement timeout")
+
+    await table.make(1, 800)
+    async with number_worker(settings_for_tests(database_url, redis_url), Numbers(refuse_many)):
+        await table.until_read()
+    assert await table.stored() == list(range(1, 801))
+    assert await table.connection.fetchval("SELECT count(*) FROM parked_facts") == 0
 
 
 async def test_a_consumer_of_rare_facts_reads_the_others_in_parts(
