@@ -83,6 +83,8 @@ def forget(settings: Settings, consumer: str) -> None:
 
     async def remove(db: Database) -> None:
         await _require_known(db, consumer)
+        if consumer in [row.consumer for row in await db.facts.read_lags(count_limit=1) if row.worker_count]:
+            raise CliError(f"workers read the lanes of {consumer}: it would go without Facts until they start anew")
         await db.facts.forget_consumer(consumer=consumer)
         report(f"{consumer} is forgotten")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from server.cli_error import CliError
 from server.commands.facts import forget, replay, rewind, show_lags, show_parked
 from tests.kit.server import settings_for_tests
 from tests.kit.services import execute, run_async
@@ -63,6 +64,10 @@ def test_what_waits_is_parked_rewound_and_forgotten_is_told(database: str, capsy
     assert "8 lanes of two moved back" in told(lambda: rewind(settings, "two", to=LONG_AGO))[1]
     assert [line.split()[1] for line in told(lambda: show_lags(settings))[0]] == ["0", "30"]
 
+    run_async(execute(database, "UPDATE fact_leases SET worker = 'w', leased_until = now() + interval '1 hour'"))
+    with pytest.raises(CliError, match="workers read the lanes of two"):
+        told(lambda: forget(settings, "two"))
+    run_async(execute(database, "UPDATE fact_leases SET worker = NULL, leased_until = NULL"))
     assert "two is forgotten" in told(lambda: forget(settings, "two"))[1]
     assert len(told(lambda: show_lags(settings))[0]) == 1
 
