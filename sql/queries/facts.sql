@@ -258,13 +258,18 @@ CROSS JOIN LATERAL (
 
 -- name: rewind(consumer, moment)$
 -- Moves the checkpoints of a consumer back, to before the first Fact of that moment or later. fact_checkpoints_pkey,
--- facts_lane_idx; one row, how many lanes were moved.
+-- facts_lane_idx, of that day up to the moment; one row, how many lanes were moved.
 WITH first AS (
-    SELECT c.lane, min(f.position) AS position
+    SELECT c.lane, next.position
     FROM fact_checkpoints c
-    JOIN facts f ON f.lane = c.lane AND f.created_at >= :moment
+    CROSS JOIN LATERAL (
+        SELECT f.position
+        FROM facts f
+        WHERE f.lane = c.lane AND f.created_at >= :moment
+        ORDER BY f.position, f.id
+        LIMIT 1
+    ) next
     WHERE c.consumer = :consumer
-    GROUP BY c.lane
 ), moved AS (
     UPDATE fact_checkpoints c
     SET position = first.position, fact_id = 0
