@@ -17,7 +17,7 @@ from tests.journeys.servers import settings_of_processes
 from tests.kit import refusals
 from tests.kit.services import Valkey
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture
