@@ -20,7 +20,7 @@ from tests.sql.world import World
 
 @pytest_asyncio.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    opened = await opened_pool(database_url, max_size=4, statement_timeout_ms=300)
+    opened = await opened_pool(database_url, max_size=4, statement_timeout_ms=1_000)
     yield opened
     await close_pool(opened, timeout_s=5)
 
@@ -131,7 +131,7 @@ async def test_a_post_that_stays_locked_ends_in_unavailable_and_only_there(world
     locked, other = await world.post(ann), await world.post(ann)
     async with world.units.write() as db:
         await db.posts.lock_post(post_id=locked)
-        hung = [comment(other_node, locked, ann) for _ in range(3)]  # its statements end after 0.3 s
+        hung = [comment(other_node, locked, ann) for _ in range(3)]  # its statements end after a second
         assert await comment(other_node, other, ann) is not None
         assert {type(result) for result in await answers(hung)} == {Unavailable}
     assert await comment(other_node, locked, ann) is not None
@@ -161,11 +161,8 @@ async def test_comments_on_two_nodes_with_faults_are_each_answered_and_made_once
             async with world.units.write() as db:
                 await db.posts.lock_post(post_id=post_id)
                 await asyncio.sleep(0.01)
-        if chance.random() < 0.01:
-            await world.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+        if number % 100 == 40:
+            await world.lose_connections()
     results = await answers([future for _, future in asked])
     made = [row.comment for row in results if isinstance(row, NewCommentRow)]
     assert len(made) > 20

@@ -29,7 +29,7 @@ class Move(NamedTuple):
 
 @pytest_asyncio.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    opened = await opened_pool(database_url, max_size=4, statement_timeout_ms=300)
+    opened = await opened_pool(database_url, max_size=4, statement_timeout_ms=1_000)
     yield opened
     await close_pool(opened, timeout_s=5)
 
@@ -98,7 +98,7 @@ async def test_a_locked_member_holds_up_only_what_moves_it(world: World) -> None
 async def test_a_member_that_stays_locked_ends_in_unavailable_and_only_there(world: World, pool: Pool) -> None:
     ann, bob, cat = await world.people("ann", "bob", "cat")
     held, free = await talk(world, ann, bob), await talk(world, ann, cat)
-    hurried = Units(pool, load_queries(), acquire_timeout_s=5)  # its statements end after 0.3 s
+    hurried = Units(pool, load_queries(), acquire_timeout_s=5)  # its statements end after a second
     async with locked(world, held):
         hung = [move(hurried, Move(held, bob, seq, seq)) for seq in (1, 2, 3)]
         assert await move(hurried, Move(free, cat, 1, 1)) == PositionRow(True, 1, 1, 5, None)
@@ -168,10 +168,7 @@ async def test_moves_on_two_nodes_with_faults_never_go_back(world: World, pool: 
             async with locked(world, conversation_id):
                 await asyncio.sleep(0.01)
         if number == 60:
-            await world.value(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE query LIKE '%held_delivered_seq%' AND pid <> pg_backend_pid() AND datname = current_database()"
-            )
+            await world.lose_connections("%held_delivered_seq%")
     results = await answers([call for _, call in asked])
     stored = {
         row["user_id"]: row

@@ -176,11 +176,8 @@ async def test_on_two_nodes_with_faults_each_change_is_stored_once_with_its_fact
             async with world.units.write() as db:
                 await db.people.lock_users(user_ids=[one])
                 await asyncio.sleep(0.01)
-        if chance.random() < 0.01:
-            await world.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+        if number % 100 == 40:
+            await world.lose_connections()
     results = await answers(asked)
     told = {type(result) for result in results}
     assert {PostRow, FollowRow} <= told <= {PostRow, FollowRow, type(None), asyncio.CancelledError, Unavailable}

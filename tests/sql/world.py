@@ -40,6 +40,27 @@ class World:
     async def execute(self, sql: str, *arguments: Any) -> None:
         await self.write(lambda db: db.connection.execute(sql, *arguments))
 
+    async def lose_connections(self, doing: str = "%") -> int:
+        """Ends every other connection to the database whose last statement is LIKE `doing`, and answers how many.
+
+        They are gone, and their pools know it, when this returns.
+        """
+
+        others = "FROM pg_stat_activity WHERE pid = ANY($1)"
+        async with self.units.lend() as db:
+            rows = await db.connection.fetch(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND backend_type = 'client backend' AND query LIKE $1",
+                doing,
+            )
+            ended = [row["pid"] for row in rows]
+            await db.connection.fetch(f"SELECT pg_terminate_backend(pid) {others}", ended)
+            while await db.connection.fetchval(f"SELECT count(*) {others}", ended):
+                await asyncio.sleep(0)
+        for _ in range(5):  # a closed socket is read in one turn of the loop, and told to its owner in a later one
+            await asyncio.sleep(0)
+        return len(ended)
+
     async def at_once(self, acts: Sequence[Callable[[UnitDatabase], Awaitable[T]]]) -> list[T]:
         """Every act in its own transaction, as many of them at a time as the pool has connections."""
         return await asyncio.gather(*(self.write(act) for act in acts))
