@@ -4,7 +4,10 @@ A pooler refuses settings that a connection brings along when it begins, and ser
 another session: so the settings stand in the database, and no query leaves anything behind in its session.
 """
 
+import asyncio
+import datetime
 from contextlib import suppress
+from time import monotonic
 from typing import Final, NamedTuple, Protocol
 
 import asyncpg
@@ -14,6 +17,17 @@ from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, raise_translat
 from sql.pool import PlainConnection, Pool, connection_options, plain_url
 
 MIGRATION_LOCK: Final = 0x524F4F4B  # "ROOK"
+RENEWAL_S: Final = 5.0
+RENEWAL_STEP_S: Final = 0.02
+
+
+class EndedRow(NamedTuple):
+    """Of the sessions of all our processes that began up to `began_before`, how many were ended, and how many not."""
+
+    began_before: datetime.datetime
+    is_own_older: bool
+    busy: int
+    ended: int
 
 
 class SessionQueries(Protocol):
@@ -21,7 +35,9 @@ class SessionQueries(Protocol):
 
     async def store_settings(self, *, names: list[str], settings: list[str], lock_key: int) -> bool: ...
 
-    async def end_sessions(self) -> int: ...
+    async def end_sessions(self, *, began_before: datetime.datetime | None) -> EndedRow: ...
+
+    async def end_own_session(self) -> bool: ...
 
     async def lift_timeouts(self) -> int: ...
 
@@ -78,10 +94,26 @@ async def note_epoch(connection: PlainConnection) -> None:
 
 
 async def renew_sessions(pool: Pool) -> None:
-    """Ends the idle sessions of all our processes in this database, also those that a pooler keeps."""
-    with suppress(DatabaseError, *DRIVER_ERRORS):  # it ends its own session too
-        async with pool.lend() as connection:
-            await session_queries(connection).end_sessions()
+    """Ends the sessions of all our processes in this database, also those that a pooler keeps, each while it is idle.
+
+    Those that are busy, or only beginning, are looked at again until RENEWAL_S have passed; busier ones go on as they
+    are.
+    """
+    began_before: datetime.datetime | None = None
+    deadline_s = monotonic() + RENEWAL_S
+    is_last = False
+    while not is_last:
+        is_last = monotonic() > deadline_s
+        with suppress(DatabaseError, *DRIVER_ERRORS):  # a connection of the pool may be one that was just ended
+            async with pool.lend() as connection:
+                queries = session_queries(connection)
+                row: EndedRow = await queries.end_sessions(began_before=began_before)
+                began_before = row.began_before
+                is_last |= not row.busy
+                if is_last and row.is_own_older:
+                    await queries.end_own_session()
+        if not is_last:
+            await asyncio.sleep(RENEWAL_STEP_S)
 
 
 class StatementsLost(Exception):

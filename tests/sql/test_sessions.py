@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
+import sql.sessions
 from sql.pool import close_pool, open_pool
 from sql.sessions import MIGRATION_LOCK, SessionLimits, renew_sessions, store_session_settings
 from tests.kit.pool import value
@@ -75,18 +77,36 @@ async def test_a_migration_is_waited_for_only_where_something_changes(database_u
     assert await storing
 
 
-async def test_idle_sessions_of_ours_begin_anew_and_busy_ones_go_on(database_url: str, pool: Any) -> None:
+async def test_sessions_of_ours_begin_anew_each_once_it_is_idle(database_url: str, pool: Any) -> None:
     other = await opened(database_url)
     foreign = await asyncpg.connect(database_url)  # has another application name
     idle = await value(other, "SELECT pg_backend_pid()")
+    gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
     async with pool.lend() as busy, busy.transaction():
-        await busy.execute("SELECT 1")
+        busy_id = await busy.fetchval("SELECT pg_backend_pid()")
         await store_session_settings(pool, LIMITS)
-        await renew_sessions(pool)
-        assert await busy.fetchval("SELECT 1") == 1
-    while await foreign.fetchval("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", idle):
-        await asyncio.sleep(0.01)
+        renewal = asyncio.create_task(renew_sessions(pool))
+        while not await foreign.fetchval(gone, idle):
+            await asyncio.sleep(0.01)
+        assert await busy.fetchval("SELECT pg_backend_pid()") == busy_id
+        assert not renewal.done()
+    await renewal
     for each in (pool, other):
         assert await value(each, "SELECT current_setting('statement_timeout')") == "4321ms"
+    while not await foreign.fetchval(gone, busy_id):
+        await asyncio.sleep(0.01)
     await foreign.close()
+    await close_pool(other, timeout_s=5)
+
+
+async def test_a_session_that_stays_busy_is_waited_for_no_longer_than_said(
+    database_url: str, pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql.sessions, "RENEWAL_S", 0.1)
+    other = await opened(database_url)
+    async with other.lend() as busy, busy.transaction():
+        busy_id = await busy.fetchval("SELECT pg_backend_pid()")
+        assert await store_session_settings(pool, LIMITS)
+        await renew_sessions(pool)
+        assert await busy.fetchval("SELECT pg_backend_pid()") == busy_id
     await close_pool(other, timeout_s=5)
