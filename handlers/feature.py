@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from handlers.collections import BoundCollection
 from handlers.context import Call, Context, Outcome, PrepareContext, Reaction, Refusal
 from realtime.contract.declarations import AckT, Command, Fact, ModelT, PayloadT, Push
 from sql.database import Database
@@ -147,5 +148,6 @@ class Feature:
     pushes: tuple[Push[Any], ...] = ()
     facts: tuple[Fact[Any], ...] = ()
     consumers: tuple[Consumer, ...] = ()
+    collections: tuple[BoundCollection, ...] = ()
     entry_rooms: Mapping[str, EntryRooms] = field(default_factory=dict)
     polled_topics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

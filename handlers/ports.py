@@ -142,6 +142,16 @@ class PresenceReader(Protocol):
     async def online(self, user_ids: Sequence[int]) -> set[int]: ...
 
 
+class CursorSeal(Protocol):
+    """Makes cursors that clients cannot read a meaning into, or change."""
+
+    def seal(self, content: bytes) -> str: ...
+
+    def open(self, cursor: str) -> bytes | None:
+        """The content; None for a text that is no cursor of ours."""
+        ...
+
+
 class Meter(Protocol):
     """Counts the work of operations and consumers, as metrics."""
 
@@ -216,4 +226,5 @@ class Services:
     presence: PresenceReader
     limiter: Limiter
     meter: Meter
+    cursor_seal: CursorSeal
     policy: Policy

@@ -10,18 +10,12 @@ from handlers.feed.feature import FEATURE as FEED
 from handlers.people.feature import FEATURE as PEOPLE
 from handlers.posts.feature import FEATURE as POSTS
 from handlers.presence.feature import FEATURE as PRESENCE
+from handlers.sync.feature import sync_feature
 from realtime.contract.connection_pushes import RESYNC, SERVER_DRAINING
 
 CONNECTIONS = Feature(name="connections", commands=(), pushes=(RESYNC, SERVER_DRAINING))
 """Pushes that the server itself sends on a connection; no operation returns them."""
 
-FEATURES: tuple[Feature, ...] = (
-    CONNECTIONS,
-    ACCOUNTS,
-    PEOPLE,
-    POSTS,
-    COMMENTS,
-    FEED,
-    CHAT,
-    PRESENCE,
-)
+_PRODUCT = (ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)
+
+FEATURES: tuple[Feature, ...] = (CONNECTIONS, *_PRODUCT, sync_feature(_PRODUCT))

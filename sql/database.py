@@ -16,6 +16,7 @@ from sql.people import PeopleQueries
 from sql.pool import SqlConnection
 from sql.posts import PostQueries
 from sql.sessions import SessionQueries
+from sql.sync import SyncQueries
 
 
 class Database:
@@ -34,6 +35,7 @@ class Database:
     people: PeopleQueries
     posts: PostQueries
     sessions: SessionQueries
+    sync: SyncQueries
 
     def __init__(self, queries: "Queries", executor: Executor) -> None:
         self._queries = queries

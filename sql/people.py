@@ -13,13 +13,16 @@ class CardRow(NamedTuple):
     id: UserId
     username: str
     display_name: str | None
-    """None where the query is for one viewer, and this user blocks the viewer."""
+    version: int | None
+    """Like the name None where the query is for one viewer, and this user blocks the viewer."""
 
 
 class UserRow(NamedTuple):
     """A user as one viewer gets them."""
 
     id: UserId
+    version: int
+    """Raised by every change of name, bio or profile."""
     username: str
     display_name: str
     bio: str
@@ -60,6 +63,13 @@ class OwnProfileRow(NamedTuple):
     created_at: datetime.datetime
 
 
+class UpdatedProfileRow(NamedTuple):
+    """A profile after an update; `is_changed` when a value is another one than before."""
+
+    is_changed: bool
+    own: OwnProfileRow
+
+
 class LastSeenRow(NamedTuple):
     viewer_id: UserId
     user_id: UserId
@@ -84,7 +94,7 @@ class PeopleQueries(Protocol):
         bio: str | None,
         profile: dict[str, Any] | None,
         settings: dict[str, Any] | None,
-    ) -> OwnProfileRow | None:
+    ) -> UpdatedProfileRow | None:
         """None leaves a field as it is."""
         ...
 

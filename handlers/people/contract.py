@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, Limits
-from handlers.people.models import Key, Profile, User
+from handlers.people.models import Key, OwnProfile, Profile, User
+from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, Fact, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, NOT_FOUND
 from realtime.contract.rate_limit import RateLimit
@@ -31,14 +32,9 @@ SettingValue = (
 )
 
 
-class UserMe(Model):
-    """The caller's own profile, with `email` or `phone`, and what a client needs at its start."""
+class UserMe(OwnProfile):
+    """The caller's own profile, and what a client needs at its start."""
 
-    user: User
-    email: str | None = None
-    phone: str | None = None
-    profile: dict[str, str | list[str]]
-    settings: dict[str, bool | int | str]
     server_time_ms: int
     limits: Limits
     version: str
@@ -96,6 +92,15 @@ class FollowData(Model):
     follower_id: WireId
     followed_id: WireId
 
+
+ME = Collection(
+    name="me",
+    item=OwnProfile,
+    id_of=lambda own: str(own.user.id),
+    holds="The user's own profile and settings: one item. Its counters are as of the last read.",
+    read_anew="`user:me`.",
+    told_to_devices=True,
+)
 
 FOLLOW_CREATED = Fact(name="follow.created", model=FollowData, key="follower_id")
 FOLLOW_ENDED = Fact(name="follow.ended", model=FollowData, key="follower_id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from handlers.collections import BoundCollection
 from handlers.feature import Feature, bind_command
 from handlers.people import contract, operations
 
@@ -20,5 +21,6 @@ FEATURE: Final = Feature(
         bind_command(contract.USER_FOLLOWERS, operations.list_followers),
         bind_command(contract.USER_FOLLOWING, operations.list_following),
     ),
+    collections=(BoundCollection(contract.ME, lambda peek: peek.me, operations.read_me),),
     facts=(contract.FOLLOW_CREATED, contract.FOLLOW_ENDED),
 )

@@ -35,21 +35,25 @@ class UserViewer(Model):
 class Card(Model):
     """A user inside of another object (author, sender, member): the same for every reader.
 
-    `display_name` is absent for a reader whom this user blocks.
+    `display_name` and `version` are absent for a reader whom this user blocks. Of two cards the one with the larger
+    version is newer.
     """
 
     id: WireId
     username: str
     display_name: str | None = None
+    version: int | None = None
 
 
 class User(Model):
     """A user. `viewer` is in answers only, never in a push, and absent where users read themselves.
 
-    `post_count` is of the posts that the reader may see. The other counts are the same for every reader.
+    `post_count` is of the posts that the reader may see. The other counts are the same for every reader. `version` is
+    raised by every change of the name, the bio or the profile; counts do not move it.
     """
 
     id: WireId
+    version: int
     username: str
     display_name: str
     bio: str
@@ -58,3 +62,13 @@ class User(Model):
     post_count: int
     is_private: bool
     viewer: UserViewer | None = None
+
+
+class OwnProfile(Model):
+    """The caller's own profile, with `email` or `phone`."""
+
+    user: User
+    email: str | None = None
+    phone: str | None = None
+    profile: dict[str, str | list[str]]
+    settings: dict[str, bool | int | str]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from handlers.access import is_blocked, may_see_person, require_visible
 from handlers.case_folding import folded
+from handlers.collections import ChangedItems, ReadFrom, collection_changed
 from handlers.context import Context, Outcome, RaisedFact
 from handlers.limits import Limits
 from handlers.paging import cut_page, rows_wanted
 from handlers.people.contract import (
     FOLLOW_CREATED,
     FOLLOW_ENDED,
+    ME,
     Blocking,
     FollowData,
     Following,
@@ -21,7 +23,7 @@ from handlers.people.contract import (
     UserMe,
 )
 from handlers.people.models import User
-from handlers.people.views import user_view
+from handlers.people.views import own_profile_view, user_view
 from handlers.subjects import followed_subject, restore_between, withdraw_between
 from realtime.contract.emissions import Restore, Withdraw
 from realtime.contract.errors import CONFLICT, NOT_FOUND, UNAUTHENTICATED, CommandError
@@ -72,7 +74,14 @@ async def update_me(ctx: Context, cmd: UpdateUser) -> Outcome[UserDetail]:
     )
     if row is None:
         raise CommandError(UNAUTHENTICATED, NO_ACCOUNT)
-    return Outcome(UserDetail(user=user_view(row.user), profile=row.profile))
+    own = own_profile_view(row.own)
+    told = (collection_changed(ME, ctx.user_id, upserts=[own]),) if row.is_changed else ()
+    return Outcome(UserDetail(user=own.user, profile=own.profile), pushes=told)
+
+
+async def read_me(ctx: Context, start: ReadFrom) -> ChangedItems:
+    row = await ctx.db.people.read_own_profile(user_id=ctx.user_id)
+    return ChangedItems(upserts=[] if row is None else [own_profile_view(row)])
 
 
 async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from handlers.people.models import Card, User, UserViewer
-from sql.people import CardRow, RelationRow, UserRow
+from handlers.people.models import Card, OwnProfile, User, UserViewer
+from sql.people import CardRow, OwnProfileRow, RelationRow, UserRow
 
 
 def user_view(row: UserRow, relation: RelationRow | None = None) -> User:
     """A person: with `relation` as one reader sees them, without it as they see themselves."""
     return User(
         id=row.id,
+        version=row.version,
         username=row.username,
         display_name=row.display_name,
         bio=row.bio,
@@ -21,9 +22,16 @@ def user_view(row: UserRow, relation: RelationRow | None = None) -> User:
     )
 
 
+def own_profile_view(row: OwnProfileRow) -> OwnProfile:
+    """A person's own profile, as only they see it."""
+    return OwnProfile(
+        user=user_view(row.user), email=row.email, phone=row.phone, profile=row.profile, settings=row.settings
+    )
+
+
 def card_view(row: CardRow) -> Card:
     """A person inside of something else."""
-    return Card(id=row.id, username=row.username, display_name=row.display_name)
+    return Card(id=row.id, username=row.username, display_name=row.display_name, version=row.version)
 
 
 def _user_viewer(relation: RelationRow) -> UserViewer:

@@ -131,6 +131,7 @@ async def serve(port: int) -> None:
             presence=presence,
             limiter=limiter,
             metrics=metrics,
+            cursor_seal=accounts.sealed_cursors,
         )
         counters = RedisLimiter(storage.redis)  # away: the node counts alone
         stack.push_async_callback(counters.stop)

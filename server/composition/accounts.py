@@ -9,6 +9,7 @@ from handlers.ports import Clock
 from server.accounts.authenticator import Authenticator
 from server.accounts.passwords import Passwords
 from server.accounts.revocations import Revocations
+from server.accounts.sealed_cursors import SealedCursors
 from server.accounts.secrets_file import signing_keys
 from server.accounts.token_watch import TokenWatch
 from server.accounts.tokens import Tokens
@@ -23,12 +24,12 @@ class Accounts:
     token_watch: TokenWatch
     revocations: Revocations
     authenticator: Authenticator
+    sealed_cursors: SealedCursors
 
 
 def build_accounts(settings: Settings, clock: Clock, reserved_units: Units, stack: AsyncExitStack) -> Accounts:
-    tokens = Tokens(
-        signing_keys(settings.token_secrets, settings.data_dir), clock, access_token_ttl_s=settings.access_token_ttl_s
-    )
+    keys = signing_keys(settings.token_secrets, settings.data_dir)
+    tokens = Tokens(keys, clock, access_token_ttl_s=settings.access_token_ttl_s)
     passwords = Passwords(
         concurrency=settings.password_hash_concurrency,
         waiting_max=settings.password_hash_waiting_max,
@@ -42,4 +43,5 @@ def build_accounts(settings: Settings, clock: Clock, reserved_units: Units, stac
         access_token_ttl_s=settings.access_token_ttl_s,
         on_revoked=token_watch.close_revoked,
     )
-    return Accounts(tokens, passwords, token_watch, revocations, Authenticator(tokens, revocations, clock))
+    authenticator = Authenticator(tokens, revocations, clock)
+    return Accounts(tokens, passwords, token_watch, revocations, authenticator, SealedCursors(keys))

@@ -68,6 +68,7 @@ def build_pipeline(
         presence=messaging.presence,
         limiter=limiter,
         metrics=metrics,
+        cursor_seal=accounts.sealed_cursors,
     )
     publisher = Publisher(messaging.fanout, wake_consumers)
     dispatcher = Dispatcher(

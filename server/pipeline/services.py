@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.ports import Clock, FeedStore, PasswordHasher, Policy, PresenceReader, Services, TokenIssuer
+from handlers.ports import Clock, CursorSeal, FeedStore, PasswordHasher, Policy, PresenceReader, Services, TokenIssuer
 from realtime.limits.limiter import Limiter
 from realtime.pubsub.topic_registry import TopicRegistry
 from server.config import Settings
@@ -34,6 +34,7 @@ def make_services(
     presence: PresenceReader,
     limiter: Limiter,
     metrics: Metrics,
+    cursor_seal: CursorSeal,
 ) -> Services:
     return Services(
         clock=clock,
@@ -44,6 +45,7 @@ def make_services(
         presence=presence,
         limiter=limiter,
         meter=metrics,
+        cursor_seal=cursor_seal,
         policy=Policy(
             refresh_token_ttl_s=settings.refresh_token_ttl_s,
             refresh_grace_s=settings.refresh_grace_s,

@@ -1,4 +1,4 @@
--- Time-ordered 64-bit ids, made by the database
+-- Time-ordered 64-bit ids and stamps of changes, made by the database
 -- depends:
 
 -- migrate: apply
@@ -44,5 +44,60 @@ $$;
 CREATE FUNCTION id_after(previous bigint) RETURNS bigint
     LANGUAGE sql VOLATILE
     RETURN id_above(previous, make_id());
+
+-- One row. The pair identifies the history that transaction ids count: a dump in another cluster, a recovery to a point
+-- in time and a promotion begin another one, which may give the same ids again.
+CREATE TABLE epochs (
+    is_current boolean PRIMARY KEY DEFAULT true CHECK (is_current),
+    epoch bigint NOT NULL,
+    system_identifier bigint NOT NULL,
+    timeline_id integer NOT NULL
+);
+
+INSERT INTO epochs (epoch, system_identifier, timeline_id)
+SELECT 1, s.system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+FROM pg_control_system() s;
+
+-- Begins a new epoch where the history is another one; answers whether it did. Called on every new connection. The
+-- timeline is the one that the log is written on: pg_control_checkpoint() names the old one until the first checkpoint
+-- after a promotion has ended, which takes minutes.
+CREATE FUNCTION note_epoch() RETURNS boolean
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    system_now bigint := (SELECT s.system_identifier FROM pg_control_system() s);
+    timeline_now integer;
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN false;
+    END IF;
+    timeline_now := ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer;
+    IF EXISTS (SELECT FROM epochs e WHERE e.system_identifier = system_now AND e.timeline_id = timeline_now) THEN
+        RETURN false;
+    END IF;
+    -- Waits for every transaction that has a stamp of the old epoch: a reader that has seen the new one has passed them.
+    LOCK TABLE epochs IN ACCESS EXCLUSIVE MODE;
+    UPDATE epochs e
+    SET epoch = e.epoch + 1, system_identifier = system_now, timeline_id = timeline_now
+    WHERE e.system_identifier <> system_now OR e.timeline_id <> timeline_now;
+    RETURN found;
+END
+$$;
+
+-- When a durable thing changed last: the epoch in the upper 16 bits, the number of the transaction in the others. A
+-- plpgsql function keeps its plan for the whole session.
+CREATE FUNCTION change_stamp() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    RETURN (SELECT e.epoch FROM epochs e) << 48 | pg_current_xact_id()::text::bigint;
+END
+$$;
+
+-- The stamp below which nothing can appear any more: every transaction with a lower one has ended. Transactions at or
+-- above it may be open, also in other databases of the cluster.
+CREATE FUNCTION stamp_horizon() RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN (SELECT e.epoch << 48 | pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM epochs e);
 
 -- migrate: rollback

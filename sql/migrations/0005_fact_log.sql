@@ -1,58 +1,7 @@
--- Stamps, and the log of Facts with what its consumers have read
+-- The log of Facts, and what its consumers have read of it
 -- depends: 0001_ids
 
 -- migrate: apply
-
--- One row. The pair identifies the history that transaction ids count: a dump in another cluster, a recovery to a point
--- in time and a promotion begin another one, which may give the same ids again.
-CREATE TABLE epochs (
-    is_current boolean PRIMARY KEY DEFAULT true CHECK (is_current),
-    epoch bigint NOT NULL,
-    system_identifier bigint NOT NULL,
-    timeline_id integer NOT NULL
-);
-
-INSERT INTO epochs (epoch, system_identifier, timeline_id)
-SELECT 1, s.system_identifier, c.timeline_id
-FROM pg_control_system() s, pg_control_checkpoint() c;
-
--- Begins a new epoch where the history is another one; answers whether it did. Called on every new connection.
-CREATE FUNCTION note_epoch() RETURNS boolean
-    LANGUAGE plpgsql
-AS $$
-DECLARE
-    system_now bigint := (SELECT s.system_identifier FROM pg_control_system() s);
-    timeline_now integer := (SELECT c.timeline_id FROM pg_control_checkpoint() c);
-BEGIN
-    IF pg_is_in_recovery()
-        OR EXISTS (SELECT FROM epochs e WHERE e.system_identifier = system_now AND e.timeline_id = timeline_now)
-    THEN
-        RETURN false;
-    END IF;
-    -- Waits for every transaction that has a stamp of the old epoch: a reader that has seen the new one has passed them.
-    LOCK TABLE epochs IN ACCESS EXCLUSIVE MODE;
-    UPDATE epochs e
-    SET epoch = e.epoch + 1, system_identifier = system_now, timeline_id = timeline_now
-    WHERE e.system_identifier <> system_now OR e.timeline_id <> timeline_now;
-    RETURN found;
-END
-$$;
-
--- When a durable thing changed last: the epoch in the upper 16 bits, the number of the transaction in the others. A
--- plpgsql function keeps its plan for the whole session.
-CREATE FUNCTION change_stamp() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE
-AS $$
-BEGIN
-    RETURN (SELECT e.epoch FROM epochs e) << 48 | pg_current_xact_id()::text::bigint;
-END
-$$;
-
--- The stamp below which nothing can appear any more: every transaction with a lower one has ended. Transactions at or
--- above it may be open, also in other databases of the cluster.
-CREATE FUNCTION stamp_horizon() RETURNS bigint
-    LANGUAGE sql STABLE
-    RETURN (SELECT e.epoch << 48 | pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM epochs e);
 
 -- Written in the transaction of the change, and never updated. The position is a stamp; it is read only below the
 -- horizon. A Fact says where to look: the order of positions is not the order of events.
@@ -157,8 +106,9 @@ CREATE TABLE parked_facts (
 
 CREATE INDEX parked_facts_replay_idx ON parked_facts (consumer) WHERE replay_asked_at IS NOT NULL;
 
--- Drops the partitions of days before the last `keep_days` that every consumer has read, and what the default partition
--- holds of these days; answers how many partitions went. A partition whose lock is not free is dropped another time.
+-- Drops the partitions of days before the last `keep_days` that every consumer has read, and deletes up to 50,000 Facts
+-- of these days from the default partition; answers how many partitions went. A partition whose lock is not free is
+-- dropped another time.
 CREATE FUNCTION drop_fact_days(keep_days integer) RETURNS integer
     LANGUAGE plpgsql
 AS $$
@@ -172,6 +122,22 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM set_config('lock_timeout', '100ms', true);
+    -- First, since a dropped partition leaves all of facts locked to the end. In parts, since it may be weeks of Facts.
+    BEGIN
+        DELETE FROM facts_default
+        WHERE ctid = ANY(ARRAY(
+            SELECT f.ctid
+            FROM facts_default f
+            WHERE
+                f.created_at < kept_from
+                AND NOT EXISTS (
+                    SELECT FROM fact_checkpoints c WHERE c.lane = f.lane AND (f.position, f.id) > (c.position, c.fact_id)
+                )
+            LIMIT 50000
+        ));
+    EXCEPTION
+        WHEN lock_not_available THEN NULL;
+    END;
     FOR partition IN
         SELECT c.relname
         FROM pg_inherits i
@@ -194,12 +160,6 @@ BEGIN
             WHEN lock_not_available THEN NULL;
         END;
     END LOOP;
-    DELETE FROM facts_default f
-    WHERE
-        f.created_at < kept_from
-        AND NOT EXISTS (
-            SELECT FROM fact_checkpoints c WHERE c.lane = f.lane AND (f.position, f.id) > (c.position, c.fact_id)
-        );
     RETURN dropped;
 END
 $$;

@@ -11,6 +11,7 @@
 CREATE FUNCTION user_row(person users, is_self boolean, follows boolean, blocks boolean, blocked_by boolean)
     RETURNS TABLE (
         id bigint,
+        version integer,
         username text,
         display_name text,
         bio text,
@@ -23,6 +24,7 @@ CREATE FUNCTION user_row(person users, is_self boolean, follows boolean, blocks 
 AS $$
     SELECT
         person.id,
+        person.version,
         person.username,
         person.display_name,
         person.bio,
@@ -54,28 +56,24 @@ $$;
 
 -- A user inside of another object, the same for every reader.
 CREATE FUNCTION card(user_id bigint)
-    RETURNS TABLE (id bigint, username text, display_name text)
+    RETURNS TABLE (id bigint, username text, display_name text, version integer)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT u.id, u.username, u.display_name
+    SELECT u.id, u.username, u.display_name, u.version
     FROM users u
     WHERE u.id = user_id
 $$;
 
 -- The card as one viewer gets it: only id and username of a user who blocks the viewer.
 CREATE FUNCTION card_for(viewer_id bigint, user_id bigint)
-    RETURNS TABLE (id bigint, username text, display_name text)
+    RETURNS TABLE (id bigint, username text, display_name text, version integer)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT
-        u.id,
-        u.username,
-        CASE
-            WHEN u.id = viewer_id THEN u.display_name
-            WHEN NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id OFFSET 0)
-                THEN u.display_name
-        END
+    SELECT u.id, u.username, shown.display_name, shown.version
     FROM users u
+    LEFT JOIN LATERAL (SELECT u.display_name, u.version) shown
+        ON u.id = viewer_id
+        OR NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id OFFSET 0)
     WHERE u.id = user_id
 $$;
 
@@ -180,7 +178,7 @@ CREATE FUNCTION message_for(viewer_id bigint, message messages)
     RETURNS TABLE (
         conversation_id bigint, seq bigint, id bigint, text text, reply_to_seq bigint, client_id text,
         created_at timestamptz, edited_at timestamptz, is_deleted boolean,
-        sender_id bigint, sender_username text, sender_display_name text
+        sender_id bigint, sender_username text, sender_display_name text, sender_version integer
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -197,7 +195,7 @@ CREATE FUNCTION conversation_for(mine conversation_members)
         viewer_read_seq bigint, viewer_muted boolean, unread_count bigint,
         conversation_id bigint, seq bigint, last_message_id bigint, text text, reply_to_seq bigint, client_id text,
         created_at timestamptz, edited_at timestamptz, is_deleted boolean,
-        sender_id bigint, sender_username text, sender_display_name text
+        sender_id bigint, sender_username text, sender_display_name text, sender_version integer
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -213,7 +211,7 @@ $$;
 -- A member of a conversation as one viewer gets them: without positions where one of the two blocks the other.
 CREATE FUNCTION member_for(viewer_id bigint, member conversation_members)
     RETURNS TABLE (
-        role text, delivered_seq bigint, read_seq bigint, user_id bigint, username text, display_name text
+        role text, delivered_seq bigint, read_seq bigint, user_id bigint, username text, display_name text, version integer
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$

@@ -64,7 +64,7 @@ CREATE FUNCTION send_messages(
     place bigint, skipped boolean, outcome text, last_seq bigint, other_id bigint, is_blocked boolean, joined_ids bigint[],
     conversation_id bigint, seq bigint, id bigint, text text, reply_to_seq bigint, client_id text,
     created_at timestamptz, edited_at timestamptz, is_deleted boolean,
-    sender_id bigint, sender_username text, sender_display_name text
+    sender_id bigint, sender_username text, sender_display_name text, sender_version integer
 )
     LANGUAGE plpgsql VOLATILE
 AS $$

@@ -24,18 +24,30 @@ CROSS JOIN LATERAL user_row(u, true, false, false, false) person
 CROSS JOIN LATERAL own_user_row(u) own;
 
 -- name: update_profile(user_id, display_name, bio, profile, settings)^
--- Changes the given columns (NULL: not given) and returns the profile as it is now. users_pkey; 0 or 1 row.
-WITH changed AS (
+-- Changes the given columns (NULL: not given) and returns the profile as it is now; it gets another stamp, and where
+-- others see the change another version, only if a value differs. users_pkey; 0 or 1 row.
+WITH earlier AS (
+    SELECT
+        u.id,
+        (:display_name <> u.display_name OR :bio <> u.bio OR :profile <> u.profile) IS TRUE AS shown_differs,
+        (:settings <> u.settings) IS TRUE AS own_differs
+    FROM users u
+    WHERE u.id = :user_id
+    FOR NO KEY UPDATE
+), changed AS (
     UPDATE users u
     SET
         display_name = coalesce(:display_name, u.display_name),
         bio = coalesce(:bio, u.bio),
         profile = coalesce(:profile, u.profile),
-        settings = coalesce(:settings, u.settings)
-    WHERE u.id = :user_id
-    RETURNING u AS row
+        settings = coalesce(:settings, u.settings),
+        version = u.version + earlier.shown_differs::integer,
+        changed = CASE WHEN earlier.shown_differs OR earlier.own_differs THEN change_stamp() ELSE u.changed END
+    FROM earlier
+    WHERE u.id = earlier.id
+    RETURNING u AS row, earlier.shown_differs OR earlier.own_differs AS is_changed
 )
-SELECT person.*, own.*
+SELECT changed.is_changed, person.*, own.*
 FROM changed
 CROSS JOIN LATERAL user_row(changed.row, true, false, false, false) person
 CROSS JOIN LATERAL own_user_row(changed.row) own;

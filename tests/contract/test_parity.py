@@ -15,7 +15,7 @@ from server.transports.rest_payload import CALLER, caller_fields
 from tests.contract.world import World, make_world
 from tests.kit.server import RunningServer
 
-MOVING = frozenset({"server_time_ms", "position"})
+MOVING = frozenset({"server_time_ms", "position", "cursor"})
 """Fields that contain only the time of the answer."""
 
 ID = re.compile(r"\d{15,19}")

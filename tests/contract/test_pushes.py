@@ -111,7 +111,13 @@ async def the_server_stops(server: RunningServer, world: World) -> None:
     await server.node.stop()
 
 
+async def profiles_are_edited(server: RunningServer, world: World) -> None:
+    for person in (world.me, world.friend):
+        await person.do("/users", "user:update", {"bio": "Analyst"})
+
+
 CAUSES: Mapping[str, Cause] = {
+    "collection:changed": profiles_are_edited,
     "resync": redis_ends_the_subscriptions,
     "server:draining": the_server_stops,
     "token:expiring": time_passes,
@@ -167,7 +173,7 @@ def test_no_push_must_tell_of_who_hears_it(name: str) -> None:
 
 def test_whatever_can_be_withdrawn_is_named_by_the_push_that_tells_of_it() -> None:
     unnamed = {push.name for push in PUSHES.values() if push.subjects_of is None and not push.volatile}
-    assert unnamed == {"resync", "feed:removed", "post:deleted", "comment:deleted"}
+    assert unnamed == {"resync", "collection:changed", "feed:removed", "post:deleted", "comment:deleted"}
 
 
 async def test_the_largest_things_are_pushed_whole(server: RunningServer) -> None:

@@ -11,6 +11,7 @@ covers the models and views of its feature."""
 TESTED_ELSEWHERE = {
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_login.py",
     "handlers/chat/direct_contract.py": "tests/handlers/chat/test_direct.py",
+    "handlers/collections.py": "tests/handlers/sync/test_operations.py",
     "handlers/context.py": "tests/contract/test_callers.py",
     "handlers/feature.py": "tests/server/pipeline/test_dispatch.py",
     "handlers/posts/rooms.py": "tests/handlers/posts/test_watching.py",
@@ -30,6 +31,8 @@ TESTED_ELSEWHERE = {
     "realtime/engine/recovery/recoverable_sessions.py": "tests/realtime/engine/recovery/test_recovery.py",
     "realtime/engine/session/transport.py": "tests/realtime/engine/websocket/test_transport.py",
     "realtime/contract/declarations.py": "tests/server/pipeline/test_registry.py",
+    "handlers/sync/cursor.py": "tests/handlers/sync/test_operations.py",
+    "realtime/contract/collections.py": "tests/handlers/sync/test_operations.py",
     "realtime/contract/connection_pushes.py": "tests/contract/test_pushes.py",
     "realtime/contract/unparseable.py": "tests/contract/test_bad_input.py",
     "sql/execution/joined_query.py": "tests/sql/test_joining.py",

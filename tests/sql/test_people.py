@@ -20,7 +20,7 @@ async def test_a_person_is_read_by_id_and_by_name_without_regard_to_case(world: 
         assert page is not None
         by_name = await db.people.read_person_by_username(viewer_id=ann, username_folded=page.user.username)
         assert by_name == page
-        assert page.user == UserRow(bob, page.user.username, "Bob", "", 0, 0, 0, False)
+        assert page.user == UserRow(bob, 1, page.user.username, "Bob", "", 0, 0, 0, False)
         assert page.profile == {}
         assert await db.people.read_person(viewer_id=ann, user_id=NOBODY) is None
         assert await db.people.read_person_by_username(viewer_id=ann, username_folded="nobody") is None
@@ -44,21 +44,24 @@ async def test_an_update_changes_what_was_given_and_nothing_else(world: World) -
             user_id=ann, display_name="Ann A", bio=None, profile={"city": "Ulm"}, settings=None
         )
         assert first is not None
-        assert (first.user.display_name, first.user.bio, first.profile, first.settings) == (
-            "Ann A",
-            "",
-            {"city": "Ulm"},
-            {},
-        )
+        assert first.is_changed
+        own = first.own
+        assert (own.user.display_name, own.user.bio, own.profile, own.settings) == ("Ann A", "", {"city": "Ulm"}, {})
         second = await db.people.update_profile(
             user_id=ann, display_name=None, bio="x", profile=None, settings={"theme": "dark", "n": 2**60}
         )
         assert second is not None
-        assert (second.user.display_name, second.user.bio, second.profile) == ("Ann A", "x", {"city": "Ulm"})
-        assert second.settings == {"theme": "dark", "n": 2**60}
-        assert await db.people.read_own_profile(user_id=ann) == second
-        assert (second.phone, second.role) == (None, "user")
-        assert second.email == f"{second.user.username}@example.org"
+        own = second.own
+        assert (own.user.display_name, own.user.bio, own.profile) == ("Ann A", "x", {"city": "Ulm"})
+        assert own.settings == {"theme": "dark", "n": 2**60}
+        assert await db.people.read_own_profile(user_id=ann) == own
+        assert (own.phone, own.role) == (None, "user")
+        assert own.email == f"{own.user.username}@example.org"
+        same = await db.people.update_profile(
+            user_id=ann, display_name="Ann A", bio="x", profile={"city": "Ulm"}, settings={"n": 2**60, "theme": "dark"}
+        )
+        assert same is not None
+        assert not same.is_changed
         missing = await db.people.update_profile(
             user_id=NOBODY, display_name="x", bio=None, profile=None, settings=None
         )

@@ -8,7 +8,8 @@ WRITTEN_OUT = {
         CROSS JOIN LATERAL (
             SELECT
                 p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count, p.client_id,
-                id_moment(p.id), p.edited_at, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
+                id_moment(p.id), p.edited_at, u.id, u.username, u.display_name, u.version,
+                r.viewer_is_self, r.viewer_follows,
                 r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
                 EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = call.viewer_id OFFSET 0)
             FROM posts p
@@ -35,7 +36,8 @@ WRITTEN_OUT = {
             SELECT
                 c.id, c.post_id, c.parent_id, CASE WHEN c.deleted_at IS NULL THEN c.text ELSE '' END, c.like_count,
                 c.reply_count, c.client_id, id_moment(c.id),
-                c.deleted_at IS NOT NULL, u.id, u.username, u.display_name, r.viewer_is_self, r.viewer_follows,
+                c.deleted_at IS NOT NULL, u.id, u.username, u.display_name, u.version,
+                r.viewer_is_self, r.viewer_follows,
                 r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
             FROM comments c
             JOIN users u ON u.id = c.author_id
@@ -58,7 +60,7 @@ WRITTEN_OUT = {
             WITH ORDINALITY AS call (viewer_id, user_id, before, page_size, place)
         CROSS JOIN LATERAL (
             SELECT
-                f.id, u.id, u.username, u.display_name, u.bio, u.follower_count, u.following_count,
+                f.id, u.id, u.version, u.username, u.display_name, u.bio, u.follower_count, u.following_count,
                 CASE
                     WHEN r.viewer_is_self THEN u.post_count
                     WHEN r.viewer_blocks OR r.viewer_blocked_by THEN 0
@@ -88,16 +90,15 @@ WRITTEN_OUT = {
             SELECT
                 m.conversation_id, m.seq, m.id, m.text, m.reply_to_seq, m.client_id, m.created_at, m.edited_at,
                 m.deleted_at IS NOT NULL, u.id, u.username,
-                CASE
-                    WHEN u.id = call.viewer_id THEN u.display_name
-                    WHEN NOT EXISTS (
-                        SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = call.viewer_id OFFSET 0
-                    )
-                        THEN u.display_name
-                END
+                shown.display_name, shown.version
             FROM conversation_members mine
             JOIN messages m ON m.conversation_id = mine.conversation_id
             JOIN users u ON u.id = m.sender_id
+            LEFT JOIN LATERAL (SELECT u.display_name, u.version) shown
+                ON u.id = call.viewer_id
+                OR NOT EXISTS (
+                    SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = call.viewer_id OFFSET 0
+                )
             WHERE
                 mine.user_id = call.viewer_id AND mine.conversation_id = call.conversation_id
                 AND m.seq < call.before_seq

@@ -88,7 +88,12 @@ function only({ rows, at }) {
 }
 
 function card(row, at) {
-  return { id: row[at.id_2], username: row[at.username], display_name: row[at.display_name] };
+  return {
+    id: row[at.id_2],
+    username: row[at.username],
+    display_name: row[at.display_name],
+    version: row[at.version_2 ?? at.version],
+  };
 }
 
 function post(row, at) {
@@ -137,6 +142,7 @@ const commands = {
       return {
         user: {
           id: row[at.id],
+          version: row[at.version],
           username: row[at.username],
           display_name: row[at.display_name],
           bio: row[at.bio],
@@ -221,6 +227,7 @@ const commands = {
             id: row[at.sender_id],
             username: row[at.sender_username],
             display_name: row[at.sender_display_name],
+            version: row[at.sender_version],
           },
           text: row[at.text],
           media: [],

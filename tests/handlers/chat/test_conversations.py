@@ -134,7 +134,7 @@ async def test_a_blocked_user_reads_only_id_and_username_of_the_blocker(server: 
     before = {person.id: await cards_seen_by(person, conversation_id) for person in (ada, bea)}
     await ada.do("/users", "user:block", {"user_id": bea.id})
     cut = {"id": ada.id, "username": "card_ada"}
-    whole = {"id": bea.id, "username": "card_bea", "display_name": "card_bea"}
+    whole = {"id": bea.id, "username": "card_bea", "display_name": "card_bea", "version": 1}
     assert await cards_seen_by(bea, conversation_id) == {ada.id: [cut] * 8, bea.id: [whole] * 6}
     assert await cards_seen_by(ada, conversation_id) == before[ada.id]
     await ada.do("/users", "user:unblock", {"user_id": bea.id})

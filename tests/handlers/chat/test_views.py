@@ -9,7 +9,7 @@ MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=datetime.UTC)
 
 
 def card(number: int) -> CardRow:
-    return CardRow(UserId(number), f"user{number}", f"User {number}")
+    return CardRow(UserId(number), f"user{number}", f"User {number}", 1)
 
 
 MESSAGE = MessageRow(ConversationId(7), 3, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))

@@ -1,0 +1,1 @@
+"""Catching up: one command for all Collections."""

@@ -1,0 +1,69 @@
+"""The cursor of `sync:pull`: how far a client has come in each Collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import orjson
+from pydantic import JsonValue
+
+from handlers.ports import CursorSeal
+from realtime.contract.errors import INVALID_PAYLOAD, CommandError
+from sql.ids import UserId
+
+_VERSION: Final = 1
+_EPOCH_SHIFT: Final = 48
+
+
+class UnfinishedRead(NamedTuple):
+    """A read whose next page is asked for by `resume`."""
+
+    since: int | None
+    resume: JsonValue
+
+
+class Progress(NamedTuple):
+    """How far a client has come in a Collection.
+
+    Everything stamped below `position`, which was read at `read_at_ms`, has reached it, or will have after the
+    `unfinished` read.
+    """
+
+    position: int
+    read_at_ms: int
+    unfinished: UnfinishedRead | None = None
+
+
+LOST: Final = Progress(0, 0)
+"""Of no epoch, so that the client reads anew."""
+
+
+def is_of_epoch(position: int, other: int) -> bool:
+    """Whether two positions are of one history of the database; only such positions can be compared."""
+    return position >> _EPOCH_SHIFT == other >> _EPOCH_SHIFT
+
+
+def write_cursor(progress: Mapping[str, Progress], user_id: UserId, seal: CursorSeal) -> str:
+    parts = {name: [one.position, one.read_at_ms, *(one.unfinished or ())] for name, one in progress.items()}
+    return seal.seal(orjson.dumps([_VERSION, user_id, parts]))
+
+
+def read_cursor(text: str, user_id: UserId, seal: CursorSeal) -> dict[str, Progress] | None:
+    """None for a cursor of another version of the server: the client reads everything anew.
+
+    Raises CommandError `invalid_payload` for any text that was not made for this user.
+    """
+    sealed = seal.open(text)
+    if sealed is not None:
+        version, owner_id, parts = orjson.loads(sealed)
+        if owner_id == user_id:
+            return {name: _progress(*part) for name, part in parts.items()} if version == _VERSION else None
+    raise CommandError(INVALID_PAYLOAD, fields={"cursor": "must be a cursor that was made for this account"})
+
+
+def _progress(position: int, read_at_ms: int, *unfinished: JsonValue) -> Progress:
+    if not unfinished:
+        return Progress(position, read_at_ms)
+    since, resume = unfinished
+    return Progress(position, read_at_ms, UnfinishedRead(since if isinstance(since, int) else None, resume))

@@ -1,0 +1,108 @@
+"""The use case of catching up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from handlers.collections import RESET, BoundCollection, ChangedItems, ReadFrom
+from handlers.context import Context, Outcome
+from handlers.sync.contract import CollectionChanges, PullPayload
+from handlers.sync.cursor import LOST, Progress, UnfinishedRead, is_of_epoch, read_cursor, write_cursor
+from realtime.contract.errors import UNAUTHENTICATED, CommandError
+from realtime.contract.wire import PAGE_LIMIT_DEFAULT, unix_ms
+from sql.ids import MAX_ID
+
+MAX_AGE_MS: Final = 30 * 86_400_000
+"""A day less than what is gone is remembered."""
+
+
+class Pulled(NamedTuple):
+    """What a Collection answers, None for nothing new, and how far the client has come with it."""
+
+    items: ChangedItems | None
+    progress: Progress
+
+
+class PullPosition(NamedTuple):
+    """The position of a pull, when it was read, and the most items of a list."""
+
+    position: int
+    now_ms: int
+    limit: int
+
+
+class Puller:
+    """Answers `sync:pull` for these Collections, by models of type `ack`.
+
+    One statement tells the position of this pull, and which Collections have anything stamped at or above the client's
+    positions; only these are read, and after it: so what changes in between comes twice, and nothing is skipped.
+    """
+
+    def __init__(self, collections: Mapping[str, BoundCollection], ack: type[Any]) -> None:
+        self._collections = collections
+        self._ack = ack
+        self._changes: Any = ack.model_fields["changes"].annotation
+
+    async def pull(self, ctx: Context, cmd: PullPayload) -> Outcome[Any]:
+        held = self._held(ctx, cmd.cursor)
+        asked: list[str] | None = getattr(cmd, "collections", None)
+        names = [name for name in asked or held or self._collections if name in self._collections]
+        after = min((one.position for one in held.values() if one.unfinished is None), default=MAX_ID)
+        peek = await ctx.db.sync.peek(viewer_id=ctx.user_id, after=after)
+        if peek is None:
+            raise CommandError(UNAUTHENTICATED, "The account of this token does not exist any more.")
+        here = PullPosition(peek.position, unix_ms(ctx.now()), cmd.limit or PAGE_LIMIT_DEFAULT)
+
+        async def pull_one(name: str) -> Pulled:
+            bound, progress = self._collections[name], held.get(name)
+            return await _pull(ctx, bound, progress, here, is_changed=bound.is_changed(peek))
+
+        pulled = dict(zip(names, await asyncio.gather(*map(pull_one, names)), strict=True))
+        progress = held | {name: one.progress for name, one in pulled.items()}
+        changes = {name: _changes(one.items) for name, one in pulled.items() if one.items is not None}
+        return Outcome(
+            self._ack(
+                changes=self._changes(**changes),
+                cursor=write_cursor(progress, ctx.user_id, ctx.services.cursor_seal),
+                more=any(one.progress.unfinished is not None for one in pulled.values()),
+            )
+        )
+
+    def _held(self, ctx: Context, cursor: str | None) -> dict[str, Progress]:
+        if cursor is None:
+            return {}
+        read = read_cursor(cursor, ctx.user_id, ctx.services.cursor_seal)
+        return dict.fromkeys(self._collections, LOST) if read is None else read
+
+
+async def _pull(
+    ctx: Context, bound: BoundCollection, held: Progress | None, here: PullPosition, *, is_changed: bool
+) -> Pulled:
+    reached = Progress(here.position, here.now_ms)
+    if held is None:
+        return await _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
+    if not is_of_epoch(held.position, here.position) or here.now_ms - held.read_at_ms > MAX_AGE_MS:
+        return Pulled(RESET, reached)
+    if held.unfinished is not None:
+        return await _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)
+    if not is_changed:
+        return Pulled(None, reached)
+    return await _read_page(ctx, bound, ReadFrom(held.position, None, here.limit), reached)
+
+
+async def _read_page(ctx: Context, bound: BoundCollection, start: ReadFrom, reached: Progress) -> Pulled:
+    """All pages of a read lead to the position that was read before its first one."""
+    items = await bound.read(ctx, start)
+    unfinished = None if items.resume is None else UnfinishedRead(start.since, items.resume)
+    return Pulled(items, reached._replace(unfinished=unfinished))
+
+
+def _changes(items: ChangedItems) -> CollectionChanges[Any]:
+    return CollectionChanges.model_construct(
+        upserts=list(items.upserts),
+        removed=list(items.removed),
+        reset=items.is_reset or None,
+        reset_ids=list(items.reset_ids) or None,
+    )
