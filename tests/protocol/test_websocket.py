@@ -97,10 +97,10 @@ async def test_a_client_that_does_not_pong_is_gone_while_its_event_is_in_work_to
 
 async def test_a_client_does_not_time_out_while_it_is_not_read() -> None:
     ahead = [f'42/chat,{number}["echo","x"]' for number in range(200)]
-    async with echo_server(ping_interval_ms=10, ping_timeout_ms=100) as server, raw_socket(server) as client:
+    async with echo_server(ping_interval_ms=10, ping_timeout_ms=500) as server, raw_socket(server) as client:
         await client.connect()
         await client.send('42/chat,["wait","x"]', *ahead)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
         server.policy.may_continue.set()
         heard = [await client.receive() for _ in range(201)]
         assert heard == ["2", *(f'43/chat,{number}["x"]' for number in range(200))]
