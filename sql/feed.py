@@ -17,6 +17,16 @@ class FollowerBatchRow(NamedTuple):
     user_id: UserId
 
 
+class ChangedPostRow(NamedTuple):
+    is_reset: bool
+    """The viewer may see other people's posts than before; this is the only row then."""
+    position: int
+    post_id: PostId | None
+    """None, in the only row: nothing has changed."""
+    post: PostRow | None
+    """None: it is deleted, or not the viewer's to see."""
+
+
 class FeedQueries(Protocol):
     @joined
     async def home_page(
@@ -38,6 +48,11 @@ class FeedQueries(Protocol):
         ...
 
     async def home_since(self, *, viewer_id: UserId, after: PostId, page_size: int) -> list[PostRow]: ...
+
+    @joined
+    async def changed_posts(self, *, viewer_id: UserId, since: int, page_size: int) -> list[ChangedPostRow]: ...
+
+    async def read_list_position(self, *, consumer: str) -> int: ...
 
     async def home_ids(self, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
 

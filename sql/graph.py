@@ -1,5 +1,6 @@
 """Follows and blocks."""
 
+import datetime
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
@@ -24,6 +25,21 @@ class FollowerRow(NamedTuple):
 class RemovedFollowRow(NamedTuple):
     follower_id: UserId
     followed_id: UserId
+
+
+class RelatedRow(NamedTuple):
+    """Another user, and what the viewer has decided about them; neither: there is no relation any more."""
+
+    user_id: UserId
+    following: bool
+    blocked: bool
+
+
+class RelationChangeRow(NamedTuple):
+    is_reset: bool
+    """The changes are too many; this is the only row then, without a relation."""
+    changed: int | None
+    relation: RelatedRow | None
 
 
 class FollowsQuery(Protocol):
@@ -54,6 +70,20 @@ class GraphQueries(Protocol):
     async def delete_block(self, *, blocker_id: UserId, blocked_id: UserId) -> bool | None: ...
 
     async def remove_follows(self, *, user_id: UserId, other_id: UserId) -> list[RemovedFollowRow]: ...
+
+    @joined
+    async def list_relations(self, *, viewer_id: UserId, after: UserId, page_size: int) -> list[RelatedRow]: ...
+
+    @joined
+    async def list_relation_changes(
+        self, *, viewer_id: UserId, after_stamp: int, after_id: UserId, page_size: int
+    ) -> list[RelationChangeRow]:
+        """`after_stamp` and `after_id` are those of the last row of the page before."""
+        ...
+
+    async def delete_old_relation_changes(self, *, changed_before: datetime.datetime, batch_size: int) -> int:
+        """The number of deleted rows; there may be more when it equals the batch size."""
+        ...
 
     @joined
     async def list_followers(

@@ -98,6 +98,10 @@ class PostQueries(Protocol):
         """None: the post is another author's."""
         ...
 
+    async def delete_old_posts(self, *, deleted_before: datetime.datetime, row_limit: int) -> int:
+        """The number of removed rows, of all tables; to be called until it is 0."""
+        ...
+
     async def lock_post(self, *, post_id: PostId) -> PostId | None: ...
 
     @joined_write("post_id", "user_id")

@@ -1,4 +1,4 @@
-"""The worker, which runs the consumers of Facts, and what it shares with the nodes that store Facts."""
+"""The worker, which runs the consumers of Facts, and what else a process does in the background."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from server.composition.context import NodeContext
 from server.composition.storage import Storage
 from server.pipeline.reactions import Reactions
 from server.worker.fact_stream import stream_copy
+from server.worker.tombstone_sweeper import TombstoneSweeper
 from server.worker.wake_up import WakeUp
 from server.worker.worker import Worker
 
@@ -21,6 +22,7 @@ FACTS_STREAM_MAX_ENTRIES = 1_000_000
 class BackgroundWork:
     worker: Worker
     token_sweeper: TokenSweeper
+    tombstone_sweeper: TombstoneSweeper
 
 
 def build_background_work(
@@ -41,4 +43,8 @@ def build_background_work(
         lease_s=settings.fact_lease_s,
         keep_days=settings.facts_keep_days,
     )
-    return BackgroundWork(worker, TokenSweeper(storage.units, node.clock))
+    return BackgroundWork(
+        worker,
+        TokenSweeper(storage.units, node.clock),
+        TombstoneSweeper(storage.units, node.clock, node.metrics),
+    )

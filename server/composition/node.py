@@ -111,6 +111,8 @@ class Node:
             stack.push_async_callback(work.worker.stop)
             work.token_sweeper.start()
             stack.push_async_callback(work.token_sweeper.stop)
+            work.tombstone_sweeper.start()
+            stack.push_async_callback(work.tombstone_sweeper.stop)
         if self._serve:
             await self._start_serving(storage, accounts, messaging, pipeline)
 

@@ -29,6 +29,11 @@ CREATE TABLE users (
     public_post_count integer NOT NULL DEFAULT 0 CHECK (public_post_count >= 0),
     is_private boolean NOT NULL DEFAULT false,
     is_broadcaster boolean NOT NULL DEFAULT false,
+    -- The stamp of the last change of whose posts this user gets to see: they follow or unfollow somebody, or a block
+    -- between them and somebody begins or ends. 0: never.
+    audience_changed bigint NOT NULL DEFAULT 0,
+    -- The stamp of the last change of who sees any of this user's posts: they go private, or their account ends. 0: never.
+    published_changed bigint NOT NULL DEFAULT 0,
     role text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'moderator', 'admin')),
     created_at timestamptz NOT NULL DEFAULT now(),
     last_active_at timestamptz NOT NULL DEFAULT now(),
@@ -46,6 +51,9 @@ CREATE UNIQUE INDEX users_phone_key ON users (phone) WHERE phone IS NOT NULL;
 
 -- There are few broadcasters: a feed page finds those that its viewer follows among them, not among the followed users.
 CREATE INDEX users_broadcaster_idx ON users (id) WHERE is_broadcaster;
+
+-- Few users ever go private or end: the followed users of a viewer are looked up among those of a time, not the other way.
+CREATE INDEX users_published_changed_idx ON users (published_changed) WHERE published_changed > 0;
 
 CREATE TABLE login_sessions (
     id bigint PRIMARY KEY DEFAULT make_id(),

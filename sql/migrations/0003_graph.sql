@@ -26,6 +26,21 @@ CREATE TABLE blocks (
 
 CREATE INDEX blocks_blocked_idx ON blocks (blocked_id, blocker_id);
 
+-- That a user followed, unfollowed, blocked or unblocked another, or that a block ended their follow; one row for each
+-- pair, written in the statement of the change. What the relation is now, follows and blocks tell. The other user may be
+-- gone.
+CREATE TABLE relation_changes (
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    other_id bigint NOT NULL,
+    changed bigint NOT NULL DEFAULT change_stamp(),
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, other_id)
+);
+
+CREATE INDEX relation_changes_changed_idx ON relation_changes (user_id, changed, other_id);
+
+CREATE INDEX relation_changes_age_idx ON relation_changes (changed_at);
+
 -- The relation of a viewer to another user. The planner inlines it. OFFSET 0 makes each EXISTS an index probe: without
 -- it the planner may read all follows of one user into a hash table for the few rows of a page.
 CREATE FUNCTION relation(viewer_id bigint, other_id bigint)
@@ -48,6 +63,33 @@ AS $$
             AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id AND b.blocked_id = other_id OFFSET 0),
         viewer_id <> other_id
             AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0)
+$$;
+
+-- Whether anything has happened to the relations of a user since a position.
+CREATE FUNCTION relations_changed(viewer_id bigint, since bigint)
+    RETURNS TABLE (relations_changed boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT EXISTS (SELECT FROM relation_changes c WHERE c.user_id = viewer_id AND c.changed >= since OFFSET 0)
+$$;
+
+-- Whether a user's home feed has to be read anew since a position: they may see posts of other people, or one of the
+-- people whom they follow is seen by others than before.
+CREATE FUNCTION audience_changed(viewer_id bigint, since bigint)
+    RETURNS TABLE (audience_changed boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        EXISTS (SELECT FROM users u WHERE u.id = viewer_id AND u.audience_changed >= since OFFSET 0)
+        OR EXISTS (
+            SELECT
+            FROM users u
+            WHERE
+                u.published_changed > 0
+                AND u.published_changed >= since
+                AND EXISTS (SELECT FROM follows f WHERE f.follower_id = viewer_id AND f.followed_id = u.id OFFSET 0)
+            OFFSET 0
+        )
 $$;
 
 -- Whether a viewer with this relation sees what a user published with this visibility. The same rule as in

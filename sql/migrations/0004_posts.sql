@@ -7,6 +7,8 @@ CREATE TABLE posts (
     id bigint PRIMARY KEY DEFAULT make_id(),
     -- Raised by each change of what the author wrote or chose, never by a counter.
     version integer NOT NULL DEFAULT 1,
+    -- The stamp of the last such change, the deletion too.
+    changed bigint NOT NULL DEFAULT change_stamp(),
     author_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
     kind text NOT NULL DEFAULT 'text' CHECK (kind IN ('text', 'image', 'video', 'link', 'share')),
     text text NOT NULL,
@@ -18,11 +20,18 @@ CREATE TABLE posts (
     last_comment_id bigint NOT NULL DEFAULT 0,
     client_id text,
     edited_at timestamptz,
-    deleted_at timestamptz
+    deleted_at timestamptz,
+    -- What is left of a deleted post tells readers that it is gone, until delete_old_posts removes it.
+    CONSTRAINT posts_deleted_are_empty CHECK (deleted_at IS NULL OR (text = '' AND link IS NULL))
 ) WITH (fillfactor = 80);
 
 -- It includes the visibility so that a feed page finds its ids without reading the rows.
 CREATE INDEX posts_author_idx ON posts (author_id, id DESC) INCLUDE (visibility) WHERE deleted_at IS NULL;
+
+-- Deleted posts too: readers are told that they are gone.
+CREATE INDEX posts_changed_idx ON posts (author_id, changed);
+
+CREATE INDEX posts_deleted_idx ON posts (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE UNIQUE INDEX posts_client_id_key ON posts (author_id, client_id) WHERE client_id IS NOT NULL;
 
@@ -47,10 +56,77 @@ CREATE TABLE comments (
     deleted_at timestamptz
 ) WITH (fillfactor = 80);
 
-CREATE INDEX comments_post_idx ON comments (post_id, id DESC) WHERE parent_id IS NULL;
+-- Comments of a post that are no replies, newest first; and all that goes when a post goes.
+CREATE INDEX comments_post_idx ON comments (post_id, (parent_id IS NULL), id DESC);
 
 CREATE INDEX comments_parent_idx ON comments (parent_id, id DESC) WHERE parent_id IS NOT NULL;
 
 CREATE UNIQUE INDEX comments_client_id_key ON comments (author_id, client_id) WHERE client_id IS NOT NULL;
+
+-- Whether anything has happened to a user's home feed since a position. One probe for each followed user; the LIMIT keeps
+-- the planner from reading the posts of all of them.
+CREATE FUNCTION feed_changed(viewer_id bigint, since bigint)
+    RETURNS TABLE (feed_changed boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        anew.audience_changed
+        OR EXISTS (
+            SELECT
+            FROM follows f
+            CROSS JOIN LATERAL (
+                SELECT FROM posts p WHERE p.author_id = f.followed_id AND p.changed >= since LIMIT 1
+            ) one
+            WHERE f.follower_id = viewer_id
+            OFFSET 0
+        )
+    FROM audience_changed(viewer_id, since) anew
+$$;
+
+-- Removes posts that were deleted before a moment, with their likes and comments. A call removes at most 500 posts, and
+-- at most row_limit likes and as many comments, the newest first: a reply goes before what it replies to, so that no
+-- cascade removes more. Posts that somebody else has locked are left out. Answers how many rows went; 0: none is left.
+CREATE FUNCTION delete_old_posts(deleted_before timestamptz, row_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    ids bigint[] := ARRAY(
+        SELECT p.id
+        FROM posts p
+        WHERE p.deleted_at < deleted_before
+        ORDER BY p.deleted_at
+        LIMIT 500
+        FOR UPDATE SKIP LOCKED
+    );
+    like_count integer;
+    comment_count integer;
+    post_count integer := 0;
+BEGIN
+    DELETE FROM post_likes
+    WHERE ctid = ANY(ARRAY(
+        SELECT l.ctid FROM unnest(ids) AS post (id) JOIN post_likes l ON l.post_id = post.id LIMIT row_limit
+    ));
+    GET DIAGNOSTICS like_count = ROW_COUNT;
+    DELETE FROM comments
+    WHERE ctid = ANY(ARRAY(
+        SELECT newest.ctid
+        FROM unnest(ids) AS post (id)
+        CROSS JOIN LATERAL (
+            SELECT c.ctid
+            FROM comments c
+            WHERE c.post_id = post.id
+            ORDER BY (c.parent_id IS NULL), c.id DESC
+            LIMIT row_limit
+        ) newest
+        LIMIT row_limit
+    ));
+    GET DIAGNOSTICS comment_count = ROW_COUNT;
+    IF like_count < row_limit AND comment_count < row_limit THEN
+        DELETE FROM posts WHERE id = ANY(ids);
+        GET DIAGNOSTICS post_count = ROW_COUNT;
+    END IF;
+    RETURN like_count + comment_count + post_count;
+END
+$$;
 
 -- migrate: rollback

@@ -50,10 +50,11 @@ AS $$
 DECLARE
     locked bigint[] := locked_users(author_ids, patient);
     ids bigint[] := ARRAY(SELECT make_id() FROM generate_series(1, cardinality(author_ids)));
+    stamp bigint := change_stamp();
 BEGIN
     WITH made AS (
-        INSERT INTO posts (id, author_id, kind, text, link, visibility, client_id)
-        SELECT call.id, call.author_id, call.kind, call.text, call.link, call.visibility, call.client_id
+        INSERT INTO posts (id, author_id, kind, text, link, visibility, client_id, changed)
+        SELECT call.id, call.author_id, call.kind, call.text, call.link, call.visibility, call.client_id, stamp
         FROM unnest(ids, author_ids, kinds, texts, links, visibilities, client_ids)
             WITH ORDINALITY AS call (id, author_id, kind, text, link, visibility, client_id, place)
         WHERE call.author_id = ANY(locked)
@@ -77,8 +78,9 @@ BEGIN
         ) amounts
         WHERE users.id = amounts.author_id
     )
-    INSERT INTO facts (lane, name, payload)
+    INSERT INTO facts (position, lane, name, payload)
     SELECT
+        stamp,
         fact_lane(made.author_id),
         'post.created',
         jsonb_build_object('post_id', made.id::text, 'author_id', made.author_id::text)
@@ -220,8 +222,8 @@ END
 $$;
 
 -- Sets whether users follow others, and counts it on both; the follower's home feed list is built anew after a new
--- follow; a user who reaches broadcaster_from followers becomes a broadcaster for good. Nobody follows themselves, or
--- across a block. Whoever changes follows or blocks of two users has locked both, so what is read here stays true. No row
+-- follow, and what other devices hold of it is read anew after any change; a user who reaches broadcaster_from followers
+-- becomes a broadcaster for good. Nobody follows themselves, or across a block. Whoever changes follows or blocks of two users has locked both, so what is read here stays true. No row
 -- where one of the two does not exist; else the relation as it was before.
 CREATE FUNCTION set_follows(
     follower_ids bigint[],
@@ -244,6 +246,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     locked bigint[] := locked_users(follower_ids || followed_ids, patient);
+    stamp bigint := change_stamp();
 BEGIN
     RETURN QUERY
     WITH call AS MATERIALIZED (
@@ -278,6 +281,7 @@ BEGIN
             person.id,
             sum(person.following) AS following,
             sum(person.following) FILTER (WHERE call.begins) AS begun,
+            bool_or(person.following <> 0) AS is_follower,
             sum(person.followers) AS followers,
             min(call.broadcaster_from) FILTER (WHERE call.begins AND person.followers > 0) AS broadcaster_from
         FROM call
@@ -292,14 +296,23 @@ BEGIN
         SET
             following_count = u.following_count + moved.following,
             follow_version = u.follow_version + coalesce(moved.begun, 0),
+            audience_changed = CASE WHEN moved.is_follower THEN stamp ELSE u.audience_changed END,
             follower_count = u.follower_count + moved.followers,
             is_broadcaster = u.is_broadcaster
                 OR coalesce(u.follower_count + moved.followers >= moved.broadcaster_from, false)
         FROM moved
         WHERE u.id = moved.id
+    ), noted AS (
+        INSERT INTO relation_changes (user_id, other_id, changed)
+        SELECT call.follower_id, call.followed_id, stamp
+        FROM call
+        WHERE call.begins OR call.ends
+        ON CONFLICT (user_id, other_id) DO UPDATE
+        SET changed = excluded.changed, changed_at = excluded.changed_at
     ), told AS (
-        INSERT INTO facts (lane, name, payload)
+        INSERT INTO facts (position, lane, name, payload)
         SELECT
+            stamp,
             fact_lane(call.follower_id),
             CASE WHEN call.begins THEN 'follow.created' ELSE 'follow.ended' END,
             jsonb_build_object('follower_id', call.follower_id::text, 'followed_id', call.followed_id::text)

@@ -164,6 +164,53 @@ CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
 CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 ORDER BY p.id DESC;
 
+-- name: changed_posts(viewer_ids, sinces, page_sizes)
+-- The posts of followed users that have changed since a position, deleted ones too, each with what the viewer may see of
+-- it, in no order; the first column says instead, in one row, that the whole feed has to be read anew. Every row has the
+-- position of this read. users_pkey, users_published_changed_idx, follows_pkey, posts_changed_idx, posts_pkey,
+-- blocks_pkey, post_likes_pkey; at most page_size rows a call, or one without a post.
+SELECT call.place, call.is_reset, here.position, changed.id AS post_id, seen.*
+FROM (
+    SELECT asked.*, anew.audience_changed AS is_reset
+    FROM unnest(:viewer_ids::bigint[], :sinces::bigint[], :page_sizes::bigint[])
+        WITH ORDINALITY AS asked (viewer_id, since, page_size, place)
+    CROSS JOIN LATERAL audience_changed(asked.viewer_id, asked.since) anew
+    OFFSET 0
+) call
+CROSS JOIN (SELECT stamp_horizon() AS position OFFSET 0) here
+LEFT JOIN LATERAL (
+    SELECT fresh.id
+    FROM follows f
+    CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM posts p
+        WHERE p.author_id = f.followed_id AND p.changed >= call.since
+        LIMIT call.page_size
+    ) fresh
+    WHERE NOT call.is_reset AND f.follower_id = call.viewer_id
+    LIMIT call.page_size
+) changed ON true
+LEFT JOIN LATERAL (
+    SELECT post.*, author.*, r.*, viewer.*
+    FROM posts p
+    CROSS JOIN LATERAL post_row(p) post
+    CROSS JOIN LATERAL card(p.author_id) author
+    CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
+    CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer
+    WHERE
+        p.id = changed.id
+        AND p.deleted_at IS NULL
+        AND may_see_content(
+            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+        )
+) seen ON true
+ORDER BY 1;
+
+-- name: read_list_position(consumer)$
+-- The position of a reader of a feed list: all posts that are stamped below it are committed, and this consumer has put
+-- them into the lists. fact_checkpoints_pkey; one row.
+SELECT least(stamp_horizon(), (SELECT coalesce(min(c.position), 0) FROM fact_checkpoints c WHERE c.consumer = :consumer));
+
 -- name: home_ids(viewer_id, id_limit)
 -- The newest posts of followed users who are not broadcasters, newest first, to build a feed list from.
 -- follows_pkey, users_pkey, posts_author_idx; at most id_limit rows.

@@ -11,26 +11,63 @@ FROM set_follows(
 ) done;
 
 -- name: insert_block(blocker_id, blocked_id)$
--- Blocks a user. Call it after lock_users of both and before remove_follows. blocks_pkey;
--- one row the first time, then none.
-INSERT INTO blocks (blocker_id, blocked_id)
-VALUES (:blocker_id, :blocked_id)
-ON CONFLICT DO NOTHING
-RETURNING true;
+-- Blocks a user. Call it after lock_users of both and before remove_follows. blocks_pkey, relation_changes_pkey,
+-- users_pkey; one row the first time, then none.
+WITH made AS (
+    INSERT INTO blocks (blocker_id, blocked_id)
+    VALUES (:blocker_id, :blocked_id)
+    ON CONFLICT DO NOTHING
+    RETURNING blocker_id, blocked_id
+), noted AS (
+    INSERT INTO relation_changes (user_id, other_id)
+    SELECT made.blocker_id, made.blocked_id
+    FROM made
+    ON CONFLICT (user_id, other_id) DO UPDATE
+    SET changed = excluded.changed, changed_at = excluded.changed_at
+), hidden AS (
+    UPDATE users
+    SET audience_changed = change_stamp()
+    FROM made
+    WHERE users.id IN (made.blocker_id, made.blocked_id)
+)
+SELECT true
+FROM made;
 
 -- name: delete_block(blocker_id, blocked_id)$
--- Removes a block; the follows that it removed stay removed. blocks_pkey; one row if there was one.
-DELETE FROM blocks
-WHERE blocker_id = :blocker_id AND blocked_id = :blocked_id
-RETURNING true;
+-- Removes a block; the follows that it removed stay removed. Call it after lock_users of both. blocks_pkey,
+-- relation_changes_pkey, users_pkey; one row if there was one.
+WITH gone AS (
+    DELETE FROM blocks
+    WHERE blocker_id = :blocker_id AND blocked_id = :blocked_id
+    RETURNING blocker_id, blocked_id
+), noted AS (
+    INSERT INTO relation_changes (user_id, other_id)
+    SELECT gone.blocker_id, gone.blocked_id
+    FROM gone
+    ON CONFLICT (user_id, other_id) DO UPDATE
+    SET changed = excluded.changed, changed_at = excluded.changed_at
+), shown AS (
+    UPDATE users
+    SET audience_changed = change_stamp()
+    FROM gone
+    WHERE users.id IN (gone.blocker_id, gone.blocked_id)
+)
+SELECT true
+FROM gone;
 
 -- name: remove_follows(user_id, other_id)
 -- Removes the follows between two users in both directions and decrements the counts; call it after lock_users of both,
--- or it misses a follow that is being committed. follows_pkey, users_pkey; 0 to 2 rows.
+-- or it misses a follow that is being committed. follows_pkey, relation_changes_pkey, users_pkey; 0 to 2 rows.
 WITH removed AS (
     DELETE FROM follows
     WHERE (follower_id = :user_id AND followed_id = :other_id) OR (follower_id = :other_id AND followed_id = :user_id)
     RETURNING follower_id, followed_id
+), noted AS (
+    INSERT INTO relation_changes (user_id, other_id)
+    SELECT removed.follower_id, removed.followed_id
+    FROM removed
+    ON CONFLICT (user_id, other_id) DO UPDATE
+    SET changed = excluded.changed, changed_at = excluded.changed_at
 ), moves AS (
     SELECT
         person.id,
@@ -43,7 +80,8 @@ WITH removed AS (
     UPDATE users
     SET
         following_count = users.following_count - moves.following_count,
-        follower_count = users.follower_count - moves.follower_count
+        follower_count = users.follower_count - moves.follower_count,
+        audience_changed = CASE WHEN moves.following_count > 0 THEN change_stamp() ELSE users.audience_changed END
     FROM moves
     WHERE users.id = moves.id
 )
@@ -85,3 +123,88 @@ CROSS JOIN LATERAL (
     LIMIT call.page_size
 ) page
 ORDER BY 1, 2 DESC;
+
+-- name: list_relations(viewer_ids, afters, page_sizes)
+-- A page of the users whom a viewer follows or blocks, by id. follows_pkey, blocks_pkey; at most page_size rows a call.
+SELECT call.place, page.user_id, page.following, page.blocked
+FROM unnest(:viewer_ids::bigint[], :afters::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (viewer_id, after, page_size, place)
+CROSS JOIN LATERAL (
+    (
+        SELECT f.followed_id AS user_id, true AS following, false AS blocked
+        FROM follows f
+        WHERE f.follower_id = call.viewer_id AND f.followed_id > call.after
+        ORDER BY f.followed_id
+        LIMIT call.page_size
+    )
+    UNION ALL
+    (
+        SELECT b.blocked_id, false, true
+        FROM blocks b
+        WHERE b.blocker_id = call.viewer_id AND b.blocked_id > call.after
+        ORDER BY b.blocked_id
+        LIMIT call.page_size
+    )
+    ORDER BY user_id
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2;
+
+-- name: list_relation_changes(viewer_ids, after_stamps, after_ids, page_sizes)
+-- A page of the users whose relation to a viewer has changed after a stamp and an id, in this order, each with what the
+-- relation is now. Where the changes are more than the page and than all that a new read would answer, one row says so
+-- instead. users_pkey, blocks_pkey, relation_changes_changed_idx, follows_pkey; at most page_size rows a call.
+SELECT call.place, call.is_reset, page.changed, page.user_id, page.following, page.blocked
+FROM (
+    SELECT asked.*, later.amount > later.most AS is_reset
+    FROM unnest(:viewer_ids::bigint[], :after_stamps::bigint[], :after_ids::bigint[], :page_sizes::bigint[])
+        WITH ORDINALITY AS asked (viewer_id, after_stamp, after_id, page_size, place)
+    JOIN users me ON me.id = asked.viewer_id
+    CROSS JOIN LATERAL (
+        SELECT
+            greatest(
+                asked.page_size,
+                me.following_count + (SELECT count(*) FROM blocks b WHERE b.blocker_id = asked.viewer_id)
+            ) AS most
+    ) fresh
+    CROSS JOIN LATERAL (
+        SELECT fresh.most, count(*) AS amount
+        FROM (
+            SELECT
+            FROM relation_changes c
+            WHERE
+                c.user_id = asked.viewer_id
+                AND (c.changed, c.other_id) > (asked.after_stamp, asked.after_id)
+            LIMIT fresh.most + 1
+        ) counted
+    ) later
+    OFFSET 0
+) call
+LEFT JOIN LATERAL (
+    SELECT c.changed, c.other_id AS user_id, r.viewer_follows AS following, r.viewer_blocks AS blocked
+    FROM relation_changes c
+    CROSS JOIN LATERAL relation(call.viewer_id, c.other_id) r
+    WHERE
+        NOT call.is_reset
+        AND c.user_id = call.viewer_id
+        AND (c.changed, c.other_id) > (call.after_stamp, call.after_id)
+    ORDER BY c.changed, c.other_id
+    LIMIT call.page_size
+) page ON true
+WHERE call.is_reset OR page.user_id IS NOT NULL
+ORDER BY 1, page.changed, page.user_id;
+
+-- name: delete_old_relation_changes(changed_before, batch_size)$
+-- Deletes what tells of changes before a moment. relation_changes_age_idx; one row, the number of deleted rows.
+WITH deleted AS (
+    DELETE FROM relation_changes
+    WHERE ctid = ANY(ARRAY(
+        SELECT c.ctid
+        FROM relation_changes c
+        WHERE c.changed_at < :changed_before
+        LIMIT :batch_size
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING user_id
+)
+SELECT count(*) FROM deleted;

@@ -66,8 +66,8 @@ CROSS JOIN LATERAL (
 ORDER BY 1, 2 DESC;
 
 -- name: update_post(post_id, author_id, text, visibility)^
--- Changes the given columns (NULL: not given) of the author's own post; it is edited, and gets another version, only if
--- a value differs. Another visibility moves the counts of the author, who is locked first, as everywhere.
+-- Changes the given columns (NULL: not given) of the author's own post; it is edited, and gets another version and
+-- stamp, only if a value differs. Another visibility moves the counts of the author, who is locked first, as everywhere.
 -- users_pkey, posts_pkey; 0 or 1 row.
 WITH author AS (
     SELECT u.id
@@ -79,7 +79,7 @@ WITH author AS (
         p.id,
         p.author_id,
         p.visibility,
-        (:text <> p.text OR :visibility <> p.visibility) IS TRUE AS changed
+        (:text <> p.text OR :visibility <> p.visibility) IS TRUE AS differs
     FROM author
     JOIN posts p ON p.author_id = author.id
     WHERE p.id = :post_id AND p.deleted_at IS NULL
@@ -89,11 +89,12 @@ WITH author AS (
     SET
         text = coalesce(:text, posts.text),
         visibility = coalesce(:visibility, posts.visibility),
-        version = posts.version + earlier.changed::integer,
-        edited_at = CASE WHEN earlier.changed THEN now() ELSE posts.edited_at END
+        version = posts.version + earlier.differs::integer,
+        changed = CASE WHEN earlier.differs THEN change_stamp() ELSE posts.changed END,
+        edited_at = CASE WHEN earlier.differs THEN now() ELSE posts.edited_at END
     FROM earlier
     WHERE posts.id = earlier.id
-    RETURNING posts.version, posts.visibility, earlier.author_id, earlier.visibility AS earlier_visibility, earlier.changed
+    RETURNING posts.version, posts.visibility, earlier.author_id, earlier.visibility AS earlier_visibility, earlier.differs
 ), counted AS (
     UPDATE users
     SET
@@ -104,11 +105,12 @@ WITH author AS (
     FROM edited
     WHERE users.id = edited.author_id AND edited.visibility <> edited.earlier_visibility
 )
-SELECT edited.version, edited.changed, edited.earlier_visibility
+SELECT edited.version, edited.differs AS changed, edited.earlier_visibility
 FROM edited;
 
 -- name: delete_post(post_id, author_id)^
--- Deletes the author's own post and decrements their counts; the author is locked first, as everywhere.
+-- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts; the author is
+-- locked first, as everywhere.
 -- users_pkey, posts_pkey; one row, with the visibility the first time; none when the post is another author's.
 WITH author AS (
     SELECT u.id
@@ -117,7 +119,7 @@ WITH author AS (
     FOR NO KEY UPDATE
 ), gone AS (
     UPDATE posts
-    SET deleted_at = now()
+    SET deleted_at = now(), text = '', link = NULL, version = posts.version + 1, changed = change_stamp()
     FROM author
     WHERE posts.id = :post_id AND posts.author_id = author.id AND posts.deleted_at IS NULL
     RETURNING posts.author_id, posts.visibility
@@ -134,6 +136,11 @@ SELECT gone.visibility
 FROM posts p
 LEFT JOIN gone ON true
 WHERE p.id = :post_id AND p.author_id = :author_id;
+
+-- name: delete_old_posts(deleted_before, row_limit)$
+-- Removes a part of the posts that were deleted before a moment, with their likes and comments.
+-- posts_deleted_idx, post_likes_pkey, comments_post_idx, comments_parent_idx; one row, the number of removed rows.
+SELECT delete_old_posts(:deleted_before, :row_limit);
 
 -- name: lock_post(post_id)$
 -- Locks a post, deleted or not, until the transaction ends, so that changes of its comments are serialized.

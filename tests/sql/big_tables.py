@@ -4,6 +4,10 @@ USERS = 20_000
 POSTS = 60_000
 STAR_FOLLOWERS = 4_000
 VIEWER, STAR, HOT_POST, CHATTERER, LONG_TALK = 1, 2, 30_000, 3, 1
+COLLECTOR = 20_000
+"""Follows 5,000 users, and has changed 100,000 relations."""
+LATER = 1 << 62
+"""Above the stamp of every change."""
 
 SEED = f"""
 SET session_replication_role = replica;
@@ -35,6 +39,16 @@ UNION ALL
 SELECT 1000 + follower, 1 + (follower * step * 31) % 999, 200000 + follower * 100 + step
 FROM generate_series(1, 3000) AS follower, generate_series(1, 15) AS step
 ON CONFLICT DO NOTHING;
+
+INSERT INTO follows (follower_id, followed_id, id)
+SELECT {COLLECTOR}, followed, 1000000 + followed
+FROM generate_series(10001, 15000) AS followed;
+
+UPDATE users SET following_count = 5000 WHERE id = {COLLECTOR};
+
+INSERT INTO relation_changes (user_id, other_id, changed)
+SELECT {COLLECTOR}, 10000 + n, n
+FROM generate_series(1, 100000) AS n;
 
 INSERT INTO post_likes (post_id, user_id, id)
 SELECT {HOT_POST}, user_id, user_id

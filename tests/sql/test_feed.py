@@ -152,6 +152,123 @@ async def test_since_a_position_come_the_newest_posts_after_it(world: World) -> 
     assert await since(posts[4], 100) == []
 
 
+async def changed(world: World, viewer_id: UserId, since: int, page_size: int = 100) -> dict[PostId, str | None] | None:
+    """The text of each post that has changed, None where the viewer may not see it; None: all is read anew."""
+    rows = await world.read(lambda db: db.feed.changed_posts(viewer_id=viewer_id, since=since, page_size=page_size))
+    assert 0 < rows[0].position <= await world.value("SELECT stamp_horizon()")
+    if rows[0].is_reset:
+        assert len(rows) == 1
+        return None
+    return {row.post_id: row.post and row.post.text for row in rows if row.post_id is not None}
+
+
+async def position(world: World) -> int:
+    """Above all earlier stamps of this test, whatever transactions other tests have open."""
+    stamp: int = await world.value("SELECT change_stamp()")
+    return stamp
+
+
+async def has_changed(world: World, viewer_id: UserId, since: int) -> bool:
+    answer: bool = await world.value("SELECT feed_changed FROM feed_changed($1, $2)", viewer_id, since)
+    return answer
+
+
+async def test_whatever_happened_to_posts_of_followed_users_is_read_as_it_is_now(world: World) -> None:
+    ann, bob, star, stranger = await world.people("ann", "bob", "star", "stranger")
+    await world.follow(ann, bob)
+    await world.follow(ann, star, broadcaster_from=1)
+    edited, hidden, deleted, shown, liked, both = [await world.post(bob, "old") for _ in range(6)]
+    await world.write(lambda db: db.posts.update_post(post_id=shown, author_id=bob, text=None, visibility="private"))
+    before = await position(world)
+    assert not await has_changed(world, ann, before)
+    assert await changed(world, ann, before) == {}
+    for post_id, text, visibility in (
+        (edited, "new", None),
+        (hidden, None, "private"),
+        (shown, None, "followers"),
+        (both, "new", None),
+        (both, None, "private"),
+    ):
+        await world.write(
+            lambda db, post_id=post_id, text=text, visibility=visibility: db.posts.update_post(  # type: ignore[misc]
+                post_id=post_id, author_id=bob, text=text, visibility=visibility
+            )
+        )
+    await world.write(lambda db: db.posts.delete_post(post_id=deleted, author_id=bob))
+    await world.write(lambda db: db.posts.set_like(post_id=liked, user_id=ann, wanted=True))
+    made, by_star = await world.post(bob, "made", "followers"), await world.post(star, "by star")
+    await world.post(stranger)
+    own = await world.post(ann)
+    assert await changed(world, ann, before) == {
+        edited: "new", hidden: None, deleted: None, shown: "old", both: None, made: "made", by_star: "by star",
+    }  # fmt: skip
+    assert await has_changed(world, ann, before)
+    assert len(await changed(world, ann, before, page_size=3) or ()) == 3
+    assert await changed(world, stranger, before) == {}
+    assert not await has_changed(world, stranger, before)
+    assert own not in (await changed(world, ann, before) or ())
+
+
+async def test_a_post_that_commits_late_is_read_by_the_next_sync(world: World) -> None:
+    ann, bob, cat = await world.people("ann", "bob", "cat")
+    await world.follow(ann, bob)
+    await world.follow(ann, cat)
+    mark = await position(world)
+    async with world.units.write() as slow:
+        row = await slow.posts.insert_post(
+            author_id=bob, kind="text", text="late", link=None, visibility="public", client_id=None
+        )
+        assert row is not None
+        late = row.id
+        made = await world.post(cat, "made")  # in a later transaction that is committed earlier
+        since = max(mark, await world.value("SELECT stamp_horizon()"))
+        assert await changed(world, ann, since) == {made: "made"}
+    assert await changed(world, ann, since) == {made: "made", late: "late"}
+
+
+@pytest.mark.parametrize("way", ["follow", "unfollow", "block", "blocked", "unblock", "hides"])
+async def test_whoever_may_see_other_people_reads_all_anew(world: World, way: str) -> None:
+    ann, bob, cat = await world.people("ann", "bob", "cat")
+    await world.follow(ann, bob)
+    await world.follow(bob, ann)
+    if way == "unblock":
+        await world.block(cat, ann)
+    await world.post(bob)
+    before = await position(world)
+    match way:
+        case "follow":
+            await world.follow(ann, cat)
+        case "unfollow":
+            await world.unfollow(ann, bob)
+        case "block":
+            await world.block(ann, cat)
+        case "blocked":
+            await world.block(cat, ann)
+        case "unblock":
+            await world.write(lambda db: db.graph.delete_block(blocker_id=cat, blocked_id=ann))
+        case "hides":
+            await world.execute("UPDATE users SET published_changed = change_stamp() WHERE id = $1", bob)
+    assert await changed(world, ann, before) is None
+    assert await has_changed(world, ann, before)
+    assert await changed(world, bob, before) == {}, "it is another's feed"
+    assert await changed(world, ann, await position(world)) == {}
+
+
+async def test_the_position_of_a_list_waits_for_the_consumer_that_fills_it(world: World) -> None:
+    async def read() -> int:
+        return await world.read(lambda db: db.feed.read_list_position(consumer="filler"))
+
+    assert await read() == 0
+    for lane, reached in ((0, 7), (1, 5)):
+        await world.execute(
+            "INSERT INTO fact_checkpoints VALUES ('filler', $1, $2, 0, 0, 0), ('other', $1, 3, 0, 0, 0)", lane, reached
+        )
+    assert await read() == 5
+    await world.execute("UPDATE fact_checkpoints SET position = $1", MAX_ID)
+    assert 5 < await read() <= await world.value("SELECT stamp_horizon()")
+    await world.execute("DELETE FROM fact_checkpoints")
+
+
 async def test_a_list_is_built_from_the_newest_posts_of_non_broadcasters(world: World) -> None:
     viewer, one, other, star = await world.people("viewer", "one", "other", "star")
     await world.follow(viewer, one)

@@ -1,4 +1,5 @@
 import asyncio
+import datetime
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -6,7 +7,7 @@ from functools import partial
 import pytest
 
 from sql.database import Database, UnitDatabase
-from sql.graph import FollowRow, RemovedFollowRow
+from sql.graph import FollowRow, RelatedRow, RelationChangeRow, RemovedFollowRow
 from sql.ids import MAX_ID, FollowId, UserId
 from sql.people import RelationRow
 from tests.sql.world import World
@@ -229,6 +230,129 @@ async def test_followers_and_following_are_paged_latest_first_without_the_blocke
                 before = rows[-1].follow_id
                 assert all(not row.viewer.blocked_by for row in rows)
         assert found == [fans[3], fans[1], fans[0]]
+
+
+async def changes(
+    world: World, viewer_id: UserId, since: int, page_size: int = 100
+) -> tuple[dict[UserId, tuple[bool, bool]], bool]:
+    """All pages: what the relations are now, by user; and whether it was too much."""
+    found: dict[UserId, tuple[bool, bool]] = {}
+    after_stamp, after_id = since - 1, UserId(MAX_ID)
+    reads = world.units.reads.graph
+    while rows := await reads.list_relation_changes(
+        viewer_id=viewer_id, after_stamp=after_stamp, after_id=after_id, page_size=page_size
+    ):
+        if rows[0].is_reset:
+            assert rows == [RelationChangeRow(True, None, None)]
+            return {}, True
+        for row in rows:
+            assert row.changed is not None and row.relation is not None
+            after_stamp, after_id = row.changed, row.relation.user_id
+            found[after_id] = (row.relation.following, row.relation.blocked)
+    return found, False
+
+
+async def position(world: World) -> int:
+    """Above all earlier stamps of this test, whatever transactions other tests have open."""
+    stamp: int = await world.value("SELECT change_stamp()")
+    return stamp
+
+
+@pytest.mark.parametrize("page_size", [1, 100])
+async def test_each_change_of_a_relation_is_read_as_it_is_now(world: World, page_size: int) -> None:
+    ann, bob, cat, dan, eve, fay = await world.people("ann", "bob", "cat", "dan", "eve", "fay")
+    for other in (bob, cat, eve, fay):
+        await world.follow(ann, other)
+    await world.follow(bob, ann)
+    await world.block(ann, dan)
+    before = await position(world)
+    for person in (ann, bob, cat, dan):
+        assert await changes(world, person, before) == ({}, False)
+    await world.follow(ann, bob)  # as it was
+    assert await changes(world, ann, before) == ({}, False)
+    await world.unfollow(ann, cat)
+    await world.block(bob, ann)
+    await world.write(lambda db: db.graph.delete_block(blocker_id=ann, blocked_id=dan))
+    await world.follow(ann, dan)
+    expected = {cat: (False, False), bob: (False, False), dan: (True, False)}
+    assert await changes(world, ann, before, page_size) == (expected, False)
+    assert await changes(world, bob, before, page_size) == ({ann: (False, True)}, False)
+    assert await changes(world, cat, before) == ({}, False)
+    after = await position(world)
+    assert await changes(world, ann, after) == ({}, False)
+
+
+async def test_more_changes_than_relations_are_read_anew(world: World) -> None:
+    ann, *others = await world.people("ann", *["other"] * 6)
+    await world.follow(ann, others[0])
+    before = await position(world)
+    for other in others[1:4]:
+        await world.follow(ann, other)
+        await world.unfollow(ann, other)
+    assert await changes(world, ann, before, page_size=2) == ({}, True)
+    assert len((await changes(world, ann, before, page_size=3))[0]) == 3
+    for other in others[4:]:
+        await world.follow(ann, other)
+    found, too_many = await changes(world, ann, before, page_size=2)
+    assert (found, too_many) == ({}, True), "five changes, three relations"
+    await world.block(ann, others[1])
+    await world.block(ann, others[2])
+    assert (await changes(world, ann, before, page_size=2))[1] is False, "five changes, five relations"
+
+
+async def test_all_relations_are_paged_by_id(world: World) -> None:
+    ann, *others = await world.people("ann", *["other"] * 5)
+    for place, other in enumerate(others):
+        await (world.block if place % 2 else world.follow)(ann, other)
+        await world.follow(other, ann)
+    found: list[RelatedRow] = []
+    after = UserId(0)
+    async with world.units.write() as db:
+        while rows := await db.graph.list_relations(viewer_id=ann, after=after, page_size=2):
+            assert len(rows) <= 2
+            found += rows
+            after = rows[-1].user_id
+    assert found == [RelatedRow(other, place % 2 == 0, place % 2 == 1) for place, other in enumerate(others)]
+
+
+async def test_whose_feed_changes_is_stamped(world: World) -> None:
+    ann, bob = await world.people("ann", "bob")
+
+    async def stamped_by(act: Awaitable[object]) -> set[UserId]:
+        before = await position(world)
+        await act
+        return set(await world.value(
+            "SELECT coalesce(array_agg(id), '{}') FROM users WHERE audience_changed >= $1", before
+        ))  # fmt: skip
+
+    async def unblock() -> None:
+        await world.write(lambda db: db.graph.delete_block(blocker_id=ann, blocked_id=bob))
+
+    assert await stamped_by(world.follow(ann, bob)) == {ann}
+    assert await stamped_by(world.follow(ann, bob)) == set()
+    assert await stamped_by(world.unfollow(ann, bob)) == {ann}
+    assert await stamped_by(world.block(ann, bob)) == {ann, bob}
+    assert await stamped_by(world.block(ann, bob)) == set()
+    assert await stamped_by(unblock()) == {ann, bob}
+    assert await stamped_by(unblock()) == set()
+
+
+async def test_old_changes_of_relations_are_forgotten_and_others_kept(world: World) -> None:
+    ann, *others = await world.people("ann", *["other"] * 4)
+    for other in others:
+        await world.follow(ann, other)
+    now = datetime.datetime.now(datetime.UTC)
+    await world.execute(
+        "UPDATE relation_changes SET changed_at = $1 WHERE other_id = ANY($2)", now - datetime.timedelta(2), others[:3]
+    )
+
+    async def forget() -> int:
+        return await world.write(
+            lambda db: db.graph.delete_old_relation_changes(changed_before=now - datetime.timedelta(1), batch_size=2)
+        )
+
+    assert [await forget() for _ in range(3)] == [2, 1, 0]
+    assert (await changes(world, ann, 0))[0] == {others[3]: (True, False)}
 
 
 async def _follow(one: UserId, other: UserId, db: Database) -> FollowRow | None:

@@ -19,7 +19,7 @@ from sql.binding import read_queries
 from sql.ids import MAX_ID
 from sql.pool import close_pool
 from tests.kit.pool import opened_pool
-from tests.sql.big_tables import CHATTERER, HOT_POST, LONG_TALK, SEED, STAR, VIEWER
+from tests.sql.big_tables import CHATTERER, COLLECTOR, HOT_POST, LATER, LONG_TALK, SEED, STAR, VIEWER
 from tests.sql.written_out import WRITTEN_OUT
 
 
@@ -100,6 +100,18 @@ HOT = [
         {"posts_author_idx"},
         2_500,
     ),
+    Hot(  # of 8,000 changes no more is read than what makes a new read cheaper
+        "feed.changed_posts",
+        {"viewer_ids": [COLLECTOR], "sinces": [0], "page_sizes": [201]},
+        {"follows_follower_idx", "posts_changed_idx", "posts_pkey", "post_likes_pkey", "users_pkey"},
+        1_800,
+    ),
+    Hot(  # one probe for each of 5,000 followed users
+        "feed.changed_posts",
+        {"viewer_ids": [COLLECTOR], "sinces": [LATER], "page_sizes": [201]},
+        {"posts_changed_idx"},
+        5_100,
+    ),
     Hot(
         "feed.newest_of_author",
         {"author_id": STAR, "page_size": 500},
@@ -129,6 +141,24 @@ HOT = [
         {"viewer_ids": [VIEWER], "user_ids": [STAR], "befores": [MAX_ID], "page_sizes": [20]},
         {"follows_followed_idx", "users_pkey"},
         120,
+    ),
+    Hot(
+        "graph.list_relations",
+        {"viewer_ids": [COLLECTOR], "afters": [13_000], "page_sizes": [100]},
+        {"follows_pkey"},
+        100,
+    ),
+    Hot(  # of 100,000 changes no more is read than what makes a new read cheaper
+        "graph.list_relation_changes",
+        {"viewer_ids": [COLLECTOR], "after_stamps": [0], "after_ids": [0], "page_sizes": [100]},
+        {"relation_changes_changed_idx"},
+        5_010,
+    ),
+    Hot(
+        "graph.list_relation_changes",
+        {"viewer_ids": [COLLECTOR], "after_stamps": [96_000], "after_ids": [0], "page_sizes": [100]},
+        {"relation_changes_changed_idx", "follows_pkey"},
+        4_000 + 400,
     ),
     Hot(
         "chat.list_messages_before",

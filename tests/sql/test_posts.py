@@ -1,3 +1,4 @@
+import datetime
 import itertools
 import random
 from collections import Counter
@@ -91,6 +92,96 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
     assert await post_count(world, ann) == 0
     assert await read(world, ann, post_id) is None
     assert await edit(ann, "late", None) is None
+
+
+async def stamp(world: World, post_id: PostId) -> int:
+    changed: int = await world.value("SELECT changed FROM posts WHERE id = $1", post_id)
+    return changed
+
+
+async def test_what_readers_see_of_a_post_moves_its_stamp_and_no_counter_does(world: World) -> None:
+    ann = await world.person("ann")
+    post_id = await world.post(ann, "first")
+    stamps = [await stamp(world, post_id)]
+
+    def edit(text: str | None, visibility: str | None) -> Callable[[Database], Awaitable[UpdatedPostRow | None]]:
+        return lambda db: db.posts.update_post(post_id=post_id, author_id=ann, text=text, visibility=visibility)
+
+    for act in (edit("second", None), edit(None, "followers")):
+        await world.write(act)
+        stamps.append(await stamp(world, post_id))
+    await world.comment(post_id, ann)
+    for wanted in (True, False):
+        await world.write(lambda db, wanted=wanted: db.posts.set_like(post_id=post_id, user_id=ann, wanted=wanted))  # type: ignore[misc]
+    await world.write(edit("second", "followers"))
+    assert await stamp(world, post_id) == stamps[-1]
+    for _ in range(2):
+        await world.write(lambda db: db.posts.delete_post(post_id=post_id, author_id=ann))
+        stamps.append(await stamp(world, post_id))
+    assert stamps[-1] == stamps[-2]
+    assert stamps[:-1] == sorted(set(stamps)), "each change has another stamp"
+
+
+async def test_nothing_that_was_written_is_left_of_a_deleted_post(world: World) -> None:
+    ann = await world.person("ann")
+    made = await world.write(
+        lambda db: db.posts.insert_post(
+            author_id=ann, kind="link", text="t", link="https://example.org", visibility="public", client_id="once"
+        )
+    )
+    assert made is not None
+    await world.write(lambda db: db.posts.delete_post(post_id=made.id, author_id=ann))
+    (left,) = await world.rows(
+        "SELECT text, link, version, deleted_at < now() AS gone FROM posts WHERE id = $1", made.id
+    )
+    assert tuple(left) == ("", None, 2, True)
+
+
+async def test_deleted_posts_go_in_parts_with_their_likes_and_comments(world: World) -> None:
+    ann, *fans = await world.people("ann", "fan", "fan", "fan")
+    old, recent, kept = [await world.post(ann) for _ in range(3)]
+    for post_id in (old, recent, kept):
+        for fan in fans:
+            await world.write(
+                lambda db, fan=fan, post_id=post_id: db.posts.set_like(post_id=post_id, user_id=fan, wanted=True)  # type: ignore[misc]
+            )
+        first = await world.comment(post_id, ann)
+        await world.comment(post_id, fans[0])
+        await world.comment(post_id, ann, await world.comment(post_id, fans[0], first))
+    for post_id in (old, recent):
+        await world.write(lambda db, post_id=post_id: db.posts.delete_post(post_id=post_id, author_id=ann))  # type: ignore[misc]
+    now = datetime.datetime.now(datetime.UTC)
+    await world.execute("UPDATE posts SET deleted_at = $1 WHERE id = $2", now - datetime.timedelta(days=32), old)
+
+    async def rows_of(post_id: PostId) -> tuple[int, int, int]:
+        counted = [
+            await world.value(f"SELECT count(*) FROM {table} WHERE {column} = $1", post_id)
+            for table, column in (("posts", "id"), ("post_likes", "post_id"), ("comments", "post_id"))
+        ]
+        return counted[0], counted[1], counted[2]
+
+    left, amounts = [], []
+    while amount := await world.write(
+        lambda db: db.posts.delete_old_posts(deleted_before=now - datetime.timedelta(days=31), row_limit=2)
+    ):
+        amounts.append(amount)
+        left.append(await rows_of(old))
+    assert left == [(1, 1, 2), (1, 0, 0), (0, 0, 0)]
+    assert amounts == [4, 3, 1]
+    assert [await rows_of(recent), await rows_of(kept)] == [(1, 3, 4)] * 2
+
+
+async def test_a_deleted_post_that_is_locked_is_left_for_another_time(world: World) -> None:
+    ann = await world.person("ann")
+    post_id = await world.post(ann)
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)
+    while await world.write(lambda db: db.posts.delete_old_posts(deleted_before=soon, row_limit=1_000)):
+        pass  # those of other tests
+    await world.write(lambda db: db.posts.delete_post(post_id=post_id, author_id=ann))
+    async with world.units.write() as holder:
+        await holder.posts.lock_post(post_id=post_id)
+        assert await world.write(lambda db: db.posts.delete_old_posts(deleted_before=soon, row_limit=9)) == 0
+    assert await world.write(lambda db: db.posts.delete_old_posts(deleted_before=soon, row_limit=9)) == 1
 
 
 _COUNTED = """

@@ -1,0 +1,164 @@
+"""Reads all SQL: a change that readers see moves its stamps, and nothing else does.
+
+A forgotten stamp is a change that no client hears of after an absence; a stamp that a counter moves makes every like a
+change of the post, and an index that is written each time.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import pytest
+
+from sql.binding import read_queries
+from sql.database import aggregates
+from sql.migrate import MIGRATIONS
+from tests.sql.world import World
+
+
+class Stamped(NamedTuple):
+    """A table whose rows are stamped. Each of its columns is a stamp, or moves some, or is free."""
+
+    moved_by: Mapping[str, frozenset[str]]
+    """The columns that move a stamp, by stamp."""
+    free: frozenset[str]
+    """Counters, and what no Collection shows."""
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_OF_A_POST = _names("id author_id kind text link visibility client_id edited_at deleted_at")
+_OF_A_CARD = _names("id username username_folded display_name bio profile is_private created_at")
+
+STAMPED: Mapping[str, Stamped] = {
+    "posts": Stamped(
+        moved_by={"version": _OF_A_POST, "changed": _OF_A_POST},
+        free=_names("like_count comment_count share_count last_comment_id"),
+    ),
+    "users": Stamped(
+        moved_by={
+            "version": _OF_A_CARD,
+            "changed": _OF_A_CARD | _names("email email_folded phone settings role"),
+        },
+        free=_names(
+            "password_hash follower_count following_count follow_version post_count followers_post_count"
+            " public_post_count is_broadcaster last_active_at audience_changed published_changed"
+        ),
+    ),
+}
+
+NOTED_IN: Mapping[str, str] = {"follows": "relation_changes", "blocks": "relation_changes"}
+"""Tables whose rows come and go, and where that is noted."""
+
+_COMMENT = re.compile(r"--[^\n]*")
+_FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) (\w+)")
+_UPDATE = re.compile(r"\bUPDATE\s+(?:ONLY\s+)?(\w+)(?:\s+(?:AS\s+)?(?!SET\b)\w+)?\s+SET\b", re.IGNORECASE)
+_UPSERT = re.compile(r"\bINSERT\s+INTO\s+(\w+)\b(?:(?!\bINSERT\b).)*?\bDO\s+UPDATE\s+SET\b", re.IGNORECASE | re.DOTALL)
+_END = re.compile(r"\b(?:FROM|WHERE|RETURNING)\b|;", re.IGNORECASE)
+_COMES_OR_GOES = re.compile(r"\b(?:INSERT\s+INTO|DELETE\s+FROM)\s+(\w+)", re.IGNORECASE)
+
+
+class Update(NamedTuple):
+    where: str
+    table: str
+    columns: frozenset[str]
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """The text of each query, and of each function of the migrations, by name and without comments."""
+    for aggregate in aggregates():
+        for query in read_queries(aggregate).values():
+            yield f"{aggregate}.{query.name}", _COMMENT.sub("", query.sql)
+    for path in sorted(MIGRATIONS.glob("*.sql")):
+        for part in re.split(r"\n(?=CREATE )", _COMMENT.sub("", path.read_text())):
+            if function := _FUNCTION.match(part):
+                yield function[1], part
+
+
+def updates(where: str, text: str) -> Iterator[Update]:
+    for pattern in (_UPDATE, _UPSERT):
+        for found in pattern.finditer(text):
+            yield Update(where, found[1].lower(), assigned(text[found.end() :]))
+
+
+def assigned(text: str) -> frozenset[str]:
+    """The columns that a SET clause sets; the text begins behind SET."""
+    columns, begins, depth, place = set(), True, 0, 0
+    while place < len(text):
+        if depth == 0 and _END.match(text, place) and not text[place - 1].isalnum():
+            break
+        if begins and (found := re.compile(r"\s*(?:\(([^)]*)\)|(\w+))\s*=").match(text, place)):
+            columns |= {name.strip().lower() for name in (found[1] or found[2]).split(",")}
+            begins, place = False, found.end()
+            continue
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth < 0:
+            break
+        begins = begins or (depth == 0 and text[place] == ",")
+        place += 1
+    return frozenset(columns)
+
+
+def mistakes(update: Update) -> list[str]:
+    """What is wrong with an update of a stamped table."""
+    stamped = STAMPED.get(update.table)
+    if stamped is None:
+        return []
+    return [
+        f"{update.where} {'forgets' if must else 'moves'} {update.table}.{stamp}"
+        for stamp, columns in stamped.moved_by.items()
+        if (must := bool(update.columns & columns)) != (stamp in update.columns)
+    ]
+
+
+def test_each_update_moves_the_stamps_that_it_has_to_and_no_other() -> None:
+    found = [update for where, text in statements() for update in updates(where, text)]
+    assert {update.table for update in found} >= STAMPED.keys(), "all stamped tables are updated somewhere"
+    assert {"posts.update_post", "set_likes", "people.update_profile", "set_follows"} <= {each.where for each in found}
+    assert [mistake for update in found for mistake in mistakes(update)] == []
+
+
+@pytest.mark.parametrize("table", sorted(STAMPED))
+async def test_each_column_is_known_to_be_seen_or_free(world: World, table: str) -> None:
+    columns = await world.value(
+        "SELECT array_agg(column_name::text) FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name = $1",
+        table,
+    )
+    stamped = STAMPED[table]
+    moving = frozenset().union(*stamped.moved_by.values())
+    assert moving | stamped.free | stamped.moved_by.keys() == set(columns)
+    assert not moving & stamped.free
+
+
+def test_whatever_comes_or_goes_is_noted_in_the_same_statement() -> None:
+    changing = {
+        where: tables
+        for where, text in statements()
+        if (tables := {table.lower() for table in _COMES_OR_GOES.findall(text)}) & NOTED_IN.keys()
+    }
+    assert changing.keys() >= {"set_follows", "graph.insert_block", "graph.delete_block", "graph.remove_follows"}
+    for where, tables in changing.items():
+        assert {NOTED_IN[table] for table in tables & NOTED_IN.keys()} <= tables, where
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("UPDATE posts SET text = :text, version = 2, changed = 3 WHERE id = 1", 0),
+        ("UPDATE posts SET text = :text, version = 2 WHERE changed = 1", 1),
+        ("UPDATE posts p SET deleted_at = now(), changed = change_stamp() FROM a", 1),
+        ("UPDATE posts SET like_count = posts.like_count + 1, changed = change_stamp()", 1),
+        ("UPDATE posts AS p\nSET like_count = (SELECT count(*) FROM a WHERE b), version = version + 1;", 1),
+        ("UPDATE posts SET like_count = coalesce(a, 1), comment_count = 2 RETURNING version, changed", 0),
+        ("WITH a AS (UPDATE posts SET (text, link) = ('', NULL)) SELECT changed, version", 2),
+        ("INSERT INTO posts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET text = excluded.text, version = 2", 1),
+        ("SELECT p.id FROM posts p FOR NO KEY UPDATE OF p", 0),
+        ("UPDATE users SET settings = '{}', changed = change_stamp()", 0),
+        ("UPDATE users SET settings = '{}', version = 2, changed = change_stamp()", 1),
+    ],
+)
+def test_a_mistake_is_found(text: str, wrong: int) -> None:
+    assert len([mistake for update in updates("here", text) for mistake in mistakes(update)]) == wrong
