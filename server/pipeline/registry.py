@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handlers.feature import BoundCommand, Consumer, EntryRooms, Feature, PlainOperation
+from realtime.contract.collections import Collection
 from realtime.contract.declarations import Fact, Push, Unit
 
 
 class Registry:
-    """Commands by (namespace, name), Facts and pushes by name, consumers in the order of their features."""
+    """Commands by (namespace, name), Facts, pushes, Collections by name, consumers in the order of their features."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self.features = tuple(features)
@@ -18,6 +19,7 @@ class Registry:
         self._everywhere: dict[str, BoundCommand] = {}
         self.facts: dict[str, Fact[Any]] = {}
         self.pushes: dict[str, Push[Any]] = {}
+        self.collections: dict[str, Collection[Any]] = {}
         self.consumers: tuple[Consumer, ...] = tuple(consumer for feature in features for consumer in feature.consumers)
         for feature in features:
             self._add(feature)
@@ -41,6 +43,10 @@ class Registry:
             if push.name in self.pushes:
                 raise ValueError(f"the push {push.name} is declared twice")
             self.pushes[push.name] = push
+        for bound in feature.collections:
+            if bound.collection.name in self.collections:
+                raise ValueError(f"the Collection {bound.collection.name} is declared twice")
+            self.collections[bound.collection.name] = bound.collection
 
     def _check_consumers(self) -> None:
         names = [consumer.name for consumer in self.consumers]

@@ -9,6 +9,7 @@ import pytest
 
 from handlers.context import Call, Context, Outcome, Reaction
 from handlers.feature import Consumer, Feature, bind_command, bind_plain_command, on_each
+from handlers.people.feature import FEATURE as PEOPLE
 from realtime.contract.declarations import Fact, Push, Unit
 from realtime.contract.wire import NOTHING, Empty, Nothing
 from server.features import FEATURES
@@ -85,6 +86,7 @@ def test_entry_rooms_come_in_the_order_of_the_features() -> None:
             "odd.happened is declared twice",
         ),
         ([ODD, Feature(name="other", commands=(), pushes=(NOTED,))], "odd:noted is declared twice"),
+        ([PEOPLE, Feature(name="other", commands=(), collections=PEOPLE.collections)], "me is declared twice"),
         (
             [ODD, Feature(name="other", commands=(), consumers=(Consumer("odd_reader", ()),))],
             "two consumers have one name",
