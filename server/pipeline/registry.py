@@ -43,10 +43,10 @@ class Registry:
             if push.name in self.pushes:
                 raise ValueError(f"the push {push.name} is declared twice")
             self.pushes[push.name] = push
-        for bound in feature.collections:
-            if bound.collection.name in self.collections:
-                raise ValueError(f"the Collection {bound.collection.name} is declared twice")
-            self.collections[bound.collection.name] = bound.collection
+        for collection in (bound.collection for bound in feature.collections):
+            if collection.name in self.collections:
+                raise ValueError(f"the Collection {collection.name} is declared twice")
+            self.collections[collection.name] = collection
 
     def _check_consumers(self) -> None:
         names = [consumer.name for consumer in self.consumers]
