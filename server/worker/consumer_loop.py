@@ -22,6 +22,8 @@ SCAN_SIZE = 5_000
 """Facts of a lane that are looked at at once, those that are nothing to this consumer too."""
 POLL_S = 0.25
 """How often it looks without being woken."""
+GATHER_S = 0.02
+"""After Facts that were all there were: those that come meanwhile are read together. A read costs what many Facts do."""
 HELD_POLL_S = 0.02
 """How often it looks while Facts wait for an open transaction, for the first HELD_SHORT_S."""
 HELD_SHORT_S = 0.5
@@ -98,6 +100,8 @@ class ConsumerLoop:
         if now_s >= self._save_at_s:
             self._save_at_s = now_s + SAVE_EVERY_S
             await self._save()
+        if (read.silent or read.fresh) and not read.more:
+            await asyncio.sleep(GATHER_S)
         return self._pause(read, now_s)
 
     async def _follow_leases(self) -> None:

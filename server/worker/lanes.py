@@ -73,14 +73,16 @@ class ReadFacts(NamedTuple):
     fresh: list[LaneFacts]
     held: bool
     """There are Facts that cannot be read before a transaction elsewhere has ended."""
+    more: bool
+    """There may be others behind them, which can be read at once."""
 
 
 def take_facts(rows: Iterable[LaneFactsRow], lanes: Mapping[int, Lane]) -> ReadFacts:
     """Sorts out what was read; lanes without a Fact are read up to the horizon then."""
-    silent, fresh, held = [], [], False
+    silent, fresh, held, more = [], [], False, False
     for row in rows:
         lane, horizon = lanes[row.lane], LogPosition(row.horizon, 0)
-        held = held or row.held
+        held, more = held or row.held, more or row.more
         if not row.ids:
             lane.read_to = max(lane.read_to, horizon)
             continue
@@ -92,7 +94,7 @@ def take_facts(rows: Iterable[LaneFactsRow], lanes: Mapping[int, Lane]) -> ReadF
             silent.append(facts.part(0, known))
         if known < len(row.ids):
             fresh.append(facts.part(known, len(row.ids)))
-    return ReadFacts(silent, fresh, held)
+    return ReadFacts(silent, fresh, held, more)
 
 
 def count(batch: Iterable[LaneFacts]) -> int:

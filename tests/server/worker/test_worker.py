@@ -182,12 +182,12 @@ async def test_a_fact_of_a_transaction_that_commits_late_is_not_passed_over(
 def test_a_read_that_brings_facts_begins_the_short_waits_anew() -> None:
     loop = object.__new__(consumer_loop.ConsumerLoop)
     loop._held_since_s = None
-    held = ReadFacts([], [], held=True)
+    held = ReadFacts([], [], held=True, more=False)
     assert loop._pause(held, 0.0) == consumer_loop.HELD_POLL_S
     assert loop._pause(held, 2 * consumer_loop.HELD_SHORT_S) == consumer_loop.POLL_S
     position = LogPosition(1, 1)
     facts = LaneFacts(Lane(0, position, position, position), [1], [1], ["x"], ["{}"], position)
-    assert loop._pause(ReadFacts([], [facts], held=True), 3 * consumer_loop.HELD_SHORT_S) == 0.0
+    assert loop._pause(ReadFacts([], [facts], held=True, more=False), 3 * consumer_loop.HELD_SHORT_S) == 0.0
     assert loop._pause(held, 4 * consumer_loop.HELD_SHORT_S) == consumer_loop.HELD_POLL_S
 
 
