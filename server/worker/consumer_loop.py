@@ -23,7 +23,7 @@ SCAN_SIZE = 5_000
 POLL_S = 0.25
 """How often it looks without being woken."""
 GATHER_S = 0.02
-"""After Facts that were all there were: those that come meanwhile are read together. A read costs what many Facts do."""
+"""How long it waits after it has read all there was, so that the next ones are read together."""
 HELD_POLL_S = 0.02
 """How often it looks while Facts wait for an open transaction, for the first HELD_SHORT_S."""
 HELD_SHORT_S = 0.5
