@@ -11,7 +11,7 @@ from aiosql.types import SQLOperationType
 
 from sql.errors import DRIVER_ERRORS, raise_translated
 from sql.execution.array_parameters import ArrayParameter, array_parameters
-from sql.execution.joined_query import JoinedQuery, Values
+from sql.execution.joined_query import CALLS_MAX, JoinedQuery, Values
 from sql.execution.statements import Statements
 from sql.joining import Joining, joining_of
 from sql.pool import SqlConnection
@@ -182,6 +182,7 @@ def _joined_method(query: Query, joining: Joining, declared: Callable[..., Any])
         itemgetter(*map(names.index, joining.key)) if joining.key is not None else None,
         _array_maker(names, arrays),
         joining.several,
+        joining.calls_max or CALLS_MAX,
     )
     arguments_in_order = _picker(names)
 

@@ -61,6 +61,7 @@ class ConversationRecord(NamedTuple):
     direct_low: int
     direct_high: int
     last_seq: int
+    rev: int
     last_activity_id: int
     created_at: datetime.datetime
 
@@ -75,6 +76,7 @@ class MemberRecord(NamedTuple):
 class MessageRecord(NamedTuple):
     conversation_id: int
     seq: int
+    rev: int
     id: int
     sender_id: int
     text: str

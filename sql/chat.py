@@ -1,11 +1,14 @@
 """Conversations, their members and their numbered messages."""
 
 import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.joining import joined, joined_write
+from sql.joining import joined, joined_up_to, joined_write
 from sql.people import CardRow
+
+LARGE_ANSWERS_MAX: Final = 16
+"""Calls of one statement, where each may be answered with half a megabyte."""
 
 
 class OpenedRow(NamedTuple):
@@ -25,6 +28,8 @@ class MemberRow(NamedTuple):
 class MessageRow(NamedTuple):
     conversation_id: ConversationId
     seq: int
+    rev: int
+    """The number of its last change among those of the conversation."""
     id: MessageId
     text: str
     """Where `is_deleted`, still the old text, which must not be shown."""
@@ -43,6 +48,7 @@ class ConversationMemberRow(NamedTuple):
     kind: str
     title: str | None
     last_seq: int
+    rev: int
     last_activity_id: ActivityId
     viewer_read_seq: int
     viewer_muted: bool
@@ -63,6 +69,7 @@ class SentRow(NamedTuple):
     `forbidden`: one of the two blocks the other; `no_such_reply`: there is no message `reply_to_seq`.
     """
     last_seq: int
+    last_rev: int
     other_id: UserId
     is_blocked: bool
     """Whether one of the two blocks the other."""
@@ -88,11 +95,14 @@ class DirectMessageRow(NamedTuple):
     message: MessageRow
 
 
-class MissedRow(NamedTuple):
+class ChangedMessageRow(NamedTuple):
     conversation_id: ConversationId
+    last_rev: int
     last_seq: int
+    change_count: int
+    """Messages of the conversation with a change above the rev, one too many counted at most."""
     message: MessageRow | None
-    """None, in the only row of its conversation: it was not named, nothing was missed, or all was left out."""
+    """None, in the only row of its conversation: it was not named, nothing has changed, or all was left out."""
 
 
 class ChatQueries(Protocol):
@@ -162,18 +172,19 @@ class ChatQueries(Protocol):
         """What is read was delivered: `read_seq` is at most `delivered_seq`. None: not a member."""
         ...
 
-    async def sync_messages(
+    @joined_up_to(LARGE_ANSWERS_MAX)
+    async def read_changes(
         self,
         *,
         viewer_id: UserId,
         conversation_ids: list[ConversationId],
-        after_seqs: list[int],
+        after_revs: list[int],
         page_size: int,
-        bytes_max: int,
-        beside_max: int,
-    ) -> list[MissedRow]:
-        """The rows of one conversation follow each other; `last_seq` shows whether it has more messages than these.
+        byte_limit: int,
+        beside_limit: int,
+    ) -> list[ChangedMessageRow]:
+        """The rows of one conversation follow each other; where `change_count` is larger, there are more changes.
 
-        Named conversations come first, and in both parts the last active ones.
+        Named conversations come first, in the order of the call; then the last active ones.
         """
         ...

@@ -9,10 +9,14 @@ MethodT = TypeVar("MethodT", bound=Callable[..., Awaitable[Any]])
 
 
 class Joining(NamedTuple):
-    """How the calls of a query are joined. `key` names the parameters that say what a call writes; None: it reads."""
+    """How the calls of a query are joined. `key` names the parameters that say what a call writes; None: it reads.
+
+    `calls_max` is how many calls a statement that reads gets at most; None: as many as any.
+    """
 
     key: tuple[str, ...] | None
     several: bool = False
+    calls_max: int | None = None
 
 
 def joined(method: MethodT) -> MethodT:
@@ -24,6 +28,16 @@ def joined(method: MethodT) -> MethodT:
     """
     method.__joining__ = Joining(None)  # type: ignore[attr-defined]  # functions may have any attribute
     return method
+
+
+def joined_up_to(calls_max: int) -> Callable[[MethodT], MethodT]:
+    """The same for a query whose answers are large: a statement gets at most so many calls, which bounds its answer."""
+
+    def declare(method: MethodT) -> MethodT:
+        method.__joining__ = Joining(None, calls_max=calls_max)  # type: ignore[attr-defined]  # functions may have any attribute
+        return method
+
+    return declare
 
 
 def joined_write(*key: str, several: bool = False) -> Callable[[MethodT], MethodT]:

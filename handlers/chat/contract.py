@@ -1,8 +1,8 @@
 """Commands and pushes of chat.
 
-Messages of a conversation are numbered from 1 without a hole (`seq`); every device of every member gets
-`message:created` in the same order. After a hole in the numbers or a `resync`, a client reads the missing messages with
-`message:list {after_seq}` or `chat:sync`.
+Messages of a conversation are numbered from 1 without a hole (`seq`), and so are its durable changes (`rev`); every
+device of every member gets `message:created` in the same order, and every durable push carries its `rev`. After a hole
+in the revs a client reads what it missed with `chat:sync`, after a `resync` with `sync:pull`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 Position = Annotated[int, Field(ge=0, le=MAX_ID)]
 """A position in a conversation: the `seq` of the last message received or read, 0 for none."""
+
+
+Rev = Annotated[int, Field(ge=0, le=MAX_ID)]
+"""A position among the changes of a conversation: the `rev` up to which a client has them all, 0 for none."""
 
 
 class OpenConversation(Payload):
@@ -94,20 +98,24 @@ class PositionAck(Model):
 
 
 class Sync(Payload):
-    """`positions`: for each conversation that the client knows, the `seq` up to which it has all messages."""
+    """`positions`: for each conversation that the client knows, the `rev` up to which it has all changes."""
 
-    positions: Annotated[dict[Id, Position], Field(max_length=SYNC_CONVERSATIONS_MAX)]
+    positions: Annotated[dict[Id, Rev], Field(max_length=SYNC_CONVERSATIONS_MAX)]
 
 
 class SyncedConversation(Model):
-    """`messages` follow the client's position without a hole.
+    """What changed above the client's position: `messages` that are new or edited, by rising `rev`, and the `seq`s of
+    those that were deleted.
 
-    `truncated`: there are more after them; sync again from the last one. It is true, without messages, for a
-    conversation that the client did not name and that has messages.
+    `rev` is the position that the client has then. `truncated`: there are more changes above it; sync again from there.
+    It is true, with `rev` 0 and no messages, for a conversation that the client did not name and that has changes. A
+    `rev` below the client's own means that the database was restored: what the client has of it is to be read anew.
     """
 
     conversation_id: WireId
     messages: list[Message]
+    removed_seqs: list[int]
+    rev: int
     last_seq: int
     truncated: bool
 
@@ -240,8 +248,9 @@ SYNC = Command(
     payload=Sync,
     ack=SyncAck,
     effect=(
-        "Reads what the caller missed: the messages after each position, at most 100 a conversation, and the last "
-        "active conversations that the call did not name, without messages. Conversations of others are left out."
+        "Reads what the caller missed in single conversations: the messages that changed above each position, at most "
+        "100 a conversation, and the last active conversations that the call did not name, without messages. "
+        "Conversations of others are left out."
     ),
     repeat=Repeat.READ,
     rate=RateLimit(120, 60),
@@ -250,17 +259,18 @@ SYNC = Command(
 )
 
 
-class LastSeq(Model):
-    """`last_seq` never moves back: of two the larger is right. A client that has fewer messages reads `after_seq`."""
+class ConversationPosition(Model):
+    """Neither number ever moves back: of two the larger is right. A client with a lower `rev` calls `chat:sync`."""
 
     conversation_id: WireId
+    rev: int
     last_seq: int
 
 
 CONVERSATION_POSITION = Push(
     name="conversation:position",
     namespace=NAMESPACE,
-    model=LastSeq,
+    model=ConversationPosition,
     audience=(
         "All devices of the members of the conversation, within 10 s after a message and at a retry of one, in case "
         "a device missed it."
@@ -276,8 +286,10 @@ MESSAGE_CREATED = Push(
     subjects_of=lambda ack: (person_subject(ack.message.sender.id),),
     position=PositionAnnouncement(
         push=CONVERSATION_POSITION,
-        data_of=lambda ack: LastSeq(conversation_id=ack.message.conversation_id, last_seq=ack.message.seq),
-        number_of=lambda ack: ack.message.seq,
+        data_of=lambda ack: ConversationPosition(
+            conversation_id=ack.message.conversation_id, rev=ack.message.rev, last_seq=ack.message.seq
+        ),
+        number_of=lambda ack: ack.message.rev,
     ),
 )
 

@@ -9,7 +9,7 @@ from handlers.chat.contract import (
     CONVERSATION_POSITION,
     MESSAGE_CREATED,
     NAMESPACE,
-    LastSeq,
+    ConversationPosition,
     ListMessages,
     MessageAck,
     SendMessage,
@@ -83,7 +83,7 @@ def _again(ctx: Context, sent: SentRow, ack: MessageAck) -> Outcome[MessageAck]:
     """Tells the members the last position: the node of the first try may have died before it told anybody."""
     conversation_id = ack.message.conversation_id
     hearers = [ctx.user_id] if sent.is_blocked else [ctx.user_id, sent.other_id]
-    position = LastSeq(conversation_id=conversation_id, last_seq=sent.last_seq)
+    position = ConversationPosition(conversation_id=conversation_id, rev=sent.last_rev, last_seq=sent.last_seq)
     pushes = [emission(CONVERSATION_POSITION, position, room) for room in rooms_to_push(conversation_id, hearers)]
     room = conversation_room(conversation_id)
     signals = (JoinRoom(NAMESPACE, room, hearers),) if ack.message.seq == 1 else ()

@@ -11,6 +11,7 @@ from realtime.contract.wire import Model, WireId
 class Message(Model):
     """One message. `seq` numbers the messages of its conversation from 1 without a hole, the same for every reader.
 
+    `rev` is the conversation's at the last change of this message: of two copies the one with the larger is newer.
     `id` rises with `seq`, and `created_at_ms` never falls, also when messages are sent at the same time.
     By `client_id` the sender's devices recognise their own message. A deleted message keeps its number and has no text.
     """
@@ -18,6 +19,7 @@ class Message(Model):
     id: WireId
     conversation_id: WireId
     seq: int
+    rev: int
     sender: Card
     text: str
     media: tuple[()] = ()
@@ -52,19 +54,24 @@ class Member(Model):
 
 
 class ConversationViewer(Model):
-    """The caller's own view: `unread_count` = `last_seq` - own `read_seq`, exact."""
+    """The caller's own view: `unread_count` = `last_seq` - `read_seq`, exact."""
 
     unread_count: int
+    read_seq: int
     muted: bool
 
 
 class Conversation(Model):
-    """`last_seq` is 0 and `last_message` absent while there is no message. `viewer` is absent in pushes."""
+    """`last_seq` is 0 and `last_message` absent while there is no message. `viewer` is absent in pushes.
+
+    `rev` counts the durable changes of the conversation: who has all up to one misses only what comes above it.
+    """
 
     id: WireId
     kind: Literal["direct", "group"]
     title: str | None = None
     members: list[Member]
     last_seq: int
+    rev: int
     last_message: Message | None = None
     viewer: ConversationViewer | None = None

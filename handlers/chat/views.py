@@ -18,6 +18,7 @@ def message_view(row: MessageRow) -> Message:
         id=row.id,
         conversation_id=row.conversation_id,
         seq=row.seq,
+        rev=row.rev,
         sender=card_view(row.sender),
         text="" if row.is_deleted else row.text,
         reply_to_seq=row.reply_to_seq,
@@ -46,7 +47,11 @@ def message_status(seq: int, receiver: MemberRow) -> Literal["sent", "delivered"
 
 def conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:
     """A conversation from its rows, one for each member, as the viewer of these rows gets it."""
-    return _conversation(rows, ConversationViewer(unread_count=rows[0].unread_count, muted=rows[0].viewer_muted))
+    first = rows[0]
+    viewer = ConversationViewer(
+        unread_count=first.unread_count, read_seq=first.viewer_read_seq, muted=first.viewer_muted
+    )
+    return _conversation(rows, viewer)
 
 
 def pushed_conversation_view(rows: Sequence[ConversationMemberRow]) -> Conversation:
@@ -62,6 +67,7 @@ def _conversation(rows: Sequence[ConversationMemberRow], viewer: ConversationVie
         title=first.title,
         members=[_member_view(row.member) for row in rows],
         last_seq=first.last_seq,
+        rev=first.rev,
         last_message=None if first.last_message is None else message_view(first.last_message),
         viewer=viewer,
     )

@@ -309,7 +309,9 @@ CROSS JOIN LATERAL relation(:author_id, :author_id) r;
 -- blocks_pkey, users_pkey; one row, none where it may not be sent or was sent before.
 WITH numbered AS (
     UPDATE conversations c
-    SET last_seq = c.last_seq + 1, last_activity_id = id_after(c.last_activity_id)
+    SET
+        last_seq = c.last_seq + 1, rev = c.rev + 1, last_activity_id = id_after(c.last_activity_id),
+        changed = change_stamp()
     FROM conversation_members mine
     JOIN conversation_members other
         ON other.conversation_id = mine.conversation_id AND other.user_id <> mine.user_id
@@ -322,15 +324,16 @@ WITH numbered AS (
             SELECT FROM messages m
             WHERE m.conversation_id = :conversation_id AND m.sender_id = :sender_id AND m.client_id = :client_id
         )
-    RETURNING c.id, c.last_seq, c.last_activity_id AS message_id
+    RETURNING c.id, c.last_seq, c.rev, c.last_activity_id AS message_id
 ), written AS (
-    INSERT INTO messages (conversation_id, seq, id, created_at, sender_id, text, reply_to_seq, client_id)
-    SELECT n.id, n.last_seq, n.message_id, id_moment(n.message_id), :sender_id, :text, :reply_to_seq, :client_id
+    INSERT INTO messages (conversation_id, seq, rev, id, created_at, sender_id, text, reply_to_seq, client_id)
+    SELECT
+        n.id, n.last_seq, n.rev, n.message_id, id_moment(n.message_id), :sender_id, :text, :reply_to_seq, :client_id
     FROM numbered n
     RETURNING messages AS message
 ), moved AS (
     UPDATE conversation_members mine
-    SET read_seq = numbered.last_seq, delivered_seq = numbered.last_seq
+    SET read_seq = numbered.last_seq, delivered_seq = numbered.last_seq, changed = change_stamp()
     FROM numbered
     WHERE mine.conversation_id = numbered.id AND mine.user_id = :sender_id
 )

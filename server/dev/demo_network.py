@@ -214,11 +214,13 @@ class NetworkMaker:
         for seq, message_id in enumerate(message_ids, start=1):
             sender, text = self._random.choice((low, high)), self._random.choice(self._phrases)
             self._network.messages.append(
-                MessageRecord(conversation_id, seq, message_id, sender, text, _moment_of(message_id))
+                MessageRecord(conversation_id, seq, seq, message_id, sender, text, _moment_of(message_id))
             )
             own_last_seq[sender] = seq
         self._network.conversations.append(
-            ConversationRecord(conversation_id, "direct", low, high, count, message_ids[-1], _moment_of(message_ids[0]))
+            ConversationRecord(
+                conversation_id, "direct", low, high, count, count, message_ids[-1], _moment_of(message_ids[0])
+            )
         )
         for user_id, written_seq in own_last_seq.items():
             read_seq = self._random.randint(max(written_seq, count - 3), count)

@@ -41,6 +41,8 @@ class JoinedQuery:
     """Makes the arrays from the arguments of the calls."""
     several_of_key: bool = False
     """Whether a statement that writes may get several calls of one key."""
+    calls_max: int = CALLS_MAX
+    """Calls that one statement which only reads gets at most."""
 
     def arguments(self, calls: Sequence[Values], *, patient: bool = True) -> list[Any]:
         """The arrays for these calls; `patient` counts for a query that writes."""

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from sql.errors import Retry, Unavailable
 from sql.execution.joined_query import (
-    CALLS_MAX,
     FetchRows,
     JoinedCall,
     JoinedQuery,
@@ -54,7 +53,7 @@ class JoinedReads:
 
     def _leave(self) -> None:
         self._leaves_soon = False
-        calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), CALLS_MAX))]
+        calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._query.calls_max))]
         statement = asyncio.get_running_loop().create_task(self._answer(calls))
         self._under_way.add(statement)
         statement.add_done_callback(self._ended)

@@ -176,14 +176,14 @@ $$;
 -- A message as one viewer gets it.
 CREATE FUNCTION message_for(viewer_id bigint, message messages)
     RETURNS TABLE (
-        conversation_id bigint, seq bigint, id bigint, text text, reply_to_seq bigint, client_id text,
+        conversation_id bigint, seq bigint, rev bigint, id bigint, text text, reply_to_seq bigint, client_id text,
         created_at timestamptz, edited_at timestamptz, is_deleted boolean,
         sender_id bigint, sender_username text, sender_display_name text, sender_version integer
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        message.conversation_id, message.seq, message.id, message.text, message.reply_to_seq, message.client_id,
+        message.conversation_id, message.seq, message.rev, message.id, message.text, message.reply_to_seq, message.client_id,
         message.created_at, message.edited_at, message.deleted_at IS NOT NULL, sender.*
     FROM card_for(viewer_id, message.sender_id) sender
 $$;
@@ -191,16 +191,16 @@ $$;
 -- A conversation and its last message as the member `mine` gets them.
 CREATE FUNCTION conversation_for(mine conversation_members)
     RETURNS TABLE (
-        id bigint, kind text, title text, last_seq bigint, last_activity_id bigint,
+        id bigint, kind text, title text, last_seq bigint, rev bigint, last_activity_id bigint,
         viewer_read_seq bigint, viewer_muted boolean, unread_count bigint,
-        conversation_id bigint, seq bigint, last_message_id bigint, text text, reply_to_seq bigint, client_id text,
+        conversation_id bigint, seq bigint, last_message_rev bigint, last_message_id bigint, text text, reply_to_seq bigint, client_id text,
         created_at timestamptz, edited_at timestamptz, is_deleted boolean,
         sender_id bigint, sender_username text, sender_display_name text, sender_version integer
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        c.id, c.kind, c.title, c.last_seq, c.last_activity_id, mine.read_seq, mine.muted, c.last_seq - mine.read_seq,
+        c.id, c.kind, c.title, c.last_seq, c.rev, c.last_activity_id, mine.read_seq, mine.muted, c.last_seq - mine.read_seq,
         last_message.*
     FROM conversations c
     LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq

@@ -61,8 +61,9 @@ $$;
 CREATE FUNCTION send_messages(
     conversation_ids bigint[], sender_ids bigint[], texts text[], reply_to_seqs bigint[], client_ids text[], patient boolean
 ) RETURNS TABLE (
-    place bigint, skipped boolean, outcome text, last_seq bigint, other_id bigint, is_blocked boolean, joined_ids bigint[],
-    conversation_id bigint, seq bigint, id bigint, text text, reply_to_seq bigint, client_id text,
+    place bigint, skipped boolean, outcome text, last_seq bigint, last_rev bigint, other_id bigint, is_blocked boolean,
+    joined_ids bigint[],
+    conversation_id bigint, seq bigint, rev bigint, id bigint, text text, reply_to_seq bigint, client_id text,
     created_at timestamptz, edited_at timestamptz, is_deleted boolean,
     sender_id bigint, sender_username text, sender_display_name text, sender_version integer
 )
@@ -72,12 +73,13 @@ AS $$
 DECLARE
     -- A statement of its own: the next one sees what was committed before these locks were given.
     locked bigint[] := lock_conversations(conversation_ids, sender_ids, patient);
+    stamp bigint := change_stamp();
 BEGIN
     RETURN QUERY
     WITH call AS MATERIALIZED (
         SELECT
             call.conversation_id, call.sender_id, call.text, call.reply_to_seq, call.client_id, call.place,
-            c.id = ANY(locked) AS is_locked, c.last_seq, c.last_activity_id,
+            c.id = ANY(locked) AS is_locked, c.last_seq, c.rev AS last_rev, c.last_activity_id,
             other.user_id AS other_id, r.viewer_blocks OR r.viewer_blocked_by AS is_blocked,
             earlier.seq AS earlier_seq, earlier AS earlier_message,
             CASE WHEN call.client_id IS NULL THEN call.place END AS nameless
@@ -104,19 +106,24 @@ BEGIN
         SELECT
             tried.*,
             tried.last_seq + count(*) FILTER (WHERE tried.is_new) OVER in_order AS seq,
+            tried.last_rev + count(*) FILTER (WHERE tried.is_new) OVER in_order AS rev,
             rising_id(id_above(tried.last_activity_id, make_id())) FILTER (WHERE tried.is_new) OVER in_order AS id
         FROM tried
         WINDOW in_order AS (PARTITION BY tried.conversation_id ORDER BY tried.place)
     ), written AS (
-        INSERT INTO messages (conversation_id, seq, id, created_at, sender_id, text, reply_to_seq, client_id)
-        SELECT n.conversation_id, n.seq, n.id, id_moment(n.id), n.sender_id, n.text, n.reply_to_seq, n.client_id
+        INSERT INTO messages (
+            conversation_id, seq, rev, id, created_at, sender_id, text, reply_to_seq, client_id, changed
+        )
+        SELECT
+            n.conversation_id, n.seq, n.rev, n.id, id_moment(n.id), n.sender_id, n.text, n.reply_to_seq, n.client_id,
+            stamp
         FROM numbered n
         WHERE n.is_new
     ), counted AS (
         UPDATE conversations c
-        SET last_seq = newest.seq, last_activity_id = newest.id
+        SET last_seq = newest.seq, rev = newest.rev, last_activity_id = newest.id, changed = stamp
         FROM (
-            SELECT n.conversation_id, max(n.seq) AS seq, max(n.id) AS id
+            SELECT n.conversation_id, max(n.seq) AS seq, max(n.rev) AS rev, max(n.id) AS id
             FROM numbered n
             WHERE n.is_new
             GROUP BY n.conversation_id
@@ -132,7 +139,8 @@ BEGIN
         UPDATE conversation_members m
         SET
             read_seq = greatest(m.read_seq, newest.seq), delivered_seq = greatest(m.delivered_seq, newest.seq),
-            joined_at = coalesce(m.joined_at, clock_timestamp())
+            joined_at = coalesce(m.joined_at, clock_timestamp()), changed = stamp,
+            membership_changed = CASE WHEN m.joined_at IS NULL THEN stamp ELSE m.membership_changed END
         FROM (
             SELECT touched.conversation_id, touched.user_id, max(touched.seq) AS seq
             FROM (
@@ -148,12 +156,13 @@ BEGIN
         SELECT
             n.*,
             max(n.seq) OVER (PARTITION BY n.conversation_id) AS newest_seq,
+            max(n.rev) OVER (PARTITION BY n.conversation_id) AS newest_rev,
             coalesce(
                 (
                     array_agg(
                         ROW (
-                            n.conversation_id, n.seq, n.id, n.sender_id, n.text, n.reply_to_seq, n.client_id,
-                            id_moment(n.id), NULL, NULL
+                            n.conversation_id, n.seq, n.rev, n.id, n.sender_id, n.text, n.reply_to_seq, n.client_id,
+                            id_moment(n.id), NULL, NULL, stamp
                         )::messages
                     ) FILTER (WHERE n.is_new) OVER same_client
                 )[1],
@@ -174,6 +183,7 @@ BEGIN
             ELSE 'no_such_reply'
         END,
         answered.newest_seq,
+        answered.newest_rev,
         answered.other_id,
         answered.is_blocked,
         ARRAY(

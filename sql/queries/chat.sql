@@ -22,7 +22,8 @@ WITH opened AS (
     SELECT opened.id, person.id, person.joined_at
     FROM opened
     CROSS JOIN (VALUES (:viewer_id, now()), (:other_id, NULL)) AS person (id, joined_at)
-    ON CONFLICT (conversation_id, user_id) DO UPDATE SET joined_at = excluded.joined_at
+    ON CONFLICT (conversation_id, user_id) DO UPDATE
+    SET joined_at = excluded.joined_at, changed = change_stamp(), membership_changed = change_stamp()
     WHERE member.joined_at IS NULL AND excluded.joined_at IS NOT NULL
     RETURNING member.user_id
 )
@@ -164,7 +165,7 @@ WITH call AS MATERIALIZED (
     FOR NO KEY UPDATE OF mine
 ), locked AS (
     SELECT
-        locked.place, locked.conversation_id, locked.user_id,
+        locked.place, locked.conversation_id, locked.user_id, locked.newest_read_seq,
         locked.read_seq > locked.newest_read_seq OR locked.delivered_seq > locked.newest_delivered_seq AS changed,
         greatest(locked.read_seq, locked.newest_read_seq) AS read_seq,
         greatest(locked.delivered_seq, locked.newest_delivered_seq) AS delivered_seq,
@@ -172,7 +173,9 @@ WITH call AS MATERIALIZED (
     FROM (SELECT * FROM free UNION ALL SELECT * FROM awaited) locked
 ), moved AS (
     UPDATE conversation_members mine
-    SET read_seq = locked.read_seq, delivered_seq = locked.delivered_seq
+    SET
+        read_seq = locked.read_seq, delivered_seq = locked.delivered_seq,
+        changed = CASE WHEN locked.read_seq > locked.newest_read_seq THEN change_stamp() ELSE mine.changed END
     FROM locked
     WHERE mine.conversation_id = locked.conversation_id AND mine.user_id = locked.user_id AND locked.changed
 )
@@ -186,33 +189,61 @@ SELECT call.place, call.moves, false, call.held_read_seq, call.held_delivered_se
 FROM call
 WHERE NOT call.moves OR (NOT :patient AND call.place NOT IN (SELECT locked.place FROM locked));
 
--- name: sync_messages(viewer_id, conversation_ids, after_seqs, page_size, bytes_max, beside_max)
--- What a client missed: for each of its conversations (parallel arrays) the messages after a number, oldest first; then
--- its last active conversations that are not among these, without messages. One statement, since many clients may sync
--- at once. Messages are left out from where the answer would exceed bytes_max; beside its text one has at most some 500
--- bytes. conversation_members_user_idx, conversations_pkey, messages_pkey, users_pkey, blocks_pkey; at most page_size
--- rows for each named conversation of the viewer, or one without a message, as for the others.
+-- name: read_changes(conversation_ids, after_revs, viewer_ids, conversation_ids_firsts, conversation_ids_lasts, after_revs_firsts, after_revs_lasts, page_sizes, byte_limits, beside_limits)
+-- What changed in conversations of the viewer: for each named one (parallel arrays) the messages whose last change lies above
+-- a rev, in the order of their changes; then the last active conversations that are not among these, without messages.
+-- Messages are left out from where the answer to a call would exceed byte_limit; beside its text one has at most some 500
+-- bytes. conversation_members_user_idx, conversations_pkey, messages_rev_idx, users_pkey,
+-- blocks_pkey; at most page_size rows for each named conversation, or one without a message, as for the others.
 WITH shown AS (
+    SELECT call.place, call.viewer_id, call.page_size, call.byte_limit, talk.*
+    FROM unnest(
+        :viewer_ids::bigint[],
+        :conversation_ids_firsts::integer[],
+        :conversation_ids_lasts::integer[],
+        :after_revs_firsts::integer[],
+        :after_revs_lasts::integer[],
+        :page_sizes::bigint[],
+        :byte_limits::bigint[],
+        :beside_limits::bigint[]
+    ) WITH ORDINALITY AS call (
+        viewer_id, first, last, first_rev, last_rev, page_size, byte_limit, beside_limit, place
+    )
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.last_seq, c.rev AS last_rev, known.rev AS after_rev, false AS is_beside, known.nth
+        FROM unnest(
+            (:conversation_ids::bigint[])[call.first : call.last], (:after_revs::bigint[])[call.first_rev : call.last_rev]
+        ) WITH ORDINALITY AS known (id, rev, nth)
+        JOIN conversation_members mine
+            ON mine.conversation_id = known.id AND mine.user_id = call.viewer_id AND mine.joined_at IS NOT NULL
+        JOIN conversations c ON c.id = mine.conversation_id
+        UNION ALL
+        SELECT beside.*, NULL, true, row_number() OVER ()
+        FROM (
+            SELECT c.id, c.last_seq, c.rev
+            FROM conversation_members mine
+            JOIN conversations c ON c.id = mine.conversation_id
+            WHERE
+                mine.user_id = call.viewer_id AND mine.joined_at IS NOT NULL
+                AND c.id <> ALL((:conversation_ids::bigint[])[call.first : call.last])
+            ORDER BY c.last_activity_id DESC LIMIT call.beside_limit
+        ) beside
+    ) talk
+), changed AS (
     SELECT
-        c.id, c.last_seq, known.seq AS after_seq, known.seq IS NULL AS is_beside,
-        row_number() OVER (PARTITION BY known.seq IS NULL ORDER BY c.last_activity_id DESC) AS place
-    FROM conversation_members mine
-    JOIN conversations c ON c.id = mine.conversation_id
-    LEFT JOIN unnest(:conversation_ids::bigint[], :after_seqs::bigint[]) AS known (id, seq) ON known.id = c.id
-    WHERE mine.user_id = :viewer_id AND mine.joined_at IS NOT NULL
-), missed AS (
-    SELECT
-        shown.*, later.m, row_number() OVER (PARTITION BY is_beside, place ORDER BY later.seq) AS nth,
-        sum(octet_length((later.m).text) + 500) OVER (PARTITION BY is_beside ORDER BY place, later.seq) AS bytes_so_far
+        shown.*, later.m, row_number() OVER (PARTITION BY place, is_beside, nth ORDER BY later.rev) AS change,
+        count(later.rev) OVER (PARTITION BY place, is_beside, nth) AS change_count,
+        sum(octet_length((later.m).text) + 500) OVER (PARTITION BY place ORDER BY is_beside, nth, later.rev) AS bytes_so_far
     FROM shown
     LEFT JOIN LATERAL (
-        SELECT m, m.seq FROM messages m WHERE m.conversation_id = shown.id AND m.seq > shown.after_seq
-        ORDER BY m.seq LIMIT :page_size
+        SELECT m, m.rev FROM messages m WHERE m.conversation_id = shown.id AND m.rev > shown.after_rev
+        ORDER BY m.rev LIMIT shown.page_size + 1
     ) later ON true
-    WHERE NOT is_beside OR place <= :beside_max
 )
-SELECT missed.id AS conversation_id, missed.last_seq, message.*
-FROM missed
-LEFT JOIN LATERAL message_for(:viewer_id, missed.m) message ON missed.bytes_so_far <= :bytes_max
-WHERE message.seq IS NOT NULL OR missed.nth = 1
-ORDER BY missed.is_beside, missed.place, missed.nth;
+SELECT
+    changed.place, changed.id AS conversation_id, changed.last_rev, changed.last_seq, changed.change_count, message.*
+FROM changed
+LEFT JOIN LATERAL message_for(changed.viewer_id, changed.m) message
+    ON changed.change <= changed.page_size AND changed.bytes_so_far <= changed.byte_limit
+WHERE message.seq IS NOT NULL OR changed.change = 1
+ORDER BY changed.place, changed.is_beside, changed.nth, changed.change;

@@ -239,8 +239,8 @@ class GoodClient:
             answer = await self._ask("/chat", "chat:sync", {"positions": self.view.positions})
             items: list[Item] = []
             for conversation in answer["conversations"]:
-                self.view.positions.setdefault(conversation["conversation_id"], 0)
                 items += [self.view.apply_message(message) for message in conversation["messages"]]
+                self.view.reach(conversation["conversation_id"], conversation["rev"])
             self.history.events.append(Read(_now_s(), CHAT, tuple(items)))
             if not any(conversation["truncated"] for conversation in answer["conversations"]):
                 return
@@ -275,7 +275,7 @@ class GoodClient:
                 item = self.view.apply_post(data["post"])
                 self.history.events.append(Heard(_now_s(), self._connections, item))
             case "conversation:position":
-                if self.view.lags(data["conversation_id"], data["last_seq"]):
+                if self.view.lags(data["conversation_id"], data["rev"]):
                     self._want(CHAT)
             case "resync":
                 self.history.events.append(Told(_now_s(), data["scope"]))

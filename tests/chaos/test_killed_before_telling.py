@@ -76,7 +76,8 @@ async def test_a_retry_on_another_node_lets_the_others_know(
     await device.expect_silence("message:created")
     retried = await send(ada, conversation_id, TEXT, client_id=CLIENT_ID)
     assert retried["seq"] == 1, "it was written twice"
-    assert await device.expect_push("conversation:position") == {"conversation_id": conversation_id, "last_seq": 1}
+    told = {"conversation_id": conversation_id, "rev": 1, "last_seq": 1}
+    assert await device.expect_push("conversation:position") == told
 
 
 async def _post_message(server: RunningServer, url: str, conversation_id: str, token: str) -> None:

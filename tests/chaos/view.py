@@ -20,7 +20,7 @@ def post_item(post: Mapping[str, Any], room: str) -> Item:
 
 
 class View:
-    """The position in each conversation, from applying messages by their number; posts by their id."""
+    """The rev that was reached in each conversation, from applying its changes by theirs; posts by their id."""
 
     def __init__(self, user_id: str) -> None:
         self._feed_room = feed_room(user_id)
@@ -30,15 +30,18 @@ class View:
         self.feed_position: str | None = None
 
     def apply_message(self, message: Mapping[str, Any]) -> Item:
-        conversation_id, seq = message["conversation_id"], message["seq"]
-        reached, ahead = self.positions.get(conversation_id, 0), self._ahead.setdefault(conversation_id, set())
-        if seq > reached:
-            ahead.add(seq)
+        self._ahead.setdefault(message["conversation_id"], set()).add(message["rev"])
+        self.reach(message["conversation_id"], 0)
+        return message_item(message)
+
+    def reach(self, conversation_id: str, rev: int) -> None:
+        """Everything up to this rev is known, and what follows it without a hole."""
+        reached = max(self.positions.get(conversation_id, 0), rev)
+        ahead = self._ahead.setdefault(conversation_id, set())
         while reached + 1 in ahead:
             reached += 1
-            ahead.remove(reached)
+        self._ahead[conversation_id] = {change for change in ahead if change > reached}
         self.positions[conversation_id] = reached
-        return message_item(message)
 
     def apply_post(self, post: Mapping[str, Any]) -> Item:
         item = post_item(post, self._feed_room)
@@ -46,8 +49,8 @@ class View:
         return item
 
     def lacks(self, conversation_id: str) -> bool:
-        """Whether a message below one that arrived is missing."""
+        """Whether a change below one that arrived is missing."""
         return bool(self._ahead.get(conversation_id))
 
-    def lags(self, conversation_id: str, last_seq: int) -> bool:
-        return self.positions.get(conversation_id, 0) < last_seq
+    def lags(self, conversation_id: str, rev: int) -> bool:
+        return self.positions.get(conversation_id, 0) < rev

@@ -21,7 +21,7 @@ class ReferenceClient:
         self._order: list[str] = []
         self._messages: dict[str, dict[int, dict[str, Any]]] = {}
         self._early: dict[tuple[str, int], dict[str, Any]] = {}
-        """Messages that arrived before one with a lower seq, which was sent at the same time."""
+        """Messages, by rev, that arrived before a change with a lower one, which was made at the same time."""
         self._posts: dict[str, dict[str, Any]] = {}
         self._watched: dict[str, Any] | None = None
         self._comments: dict[str, dict[str, Any]] = {}
@@ -93,18 +93,18 @@ class ReferenceClient:
         self._appliers[name](data)
 
     def _message_created(self, data: dict[str, Any]) -> None:
-        """Takes messages in the order of their seq; one with a gap below it waits until the gap is filled."""
+        """Takes messages in the order of their revs; one with a gap below it waits until the gap is filled."""
         message = deepcopy(data["message"])
         conversation = self._conversations[message["conversation_id"]]
-        if message["seq"] > conversation["last_seq"]:
-            self._early[conversation["id"], message["seq"]] = message
-        while (due := self._early.pop((conversation["id"], conversation["last_seq"] + 1), None)) is not None:
+        if message["rev"] > conversation["rev"]:
+            self._early[conversation["id"], message["rev"]] = message
+        while (due := self._early.pop((conversation["id"], conversation["rev"] + 1), None)) is not None:
             self._take(conversation, due)
 
     def _take(self, conversation: dict[str, Any], message: dict[str, Any]) -> None:
         seq = message["seq"]
         self._messages[conversation["id"]][seq] = message
-        conversation["last_seq"], conversation["last_message"] = seq, message
+        conversation |= {"last_seq": seq, "last_message": message, "rev": message["rev"]}
         self._move(conversation, message["sender"]["id"], seq, seq)  # its author has read it
         self._order.remove(conversation["id"])
         self._order.insert(0, conversation["id"])
@@ -118,8 +118,8 @@ class ReferenceClient:
         if conversation["id"] not in self._conversations:
             self._order.insert(0, conversation["id"])
         own = next(member for member in conversation["members"] if member["user"]["id"] == self._user_id)
-        unread = conversation["last_seq"] - own["read_seq"]
-        self._keep({**conversation, "viewer": {"unread_count": unread, "muted": False}})
+        viewer = {"read_seq": own["read_seq"], "unread_count": conversation["last_seq"] - own["read_seq"]}
+        self._keep({**conversation, "viewer": {**viewer, "muted": False}})
         if conversation["last_seq"] == 1:  # opened by its first message: there is no separate push for that
             self._messages[conversation["id"]].setdefault(1, deepcopy(conversation["last_message"]))
 
@@ -176,7 +176,8 @@ class ReferenceClient:
                 member["delivered_seq"] = max(member["delivered_seq"], delivered_seq)
                 member["read_seq"] = max(member["read_seq"], read_seq)
             if member["user"]["id"] == self._user_id:
-                conversation["viewer"]["unread_count"] = conversation["last_seq"] - member["read_seq"]
+                unread = conversation["last_seq"] - member["read_seq"]
+                conversation["viewer"] |= {"read_seq": member["read_seq"], "unread_count": unread}
 
 
 def _without_counts(post: dict[str, Any]) -> dict[str, Any]:

@@ -62,25 +62,25 @@ INSERT INTO comments (id, post_id, author_id, text)
 SELECT n, CASE WHEN n % 20 = 0 THEN {HOT_POST} ELSE 1 + (n * 13) % {POSTS} END, 1 + n % {USERS}, 'well'
 FROM generate_series(1, 60000) AS n;
 
-INSERT INTO conversations (id, kind, direct_low, direct_high, last_seq, last_activity_id)
-SELECT n, 'direct', {CHATTERER}, 3 + n, 3, n
+INSERT INTO conversations (id, kind, direct_low, direct_high, last_seq, rev, last_activity_id, changed)
+SELECT n, 'direct', {CHATTERER}, 3 + n, 3, 3, n, n
 FROM generate_series(1, 300) AS n
 UNION ALL
-SELECT 300 + n, 'direct', 1000 + n, 1001 + n, 3, 300 + n
+SELECT 300 + n, 'direct', 1000 + n, 1001 + n, 3, 3, 300 + n, 300 + n
 FROM generate_series(1, 15000) AS n;
 
 INSERT INTO conversation_members (conversation_id, user_id, read_seq, delivered_seq)
 SELECT c.id, person.id, 1, 1
 FROM conversations c, LATERAL (VALUES (c.direct_low), (c.direct_high)) AS person (id);
 
-INSERT INTO messages (conversation_id, seq, sender_id, text)
-SELECT c.id, seq, c.direct_low, 'hello'
+INSERT INTO messages (conversation_id, seq, rev, sender_id, text, changed)
+SELECT c.id, seq, seq, c.direct_low, 'hello', c.id
 FROM conversations c, generate_series(1, 3) AS seq
 UNION ALL
-SELECT {LONG_TALK}, seq, {CHATTERER}, 'hello'
+SELECT {LONG_TALK}, seq, seq, {CHATTERER}, 'hello', {LONG_TALK}
 FROM generate_series(4, 20000) AS seq;
 
-UPDATE conversations SET last_seq = 20000 WHERE id = {LONG_TALK};
+UPDATE conversations SET last_seq = 20000, rev = 20000 WHERE id = {LONG_TALK};
 
 INSERT INTO facts (position, lane, name, payload, created_at)
 SELECT 1000 + n, n % 8, CASE WHEN n % 5 < 4 THEN 'post.created' ELSE 'post.changed' END, '{{}}',

@@ -145,15 +145,15 @@ async def test_only_members_send_and_read(world: World) -> None:
             viewer_id=eve, conversation_id=conversation_id, before_seq=10, page_size=5
         )
         assert backwards == []
-        missed = await db.chat.sync_messages(
+        changes = await db.chat.read_changes(
             viewer_id=eve,
             conversation_ids=[conversation_id],
-            after_seqs=[0],
+            after_revs=[0],
             page_size=5,
-            bytes_max=9999,
-            beside_max=5,
+            byte_limit=9999,
+            beside_limit=5,
         )
-        assert missed == []
+        assert changes == []
 
 
 async def test_across_a_block_only_an_earlier_try_is_answered(world: World) -> None:
@@ -163,7 +163,7 @@ async def test_across_a_block_only_an_earlier_try_is_answered(world: World) -> N
     await world.block(bob, ann)
     for sender_id in (ann, bob):
         refused = await world.write(partial(send, conversation_id, sender_id, "x", None))
-        assert refused == SentRow("forbidden", 1, bob if sender_id == ann else ann, True, [], None)
+        assert refused == SentRow("forbidden", 1, 1, bob if sender_id == ann else ann, True, [], None)
     again = await world.write(partial(send, conversation_id, ann, "x", "once"))
     assert again is not None and (again.outcome, again.is_blocked) == ("sent_before", True)
 
@@ -286,31 +286,36 @@ async def test_messages_are_paged_both_ways(world: World) -> None:
     assert [message.seq for message in forth] == [3, 4]
 
 
-async def test_sync_brings_what_was_missed_in_each_conversation(world: World) -> None:
+async def test_changes_are_read_in_each_conversation_in_their_order(world: World) -> None:
     ann, bob, cat, dan, eve = await world.people("ann", "bob", "cat", "dan", "eve")
     busy, quiet, beside, latest = [await world.conversation(ann, other) for other in (bob, cat, dan, eve)]
     for step in range(5):
         await world.say(busy, bob, str(step))
-    await world.say(quiet, cat)
-    await world.say(beside, dan)
-    await world.say(latest, eve)
+    for conversation_id, other in ((quiet, cat), (beside, dan), (latest, eve)):
+        await world.say(conversation_id, other)
+    assert await world.change_message(busy, 1, "edited_at = now(), text = 'other'") == 6
+    assert await world.change_message(busy, 3, "deleted_at = now()") == 7
 
-    async def sync(bytes_max: int, beside_max: int = 5) -> list[tuple[ConversationId, int, int | None]]:
+    async def changes(byte_limit: int, beside_limit: int = 5) -> list[tuple[ConversationId, int, int, int | None]]:
         rows = await world.read(
-            lambda db: db.chat.sync_messages(
+            lambda db: db.chat.read_changes(
                 viewer_id=ann,
                 conversation_ids=[busy, quiet, NOTHING],
-                after_seqs=[1, 1, 0],
+                after_revs=[2, 1, 0],
                 page_size=3,
-                bytes_max=bytes_max,
-                beside_max=beside_max,
+                byte_limit=byte_limit,
+                beside_limit=beside_limit,
             )
         )
-        return [(row.conversation_id, row.last_seq, row.message.seq if row.message else None) for row in rows]
+        return [
+            (row.conversation_id, row.last_rev, row.change_count, row.message.seq if row.message else None)
+            for row in rows
+        ]
 
-    unnamed = [(latest, 1, None), (beside, 1, None)]
-    nothing_new = (quiet, 1, None)
-    assert await sync(100_000) == [nothing_new, (busy, 5, 2), (busy, 5, 3), (busy, 5, 4), *unnamed]
-    assert await sync(1_100) == [nothing_new, (busy, 5, 2), (busy, 5, 3), *unnamed]
-    assert await sync(0) == [nothing_new, (busy, 5, None), *unnamed]
-    assert await sync(0, beside_max=1) == [nothing_new, (busy, 5, None), unnamed[0]]
+    unnamed = [(latest, 1, 0, None), (beside, 1, 0, None)]
+    nothing_new = (quiet, 1, 0, None)
+    assert await changes(100_000) == [(busy, 7, 4, 4), (busy, 7, 4, 5), (busy, 7, 4, 1), nothing_new, *unnamed]
+    assert await changes(1_100) == [(busy, 7, 4, 4), (busy, 7, 4, 5), nothing_new, *unnamed]
+    assert await changes(0) == [(busy, 7, 4, None), nothing_new, *unnamed]
+    assert await changes(0, beside_limit=1) == [(busy, 7, 4, None), nothing_new, unnamed[0]]
+    assert await changes(0, beside_limit=0) == [(busy, 7, 4, None), nothing_new]

@@ -35,11 +35,15 @@ async def test_joined_reads_answer_as_the_same_reads_one_by_one(world: World) ->
         size = {"page_size": chance.randrange(1, 6)}
         before = ActivityId(chance.choice([MAX_ID, *activities]))
         seq = chance.randrange(12)
+        named = chance.sample([*talks, NOTHING], chance.randrange(5))
+        known = {"conversation_ids": named, "after_revs": [chance.randrange(8) for _ in named]}
+        limits = {"byte_limit": chance.choice([1_100, 9_999]), "beside_limit": chance.randrange(4)}
         possible: list[tuple[str, dict[str, Any]]] = [
             ("read_conversation", one),
             ("list_conversations", viewer | size | {"before": before}),
             ("list_messages_before", one | size | {"before_seq": seq}),
             ("list_messages_after", one | size | {"after_seq": seq}),
+            ("read_changes", viewer | size | known | limits),
         ]
         calls.append(chance.choice(possible))
     joined = await asyncio.gather(*(read(world.units.reads, call) for call in calls))

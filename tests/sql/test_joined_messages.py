@@ -63,7 +63,7 @@ async def locked(world: World, table: str, conversation_id: ConversationId) -> A
 
 
 async def check_numbers(world: World) -> None:
-    """Every conversation: no hole, rising ids and times, and the counters of its row and its members."""
+    """Every conversation: no hole in seqs and revs, rising ids and times, the counters of its row and its members."""
     assert (
         await world.rows(
             """
@@ -73,11 +73,15 @@ async def check_numbers(world: World) -> None:
             SELECT
                 coalesce(array_agg(m.seq ORDER BY m.seq), '{}') AS seqs,
                 coalesce(array_agg(m.seq ORDER BY m.id), '{}') AS by_id,
+                coalesce(array_agg(m.seq ORDER BY m.rev), '{}') AS by_rev,
+                coalesce(array_agg(m.rev ORDER BY m.rev), '{}') AS revs,
+                coalesce(max(m.changed), c.changed) AS changed,
                 coalesce(array_agg(m.seq ORDER BY m.created_at, m.seq), '{}') AS by_time
             FROM messages m WHERE m.conversation_id = c.id
         ) m
         WHERE NOT (
             m.seqs = ARRAY(SELECT generate_series(1, c.last_seq)) AND m.by_id = m.seqs AND m.by_time = m.seqs
+            AND m.revs = ARRAY(SELECT generate_series(1, c.rev)) AND m.by_rev = m.seqs AND m.changed = c.changed
             AND NOT EXISTS (
                 SELECT FROM conversation_members person
                 WHERE person.conversation_id = c.id AND person.read_seq <> coalesce(

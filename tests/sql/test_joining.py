@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
@@ -70,6 +71,9 @@ async def test_more_calls_than_a_statement_takes_are_several(statements: Stateme
     together = await answers([statements.join(WHEN, [number]) for number in range(3 * CALLS_MAX)])
     assert len(together) == 3 * CALLS_MAX
     assert len(set(together)) == 3
+    few = replace(WHEN, calls_max=16)
+    together = await answers([statements.join(few, [number]) for number in range(33)])
+    assert [together.count(moment) for moment in sorted(set(together))] == [16, 16, 1]
 
 
 async def test_every_caller_gets_its_own_rows_in_their_order(statements: Statements) -> None:

@@ -194,17 +194,21 @@ HOT = [
         {"messages_": 20},
     ),
     Hot(
-        "chat.sync_messages",
+        "chat.read_changes",
         {
-            "viewer_id": CHATTERER,
             "conversation_ids": list(range(1, 51)),
-            "after_seqs": [1] * 50,
-            "page_size": 50,
-            "bytes_max": 1_000_000,
-            "beside_max": 100,
+            "after_revs": [1] * 50,
+            "viewer_ids": [CHATTERER],
+            "conversation_ids_firsts": [1],
+            "conversation_ids_lasts": [50],
+            "after_revs_firsts": [1],
+            "after_revs_lasts": [50],
+            "page_sizes": [50],
+            "byte_limits": [1_000_000],
+            "beside_limits": [100],
         },
-        {"messages_pkey", "conversations_pkey", "conversation_members_user_idx"},
-        1_300,
+        {"messages_rev_idx", "conversations_pkey", "conversation_members_user_idx"},
+        1_400,
         {"messages_": 150},
     ),
     Hot(
@@ -448,7 +452,7 @@ async def test_messages_are_sent_by_index_into_their_own_partitions(connection: 
     assert {row["outcome"] for row in sent} == {"sent"}
     plans = [json.loads(text.partition("plan:")[2])["Plan"] for text in told]
     touched = [node for plan in plans for node in nodes(plan)]
-    assert {node["Relation Name"] for node in touched if node["Node Type"] == "Seq Scan"} <= {"blocks"}
+    assert {node["Relation Name"] for node in touched if node["Node Type"] == "Seq Scan"} <= {"blocks", "epochs"}
     used = {node["Index Name"] for node in touched if "Index Name" in node and node["Actual Loops"]}
     whole_index = dict(await connection.fetch(INDEXES_OF_PARTITIONS))
     assert {whole_index.get(index, index) for index in used} >= {

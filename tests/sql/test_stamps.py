@@ -13,7 +13,7 @@ import pytest
 from sql.binding import read_queries
 from sql.database import aggregates
 from sql.migrate import MIGRATIONS
-from tests.sql.world import World
+from tests.sql.world import World, changing_message
 
 
 class Stamped(NamedTuple):
@@ -30,12 +30,26 @@ def _names(text: str) -> frozenset[str]:
 
 
 _OF_A_POST = _names("id author_id kind text link visibility client_id edited_at deleted_at")
+_OF_A_MESSAGE = _names("conversation_id seq id sender_id text reply_to_seq client_id created_at edited_at deleted_at")
+_OF_A_CONVERSATION = _names("title last_seq rev last_activity_id")
 _OF_A_CARD = _names("id username username_folded display_name bio profile is_private created_at")
 
 STAMPED: Mapping[str, Stamped] = {
     "posts": Stamped(
         moved_by={"version": _OF_A_POST, "changed": _OF_A_POST},
         free=_names("like_count comment_count share_count last_comment_id"),
+    ),
+    "messages": Stamped(moved_by={"rev": _OF_A_MESSAGE, "changed": _OF_A_MESSAGE}, free=frozenset()),
+    "conversations": Stamped(
+        moved_by={"changed": _OF_A_CONVERSATION},
+        free=_names("id kind direct_low direct_high created_at"),
+    ),
+    "conversation_members": Stamped(
+        moved_by={
+            "changed": _names("read_seq muted role joined_at membership_changed"),
+            "membership_changed": _names("joined_at"),
+        },
+        free=_names("conversation_id user_id delivered_seq"),
     ),
     "users": Stamped(
         moved_by={
@@ -48,6 +62,9 @@ STAMPED: Mapping[str, Stamped] = {
         ),
     ),
 }
+
+NEVER_UPDATED = frozenset({"messages"})
+"""No command edits or deletes a message yet."""
 
 NOTED_IN: Mapping[str, str] = {"follows": "relation_changes", "blocks": "relation_changes"}
 """Tables whose rows come and go, and where that is noted."""
@@ -115,7 +132,7 @@ def mistakes(update: Update) -> list[str]:
 
 def test_each_update_moves_the_stamps_that_it_has_to_and_no_other() -> None:
     found = [update for where, text in statements() for update in updates(where, text)]
-    assert {update.table for update in found} >= STAMPED.keys(), "all stamped tables are updated somewhere"
+    assert STAMPED.keys() - {update.table for update in found} == NEVER_UPDATED
     assert {"posts.update_post", "set_likes", "people.update_profile", "set_follows"} <= {each.where for each in found}
     assert [mistake for update in found for mistake in mistakes(update)] == []
 
@@ -144,6 +161,18 @@ def test_whatever_comes_or_goes_is_noted_in_the_same_statement() -> None:
         assert {NOTED_IN[table] for table in tables & NOTED_IN.keys()} <= tables, where
 
 
+def test_a_message_changes_under_the_lock_of_its_conversation_and_with_its_rev() -> None:
+    """The update of the row is the lock, and gives the rev: so the order of revs is the order of commits."""
+    found = set()
+    for where, text in statements():
+        of_conversations = [each.columns for each in updates(where, text) if each.table == "conversations"]
+        assert all("rev" in columns for columns in of_conversations if columns & _OF_A_CONVERSATION), where
+        if "messages" in {each.table for each in updates(where, text)} | set(_COMES_OR_GOES.findall(text)):
+            found.add(where)
+            assert any("rev" in columns for columns in of_conversations), where
+    assert found >= {"send_messages"}
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
@@ -158,6 +187,10 @@ def test_whatever_comes_or_goes_is_noted_in_the_same_statement() -> None:
         ("SELECT p.id FROM posts p FOR NO KEY UPDATE OF p", 0),
         ("UPDATE users SET settings = '{}', changed = change_stamp()", 0),
         ("UPDATE users SET settings = '{}', version = 2, changed = change_stamp()", 1),
+        (changing_message("edited_at = now()"), 0),
+        ("UPDATE messages m SET deleted_at = now(), changed = change_stamp()", 1),
+        ("UPDATE conversations SET rev = rev + 1", 1),
+        ("UPDATE conversation_members SET delivered_seq = 1, changed = change_stamp()", 1),
     ],
 )
 def test_a_mistake_is_found(text: str, wrong: int) -> None:

@@ -11,6 +11,24 @@ from sql.unit import Units
 
 T = TypeVar("T")
 
+
+def changing_message(setting: str) -> str:
+    """The statement that sets these columns of the message `$2` of the conversation `$1`, and answers the change's rev.
+
+    The update of the conversation is its lock, so that revs follow commits.
+    """
+    return f"""
+        WITH counted AS (
+            UPDATE conversations SET rev = rev + 1, changed = change_stamp() WHERE id = $1 RETURNING id, rev
+        )
+        UPDATE messages m
+        SET {setting}, rev = counted.rev, changed = change_stamp()
+        FROM counted
+        WHERE m.conversation_id = counted.id AND m.seq = $2
+        RETURNING m.rev
+    """
+
+
 _numbers = itertools.count(1)
 
 
@@ -134,6 +152,10 @@ class World:
             return (await db.chat.open_direct(viewer_id=other, other_id=one)).id
 
         return await self.write(open_both)
+
+    async def change_message(self, conversation_id: ConversationId, seq: int, setting: str) -> int:
+        """Changes columns of a message as a command has to: `setting` is SQL. Answers the rev of the change."""
+        return int(await self.value(changing_message(setting), conversation_id, seq))
 
     async def say(self, conversation_id: ConversationId, sender_id: UserId, text: str = "hi") -> int:
         """Sends a message and answers its seq."""

@@ -223,6 +223,7 @@ const commands = {
           id: row[at.id],
           conversation_id: row[at.conversation_id],
           seq: Number(row[at.seq]),
+          rev: Number(row[at.rev]),
           sender: {
             id: row[at.sender_id],
             username: row[at.sender_username],

@@ -9,6 +9,7 @@ import asyncpg
 
 from tests.kit.device import Device
 from tests.kit.server import Person
+from tests.sql.world import changing_message
 
 CHAT = "/chat"
 
@@ -25,6 +26,16 @@ async def send(person: Person | Device, conversation_id: str, text: str, **more:
     payload = {"conversation_id": conversation_id, "text": text, **more}
     message: dict[str, Any] = (await person.do(CHAT, "message:send", payload))["message"]
     return message
+
+
+async def edit_untold(database_url: str, conversation_id: str, seq: int, text: str) -> int:
+    """A message is edited by somebody whose pushes are lost. Answers the rev of the change."""
+    setting = "text = $3, edited_at = now()"
+    return int(await value(database_url, changing_message(setting), int(conversation_id), seq, text))
+
+
+async def delete_untold(database_url: str, conversation_id: str, seq: int) -> int:
+    return int(await value(database_url, changing_message("deleted_at = now()"), int(conversation_id), seq))
 
 
 async def refusal(person: Person, name: str, payload: dict[str, Any]) -> str:

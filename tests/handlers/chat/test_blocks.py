@@ -110,7 +110,8 @@ async def test_a_retry_of_an_older_message_is_not_heard_by_the_blocked(server: R
     await ada.do("/users", "user:block", {"user_id": bea.id})
     hers, his = await ada.device(), await bea.device()
     assert await send(ada, conversation_id, "Before", client_id="m1") == first
-    assert await hers.expect_push("conversation:position") == {"conversation_id": conversation_id, "last_seq": 1}
+    told = {"conversation_id": conversation_id, "rev": 1, "last_seq": 1}
+    assert await hers.expect_push("conversation:position") == told
     await his.expect_silence("conversation:position", within_s=0.1)
 
 

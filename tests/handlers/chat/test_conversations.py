@@ -23,7 +23,7 @@ async def test_two_people_have_one_conversation_whoever_opens_it(server: Running
     assert first["kind"] == "direct"
     assert first["last_seq"] == 0
     assert "last_message" not in first
-    assert first["viewer"] == {"unread_count": 0, "muted": False}
+    assert (first["rev"], first["viewer"]) == (0, {"unread_count": 0, "read_seq": 0, "muted": False})
     assert {member["user"]["id"] for member in first["members"]} == {ada.id, bea.id}
     assert again == first
 

@@ -47,10 +47,12 @@ async def _write_untold(database_url: str, conversation_id: str, sender: Person,
         await connection.execute(
             """
             WITH numbered AS (
-                UPDATE conversations SET last_seq = last_seq + 1 WHERE id = $1 RETURNING id, last_seq
+                UPDATE conversations SET last_seq = last_seq + 1, rev = rev + 1, changed = change_stamp()
+                WHERE id = $1
+                RETURNING id, last_seq, rev
             )
-            INSERT INTO messages (conversation_id, seq, sender_id, text, client_id)
-            SELECT id, last_seq, $2, $3, $4 FROM numbered
+            INSERT INTO messages (conversation_id, seq, rev, sender_id, text, client_id)
+            SELECT id, last_seq, rev, $2, $3, $4 FROM numbered
             """,
             int(conversation_id),
             int(sender.id),
@@ -68,7 +70,7 @@ async def test_a_retry_pushes_the_last_position_to_all_members(server: RunningSe
     for number in (1, 2):
         await _write_untold(database_url, conversation_id, ada, f"Unheard {number}", f"m{number}")
     assert (await send(ada, conversation_id, "Unheard 2", client_id="m2"))["seq"] == 2
-    told = {"conversation_id": conversation_id, "last_seq": 2}
+    told = {"conversation_id": conversation_id, "rev": 2, "last_seq": 2}
     assert await device.expect_push("conversation:position") == told
     assert await ada.expect_push("conversation:position") == told
     await device.expect_silence("message:created")

@@ -26,6 +26,7 @@ async def test_it_follows_the_messages_on_all_nodes_and_is_not_repeated(database
             while told["last_seq"] < 3:
                 told = await device.expect_push(POSITION)
                 assert told["conversation_id"] == conversation
+                assert told["rev"] == told["last_seq"]
             await device.expect_silence(POSITION, within_s=3 * EVERY_S)
             names = [
                 (push.name, push.data["last_seq"] if push.name == POSITION else push.data["message"]["seq"])
@@ -47,4 +48,4 @@ async def test_a_node_pushes_last_positions_before_it_stops(database_url: str, r
             await send(ada, conversation, "one")
             assert (await device.expect_push(CREATED))["message"]["seq"] == 1
             assert all(push.name != POSITION for push in device.heard)
-        assert await device.expect_push(POSITION) == {"conversation_id": conversation, "last_seq": 1}
+        assert await device.expect_push(POSITION) == {"conversation_id": conversation, "rev": 1, "last_seq": 1}

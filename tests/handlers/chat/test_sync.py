@@ -2,7 +2,7 @@ from typing import Any
 
 from handlers.chat.contract import SYNC_BYTES_MAX, SYNC_CONVERSATIONS_MAX, SYNC_MESSAGES_MAX
 from handlers.limits import MESSAGE_CHARS
-from tests.handlers.chat.talk import CHAT, open_conversation, refusal, send
+from tests.handlers.chat.talk import CHAT, delete_untold, edit_untold, open_conversation, refusal, send, value
 from tests.kit.server import Person, RunningServer
 
 
@@ -18,19 +18,58 @@ def seqs(told: dict[str, Any]) -> list[int]:
     return [message["seq"] for message in told["messages"]]
 
 
+def shown(conversation_id: str, messages: list[dict[str, Any]], rev: int, **more: Any) -> dict[str, Any]:
+    """What is told of a conversation with four messages."""
+    told = {"messages": messages, "removed_seqs": [], "rev": rev, "last_seq": 4, "truncated": False}
+    return {"conversation_id": conversation_id, **told, **more}
+
+
 async def test_a_client_gets_what_came_after_its_position(server: RunningServer) -> None:
     ada, bea = await server.people("after_ada", "after_bea")
     conversation_id = await open_conversation(ada, bea)
     sent = [await send(ada, conversation_id, f"Number {number}") for number in range(4)]
+    assert [message["rev"] for message in sent] == [1, 2, 3, 4]
     for position in range(6):
-        assert await sync(bea, {conversation_id: position}) == {
-            conversation_id: {
-                "conversation_id": conversation_id,
-                "messages": sent[position:],
-                "last_seq": 4,
-                "truncated": False,
-            }
-        }
+        told = await sync(bea, {conversation_id: position})
+        assert told == {conversation_id: shown(conversation_id, sent[position:], 4)}
+
+
+async def test_a_client_gets_what_was_edited_and_deleted_in_the_order_of_the_changes(
+    server: RunningServer, database_url: str
+) -> None:
+    ada, bea = await server.people("edited_ada", "edited_bea")
+    conversation_id = await open_conversation(ada, bea)
+    sent = [await send(ada, conversation_id, f"Number {number}") for number in range(4)]
+    assert await edit_untold(database_url, conversation_id, 1, "Not number 0") == 5
+    assert await delete_untold(database_url, conversation_id, 3) == 6
+    assert await edit_untold(database_url, conversation_id, 2, "Not number 1") == 7
+    listed = (await bea.do(CHAT, "message:list", {"conversation_id": conversation_id, "after_seq": 0}))["items"]
+    edited = [listed[0], listed[1]]
+    assert [(message["rev"], message["text"]) for message in edited] == [(5, "Not number 0"), (7, "Not number 1")]
+    assert all(message["edited_at_ms"] >= message["created_at_ms"] for message in edited)
+    assert (listed[2]["rev"], listed[2]["text"], listed[2]["deleted"]) == (6, "", True)
+    for position, messages, removed_seqs in (
+        (0, [sent[3], *edited], [3]),
+        (4, edited, [3]),
+        (5, edited[1:], [3]),
+        (6, edited[1:], []),
+        (7, [], []),
+    ):
+        told = await sync(bea, {conversation_id: position})
+        assert told == {conversation_id: shown(conversation_id, messages, 7, removed_seqs=removed_seqs)}
+    got = await bea.do(CHAT, "conversation:get", {"conversation_id": conversation_id})
+    assert (got["conversation"]["rev"], got["conversation"]["last_seq"]) == (7, 4)
+
+
+async def test_a_change_that_is_no_message_moves_the_position_too(server: RunningServer, database_url: str) -> None:
+    ada, bea = await server.people("title_ada", "title_bea")
+    conversation_id = await open_conversation(ada, bea)
+    sent = [await send(ada, conversation_id, f"Number {number}") for number in range(4)]
+    retitled = "UPDATE conversations SET title = 'T', rev = rev + 1, changed = change_stamp() WHERE id = $1 RETURNING 1"
+    await value(database_url, retitled, int(conversation_id))
+    for position in (3, 4):
+        told = await sync(bea, {conversation_id: position})
+        assert told == {conversation_id: shown(conversation_id, sent[position:], 5)}
 
 
 async def test_several_conversations_are_answered_each_from_its_own_position(server: RunningServer) -> None:
@@ -48,10 +87,11 @@ async def test_a_client_finds_what_was_opened_and_said_while_it_was_away(server:
     known, written, empty = [await open_conversation(ada, other) for other in (bea, cid, dan)]
     await send(cid, written, "Hello")
     told = await sync(ada, {known: 0})
-    assert {name: (item["last_seq"], item["truncated"], item["messages"]) for name, item in told.items()} == {
-        known: (0, False, []),
-        written: (1, True, []),
-        empty: (0, False, []),
+    keys = ("last_seq", "rev", "truncated", "messages")
+    assert {name: [item[key] for key in keys] for name, item in told.items()} == {
+        known: [0, 0, False, []],
+        written: [1, 0, True, []],
+        empty: [0, 0, False, []],
     }
     assert seqs((await sync(ada, {written: 0}))[written]) == [1]
     assert set(await sync(ada, {})) == {known, written, empty}
@@ -72,8 +112,11 @@ async def test_a_long_absence_is_caught_up_in_several_calls(server: RunningServe
         await send(ada, conversation_id, f"Number {number}")
     first = (await sync(bea, {conversation_id: 0}))[conversation_id]
     assert (seqs(first), first["truncated"]) == (list(range(1, SYNC_MESSAGES_MAX + 1)), True)
-    rest = (await sync(bea, {conversation_id: SYNC_MESSAGES_MAX}))[conversation_id]
-    assert (seqs(rest), rest["truncated"]) == ([total - 2, total - 1, total], False)
+    assert first["rev"] == SYNC_MESSAGES_MAX
+    rest = (await sync(bea, {conversation_id: first["rev"]}))[conversation_id]
+    assert (seqs(rest), rest["rev"], rest["truncated"]) == ([total - 2, total - 1, total], total, False)
+    exactly = (await sync(bea, {conversation_id: 3}))[conversation_id]
+    assert (len(exactly["messages"]), exactly["truncated"]) == (SYNC_MESSAGES_MAX, False)
 
 
 async def test_an_answer_stays_small_and_a_client_still_gets_everything(server: RunningServer) -> None:
@@ -95,7 +138,7 @@ async def test_an_answer_stays_small_and_a_client_still_gets_everything(server: 
         for conversation_id, item in told.items():
             start = positions[conversation_id] + 1
             assert seqs(item) == list(range(start, start + len(item["messages"])))
-            positions[conversation_id] += len(item["messages"])
+            positions[conversation_id] = item["rev"]
         if not any(item["truncated"] for item in told.values()):
             break
     assert positions == dict.fromkeys(conversations, each)

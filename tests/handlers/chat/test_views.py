@@ -12,7 +12,7 @@ def card(number: int) -> CardRow:
     return CardRow(UserId(number), f"user{number}", f"User {number}", 1)
 
 
-MESSAGE = MessageRow(ConversationId(7), 3, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))
+MESSAGE = MessageRow(ConversationId(7), 3, 4, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))
 
 
 def rows(conversation_id: int, last_message: MessageRow | None) -> list[ConversationMemberRow]:
@@ -22,6 +22,7 @@ def rows(conversation_id: int, last_message: MessageRow | None) -> list[Conversa
             "direct",
             None,
             3,
+            4,
             ActivityId(9),
             1,
             True,
@@ -35,11 +36,12 @@ def rows(conversation_id: int, last_message: MessageRow | None) -> list[Conversa
 
 def test_a_message_is_shown_with_its_sender() -> None:
     shown = message_view(MESSAGE).model_dump(mode="json", exclude_none=True)
-    assert shown.pop("sender") == {"id": "1", "username": "user1", "display_name": "User 1"}
+    assert shown.pop("sender") == {"id": "1", "username": "user1", "display_name": "User 1", "version": 1}
     assert shown == {
         "id": "70",
         "conversation_id": "7",
         "seq": 3,
+        "rev": 4,
         "text": "Hello",
         "media": [],
         "reply_to_seq": 2,
@@ -65,7 +67,8 @@ def test_a_conversation_is_shown_from_the_rows_of_its_members() -> None:
     ]
     assert shown.last_message == message_view(MESSAGE)
     assert shown.viewer is not None
-    assert (shown.viewer.unread_count, shown.viewer.muted) == (2, True)
+    assert shown.rev == 4
+    assert (shown.viewer.unread_count, shown.viewer.read_seq, shown.viewer.muted) == (2, 1, True)
     assert pushed_conversation_view(rows(7, MESSAGE)) == shown.model_copy(update={"viewer": None})
     assert conversation_view(rows(7, None)).last_message is None
 
