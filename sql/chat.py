@@ -73,6 +73,8 @@ class SentRow(NamedTuple):
     other_id: UserId
     is_blocked: bool
     """Whether one of the two blocks the other."""
+    is_new_to_somebody: bool
+    """One of the two joined so lately that not all nodes may have put their sessions into its room."""
     joined_ids: list[UserId]
     """Those who joined the conversation with its first message."""
     message: MessageRow | None

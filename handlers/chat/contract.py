@@ -1,8 +1,9 @@
 """Commands and pushes of chat.
 
-Messages of a conversation are numbered from 1 without a hole (`seq`), and so are its durable changes (`rev`); every
-device of every member gets `message:created` in the same order, and every durable push carries its `rev`. After a hole
-in the revs a client reads what it missed with `chat:sync`, after a `resync` with `sync:pull`.
+Messages of a conversation are numbered from 1 without a hole (`seq`), and so are its durable changes (`rev`). Every
+device of every member gets `message:created` in the same order; in the first seconds of a conversation, messages that
+are sent at the same time may come in either order. Every durable push carries its `rev`: after a hole in the revs a
+client reads what it missed with `chat:sync`, after a `resync` with `sync:pull`.
 """
 
 from __future__ import annotations

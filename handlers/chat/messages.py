@@ -20,7 +20,7 @@ from handlers.chat.rooms import conversation_room, rooms_to_push
 from handlers.chat.views import message_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
-from realtime.contract.emissions import JoinRoom, ToRoom, emission
+from realtime.contract.emissions import JoinRoom, emission
 from realtime.contract.errors import CONFLICT, FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND, CommandError
 from realtime.contract.wire import Page
 from sql.chat import SentRow
@@ -55,7 +55,9 @@ async def send(ctx: Context, draft: Draft, *, has_joined_now: bool = False) -> O
         return _again(ctx, sent, ack)
     if sent.message.seq == 1:
         return await _first(ctx, sent, ack, [ctx.user_id] if has_joined_now else [])
-    return Outcome(ack, (emission(MESSAGE_CREATED, ack, ToRoom(conversation_room(draft.conversation_id))),))
+    hearers = [ctx.user_id, sent.other_id] if sent.is_new_to_somebody else None
+    rooms = rooms_to_push(draft.conversation_id, hearers)
+    return Outcome(ack, tuple(emission(MESSAGE_CREATED, ack, room) for room in rooms))
 
 
 def _refusal(sent: SentRow) -> CommandError:

@@ -62,7 +62,7 @@ CREATE FUNCTION send_messages(
     conversation_ids bigint[], sender_ids bigint[], texts text[], reply_to_seqs bigint[], client_ids text[], patient boolean
 ) RETURNS TABLE (
     place bigint, skipped boolean, outcome text, last_seq bigint, last_rev bigint, other_id bigint, is_blocked boolean,
-    joined_ids bigint[],
+    is_new_to_somebody boolean, joined_ids bigint[],
     conversation_id bigint, seq bigint, rev bigint, id bigint, text text, reply_to_seq bigint, client_id text,
     created_at timestamptz, edited_at timestamptz, is_deleted boolean,
     sender_id bigint, sender_username text, sender_display_name text, sender_version integer
@@ -81,6 +81,8 @@ BEGIN
             call.conversation_id, call.sender_id, call.text, call.reply_to_seq, call.client_id, call.place,
             c.id = ANY(locked) AS is_locked, c.last_seq, c.rev AS last_rev, c.last_activity_id,
             other.user_id AS other_id, r.viewer_blocks OR r.viewer_blocked_by AS is_blocked,
+            mine.joined_at IS NULL OR other.joined_at IS NULL
+            OR greatest(mine.joined_at, other.joined_at) > clock_timestamp() - interval '10 s' AS is_new_to_somebody,
             earlier.seq AS earlier_seq, earlier AS earlier_message,
             CASE WHEN call.client_id IS NULL THEN call.place END AS nameless
         FROM unnest(conversation_ids, sender_ids, texts, reply_to_seqs, client_ids)
@@ -186,6 +188,7 @@ BEGIN
         answered.newest_rev,
         answered.other_id,
         answered.is_blocked,
+        answered.is_new_to_somebody,
         ARRAY(
             SELECT newcomer.user_id
             FROM newcomer

@@ -163,7 +163,7 @@ async def test_across_a_block_only_an_earlier_try_is_answered(world: World) -> N
     await world.block(bob, ann)
     for sender_id in (ann, bob):
         refused = await world.write(partial(send, conversation_id, sender_id, "x", None))
-        assert refused == SentRow("forbidden", 1, 1, bob if sender_id == ann else ann, True, [], None)
+        assert refused == SentRow("forbidden", 1, 1, bob if sender_id == ann else ann, True, True, [], None)
     again = await world.write(partial(send, conversation_id, ann, "x", "once"))
     assert again is not None and (again.outcome, again.is_blocked) == ("sent_before", True)
 
