@@ -20,7 +20,7 @@ class SyncStore:
     """One person's copy of their Collections, by name and id."""
 
     def __init__(self, person: Person) -> None:
-        self._person = person
+        self.person = person
         self._cursor: str | None = None
         self.items: dict[str, Items] = {name: {} for name in COLLECTIONS}
         self.resets = 0
@@ -31,7 +31,7 @@ class SyncStore:
         more = True
         while more:
             payload = {"limit": 2} if self._cursor is None else {"cursor": self._cursor, "limit": 2}
-            answer = await self._person.do("/users", "sync:pull", payload)
+            answer = await self.person.do("/users", "sync:pull", payload)
             self._cursor, more = answer["cursor"], answer["more"]
             for name, changes in answer["changes"].items():
                 await self._apply(name, changes)
@@ -53,7 +53,7 @@ class SyncStore:
 
     async def _read_anew(self, name: str, part: str | None = None) -> None:
         """Of `messages` perhaps only those of one conversation."""
-        fresh = await READERS[name](self._person)
+        fresh = await READERS[name](self.person)
         if part is None:
             self.items[name] = fresh
         else:
@@ -65,11 +65,11 @@ class SyncStore:
         """What a fresh read shows otherwise, as far as the law says."""
         found = []
         for name in COLLECTIONS:
-            fresh = await READERS[name](self._person)
+            fresh = await READERS[name](self.person)
             for item_id in sorted(self.items[name].keys() | fresh.keys()):
                 held, shown = (_inside(items.get(item_id)) for items in (self.items[name], fresh))
                 if held != shown:
-                    found.append(f"{self._person.username} holds of {name} {item_id}: {held}, and reads {shown}")
+                    found.append(f"{self.person.username} holds of {name} {item_id}: {held}, and reads {shown}")
         return found
 
 

@@ -1,0 +1,140 @@
+"""People who do all that changes Collections, at random and at the same time, while their stores come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+from tests.contract.sync_store import SyncStore
+from tests.kit.server import Person, RunningServer
+
+ROUNDS = 12
+ALLOWED = frozenset({"not_found", "conflict", "forbidden"})
+
+
+class Crowd(NamedTuple):
+    people: list[Person]
+    chance: random.Random
+
+
+Act = Callable[[Crowd, Person, Person], Awaitable[None]]
+"""Somebody does something, perhaps to somebody else. Refusals are fine, failures are not."""
+
+
+async def tries(person: Person, namespace: str, name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """The data of an answer; nothing where it was refused."""
+    answer = await person.call(namespace, name, payload)
+    assert answer["ok"] or answer["error"]["code"] in ALLOWED, (name, answer)
+    data: dict[str, Any] = answer["data"] if answer["ok"] else {}
+    return data
+
+
+async def edits_the_profile(crowd: Crowd, one: Person, other: Person) -> None:
+    change = crowd.chance.choice(["display_name", "bio"])
+    await tries(one, "/users", "user:update", {change: f"Name {crowd.chance.randrange(99)}"})
+
+
+async def edits_the_settings(crowd: Crowd, one: Person, other: Person) -> None:
+    await tries(one, "/users", "user:update", {"settings": {"n": crowd.chance.randrange(99)}})
+
+
+async def follows(crowd: Crowd, one: Person, other: Person) -> None:
+    await tries(one, "/users", "user:follow", {"user_id": other.id})
+
+
+async def unfollows(crowd: Crowd, one: Person, other: Person) -> None:
+    await tries(one, "/users", "user:unfollow", {"user_id": other.id})
+
+
+async def blocks_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
+    await tries(
+        one, "/users", crowd.chance.choice(["user:block", "user:unblock", "user:unblock"]), {"user_id": other.id}
+    )
+
+
+async def posts(crowd: Crowd, one: Person, other: Person) -> None:
+    visibility = crowd.chance.choice(["public", "followers", "private"])
+    await tries(one, "/posts", "post:create", {"text": f"News {crowd.chance.random()}", "visibility": visibility})
+
+
+async def changes_a_post(crowd: Crowd, one: Person, other: Person) -> None:
+    listed = await tries(one, "/posts", "post:list", {"user_id": one.id})
+    if listed["items"]:
+        named = {"post_id": crowd.chance.choice(listed["items"])["id"]}
+        change: dict[str, str] = crowd.chance.choice(
+            [{"text": f"Edited {crowd.chance.random()}"}, {"visibility": "private"}, {"visibility": "public"}]
+        )
+        await tries(one, "/posts", "post:update", {**named, **change})
+
+
+async def deletes_a_post(crowd: Crowd, one: Person, other: Person) -> None:
+    listed = await tries(one, "/posts", "post:list", {"user_id": one.id})
+    if listed["items"]:
+        await tries(one, "/posts", "post:delete", {"post_id": crowd.chance.choice(listed["items"])["id"]})
+
+
+async def likes_and_comments(crowd: Crowd, one: Person, other: Person) -> None:
+    listed = await tries(one, "/feed", "feed:page", {})
+    if listed["items"]:
+        named = {"post_id": crowd.chance.choice(listed["items"])["id"]}
+        await tries(one, "/posts", "post:like", named)
+        await tries(one, "/posts", "comment:create", {**named, "text": "Well said"})
+
+
+async def writes(crowd: Crowd, one: Person, other: Person) -> None:
+    await tries(one, "/chat", "message:write", {"user_id": other.id, "text": f"Hello {crowd.chance.random()}"})
+
+
+async def reads(crowd: Crowd, one: Person, other: Person) -> None:
+    listed = await tries(one, "/chat", "conversation:list", {})
+    if listed["items"]:
+        conversation = crowd.chance.choice(listed["items"])
+        seq = crowd.chance.randrange(conversation["last_seq"] + 1)
+        name = crowd.chance.choice(["message:read", "message:delivered"])
+        await tries(one, "/chat", name, {"conversation_id": conversation["id"], "seq": seq})
+
+
+ACTS: tuple[Act, ...] = (
+    edits_the_profile,
+    edits_the_settings,
+    follows,
+    unfollows,
+    blocks_for_a_while,
+    posts,
+    posts,
+    changes_a_post,
+    deletes_a_post,
+    likes_and_comments,
+    writes,
+    writes,
+    reads,
+)
+
+
+async def gather_crowd(nodes: Sequence[RunningServer], prefix: str, seed: int) -> Crowd:
+    """Four people who follow each other."""
+    people = [await nodes[place % len(nodes)].person(f"{prefix}{seed}.{place}") for place in range(4)]
+    for one in people:
+        for other in people:
+            if one is not other:
+                await one.do("/users", "user:follow", {"user_id": other.id})
+    return Crowd(people, random.Random(seed))
+
+
+async def act(crowd: Crowd) -> None:
+    """Everybody does something at the same time."""
+    pairs = [(one, crowd.chance.choice([other for other in crowd.people if other is not one])) for one in crowd.people]
+    await asyncio.gather(*(crowd.chance.choice(ACTS)(crowd, one, other) for one, other in pairs))
+
+
+async def walk(crowd: Crowd, rounds: int = ROUNDS) -> list[str]:
+    """Stores that are away for some rounds and pull meanwhile, while others act; what they hold that is not so."""
+    stores = [SyncStore(person) for person in crowd.people]
+    await asyncio.gather(*(store.pull() for store in stores))
+    for _ in range(rounds):
+        back = [store.pull() for store in stores if crowd.chance.random() < 0.3]
+        await asyncio.gather(act(crowd), act(crowd), *back)
+    await asyncio.gather(*(store.pull() for store in stores))
+    return [line for store in stores for line in await store.differences()]
