@@ -95,8 +95,8 @@ class Settings(BaseSettings):
     idle_in_transaction_timeout_ms: int = Field(
         10_000,
         gt=0,
-        description="PostgreSQL ends a transaction that is idle for longer; must stay far below the 60 s that "
-        "positions re-read.",
+        description="PostgreSQL ends a transaction that is idle for longer; must stay far below the 60 s of "
+        "revocations that are read again. Until it ends, Facts wait, and clients that catch up get more twice.",
     )
     redis_url: str = Field("", repr=False, description="Redis 7 or Valkey 7.2 or newer; empty: the embedded server.")
 

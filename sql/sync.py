@@ -12,6 +12,8 @@ class SyncPeekRow(NamedTuple):
     position: int
     """Everything stamped below it was committed before the read, and can be seen by it."""
     me: bool
+    relations: bool
+    feed: bool
 
 
 class SyncQueries(Protocol):

@@ -15,7 +15,6 @@ from handlers.feed.contract import (
     NewPost,
     RemovedPosts,
 )
-from handlers.feed.position import position_of
 from handlers.people.contract import FOLLOW_CREATED, FOLLOW_ENDED, FollowData
 from handlers.posts.contract import (
     POST_CHANGED,
@@ -54,7 +53,7 @@ async def fan_out(ctx: Context, appeared: PostFactData) -> Reaction:
         recipients = await _add_to_lists(ctx, author_id, post_id)
     ctx.services.meter.count("feed_posts_fanned_out", 1)
     ctx.services.meter.count("feed_pushes_offered", len(recipients))
-    data = NewPost(post=pushed_post_view(post), position=position_of(post_id))
+    data = NewPost(post=pushed_post_view(post))
     return Reaction(pushes=(emission(FEED_NEW, data, ToTopic(TOPIC, recipients)),) if recipients else ())
 
 

@@ -1,16 +1,22 @@
 """Commands and pushes of the home feed.
 
 Subscribe, then apply `feed:new` and `post:updated` by the post's id and version, and take out what `feed:removed` and
-`post:deleted` name. After a lost connection or a `resync`, subscribe again: its page is
-complete as of now. `feed:sync` reads the posts between that page and what the client had.
+`post:deleted` name. After a lost connection or a `resync`, subscribe again and call `feed:sync` with the position of
+the last answer: it tells what happened meanwhile to the posts that the client has, and which ones came. Of posts older
+than all that it has, a client takes no notice.
 """
 
 from __future__ import annotations
 
-from handlers.feed.position import Position
+from typing import Annotated
+
+from pydantic import Field
+
+from handlers.cursor import CURSOR_CHARS
 from handlers.posts.contract import subjects_of_post
 from handlers.posts.models import Post
 from handlers.subjects import followed_subject
+from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, Push, Repeat, Route, Unit
 from realtime.contract.errors import FORBIDDEN
 from realtime.contract.rate_limit import RateLimit
@@ -20,16 +26,15 @@ NAMESPACE = "/feed"
 TOPIC = "feed"
 """Its subscribers get the pushes of the feed; also the scope of the `resync` after lost ones."""
 
-SYNC_ITEMS_MAX = 200
+CHANGED_POSTS_MAX = 200
+"""More changes than these cost more to tell than a new read."""
 REMOVED_POSTS_MAX = 500
 """Of one author; more than that no client shows of one."""
-SYNC_WINDOW_DAYS = 7
-"""For an older position, the answer has the newest posts and `truncated`."""
 
 _READS = RateLimit(600, 60)
 _SUBSCRIPTIONS = RateLimit(120, 60)
 EXAMPLE_ID = "185604284416000001"
-EXAMPLE_POSITION = "1kq0x3c7y"
+EXAMPLE_POSITION = "a.WzEsMV0.c2lnbmF0dXJl"
 
 
 class SubscribeFeed(Payload):
@@ -43,25 +48,26 @@ class ReadFeed(Payload):
 
 
 class SyncFeed(Payload):
-    after: Position
+    after: Annotated[str, Field(min_length=1, max_length=CURSOR_CHARS)]
 
 
 class FeedSnapshot(Page[Post]):
-    """The newest page as of `position`."""
+    """The newest page. What it may lack comes by `feed:new`, or by `feed:sync` with its `position`."""
 
     position: str
 
 
-class MissedPosts(Model):
-    """Posts created since a position, newest first; the client may have some of them already.
+class ChangedPosts(Model):
+    """What happened to the feed since a position.
 
-    `truncated`: there are more between the last of these and what the client had; `feed:page` before the last one reads
-    them.
+    `items` are new or changed, newest first, each as it is now; `removed` are deleted, or not the caller's to see any
+    more. `reset`: read the feed anew. Some may come twice, so apply by id and version.
     """
 
     items: list[Post]
+    removed: list[WireId]
     position: str
-    truncated: bool
+    reset: bool | None = None
 
 
 class RemovedPosts(Model):
@@ -69,14 +75,22 @@ class RemovedPosts(Model):
 
 
 class NewPost(Model):
-    """A post of a user whom the receiver follows: a new one, or one that was private until now.
-
-    `position` is the client's position once it has applied the post, unless it has a later one.
-    """
+    """A post of a user whom the receiver follows: a new one, or one that was private until now."""
 
     post: Post
-    position: str
 
+
+FEED = Collection(
+    name="feed",
+    item=Post,
+    id_of=lambda post: str(post.id),
+    holds=(
+        "The newest posts of the users whom the user follows, down to the oldest one that the client has read; of a "
+        "post that is older than that it takes no notice. It is reset when the user follows, unfollows, blocks or "
+        "unblocks somebody or is blocked. Likes and other counts are as of the last read."
+    ),
+    read_anew="`sync:pull` of this Collection without a cursor; older posts by `feed:page`.",
+)
 
 FEED_SUBSCRIBE = Command(
     name="feed:subscribe",
@@ -118,8 +132,8 @@ FEED_SYNC = Command(
     name="feed:sync",
     namespace=NAMESPACE,
     payload=SyncFeed,
-    ack=MissedPosts,
-    effect="Reads the posts added to the home feed since a position; it overlaps, so apply by id.",
+    ack=ChangedPosts,
+    effect="Reads what happened to the posts of the home feed since a position, deletions too.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"after": EXAMPLE_POSITION},

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from handlers.collections import BoundCollection
 from handlers.feature import Feature, bind_command, bind_plain_command, bind_prepared_command
+from handlers.feed.changes import read_feed, sync
 from handlers.feed.consumers import FEED_CHANGES, FEED_FANOUT, FEED_FOLLOW
 from handlers.feed.contract import (
+    FEED,
     FEED_NEW,
     FEED_PAGE,
     FEED_REMOVED,
@@ -19,7 +22,6 @@ from handlers.feed.operations import (
     read_page,
     start_subscription,
     subscribe,
-    sync,
     unsubscribe,
 )
 
@@ -33,5 +35,6 @@ FEATURE = Feature(
     ),
     pushes=(FEED_NEW, FEED_REMOVED),
     consumers=(FEED_FANOUT, FEED_CHANGES, FEED_FOLLOW),
+    collections=(BoundCollection(FEED, lambda peek: peek.feed, read_feed),),
     polled_topics={NAMESPACE: (TOPIC,)},
 )

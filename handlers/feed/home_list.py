@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from handlers.context import PrepareContext
+from handlers.feed.consumers import FEED_FANOUT
 from realtime.redis.client import StoreUnavailable
 from sql.ids import MAX_ID, PostId
 
@@ -31,6 +32,12 @@ class HomeList:
 
 
 ALL_FROM_SQL = HomeList([], PostId(MAX_ID), None)
+
+
+async def read_list_position(ctx: PrepareContext) -> int:
+    """The stamp below which all posts are in the lists that are read from now on; later ones may be on their way."""
+    fact_names = [handler.fact.name for handler in FEED_FANOUT.handlers]
+    return await ctx.reads.feed.read_list_position(consumer=FEED_FANOUT.name, fact_names=fact_names)
 
 
 async def read_home_list(ctx: PrepareContext) -> HomeList:

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Final, NamedTuple
 
 from handlers.context import Call, Context, Outcome, PrepareContext
-from handlers.feed.contract import (
-    SYNC_ITEMS_MAX,
-    SYNC_WINDOW_DAYS,
-    TOPIC,
-    FeedSnapshot,
-    MissedPosts,
-    ReadFeed,
-    SubscribeFeed,
-    SyncFeed,
-)
-from handlers.feed.home_list import HomeList, read_home_list
-from handlers.feed.position import position_at, sync_floor
+from handlers.feed.contract import TOPIC, FeedSnapshot, ReadFeed, SubscribeFeed
+from handlers.feed.home_list import ALL_FROM_SQL, HomeList, read_home_list, read_list_position
+from handlers.feed.position import write_position
 from handlers.paging import cut_page, rows_wanted
 from handlers.posts.models import Post
 from handlers.posts.views import post_view
 from realtime.contract.errors import FORBIDDEN, CommandError
-from realtime.contract.wire import NOTHING, Empty, Nothing, Page, unix_ms
+from realtime.contract.wire import NOTHING, Empty, Nothing, Page
 from sql.ids import MAX_ID, PostId
 
 _IDS_PER_ROW: Final = 2
 """How many ids of the list are given to SQL for each row that a page needs: some may be of posts that are gone."""
-_SYNC_WINDOW: Final = datetime.timedelta(days=SYNC_WINDOW_DAYS)
 
 
 class FeedSubscription(NamedTuple):
-    """A caller who gets `feed:new` since `position` at the latest."""
+    """A caller who gets `feed:new`, with a list that has all posts below `position`."""
 
     position: str
     home: HomeList
 
 
 async def start_subscription(ctx: PrepareContext, command: SubscribeFeed) -> FeedSubscription:
-    """In this order, every post after the position is pushed, or is in the list, or both."""
+    """In this order, every post that is not in the list is pushed, or `feed:sync` reads it from the position."""
     _require_live_session(ctx)
-    position = position_at(ctx.now())
+    position = write_position(ctx, await read_list_position(ctx))
     await ctx.session.subscribe(TOPIC)
     return FeedSubscription(position, await read_home_list(ctx))
 
@@ -65,21 +54,9 @@ async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[
     return Outcome(await _home_page(ctx, home, before=before, skip=command.offset or 0, limit=command.limit))
 
 
-async def sync(ctx: Context, command: SyncFeed) -> Outcome[MissedPosts]:
-    now = ctx.now()
-    position_ms, oldest_ms = command.after, unix_ms(now - _SYNC_WINDOW)
-    rows = await ctx.db.feed.home_since(
-        viewer_id=ctx.user_id,
-        after=PostId(sync_floor(max(position_ms, oldest_ms))),
-        page_size=SYNC_ITEMS_MAX + 1,
-    )
-    return Outcome(
-        MissedPosts(
-            items=[post_view(row) for row in rows[:SYNC_ITEMS_MAX]],
-            position=position_at(now),
-            truncated=len(rows) > SYNC_ITEMS_MAX or position_ms < oldest_ms,
-        )
-    )
+async def newest_posts(ctx: Context, limit: int) -> Page[Post]:
+    """The newest page, complete as of this read: a list may lack what its consumer has not put there yet."""
+    return await _home_page(ctx, ALL_FROM_SQL, before=MAX_ID, skip=0, limit=limit)
 
 
 async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None) -> Page[Post]:

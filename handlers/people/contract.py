@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, Limits
-from handlers.people.models import Key, OwnProfile, Profile, User
+from handlers.people.models import Key, OwnProfile, Profile, Relation, User
 from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, Fact, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, NOT_FOUND
@@ -99,6 +99,15 @@ ME = Collection(
     id_of=lambda own: str(own.user.id),
     holds="The user's own profile and settings: one item. Its counters are as of the last read.",
     read_anew="`user:me`.",
+    told_to_devices=True,
+)
+
+RELATIONS = Collection(
+    name="relations",
+    item=Relation,
+    id_of=lambda relation: str(relation.user_id),
+    holds="Whom the user follows and whom they block, by id; somebody who is neither is removed.",
+    read_anew="`sync:pull` of this Collection without a cursor.",
     told_to_devices=True,
 )
 
@@ -213,7 +222,6 @@ USER_UNBLOCK = Command(
         "same for a hidden user, and for an id of nobody."
     ),
     repeat=Repeat.SETS_STATE,
-    works_on=Unit.STATEMENTS,
     rate=_FOLLOWS,
     example={"user_id": EXAMPLE_ID},
     routes=(Route("DELETE", "/users/{user_id}/block"),),

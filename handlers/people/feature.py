@@ -7,6 +7,7 @@ from typing import Final
 from handlers.collections import BoundCollection
 from handlers.feature import Feature, bind_command
 from handlers.people import contract, operations
+from handlers.people.relations import read_relations
 
 FEATURE: Final = Feature(
     name="people",
@@ -21,6 +22,9 @@ FEATURE: Final = Feature(
         bind_command(contract.USER_FOLLOWERS, operations.list_followers),
         bind_command(contract.USER_FOLLOWING, operations.list_following),
     ),
-    collections=(BoundCollection(contract.ME, lambda peek: peek.me, operations.read_me),),
+    collections=(
+        BoundCollection(contract.ME, lambda peek: peek.me, operations.read_me),
+        BoundCollection(contract.RELATIONS, lambda peek: peek.relations, read_relations),
+    ),
     facts=(contract.FOLLOW_CREATED, contract.FOLLOW_ENDED),
 )

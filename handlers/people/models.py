@@ -72,3 +72,11 @@ class OwnProfile(Model):
     phone: str | None = None
     profile: dict[str, str | list[str]]
     settings: dict[str, bool | int | str]
+
+
+class Relation(Model):
+    """What the reader has decided about another user: at least one of these. `User.viewer` has more."""
+
+    user_id: WireId
+    following: bool
+    blocked: bool

@@ -23,6 +23,7 @@ from handlers.people.contract import (
     UserMe,
 )
 from handlers.people.models import User
+from handlers.people.relations import relation_told
 from handlers.people.views import own_profile_view, user_view
 from handlers.subjects import followed_subject, restore_between, withdraw_between
 from realtime.contract.emissions import Restore, Withdraw
@@ -96,6 +97,7 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
         raise CommandError(CONFLICT, "You block this user: remove the block first.")
     return Outcome(
         Following(following=True),
+        pushes=(relation_told(ctx.user_id, other_id, following=True),) if row.changed else (),
         signals=(Restore(followed_subject(other_id).name, (ctx.user_id,)),),
         stored_facts=(FOLLOW_CREATED,) if row.changed else (),
     )
@@ -104,9 +106,14 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
     row = await _set_follow(ctx, other_id, wanted=False)
-    ended = (FOLLOW_ENDED,) if row is not None and row.changed else ()
+    has_ended = row is not None and row.changed
     withdrawn = Withdraw(followed_subject(other_id).name, user_ids=(ctx.user_id,))
-    return Outcome(Following(following=False), signals=(withdrawn,), stored_facts=ended)
+    return Outcome(
+        Following(following=False),
+        pushes=(relation_told(ctx.user_id, other_id),) if has_ended else (),
+        signals=(withdrawn,),
+        stored_facts=(FOLLOW_ENDED,) if has_ended else (),
+    )
 
 
 async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
@@ -115,10 +122,14 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
         raise CommandError(CONFLICT, "You cannot block yourself.")
     if other_id not in await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id]):
         raise CommandError(NOT_FOUND)
-    await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
+    is_new = await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
     removed = await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
+    told = [relation_told(ctx.user_id, other_id, blocked=True)] if is_new else []
+    # The other one learns no more than that they do not follow the caller now.
+    told += [relation_told(other_id, ctx.user_id) for row in removed if row.follower_id == other_id]
     return Outcome(
         Blocking(blocked=True),
+        pushes=tuple(told),
         facts=tuple(_follow_ended(row.follower_id, row.followed_id) for row in removed),
         # What the follows gave to see stays withdrawn when the block ends.
         signals=(
@@ -133,10 +144,14 @@ async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
     # Whether no block is left is known for sure only while neither of the two can set or end one.
     await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id])
-    await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=other_id)
+    had_block = await ctx.db.graph.delete_block(blocker_id=ctx.user_id, blocked_id=other_id)
     other = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=other_id)
     is_over = other is not None and not is_blocked(other.viewer)
-    return Outcome(Blocking(blocked=False), signals=restore_between(ctx.user_id, other_id) if is_over else ())
+    return Outcome(
+        Blocking(blocked=False),
+        pushes=(relation_told(ctx.user_id, other_id),) if had_block else (),
+        signals=restore_between(ctx.user_id, other_id) if is_over else (),
+    )
 
 
 async def list_followers(ctx: Context, cmd: ListFollows) -> Outcome[Page[User]]:

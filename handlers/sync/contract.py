@@ -12,13 +12,13 @@ from typing import Annotated, Any, Generic, Literal
 
 from pydantic import BaseModel, Field, create_model
 
+from handlers.cursor import CURSOR_CHARS
 from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, ModelT, Repeat, Route
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import Model, PageLimit, Payload
 
 NAMESPACE = "/users"
-CURSOR_CHARS = 4_096
 PULL_BYTES = 64 * 1_024
 """A cursor is of ASCII, so a character is never many bytes."""
 

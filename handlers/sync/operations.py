@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from handlers.collections import RESET, BoundCollection, ChangedItems, ReadFrom
 from handlers.context import Context, Outcome
+from handlers.cursor import LOST, Progress, UnfinishedRead, reaches, read_cursor, write_cursor
 from handlers.sync.contract import CollectionChanges, PullPayload
-from handlers.sync.cursor import LOST, Progress, UnfinishedRead, is_of_epoch, read_cursor, write_cursor
 from realtime.contract.errors import UNAUTHENTICATED, CommandError
 from realtime.contract.wire import PAGE_LIMIT_DEFAULT, unix_ms
 from sql.ids import MAX_ID
-
-MAX_AGE_MS: Final = 30 * 86_400_000
-"""A day less than what is gone is remembered."""
 
 
 class Pulled(NamedTuple):
@@ -83,7 +80,7 @@ async def _pull(
     reached = Progress(here.position, here.now_ms)
     if held is None:
         return await _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
-    if not is_of_epoch(held.position, here.position) or here.now_ms - held.read_at_ms > MAX_AGE_MS:
+    if not reaches(held, here.position, here.now_ms):
         return Pulled(RESET, reached)
     if held.unfinished is not None:
         return await _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)

@@ -23,8 +23,8 @@ RESYNC = Push(
     also_in=(EVERY_NAMESPACE,),
     model=Resync,
     audience=(
-        "A session of any namespace that may have missed pushes. Its client reads `scope` again: `all`, a topic, or a "
-        "room such as `conversation:<id>`."
+        "A session of any namespace that may have missed pushes of `scope`. `sync:pull` heals `all`, `feed` and "
+        "`conversation:<id>`; a post that is watched, `post:<id>`, is watched and its comments are listed again."
     ),
 )
 

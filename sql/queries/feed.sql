@@ -131,39 +131,6 @@ CROSS JOIN LATERAL (
 ) page
 ORDER BY 1, 2 DESC;
 
--- name: home_since(viewer_id, after, page_size)
--- The posts of followed users, broadcasters or not, after an id that the viewer may see, newest first. Ids are not in
--- commit order: the next call has to start some time before the last answer.
--- follows_pkey, posts_author_idx, posts_pkey, blocks_pkey, post_likes_pkey; at most page_size rows.
-SELECT post.*, author.*, r.*, viewer.*
-FROM (
-    SELECT newest.id
-    FROM follows f
-    CROSS JOIN LATERAL (
-        SELECT fresh.id
-        FROM posts fresh
-        WHERE
-            fresh.author_id = f.followed_id
-            AND fresh.id > :after
-            AND fresh.deleted_at IS NULL
-            AND fresh.visibility IN ('public', 'followers')
-        ORDER BY fresh.id DESC
-        LIMIT :page_size
-    ) newest
-    WHERE
-        f.follower_id = :viewer_id
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :viewer_id AND b.blocked_id = f.followed_id)
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = :viewer_id)
-    ORDER BY newest.id DESC
-    LIMIT :page_size
-) page
-JOIN posts p ON p.id = page.id
-CROSS JOIN LATERAL post_row(p) post
-CROSS JOIN LATERAL card(p.author_id) author
-CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
-ORDER BY p.id DESC;
-
 -- name: changed_posts(viewer_ids, sinces, page_sizes)
 -- The posts of followed users that have changed since a position, deleted ones too, each with what the viewer may see of
 -- it, in no order; the first column says instead, in one row, that the whole feed has to be read anew. Every row has the
@@ -206,10 +173,28 @@ LEFT JOIN LATERAL (
 ) seen ON true
 ORDER BY 1;
 
--- name: read_list_position(consumer)$
--- The position of a reader of a feed list: all posts that are stamped below it are committed, and this consumer has put
--- them into the lists. fact_checkpoints_pkey; one row.
-SELECT least(stamp_horizon(), (SELECT coalesce(min(c.position), 0) FROM fact_checkpoints c WHERE c.consumer = :consumer));
+-- name: read_list_position(consumer, fact_names)$
+-- The stamp below which all posts are in the feed lists: none is uncommitted, and this consumer has read all Facts of
+-- these names. 0: it has never run. fact_checkpoints_pkey, facts_lane_idx; one row. It reads the Facts of each lane behind
+-- the checkpoint up to the first of these names, so those of a minute at most.
+SELECT least(
+    stamp_horizon(),
+    (
+        SELECT CASE WHEN count(*) = 0 THEN 0 ELSE min(unread.position) END
+        FROM fact_checkpoints c
+        LEFT JOIN LATERAL (
+            SELECT f.position
+            FROM facts f
+            WHERE
+                f.lane = c.lane
+                AND (f.position, f.id) > (c.position, c.fact_id)
+                AND f.name = ANY(:fact_names::text[])
+            ORDER BY f.position, f.id
+            LIMIT 1
+        ) unread ON true
+        WHERE c.consumer = :consumer
+    )
+);
 
 -- name: home_ids(viewer_id, id_limit)
 -- The newest posts of followed users who are not broadcasters, newest first, to build a feed list from.

@@ -1,7 +1,15 @@
 -- name: peek(viewer_ids, afters)
 -- The horizon of stamps, and for each Collection whether anything in it can have changed at or above a stamp.
--- users_pkey; 0 or 1 row a call.
-SELECT call.place, horizon.position, u.changed >= call.after AS me
+-- users_pkey, relation_changes_changed_idx, users_published_changed_idx, follows_follower_idx, posts_changed_idx;
+-- 0 or 1 row a call.
+SELECT
+    call.place,
+    horizon.position,
+    u.changed >= call.after AS me,
+    relations.relations_changed AS relations,
+    feed.feed_changed AS feed
 FROM unnest(:viewer_ids::bigint[], :afters::bigint[]) WITH ORDINALITY AS call (viewer_id, after, place)
 JOIN users u ON u.id = call.viewer_id
+CROSS JOIN LATERAL relations_changed(call.viewer_id, call.after) relations
+CROSS JOIN LATERAL feed_changed(call.viewer_id, call.after) feed
 CROSS JOIN (SELECT stamp_horizon() AS position) horizon;

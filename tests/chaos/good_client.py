@@ -250,11 +250,14 @@ class GoodClient:
         before = self.view.feed_position
         page = await self._ask("/feed", "feed:subscribe", {"limit": FEED_PAGE})
         self._show_posts(page)
-        if before is not None and "next_cursor" in page:
+        position = page["position"]
+        if before is not None:
             missed = await self._ask("/feed", "feed:sync", {"after": before})
-            assert not missed["truncated"], "a run is too short to miss so many posts"
             self._show_posts(missed)
-        self.view.feed_position = page["position"]
+            while missed.get("reset") and "next_cursor" in page:
+                page = await self._ask("/feed", "feed:page", {"before": page["next_cursor"], "limit": FEED_PAGE})
+                self._show_posts(page)
+        self.view.feed_position = position
 
     def _show_posts(self, page: dict[str, Any]) -> None:
         items = tuple(self.view.apply_post(post) for post in page["items"])

@@ -10,7 +10,7 @@ from tests.kit.server import Person
 
 
 class ReferenceClient:
-    """One person's copy of their conversations, their home feed and one post with its comments.
+    """One person's copy of their conversations, their relations, their home feed and one post with its comments.
 
     Tests compare `state` and `order`.
     """
@@ -23,6 +23,7 @@ class ReferenceClient:
         self._early: dict[tuple[str, int], dict[str, Any]] = {}
         """Messages, by rev, that arrived before a change with a lower one, which was made at the same time."""
         self._posts: dict[str, dict[str, Any]] = {}
+        self._relations: dict[str, dict[str, Any]] = {}
         self._watched: dict[str, Any] | None = None
         self._comments: dict[str, dict[str, Any]] = {}
         self._appliers: Mapping[str, Callable[[dict[str, Any]], None]] = {
@@ -35,6 +36,7 @@ class ReferenceClient:
             "post:deleted": self._post_deleted,
             "comment:created": self._comment_created,
             "comment:deleted": self._comment_deleted,
+            "collection:changed": self._collection_changed,
         }
 
     @classmethod
@@ -49,6 +51,8 @@ class ReferenceClient:
                 client._messages[conversation["id"]][message["seq"]] = deepcopy(message)
         for post in await _read_all(person, "/feed"):
             client._posts[post["id"]] = deepcopy(post)
+        read = await person.do("/users", "sync:pull", {"collections": ["relations"]})
+        client._collection_changed({"name": "relations", **read["changes"]["relations"]})
         await client.read_post(person, post_id)
         return client
 
@@ -72,6 +76,7 @@ class ReferenceClient:
             "conversations": self._conversations,
             "messages": {name: [found[seq] for seq in sorted(found)] for name, found in self._messages.items()},
             "feed": [_without_counts(self._posts[post_id]) for post_id in sorted(self._posts, key=int, reverse=True)],
+            "relations": self._relations,
             "watched": None if self._watched is None else _without_counts(self._watched),
             "comments": self._comments,
         }
@@ -86,6 +91,10 @@ class ReferenceClient:
         if name == "post:updated":
             post = data["post"]
             return post["id"] in self._posts and self._posts[post["id"]]["version"] >= post["version"]
+        if name == "collection:changed":
+            return all(self._relations.get(item["user_id"]) == item for item in data["upserts"]) and not (
+                self._relations.keys() & set(data["removed"])
+            )
         return name == "feed:new" and data["post"]["id"] in self._posts
 
     def apply(self, name: str, data: dict[str, Any]) -> None:
@@ -165,6 +174,12 @@ class ReferenceClient:
             comment = self._comments.get(comment.get("parent_id", ""))
             if comment is not None:
                 comment["reply_count"] -= 1
+
+    def _collection_changed(self, data: dict[str, Any]) -> None:
+        assert data["name"] == "relations"
+        self._relations |= {item["user_id"]: deepcopy(item) for item in data["upserts"]}
+        for user_id in data["removed"]:
+            self._relations.pop(user_id, None)
 
     def _keep(self, conversation: dict[str, Any]) -> None:
         self._conversations[conversation["id"]] = deepcopy(conversation)

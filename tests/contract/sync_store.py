@@ -99,4 +99,21 @@ async def _own_profile(person: Person) -> Items:
     return by_id("me", [{name: one for name, one in read.items() if name in COLLECTIONS["me"].item.model_fields}])
 
 
-READERS: Mapping[str, Callable[[Person], Awaitable[Items]]] = {"me": _own_profile}
+async def _newest_posts(person: Person) -> Items:
+    """By a first screen, since a list may lack what its consumer has not put there yet."""
+    read = await person.do("/users", "sync:pull", {"collections": ["feed"], "limit": 100})
+    assert len(read["changes"]["feed"]["upserts"]) < 100, "the store holds all posts"
+    return by_id("feed", read["changes"]["feed"]["upserts"])
+
+
+async def _relations(person: Person) -> Items:
+    read = await person.do("/users", "sync:pull", {"collections": ["relations"]})
+    assert not read["more"]
+    return by_id("relations", read["changes"]["relations"]["upserts"])
+
+
+READERS: Mapping[str, Callable[[Person], Awaitable[Items]]] = {
+    "feed": _newest_posts,
+    "me": _own_profile,
+    "relations": _relations,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +14,7 @@ from server.features import FEATURES
 from server.pipeline.registry import Registry
 from server.transports.rest_payload import CALLER, caller_fields
 from tests.contract.world import World, make_world
+from tests.kit.positions import settled_cursor
 from tests.kit.server import RunningServer
 
 MOVING = frozenset({"server_time_ms", "position", "cursor"})
@@ -39,8 +41,7 @@ INVALID = {"surprise": "1"}
 
 @pytest.mark.parametrize("twin", READS, ids=str)
 async def test_a_read_answers_the_same_to_both(server: RunningServer, twin: Twin) -> None:
-    world = await make_world(server, f"read.{TWINS.index(twin)}")
-    await furnish(world)
+    world = await furnish(await make_world(server, f"read.{TWINS.index(twin)}"))
     payload = payload_for(twin, world)
     if "limit" in payload:
         payload = {**payload, "limit": 1}
@@ -121,17 +122,19 @@ async def ask_rest(
     return await server.rest(route.method, path, rest, token=token)
 
 
-async def furnish(world: World) -> None:
+async def furnish(world: World) -> World:
     """Creates an entry for every list that can be read."""
     me, friend = world.me, world.friend
     post = {"post_id": world.values["post_id"]}
     await me.do("/users", "user:follow", {"user_id": friend.id})
     await friend.do("/users", "user:follow", {"user_id": me.id})
+    after = await settled_cursor(me, "feed")
     for number in range(2):
         await friend.do("/posts", "post:create", {"text": f"Number {number}", "link": "https://example.org/"})
         await friend.do("/posts", "comment:create", {**post, "text": f"Comment {number}"})
     for person in (me, friend):
         await person.do("/posts", "post:like", post)
+    return replace(world, values={**world.values, "after": after})
 
 
 async def present(world: World) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ ALSO_LAWFUL = frozenset(
         "comment:delete",
         "user:unfollow",
         "user:block",
+        "user:unblock",
     }
 )
 SIGNS_OF_CAUTION = frozenset({"resync", "conversation:position"})
@@ -248,8 +249,15 @@ async def block(stage: Stage) -> None:
         await stage.world.me.do("/users", "user:block", {"user_id": stage.newcomer.id})
 
 
+async def unblock(stage: Stage) -> None:
+    await block(stage)
+    for _ in range(2):
+        await stage.world.me.do("/users", "user:unblock", {"user_id": stage.newcomer.id})
+
+
 SENT, RECEIPT, OPENED, POSTED = "message:created", "receipt:updated", "conversation:updated", "feed:new"
 UPDATED, DELETED, REMOVED, RESYNC = "post:updated", "post:deleted", "feed:removed", "resync"
+CHANGED = "collection:changed"
 COMMENTED, TAKEN_BACK = "comment:created", "comment:deleted"
 THREAD = (COMMENTED, TAKEN_BACK, TAKEN_BACK)
 DEEDS: Mapping[str, Mapping[str, Deed]] = {
@@ -281,8 +289,9 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
     "post:delete": {"twice": Deed(delete, (DELETED,), (DELETED,) * 2, (DELETED,) * 2)},
     "comment:create": {"and reply": Deed(comment, (COMMENTED,) * 2, (COMMENTED,) * 2, (COMMENTED,) * 2)},
     "comment:delete": {"thread": Deed(delete_thread, THREAD, THREAD, THREAD)},
-    "user:unfollow": {"twice": Deed(unfollow, (), (), (REMOVED,))},
-    "user:block": {"twice": Deed(block, (REMOVED,), (), (REMOVED, RESYNC))},
+    "user:unfollow": {"twice": Deed(unfollow, (), (), (REMOVED, CHANGED))},
+    "user:block": {"twice": Deed(block, (REMOVED, CHANGED), (), (REMOVED, RESYNC, CHANGED))},
+    "user:unblock": {"twice": Deed(unblock, (REMOVED, CHANGED, CHANGED), (), (REMOVED, RESYNC, CHANGED))},
 }
 CASES = [(name, way) for name, ways in DEEDS.items() for way in ways]
 

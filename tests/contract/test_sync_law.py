@@ -45,7 +45,7 @@ async def test_a_pull_tells_nothing_where_only_counters_moved(two_nodes: tuple[R
     assert (await other.do("/users", "sync:pull", {"cursor": cursor}))["changes"] == {}
 
 
-STAMPED = {"me": "users"}
+STAMPED = {"feed": "posts", "me": "users", "relations": "relation_changes"}
 """The table whose stamps tell that a Collection changed."""
 
 
@@ -69,6 +69,9 @@ async def forgotten_stamps(database_url: str, table: str) -> AsyncIterator[None]
 async def test_the_law_finds_a_forgotten_stamp(
     two_nodes: tuple[RunningServer, RunningServer], database_url: str, name: str
 ) -> None:
-    crowd = await gather_crowd(two_nodes, f"fault.{name}.", 1)
     async with forgotten_stamps(database_url, STAMPED[name]):
-        assert any(f" holds of {name} " in line for line in await walk(crowd))
+        for seed in range(6):  # a walk in which a reset comes last shows nothing
+            found = await walk(await gather_crowd(two_nodes, f"fault.{name}.", seed))
+            if any(f" holds of {name} " in line for line in found):
+                return
+    pytest.fail("no walk has found it")

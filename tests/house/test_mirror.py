@@ -31,7 +31,7 @@ TESTED_ELSEWHERE = {
     "realtime/engine/recovery/recoverable_sessions.py": "tests/realtime/engine/recovery/test_recovery.py",
     "realtime/engine/session/transport.py": "tests/realtime/engine/websocket/test_transport.py",
     "realtime/contract/declarations.py": "tests/server/pipeline/test_registry.py",
-    "handlers/sync/cursor.py": "tests/handlers/sync/test_operations.py",
+    "handlers/cursor.py": "tests/handlers/sync/test_operations.py",
     "realtime/contract/collections.py": "tests/handlers/sync/test_operations.py",
     "realtime/contract/connection_pushes.py": "tests/contract/test_pushes.py",
     "realtime/contract/unparseable.py": "tests/contract/test_bad_input.py",

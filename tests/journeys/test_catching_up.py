@@ -16,7 +16,11 @@ from tests.kit.server import Person, RunningServer, running_server, settings_for
 
 PAGE = (CHECKOUT / "docs/catching-up.md").read_text()
 LINES_MAX = 20
-ID_OF: dict[str, Callable[[dict[str, Any]], str]] = {"me": lambda me: str(me["user"]["id"])}
+ID_OF: dict[str, Callable[[dict[str, Any]], str]] = {
+    "me": lambda me: str(me["user"]["id"]),
+    "relations": lambda relation: str(relation["user_id"]),
+    "feed": lambda post: str(post["id"]),
+}
 
 
 @pytest_asyncio.fixture

@@ -87,6 +87,11 @@ SELECT 1000 + n, n % 8, CASE WHEN n % 5 < 4 THEN 'post.created' ELSE 'post.chang
     now() + (n % 3 - 1) * interval '1 day'
 FROM generate_series(1, 60000) AS n;
 
+INSERT INTO fact_checkpoints (consumer, lane, position, fact_id, reached_position, reached_fact_id)
+SELECT consumer, lane, 60000, 0, 0, 0
+FROM
+    (SELECT 'feed_fanout' UNION ALL SELECT 'other' || n FROM generate_series(1, 500) AS n) AS known (consumer),
+    generate_series(0, 7) AS lane;
 
 INSERT INTO login_sessions (id, user_id, revoked_at)
 SELECT n, 1 + n % {USERS}, CASE WHEN n % 100 = 0 THEN now() - n * interval '1 s' END

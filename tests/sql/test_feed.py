@@ -82,8 +82,6 @@ async def test_what_the_viewer_may_not_see_is_not_in_it_wherever_it_comes_from(w
     expected = visible[::-1]
     for ids, floor in ((everything, PostId(0)), ([], TOP), (everything, TOP), (everything[:4], everything[3])):
         assert [row.id for row in await page(world, ann, ids, floor)] == expected
-    since = await world.read(lambda db: db.feed.home_since(viewer_id=ann, after=PostId(0), page_size=100))
-    assert [row.id for row in since] == expected
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -135,21 +133,6 @@ async def test_what_is_skipped_is_the_top_of_the_same_feed(world: World, listed:
     for skip in range(len(expected) + 2):
         rows = await page(world, viewer, pushed, floor, page_size=3, skip=skip)
         assert [row.id for row in rows] == expected[skip : skip + 3]
-
-
-async def test_since_a_position_come_the_newest_posts_after_it(world: World) -> None:
-    viewer, one, star = await world.people("viewer", "one", "star")
-    await world.follow(viewer, one)
-    await world.follow(viewer, star, broadcaster_from=1)
-    posts = [await world.post(author_id) for author_id in (one, star, one, star, one)]
-
-    async def since(after: PostId, page_size: int) -> list[PostId]:
-        rows = await world.read(lambda db: db.feed.home_since(viewer_id=viewer, after=after, page_size=page_size))
-        return [row.id for row in rows]
-
-    assert await since(posts[1], 100) == [posts[4], posts[3], posts[2]]
-    assert await since(posts[1], 2) == [posts[4], posts[3]]
-    assert await since(posts[4], 100) == []
 
 
 async def changed(world: World, viewer_id: UserId, since: int, page_size: int = 100) -> dict[PostId, str | None] | None:
@@ -256,16 +239,43 @@ async def test_whoever_may_see_other_people_reads_all_anew(world: World, way: st
 
 async def test_the_position_of_a_list_waits_for_the_consumer_that_fills_it(world: World) -> None:
     async def read() -> int:
-        return await world.read(lambda db: db.feed.read_list_position(consumer="filler"))
+        return await world.read(lambda db: db.feed.read_list_position(consumer="filler", fact_names=["post.created"]))
 
-    assert await read() == 0
-    for lane, reached in ((0, 7), (1, 5)):
+    async def checkpoint(lane: int, position: int, fact_id: int = 0) -> None:
         await world.execute(
-            "INSERT INTO fact_checkpoints VALUES ('filler', $1, $2, 0, 0, 0), ('other', $1, 3, 0, 0, 0)", lane, reached
+            "INSERT INTO fact_checkpoints VALUES ('filler', $1, $2, $3, 0, 0), ('other', $1, 3, 0, 0, 0)"
+            " ON CONFLICT (consumer, lane) DO UPDATE SET position = excluded.position, fact_id = excluded.fact_id",
+            lane,
+            position,
+            fact_id,
         )
-    assert await read() == 5
-    await world.execute("UPDATE fact_checkpoints SET position = $1", MAX_ID)
-    assert 5 < await read() <= await world.value("SELECT stamp_horizon()")
+
+    await world.execute("DELETE FROM facts")
+    assert await read() == 0, "it has never run"
+    for lane in range(8):
+        await checkpoint(lane, 0)
+    mark = await position(world)
+    assert await read() > 0
+    for lane, at, fact_id, name in (
+        (3, mark - 25, 4, "follow.created"),
+        (3, mark - 20, 1, "post.created"),
+        (3, mark - 10, 2, "post.created"),
+        (5, mark - 15, 3, "post.created"),
+    ):
+        await world.execute(
+            "INSERT INTO facts (position, lane, id, name, payload) VALUES ($1, $2, $3, $4, '{}')",
+            at,
+            lane,
+            fact_id,
+            name,
+        )
+    assert await read() == mark - 20
+    await checkpoint(3, mark - 20, 1)
+    assert await read() == mark - 15
+    await checkpoint(5, mark - 15, 3)
+    assert await read() == mark - 10
+    await checkpoint(3, mark - 10, 2)
+    assert mark - 10 < await read() <= await world.value("SELECT stamp_horizon()")
     await world.execute("DELETE FROM fact_checkpoints")
 
 

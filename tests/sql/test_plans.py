@@ -94,12 +94,6 @@ HOT = [
         {"posts_author_idx", "post_likes_pkey"},
         1_500,
     ),
-    Hot(
-        "feed.home_since",
-        {"viewer_id": VIEWER, "after": 59_000, "page_size": 100},
-        {"posts_author_idx"},
-        2_500,
-    ),
     Hot(  # of 8,000 changes no more is read than what makes a new read cheaper
         "feed.changed_posts",
         {"viewer_ids": [COLLECTOR], "sinces": [0], "page_sizes": [201]},
@@ -111,6 +105,12 @@ HOT = [
         {"viewer_ids": [COLLECTOR], "sinces": [LATER], "page_sizes": [201]},
         {"posts_changed_idx"},
         5_100,
+    ),
+    Hot(
+        "feed.read_list_position",
+        {"consumer": "feed_fanout", "fact_names": ["post.created", "post.shown"]},
+        {"fact_checkpoints_pkey", "facts_lane_idx"},
+        2 * 8 + 8 * 3 * 2,
     ),
     Hot(
         "feed.newest_of_author",

@@ -1,73 +1,71 @@
-import datetime
-import re
+"""Positions of the feed: who may use them, and how long."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from handlers.feed.contract import EXAMPLE_POSITION, SyncFeed
-from handlers.feed.position import OVERLAP_MS, position_at, position_of, sync_floor
-from sql.ids import EPOCH_MS, MAX_ID, id_floor_ms, ms_of_id
+from handlers.cursor import MAX_AGE_MS, read_cursor, write_cursor
+from server.accounts.sealed_cursors import SealedCursors
+from server.accounts.secrets_file import signing_keys
+from sql.ids import UserId
+from tests.kit.positions import settled_cursor
+from tests.kit.server import Person, RunningServer
 
-moments_ms = st.integers(0, ms_of_id(MAX_ID))
-
-
-def read_back(position: str) -> int:
-    return SyncFeed.model_validate({"after": position}).after
+DAY_MS = 86_400_000
 
 
-def at(unix_ms: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(milliseconds=unix_ms)
+async def sync(person: Person, position: object) -> dict[str, Any]:
+    answer: dict[str, Any] = await person.call("/feed", "feed:sync", {"after": position})
+    return answer
 
 
-@given(unix_ms=moments_ms)
-def test_a_position_decodes_to_its_moment(unix_ms: int) -> None:
-    assert abs(read_back(position_at(at(unix_ms))) - unix_ms) <= 1  # a datetime's float may round a millisecond away
+async def test_only_its_reader_can_use_a_position_and_nobody_can_make_one(server: RunningServer) -> None:
+    reader, other = await server.people("sealed.reader", "sealed.other")
+    position = (await reader.do("/feed", "feed:subscribe"))["position"]
+    assert (await sync(reader, position))["ok"]
+    for person, text in ((other, position), (reader, position[:-2]), (reader, ""), (reader, "1kq0x3c7y"), (reader, 5)):
+        answer = await sync(person, text)
+        assert answer["error"]["code"] == "invalid_payload", text
+        assert list(answer["error"]["fields"]) == ["after"]
 
 
-@given(post_id=st.integers(0, MAX_ID))
-def test_the_position_of_a_post_is_the_moment_of_its_id(post_id: int) -> None:
-    assert read_back(position_of(post_id)) == ms_of_id(post_id)
+async def test_positions_of_the_feed_and_of_a_pull_are_of_one_kind(server: RunningServer) -> None:
+    reader, author = await server.people("kind.reader", "kind.author")
+    await reader.do("/users", "user:follow", {"user_id": author.id})
+    cursor = await settled_cursor(reader, "feed")
+    posted = (await author.do("/posts", "post:create", {"text": "News"}))["post"]["id"]
+    synced = (await sync(reader, cursor))["data"]
+    again = await reader.do("/users", "sync:pull", {"cursor": cursor})
+    for answer in (synced["items"], again["changes"]["feed"]["upserts"]):
+        assert [item["id"] for item in answer] == [posted]
+    await author.do("/posts", "post:delete", {"post_id": posted})
+    last = await reader.do("/users", "sync:pull", {"cursor": synced["position"]})
+    assert last["changes"] == {"feed": {"upserts": [], "removed": [posted]}}
 
 
-@given(unix_ms=st.integers(EPOCH_MS + OVERLAP_MS, ms_of_id(MAX_ID)))
-def test_reading_on_goes_back_by_the_overlap(unix_ms: int) -> None:
-    assert sync_floor(unix_ms) == id_floor_ms(unix_ms - OVERLAP_MS)
-    assert ms_of_id(sync_floor(unix_ms)) == unix_ms - OVERLAP_MS
+@pytest.mark.parametrize(("age_ms", "is_reset"), [(MAX_AGE_MS - DAY_MS, False), (MAX_AGE_MS + DAY_MS, True)])
+async def test_a_position_that_is_too_old_is_a_reset(server: RunningServer, age_ms: int, is_reset: bool) -> None:
+    reader = await server.person(f"aged.{is_reset}")
+    seal = SealedCursors(signing_keys(server.settings.token_secrets, server.settings.data_dir))
+    user_id = UserId(int(reader.id))
+    made = read_cursor((await reader.do("/feed", "feed:subscribe"))["position"], user_id, seal)
+    assert made is not None
+    aged = {name: one._replace(read_at_ms=one.read_at_ms - age_ms) for name, one in made.items()}
+    answer = (await sync(reader, write_cursor(aged, user_id, seal)))["data"]
+    assert answer.get("reset", False) is is_reset
+    fresh = (await sync(reader, answer["position"]))["data"]
+    assert "reset" not in fresh
 
 
-def test_positions_before_the_first_id_read_everything() -> None:
-    assert sync_floor(0) == 0
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "",
-        "1",
-        "2kq0x3c7y",
-        "1KQ0X3C7Y",
-        "1kq0x3c7yzz",
-        "1zzzzzzzzz",
-        " 1kq0x3c7y",
-        "1kq0x3c7y\n",
-        "1kq_0x3",
-        "1-5",
-        "1٣",
-        "0",
-        1,
-        None,
-        ["1kq0x3c7y"],
-    ],
-)
-def test_what_no_feed_answered_is_refused(wrong: object) -> None:
-    with pytest.raises(ValidationError):
-        SyncFeed.model_validate({"after": wrong})
-
-
-def test_the_declared_form_fits_what_is_answered() -> None:
-    pattern = SyncFeed.model_json_schema()["properties"]["after"]["pattern"]
-    for position in (position_of(0), position_of(MAX_ID), EXAMPLE_POSITION):
-        assert re.fullmatch(pattern, position)
-        read_back(position)
+async def test_a_position_of_before_a_restore_is_a_reset(server: RunningServer, database_url: str) -> None:
+    reader = await server.person("restored.reader")
+    position = (await reader.do("/users", "sync:pull", {"collections": ["feed"]}))["cursor"]
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE epochs SET epoch = epoch + 1")
+    await connection.close()
+    answer = (await sync(reader, position))["data"]
+    assert (answer["items"], answer["removed"], answer["reset"]) == ([], [], True)
+    assert "reset" not in (await sync(reader, answer["position"]))["data"]

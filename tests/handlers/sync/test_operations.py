@@ -7,8 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from handlers.sync.cursor import Progress, UnfinishedRead, read_cursor, write_cursor
-from handlers.sync.operations import MAX_AGE_MS
+from handlers.cursor import MAX_AGE_MS, Progress, UnfinishedRead, read_cursor, write_cursor
 from realtime.contract.errors import CommandError
 from server.accounts.sealed_cursors import SealedCursors
 from server.accounts.secrets_file import SigningKey, signing_keys

@@ -1,4 +1,4 @@
-"""The cursor of `sync:pull`: how far a client has come in each Collection."""
+"""The cursor of `sync:pull` and the position of `feed:sync`: how far a client has come in each Collection."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from sql.ids import UserId
 
 _VERSION: Final = 1
 _EPOCH_SHIFT: Final = 48
+
+CURSOR_CHARS: Final = 4_096
+MAX_AGE_MS: Final = 30 * 86_400_000
+"""A day less than what is gone is remembered."""
 
 
 class UnfinishedRead(NamedTuple):
@@ -39,9 +43,13 @@ LOST: Final = Progress(0, 0)
 """Of no epoch, so that the client reads anew."""
 
 
-def is_of_epoch(position: int, other: int) -> bool:
-    """Whether two positions are of one history of the database; only such positions can be compared."""
-    return position >> _EPOCH_SHIFT == other >> _EPOCH_SHIFT
+def reaches(held: Progress, position: int, now_ms: int) -> bool:
+    """Whether what changed between `held` and the present position can be told.
+
+    It cannot be told after too long a time, or where the two are of different histories of the database.
+    """
+    is_of_one_history = held.position >> _EPOCH_SHIFT == position >> _EPOCH_SHIFT
+    return is_of_one_history and now_ms - held.read_at_ms <= MAX_AGE_MS
 
 
 def write_cursor(progress: Mapping[str, Progress], user_id: UserId, seal: CursorSeal) -> str:
@@ -49,17 +57,17 @@ def write_cursor(progress: Mapping[str, Progress], user_id: UserId, seal: Cursor
     return seal.seal(orjson.dumps([_VERSION, user_id, parts]))
 
 
-def read_cursor(text: str, user_id: UserId, seal: CursorSeal) -> dict[str, Progress] | None:
+def read_cursor(text: str, user_id: UserId, seal: CursorSeal, *, field: str = "cursor") -> dict[str, Progress] | None:
     """None for a cursor of another version of the server: the client reads everything anew.
 
-    Raises CommandError `invalid_payload` for any text that was not made for this user.
+    Raises CommandError `invalid_payload`, for the field of this name, for any text that was not made for this user.
     """
     sealed = seal.open(text)
     if sealed is not None:
         version, owner_id, parts = orjson.loads(sealed)
         if owner_id == user_id:
             return {name: _progress(*part) for name, part in parts.items()} if version == _VERSION else None
-    raise CommandError(INVALID_PAYLOAD, fields={"cursor": "must be a cursor that was made for this account"})
+    raise CommandError(INVALID_PAYLOAD, fields={field: "must be one that was made for this account"})
 
 
 def _progress(position: int, read_at_ms: int, *unfinished: JsonValue) -> Progress:

@@ -1,0 +1,57 @@
+"""The Collection of whom a user follows and blocks."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from handlers.collections import RESET, ChangedItems, ReadFrom, collection_changed
+from handlers.context import Context
+from handlers.people.contract import RELATIONS
+from handlers.people.models import Relation
+from realtime.contract.emissions import Emission
+from sql.graph import RelatedRow
+from sql.ids import MAX_ID, UserId
+
+ITEMS_MAX = 1_000
+"""Of a page, whatever its limit is: an item is small, and a user may follow thousands."""
+
+
+async def read_relations(ctx: Context, start: ReadFrom) -> ChangedItems:
+    """All relations by the ids of the users, or those that changed in the order of their changes."""
+    if start.since is None:
+        return await _all_relations(ctx, start)
+    return await _changed_relations(ctx, start.since, start)
+
+
+def relation_told(user_id: UserId, other_id: UserId, *, following: bool = False, blocked: bool = False) -> Emission:
+    """Tells the devices of a user what their relation to another one is now."""
+    if not following and not blocked:
+        return collection_changed(RELATIONS, user_id, removed=[str(other_id)])
+    relation = Relation(user_id=other_id, following=following, blocked=blocked)
+    return collection_changed(RELATIONS, user_id, upserts=[relation])
+
+
+async def _all_relations(ctx: Context, start: ReadFrom) -> ChangedItems:
+    after = 0 if start.resume is None else cast("int", start.resume)
+    rows = await ctx.db.graph.list_relations(viewer_id=ctx.user_id, after=UserId(after), page_size=ITEMS_MAX)
+    resume = rows[-1].user_id if len(rows) == ITEMS_MAX else None
+    return ChangedItems(upserts=[_relation(row) for row in rows], resume=resume)
+
+
+async def _changed_relations(ctx: Context, since: int, start: ReadFrom) -> ChangedItems:
+    stamp, other_id = [since - 1, MAX_ID] if start.resume is None else cast("list[int]", start.resume)
+    rows = await ctx.db.graph.list_relation_changes(
+        viewer_id=ctx.user_id, after_stamp=stamp, after_id=UserId(other_id), page_size=ITEMS_MAX
+    )
+    if any(row.is_reset for row in rows):
+        return RESET
+    changed = [row.relation for row in rows if row.relation is not None]
+    return ChangedItems(
+        upserts=[_relation(row) for row in changed if row.following or row.blocked],
+        removed=[str(row.user_id) for row in changed if not row.following and not row.blocked],
+        resume=[rows[-1].changed, changed[-1].user_id] if len(rows) == ITEMS_MAX else None,
+    )
+
+
+def _relation(row: RelatedRow) -> Relation:
+    return Relation(user_id=row.user_id, following=row.following, blocked=row.blocked)
