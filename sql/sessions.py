@@ -6,6 +6,7 @@ another session: so the settings stand in the database, and no query leaves anyt
 
 import asyncio
 import datetime
+from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Final, NamedTuple, Protocol
@@ -19,6 +20,8 @@ from sql.pool import PlainConnection, Pool, connection_options, plain_url
 MIGRATION_LOCK: Final = 0x524F4F4B  # "ROOK"
 RENEWAL_S: Final = 5.0
 RENEWAL_STEP_S: Final = 0.02
+STORE_TRIES: Final = 5
+_SESSION_ENDED: Final = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError)
 
 
 class EndedRow(NamedTuple):
@@ -71,7 +74,19 @@ async def store_session_settings(pool: Pool, limits: SessionLimits) -> bool:
 
     The connections of the pool are made anew then, as each is free. Raises Unavailable.
     """
-    settings = limits.settings()
+    tries_left = STORE_TRIES
+    while True:
+        tries_left -= 1
+        try:
+            return await _store_settings(pool, limits.settings())
+        except Unavailable as error:
+            # Another process that starts at the same time, and stored them, ends sessions that began before.
+            if not tries_left or not isinstance(error.__cause__, _SESSION_ENDED):
+                raise
+        await asyncio.sleep(RENEWAL_STEP_S)
+
+
+async def _store_settings(pool: Pool, settings: Mapping[str, str]) -> bool:
     try:
         async with pool.lend() as connection:
             changed: bool = await session_queries(connection).store_settings(

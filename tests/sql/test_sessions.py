@@ -1,6 +1,9 @@
 """What holds for every session stands in the database, and needs nothing of the connection that begins it."""
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,6 +66,13 @@ async def test_nodes_that_start_at_once_change_them_once(database_url: str, pool
     assert sorted(changed) == [False, False, False, True]
     for other in pools[1:]:
         await close_pool(other, timeout_s=5)
+
+
+async def test_a_process_that_starts_survives_that_another_one_ends_its_sessions(pool: Any) -> None:
+    process_id = await value(pool, "SELECT pg_backend_pid()")
+    os.kill(process_id, signal.SIGTERM)
+    time.sleep(0.2)  # without a turn of the loop: the pool does not know it yet
+    assert await store_session_settings(pool, LIMITS)
 
 
 async def test_a_migration_is_waited_for_only_where_something_changes(database_url: str, pool: Any) -> None:
