@@ -68,10 +68,15 @@ async def test_nodes_that_start_at_once_change_them_once(database_url: str, pool
         await close_pool(other, timeout_s=5)
 
 
+def end_unnoticed(process_id: int) -> None:
+    """Ends a session without a turn of the loop: its pool does not know it yet."""
+    os.kill(process_id, signal.SIGTERM)
+    time.sleep(0.2)
+
+
 async def test_a_process_that_starts_survives_that_another_one_ends_its_sessions(pool: Any) -> None:
     process_id = await value(pool, "SELECT pg_backend_pid()")
-    os.kill(process_id, signal.SIGTERM)
-    time.sleep(0.2)  # without a turn of the loop: the pool does not know it yet
+    end_unnoticed(process_id)
     assert await store_session_settings(pool, LIMITS)
 
 
