@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from handlers.collections import BoundCollection, ReadFrom
+from handlers.context import Context
+from handlers.cursor import Progress
+from handlers.people import relations
+from handlers.sync import operations
+from sql.ids import MAX_ID
 from tests.contract.sync_store import COLLECTIONS, READERS
-from tests.contract.walking_crowd import gather_crowd, walk
+from tests.contract.walking_crowd import Crowd, gather_crowd, walk
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 
 
@@ -32,17 +39,29 @@ async def test_whoever_was_away_holds_what_is_after_a_pull(
     assert await walk(await gather_crowd(two_nodes, "away", seed)) == []
 
 
-async def test_a_pull_tells_nothing_where_only_counters_moved(two_nodes: tuple[RunningServer, RunningServer]) -> None:
-    crowd = await gather_crowd(two_nodes, "counted", 0)
+async def told_of_counters(crowd: Crowd) -> list[str]:
+    """The Collections of which a pull tells anything after likes and comments on a post that is in them."""
     one, other = crowd.people[:2]
     post_id = (await one.do("/posts", "post:create", {"text": "News"}))["post"]["id"]
-    cursor = (await other.do("/users", "sync:pull"))["cursor"]
+    pulled = await other.do("/users", "sync:pull")
+    while pulled["changes"]:
+        pulled = await other.do("/users", "sync:pull", {"cursor": pulled["cursor"]})
     for person in crowd.people[1:]:
         await person.do("/posts", "post:like", {"post_id": post_id})
         await person.do("/posts", "comment:create", {"post_id": post_id, "text": "Well said"})
-    pulled = await other.do("/users", "sync:pull", {"cursor": cursor})
-    cursor = pulled["cursor"]
-    assert (await other.do("/users", "sync:pull", {"cursor": cursor}))["changes"] == {}
+    return list((await other.do("/users", "sync:pull", {"cursor": pulled["cursor"]}))["changes"])
+
+
+async def test_a_pull_tells_nothing_where_only_counters_moved(two_nodes: tuple[RunningServer, RunningServer]) -> None:
+    assert await told_of_counters(await gather_crowd(two_nodes, "counted", 0)) == []
+
+
+async def test_a_counter_that_moves_a_stamp_is_found(
+    two_nodes: tuple[RunningServer, RunningServer], database_url: str
+) -> None:
+    crowd = await gather_crowd(two_nodes, "miscounted", 0)
+    async with stamps(database_url, "posts", "change_stamp()"):
+        assert await told_of_counters(crowd) == ["feed"]
 
 
 STAMPED = {"feed": "posts", "me": "users", "relations": "relation_changes"}
@@ -50,18 +69,18 @@ STAMPED = {"feed": "posts", "me": "users", "relations": "relation_changes"}
 
 
 @asynccontextmanager
-async def forgotten_stamps(database_url: str, table: str) -> AsyncIterator[None]:
-    """Every change of the table keeps a stamp from before everything."""
+async def stamps(database_url: str, table: str, stamp: str) -> AsyncIterator[None]:
+    """Every change of the table has this stamp, whatever was changed."""
     connection = await asyncpg.connect(database_url)
     await connection.execute(
-        "CREATE FUNCTION forget_stamp() RETURNS trigger LANGUAGE plpgsql"
-        " AS $$ BEGIN NEW.changed := 0; RETURN NEW; END $$;"
-        f"CREATE TRIGGER a_fault BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION forget_stamp()"
+        "CREATE FUNCTION set_stamp() RETURNS trigger LANGUAGE plpgsql"
+        f" AS $$ BEGIN NEW.changed := {stamp}; RETURN NEW; END $$;"
+        f"CREATE TRIGGER a_fault BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION set_stamp()"
     )
     try:
         yield
     finally:
-        await connection.execute("DROP FUNCTION forget_stamp() CASCADE")
+        await connection.execute("DROP FUNCTION set_stamp() CASCADE")
         await connection.close()
 
 
@@ -69,9 +88,47 @@ async def forgotten_stamps(database_url: str, table: str) -> AsyncIterator[None]
 async def test_the_law_finds_a_forgotten_stamp(
     two_nodes: tuple[RunningServer, RunningServer], database_url: str, name: str
 ) -> None:
-    async with forgotten_stamps(database_url, STAMPED[name]):
+    async with stamps(database_url, STAMPED[name], "0"):
         for seed in range(6):  # a walk in which a reset comes last shows nothing
             found = await walk(await gather_crowd(two_nodes, f"fault.{name}.", seed))
             if any(f" holds of {name} " in line for line in found):
                 return
     pytest.fail("no walk has found it")
+
+
+async def removed_after_pages(crowd: Crowd) -> list[str]:
+    """What is told as removed to somebody who unfollowed the first person of a page before reading the next one."""
+    one = crowd.people[0]
+    page = await one.do("/users", "sync:pull", {"collections": ["relations"], "limit": 1})
+    (first,) = page["changes"]["relations"]["upserts"]
+    await one.do("/users", "user:unfollow", {"user_id": first["user_id"]})
+    removed: list[str] = []
+    more = True
+    while more or page["changes"]:
+        page = await one.do("/users", "sync:pull", {"cursor": page["cursor"], "limit": 1})
+        more = page["more"]
+        removed += page["changes"].get("relations", {"removed": []})["removed"]
+    assert removed in ([], [first["user_id"]])
+    return removed
+
+
+async def test_what_changes_between_two_pages_is_told_after_the_last_one(
+    two_nodes: tuple[RunningServer, RunningServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relations, "ITEMS_MAX", 1)
+    assert await removed_after_pages(await gather_crowd(two_nodes, "paged", 0))
+
+
+async def test_a_position_taken_from_the_last_page_is_found(
+    two_nodes: tuple[RunningServer, RunningServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_page = operations._read_page
+
+    async def at_the_last_page(ctx: Context, bound: BoundCollection, start: ReadFrom, reached: Progress) -> Any:
+        peek = await ctx.db.sync.peek(viewer_id=ctx.user_id, after=MAX_ID)
+        assert peek is not None
+        return await read_page(ctx, bound, start, reached._replace(position=peek.position))
+
+    monkeypatch.setattr(relations, "ITEMS_MAX", 1)
+    monkeypatch.setattr(operations, "_read_page", at_the_last_page)
+    assert not await removed_after_pages(await gather_crowd(two_nodes, "misplaced", 0))
