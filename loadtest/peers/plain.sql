@@ -8,6 +8,19 @@ CROSS JOIN LATERAL user_row(u, true, false, false, false) person
 CROSS JOIN LATERAL own_user_row(u) own
 WHERE u.id = :user_id;
 
+-- name: peek(viewer_id, after)^
+-- The horizon of stamps, and for each Collection whether anything in it can have changed at or above a stamp.
+-- The same indexes as sync.peek; one row.
+SELECT
+    stamp_horizon() AS position,
+    u.changed >= :after AS me,
+    relations.relations_changed AS relations,
+    feed.feed_changed AS feed
+FROM users u
+CROSS JOIN LATERAL relations_changed(u.id, :after) relations
+CROSS JOIN LATERAL feed_changed(u.id, :after) feed
+WHERE u.id = :viewer_id;
+
 -- name: read_post(viewer_id, post_id)^
 -- One post that is not deleted. posts_pkey, users_pkey, follows_pkey, blocks_pkey, post_likes_pkey; 0 or 1 row.
 SELECT post.*, author.*, r.*, viewer.*

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
+from loadtest.bench.connecting_socket import ClientFailed
 from loadtest.bench.frames import masked, split
 
 _ACK: Final = b"43"
@@ -35,6 +37,7 @@ class AskingSocket(asyncio.Protocol):
         self._command = ""
         self._sent_s = 0.0
         self._until_s = 0.0
+        self._single: asyncio.Future[bytes] | None = None
         self.durations_s: list[float] = []
         self.refused = 0
 
@@ -44,11 +47,25 @@ class AskingSocket(asyncio.Protocol):
         self.durations_s, self.refused = [], 0
         self._send()
 
+    async def ask_once(self, frame: bytes) -> Any:
+        """The data of the answer to this one command. Raises ClientFailed where it is refused."""
+        self._single = asyncio.get_running_loop().create_future()
+        self._transport.write(frame)
+        payload = await self._single
+        self._single = None
+        (answer,) = json.loads(payload[payload.index(b"[") :])
+        if not answer["ok"]:
+            raise ClientFailed(f"answered {payload[:200]!r}")
+        return answer["data"]
+
     def close(self) -> None:
         self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._on_end(f"a client was closed: {error}")
+        failure = f"a client was closed: {error}"
+        if self._single is not None:
+            self._single.set_exception(ClientFailed(failure))
+        self._on_end(failure)
 
     def data_received(self, data: bytes) -> None:
         payloads, self._unread = split(self._unread + data if self._unread else data)
@@ -65,6 +82,9 @@ class AskingSocket(asyncio.Protocol):
         self._transport.write(self._frames[number])
 
     def _answered(self, answer: bytes) -> None:
+        if self._single is not None:
+            self._single.set_result(answer)
+            return
         now_s = time.perf_counter()
         if _OK in answer[:_OK_WITHIN]:
             self.durations_s.append(now_s - self._sent_s)

@@ -12,18 +12,26 @@ from loadtest.bench.commands.plans import PAGE
 
 TEXT: Final = "Something that people write, as long as most of it is, and said under load"
 NAMESPACES: Final = ("/users", "/posts", "/feed", "/chat")
-_NAMESPACE_OF: Final = {"user": "/users", "post": "/posts", "comment": "/posts", "feed": "/feed", "message": "/chat"}
+_NAMESPACE_OF: Final = {
+    "user": "/users",
+    "post": "/posts",
+    "comment": "/posts",
+    "feed": "/feed",
+    "message": "/chat",
+    "sync": "/users",
+}
 _EACH: Final = 8
 """How many posts a caller likes, and how many people a caller follows, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchCaller:
-    """A person who calls, with a conversation of theirs."""
+    """A person who calls, with a conversation of theirs. `cursor` is of `sync:pull`, once they have pulled."""
 
     user_id: int
     access_token: str
     conversation_id: int
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ def _message(world: World, place: int) -> list[Call]:
 _MAKERS: Final[Mapping[str, Callable[[World, int], list[Call]]]] = {
     "profile": lambda world, place: [Call("user:me", {})],
     "feed": lambda world, place: [Call("feed:page", {"limit": PAGE})],
+    "sync": lambda world, place: [Call("sync:pull", {"cursor": world.callers[place].cursor})],
     "like": lambda world, place: _on_posts(world, place, "post:like", "post:unlike"),
     "comment": lambda world, place: _on_posts(world, place, "comment:create", text=TEXT),
     "post": lambda world, place: [Call("post:create", {"text": TEXT})],

@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
 from loadtest.bench.commands.asking_socket import AskingSocket
-from loadtest.bench.commands.calls import NAMESPACES, World
+from loadtest.bench.commands.calls import NAMESPACES, BenchCaller, World
 from loadtest.bench.connecting_socket import ClientFailed, ConnectingSocket
 from loadtest.bench.frames import event
 from loadtest.bench.orders import Order, percentiles_ms, serve_orders
@@ -20,6 +21,7 @@ from loadtest.server_process import raise_file_limit
 
 CONNECTING_AT_ONCE: Final = 32
 _ACK_ID: Final = 1
+_PULLS_MAX: Final = 20
 
 
 class Callers:
@@ -38,12 +40,17 @@ class Callers:
         """Connects more callers, until there are `count`."""
         turns = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
-        async def one(place: int) -> AskingSocket:
+        async def one(place: int) -> tuple[AskingSocket, BenchCaller]:
             async with turns:
-                return await self._connect_one(place)
+                socket = await self._connect_one(place)
+                return socket, replace(self._world.callers[place], cursor=await _cursor(socket))
 
-        places = range(len(self._sockets), count)
-        self._sockets += await asyncio.gather(*map(one, places))
+        known = len(self._sockets)
+        new = await asyncio.gather(*map(one, range(known, count)))
+        self._sockets += [socket for socket, _ in new]
+        callers = self._world.callers
+        callers = (*callers[:known], *(caller for _, caller in new), *callers[known + len(new) :])
+        self._world = replace(self._world, callers=callers)
         return {"connected": len(self._sockets)}
 
     async def run(self, *, command: str, sockets: int, for_s: float) -> dict[str, Any]:
@@ -106,6 +113,17 @@ class Callers:
             self._done.set_exception(ClientFailed(failure))
         elif not self._running:
             self._done.set_result(None)
+
+
+async def _cursor(socket: AskingSocket) -> str:
+    """A cursor of `sync:pull` from which there is nothing new; others may still be writing what was before it."""
+    payload: dict[str, str] = {}
+    for _ in range(_PULLS_MAX):
+        pulled = await socket.ask_once(event("sync:pull", payload, _ACK_ID, namespace="/users"))
+        payload = {"cursor": pulled["cursor"]}
+        if not pulled["changes"]:
+            break
+    return payload["cursor"]
 
 
 def main() -> None:

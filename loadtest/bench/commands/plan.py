@@ -43,6 +43,7 @@ LONG_POSTS: Final = 2_000_000
 _TITLES: Final = {
     "profile": "profile",
     "feed": "feed page of 20",
+    "sync": "sync, nothing new",
     "like": "like or unlike",
     "comment": "comment",
     "post": "post",

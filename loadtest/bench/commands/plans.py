@@ -86,6 +86,7 @@ PLANS: Final[Mapping[str, Plan]] = {
             ),
         )
     ),
+    "sync:pull": Plan((Step("plain.peek", {"viewer_id": ME, "after": LARGEST_ID}, joined="sync.peek"),)),
     "post:like": Plan((_READ_POST, _LIKE)),
     "post:unlike": Plan((_UNLIKE, _READ_POST)),
     "comment:create": Plan(

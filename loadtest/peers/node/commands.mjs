@@ -55,6 +55,7 @@ function placesOf(fields) {
 }
 
 const readOwnProfile = statement("plain.read_own_profile", "user_id");
+const peek = statement("plain.peek", "viewer_id", "after");
 const homeIds = statement("feed.home_ids", "viewer_id", "id_limit");
 const homePage = statement("plain.home_page", "viewer_id", "before", "ids", "page_size", "skip", "floor");
 const readPost = statement("plain.read_post", "viewer_id", "post_id");
@@ -121,6 +122,16 @@ const LIMITS = {
   display_name_chars: 50, bio_chars: 300, post_chars: 5_000, link_chars: 2_048, comment_chars: 2_000,
   message_chars: 4_000, page_items: 100, page_items_default: 20, payload_bytes: 65_536,
 };
+
+// The position in a cursor; a cursor of another server stands at the end.
+function afterOf(cursor) {
+  try {
+    return JSON.parse(Buffer.from(cursor, "base64url"))[3];
+  } catch {
+    return LARGEST_ID;
+  }
+}
+
 const feedLists = new Map();
 
 // What a page needs of the list of a feed, which the product keeps in Redis; here it is read once and kept in memory.
@@ -137,6 +148,14 @@ async function feedList(me) {
 
 const commands = {
   "/users": {
+    // The product's first screens are not compared: without a cursor this answers one alone.
+    async "sync:pull"(me, { cursor }) {
+      const [row, at] = only(await peek(pool, me, afterOf(cursor)));
+      const changes = {};
+      for (const name of Object.keys(at)) if (row[at[name]] === true) changes[name] = { upserts: [], removed: [] };
+      const next = Buffer.from(JSON.stringify([1, me, Date.now(), row[at.position]])).toString("base64url");
+      return { changes, cursor: next, more: false };
+    },
     async "user:me"(me) {
       const [row, at] = only(await readOwnProfile(pool, me));
       return {

@@ -107,7 +107,10 @@ async def running_stage(
         # The first message of a conversation does more than the later ones, which are measured.
         first = {"conversation_id": opened["conversation"]["id"], "text": "Hello"}
         await me.do("/chat", "message:send", first)
-        caller = BenchCaller(int(me.id), me.access_token, int(opened["conversation"]["id"]))
+        pulled = await me.do("/users", "sync:pull")
+        while pulled["changes"]:  # transactions of others may be open still
+            pulled = await me.do("/users", "sync:pull", {"cursor": pulled["cursor"]})
+        caller = BenchCaller(int(me.id), me.access_token, int(opened["conversation"]["id"]), pulled["cursor"])
         world = World((caller,), (int(post["post"]["id"]),), (int(other.id),))
         yield Stage(server, trace, world, await me.main_device())
 
