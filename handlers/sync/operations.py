@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, NamedTuple
 
 from handlers.collections import RESET, BoundCollection, ChangedItems, ReadFrom
@@ -51,17 +51,21 @@ class Puller:
         if peek is None:
             raise CommandError(UNAUTHENTICATED, "The account of this token does not exist any more.")
         here = PullPosition(peek.position, unix_ms(ctx.now()), cmd.limit or PAGE_LIMIT_DEFAULT)
-
-        async def pull_one(name: str) -> Pulled:
-            bound, progress = self._collections[name], held.get(name)
-            return await _pull(ctx, bound, progress, here, is_changed=bound.is_changed(peek))
-
-        pulled = dict(zip(names, await asyncio.gather(*map(pull_one, names)), strict=True))
+        pulls = [
+            _pull(ctx, bound, held.get(name), here, is_changed=bound.is_changed(peek))
+            for name in names
+            for bound in (self._collections[name],)
+        ]
+        waiting = [pull for pull in pulls if not isinstance(pull, Pulled)]
+        read = iter(await asyncio.gather(*waiting) if waiting else ())
+        pulled = {
+            name: pull if isinstance(pull, Pulled) else next(read) for name, pull in zip(names, pulls, strict=True)
+        }
         progress = held | {name: one.progress for name, one in pulled.items()}
         changes = {name: _changes(one.items) for name, one in pulled.items() if one.items is not None}
         return Outcome(
-            self._ack(
-                changes=self._changes(**changes),
+            self._ack.model_construct(
+                changes=self._changes.model_construct(**changes),
                 cursor=write_cursor(progress, ctx.user_id, ctx.services.cursor_seal),
                 more=any(one.progress.unfinished is not None for one in pulled.values()),
             )
@@ -74,19 +78,20 @@ class Puller:
         return dict.fromkeys(self._collections, LOST) if read is None else read
 
 
-async def _pull(
+def _pull(
     ctx: Context, bound: BoundCollection, held: Progress | None, here: PullPosition, *, is_changed: bool
-) -> Pulled:
+) -> Pulled | Coroutine[Any, Any, Pulled]:
+    """What is known without a read at once: mostly nothing has changed, and many clients ask."""
     reached = Progress(here.position, here.now_ms)
     if held is None:
-        return await _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
+        return _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
     if not reaches(held, here.position, here.now_ms):
         return Pulled(RESET, reached)
     if held.unfinished is not None:
-        return await _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)
+        return _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)
     if not is_changed:
         return Pulled(None, reached)
-    return await _read_page(ctx, bound, ReadFrom(held.position, None, here.limit), reached)
+    return _read_page(ctx, bound, ReadFrom(held.position, None, here.limit), reached)
 
 
 async def _read_page(ctx: Context, bound: BoundCollection, start: ReadFrom, reached: Progress) -> Pulled:
