@@ -107,6 +107,20 @@ class ChangedMessageRow(NamedTuple):
     """None, in the only row of its conversation: it was not named, nothing has changed, or all was left out."""
 
 
+class ChangedConversationRow(NamedTuple):
+    changed_count: int
+    """The conversations with changes on this page and after it, up to the limit; the same in every row."""
+    conversation: ConversationMemberRow
+
+
+class MessageChangesRow(NamedTuple):
+    conversation_id: ConversationId
+    changed_count: int
+    """The conversations with changes on this page and after it, up to the limit; the same in every row."""
+    after_rev: int | None
+    """All changes lie above it; None: more than a fresh read of the conversation has, or it is new to the viewer."""
+
+
 class ChatQueries(Protocol):
     async def find_direct(self, *, viewer_id: UserId, other_id: UserId) -> ConversationId | None:
         """None also for a conversation that the other user opened, and in which nothing was said yet."""
@@ -189,4 +203,25 @@ class ChatQueries(Protocol):
 
         Named conversations come first, in the order of the call; then the last active ones.
         """
+        ...
+
+    @joined
+    async def list_changed_conversations(
+        self, *, viewer_id: UserId, since: int, from_id: int, page_size: int, count_limit: int
+    ) -> list[ChangedConversationRow]:
+        """The rows of one conversation follow each other; conversations come by rising id, from `from_id` on."""
+        ...
+
+    @joined
+    async def list_message_changes(
+        self, *, viewer_id: UserId, since: int, from_id: int, page_size: int, change_limit: int, count_limit: int
+    ) -> list[MessageChangesRow]:
+        """Conversations come by rising id, from `from_id` on."""
+        ...
+
+    @joined_up_to(LARGE_ANSWERS_MAX)
+    async def list_newest_messages(
+        self, *, viewer_id: UserId, conversation_limit: int, page_size: int, byte_limit: int
+    ) -> list[MessageRow]:
+        """The newest message of each conversation comes first, then the one before it of each."""
         ...

@@ -14,6 +14,8 @@ class SyncPeekRow(NamedTuple):
     me: bool
     relations: bool
     feed: bool
+    conversations: bool
+    """Their messages too."""
 
 
 class SyncQueries(Protocol):

@@ -21,12 +21,6 @@ from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/chat"
-SYNC_CONVERSATIONS_MAX = 100
-SYNC_MESSAGES_MAX = 100
-"""For each conversation."""
-SYNC_BYTES_MAX = 512 * 1024
-"""Of one answer: half of the bytes that may be unsent to a client. The next call gets the messages above it."""
-
 READ_RATE = RateLimit(600, 60)
 EXAMPLE_ID = "185604284416000001"
 
@@ -35,10 +29,6 @@ Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 Position = Annotated[int, Field(ge=0, le=MAX_ID)]
 """A position in a conversation: the `seq` of the last message received or read, 0 for none."""
-
-
-Rev = Annotated[int, Field(ge=0, le=MAX_ID)]
-"""A position among the changes of a conversation: the `rev` up to which a client has them all, 0 for none."""
 
 
 class OpenConversation(Payload):
@@ -96,33 +86,6 @@ class PositionAck(Model):
     delivered_seq: int
     read_seq: int
     unread_count: int
-
-
-class Sync(Payload):
-    """`positions`: for each conversation that the client knows, the `rev` up to which it has all changes."""
-
-    positions: Annotated[dict[Id, Rev], Field(max_length=SYNC_CONVERSATIONS_MAX)]
-
-
-class SyncedConversation(Model):
-    """What changed above the client's position: `messages` that are new or edited, by rising `rev`, and the `seq`s of
-    those that were deleted.
-
-    `rev` is the position that the client has then. `truncated`: there are more changes above it; sync again from there.
-    It is true, with `rev` 0 and no messages, for a conversation that the client did not name and that has changes. A
-    `rev` below the client's own means that the database was restored: what the client has of it is to be read anew.
-    """
-
-    conversation_id: WireId
-    messages: list[Message]
-    removed_seqs: list[int]
-    rev: int
-    last_seq: int
-    truncated: bool
-
-
-class SyncAck(Model):
-    conversations: list[SyncedConversation]
 
 
 class Receipt(Model):
@@ -241,22 +204,6 @@ DELIVERED = Command(
     example={"conversation_id": EXAMPLE_ID, "seq": 1},
     errors=(NOT_FOUND,),
     routes=(Route("PUT", "/conversations/{conversation_id}/delivered"),),
-)
-
-SYNC = Command(
-    name="chat:sync",
-    namespace=NAMESPACE,
-    payload=Sync,
-    ack=SyncAck,
-    effect=(
-        "Reads what the caller missed in single conversations: the messages that changed above each position, at most "
-        "100 a conversation, and the last active conversations that the call did not name, without messages. "
-        "Conversations of others are left out."
-    ),
-    repeat=Repeat.READ,
-    rate=RateLimit(120, 60),
-    example={"positions": {EXAMPLE_ID: 0}},
-    routes=(Route("POST", "/chat/sync"),),
 )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from handlers.chat import contract, conversations, direct, direct_contract, messages, positions, sync
+from handlers.chat import contract, conversations, direct, direct_contract, messages, positions, sync, sync_contract
+from handlers.chat.collections import read_conversations, read_messages
 from handlers.chat.rooms import entry_rooms
+from handlers.collections import BoundCollection
 from handlers.feature import Feature, bind_command
 
 FEATURE: Final = Feature(
@@ -20,13 +22,17 @@ FEATURE: Final = Feature(
         bind_command(direct_contract.LIST, direct.list_direct_messages),
         bind_command(contract.READ, positions.mark_read),
         bind_command(contract.DELIVERED, positions.mark_delivered),
-        bind_command(contract.SYNC, sync.sync_chat),
+        bind_command(sync_contract.SYNC, sync.sync_chat),
     ),
     pushes=(
         contract.MESSAGE_CREATED,
         contract.CONVERSATION_POSITION,
         contract.RECEIPT_UPDATED,
         contract.CONVERSATION_UPDATED,
+    ),
+    collections=(
+        BoundCollection(sync_contract.CONVERSATIONS, lambda peek: peek.conversations, read_conversations),
+        BoundCollection(sync_contract.MESSAGES, lambda peek: peek.conversations, read_messages),
     ),
     entry_rooms={contract.NAMESPACE: entry_rooms},
 )

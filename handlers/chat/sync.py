@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from handlers.chat.contract import (
+from handlers.chat.sync_contract import (
     SYNC_BYTES_MAX,
     SYNC_CONVERSATIONS_MAX,
     SYNC_MESSAGES_MAX,

@@ -62,6 +62,20 @@ WHERE client_id IS NOT NULL;
 -- The changes of a conversation in their order; read backwards, up to the last one that a position lies above.
 CREATE INDEX messages_rev_idx ON messages (conversation_id, rev);
 
+-- The conversations of a viewer of which anything is stamped at or above `since`: what all members see, or what only they do.
+-- conversation_members_user_idx, conversations_pkey; it looks at every conversation that they have.
+CREATE FUNCTION changed_conversations(viewer_id bigint, since bigint)
+    RETURNS TABLE (mine conversation_members, last_seq bigint, changed bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
+AS $$
+    SELECT mine, c.last_seq, c.changed
+    FROM conversation_members mine
+    JOIN conversations c ON c.id = mine.conversation_id
+    WHERE
+        mine.user_id = viewer_id AND mine.joined_at IS NOT NULL
+        AND (c.changed >= since OR mine.changed >= since)
+$$;
+
 -- All messages of a conversation are in one partition. A query names the conversation, and so touches no other one.
 DO $$
 BEGIN

@@ -231,19 +231,127 @@ WITH shown AS (
     ) talk
 ), changed AS (
     SELECT
-        shown.*, later.m, row_number() OVER (PARTITION BY place, is_beside, nth ORDER BY later.rev) AS change,
+        shown.*, later.seq, row_number() OVER (PARTITION BY place, is_beside, nth ORDER BY later.rev) AS change,
         count(later.rev) OVER (PARTITION BY place, is_beside, nth) AS change_count,
-        sum(octet_length((later.m).text) + 500) OVER (PARTITION BY place ORDER BY is_beside, nth, later.rev) AS bytes_so_far
+        sum(later.bytes + 500) OVER (PARTITION BY place ORDER BY is_beside, nth, later.rev) AS bytes_so_far
     FROM shown
     LEFT JOIN LATERAL (
-        SELECT m, m.rev FROM messages m WHERE m.conversation_id = shown.id AND m.rev > shown.after_rev
+        SELECT m.seq, m.rev, octet_length(m.text) AS bytes
+        FROM messages m
+        WHERE m.conversation_id = shown.id AND m.rev > shown.after_rev AND NOT shown.is_beside
         ORDER BY m.rev LIMIT shown.page_size + 1
     ) later ON true
 )
 SELECT
     changed.place, changed.id AS conversation_id, changed.last_rev, changed.last_seq, changed.change_count, message.*
 FROM changed
-LEFT JOIN LATERAL message_for(changed.viewer_id, changed.m) message
-    ON changed.change <= changed.page_size AND changed.bytes_so_far <= changed.byte_limit
+-- Read only now: what is left out may be many long texts.
+LEFT JOIN LATERAL (
+    SELECT shown.*
+    FROM messages m
+    CROSS JOIN LATERAL message_for(changed.viewer_id, m) shown
+    WHERE
+        m.conversation_id = changed.id AND m.seq = changed.seq AND NOT changed.is_beside
+        AND changed.change <= changed.page_size AND changed.bytes_so_far <= changed.byte_limit
+    OFFSET 0
+) message ON true
 WHERE message.seq IS NOT NULL OR changed.change = 1
 ORDER BY changed.place, changed.is_beside, changed.nth, changed.change;
+
+-- name: list_changed_conversations(viewer_ids, sinces, from_ids, page_sizes, count_limits)
+-- A page of the viewer's conversations with anything stamped at or above `since`, by id from one on, each as
+-- read_conversation answers it. changed_count counts them from there on, up to count_limit. conversation_members_user_idx
+-- and the indexes of read_conversation; a row for each member of at most page_size conversations a call.
+SELECT call.place, page.changed_count, conversation.*, member.*
+FROM unnest(:viewer_ids::bigint[], :sinces::bigint[], :from_ids::bigint[], :page_sizes::bigint[], :count_limits::bigint[])
+    WITH ORDINALITY AS call (viewer_id, since, from_id, page_size, count_limit, place)
+CROSS JOIN LATERAL (
+    SELECT found.mine, count(*) OVER () AS changed_count
+    FROM (
+        SELECT c.mine
+        FROM changed_conversations(call.viewer_id, call.since) c
+        WHERE (c.mine).conversation_id >= call.from_id
+        ORDER BY (c.mine).conversation_id LIMIT call.count_limit
+    ) found
+    ORDER BY (found.mine).conversation_id LIMIT call.page_size
+) page
+CROSS JOIN LATERAL conversation_for(page.mine) conversation
+JOIN conversation_members other ON other.conversation_id = conversation.id
+CROSS JOIN LATERAL member_for(call.viewer_id, other) member
+ORDER BY call.place, conversation.id, other.joined_at, other.user_id;
+
+-- name: list_message_changes(viewer_ids, sinces, from_ids, page_sizes, change_limits, count_limits)
+-- A page of the viewer's conversations, by id from one on, in which a message can be stamped at or above `since`, and the
+-- rev above which all of these lie: that of the newest change below `since`, since revs follow commits. NULL where that is
+-- more than change_limit messages, or the viewer has joined since and there are older ones. changed_count counts the
+-- conversations from there on, up to count_limit. conversation_members_user_idx, conversations_pkey, messages_rev_idx; at
+-- most page_size rows a call, of each conversation it looks at one message more than have changed.
+SELECT
+    call.place, page.id AS conversation_id, page.changed_count,
+    CASE
+        WHEN older.rev IS NULL AND page.last_seq <= call.change_limit THEN 0
+        WHEN NOT page.has_joined THEN older.rev
+    END AS after_rev
+FROM unnest(
+    :viewer_ids::bigint[],
+    :sinces::bigint[],
+    :from_ids::bigint[],
+    :page_sizes::bigint[],
+    :change_limits::bigint[],
+    :count_limits::bigint[]
+) WITH ORDINALITY AS call (viewer_id, since, from_id, page_size, change_limit, count_limit, place)
+CROSS JOIN LATERAL (
+    SELECT found.*, count(*) OVER () AS changed_count
+    FROM (
+        SELECT
+            (c.mine).conversation_id AS id, c.last_seq, (c.mine).membership_changed >= call.since AS has_joined
+        FROM changed_conversations(call.viewer_id, call.since) c
+        WHERE
+            (c.mine).conversation_id >= call.from_id
+            AND (c.changed >= call.since OR (c.mine).membership_changed >= call.since)
+        ORDER BY (c.mine).conversation_id LIMIT call.count_limit
+    ) found
+    ORDER BY found.id LIMIT call.page_size
+) page
+LEFT JOIN LATERAL (
+    SELECT newest.rev
+    FROM (
+        SELECT m.rev, m.changed FROM messages m WHERE m.conversation_id = page.id
+        ORDER BY m.rev DESC LIMIT call.change_limit + 1
+    ) newest
+    WHERE newest.changed < call.since
+    ORDER BY newest.rev DESC LIMIT 1
+) older ON true
+ORDER BY call.place, page.id;
+
+-- name: list_newest_messages(viewer_ids, conversation_limits, page_sizes, byte_limits)
+-- The newest messages of the viewer's last active conversations, the newest of each first, then the second of each; left out
+-- from where the answer to a call would exceed byte_limit, as read_changes counts. conversation_members_user_idx,
+-- conversations_pkey, messages_pkey, users_pkey, blocks_pkey; at most page_size rows a conversation.
+SELECT recent.place, message.*
+FROM (
+    SELECT
+        call.place, call.viewer_id, call.byte_limit, talk.id, newest.seq, newest.nth, talk.last_activity_id,
+        sum(newest.bytes + 500) OVER (
+            PARTITION BY call.place ORDER BY newest.nth, talk.last_activity_id DESC
+        ) AS bytes_so_far
+    FROM unnest(:viewer_ids::bigint[], :conversation_limits::bigint[], :page_sizes::bigint[], :byte_limits::bigint[])
+        WITH ORDINALITY AS call (viewer_id, conversation_limit, page_size, byte_limit, place)
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.last_activity_id
+        FROM conversation_members mine
+        JOIN conversations c ON c.id = mine.conversation_id
+        WHERE mine.user_id = call.viewer_id AND mine.joined_at IS NOT NULL
+        ORDER BY c.last_activity_id DESC LIMIT call.conversation_limit
+    ) talk
+    CROSS JOIN LATERAL (
+        SELECT m.seq, octet_length(m.text) AS bytes, row_number() OVER (ORDER BY m.seq DESC) AS nth
+        FROM messages m
+        WHERE m.conversation_id = talk.id
+        ORDER BY m.seq DESC LIMIT call.page_size
+    ) newest
+) recent
+JOIN messages m ON m.conversation_id = recent.id AND m.seq = recent.seq
+CROSS JOIN LATERAL message_for(recent.viewer_id, m) message
+WHERE recent.bytes_so_far <= recent.byte_limit
+ORDER BY recent.place, recent.nth, recent.last_activity_id DESC;

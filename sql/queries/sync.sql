@@ -1,13 +1,14 @@
 -- name: peek(viewer_ids, afters)
 -- The horizon of stamps, and for each Collection whether anything in it can have changed at or above a stamp.
--- users_pkey, relation_changes_changed_idx, users_published_changed_idx, follows_follower_idx, posts_changed_idx;
--- 0 or 1 row a call.
+-- users_pkey, relation_changes_changed_idx, users_published_changed_idx, follows_follower_idx, posts_changed_idx,
+-- conversation_members_user_idx, conversations_pkey; 0 or 1 row a call.
 SELECT
     call.place,
     horizon.position,
     u.changed >= call.after AS me,
     relations.relations_changed AS relations,
-    feed.feed_changed AS feed
+    feed.feed_changed AS feed,
+    EXISTS (SELECT FROM changed_conversations(call.viewer_id, call.after)) AS conversations
 FROM unnest(:viewer_ids::bigint[], :afters::bigint[]) WITH ORDINALITY AS call (viewer_id, after, place)
 JOIN users u ON u.id = call.viewer_id
 CROSS JOIN LATERAL relations_changed(call.viewer_id, call.after) relations

@@ -112,8 +112,34 @@ async def _relations(person: Person) -> Items:
     return by_id("relations", read["changes"]["relations"]["upserts"])
 
 
+async def _read_all(person: Person, name: str, payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """All items of a list."""
+    items: list[dict[str, Any]] = []
+    while True:
+        read = await person.do("/chat", name, {**payload, "limit": 100})
+        items += read["items"]
+        if "next_cursor" not in read:
+            return items
+        cursor = read["next_cursor"]
+        payload = {**payload, **({"before_seq": int(cursor)} if name == "message:list" else {"before": cursor})}
+
+
+async def _conversations(person: Person) -> Items:
+    return by_id("conversations", await _read_all(person, "conversation:list", {}))
+
+
+async def _messages(person: Person) -> Items:
+    found: Items = {}
+    for conversation in (await _conversations(person)).values():
+        messages = await _read_all(person, "message:list", {"conversation_id": conversation["id"]})
+        found |= by_id("messages", [message for message in messages if "deleted" not in message])
+    return found
+
+
 READERS: Mapping[str, Callable[[Person], Awaitable[Items]]] = {
+    "conversations": _conversations,
     "feed": _newest_posts,
     "me": _own_profile,
+    "messages": _messages,
     "relations": _relations,
 }

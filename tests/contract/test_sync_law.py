@@ -64,7 +64,13 @@ async def test_a_counter_that_moves_a_stamp_is_found(
         assert await told_of_counters(crowd) == ["feed"]
 
 
-STAMPED = {"feed": "posts", "me": "users", "relations": "relation_changes"}
+STAMPED = {
+    "conversations": "conversations",
+    "feed": "posts",
+    "me": "users",
+    "messages": "messages",
+    "relations": "relation_changes",
+}
 """The table whose stamps tell that a Collection changed."""
 
 

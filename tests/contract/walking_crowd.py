@@ -137,4 +137,7 @@ async def walk(crowd: Crowd, rounds: int = ROUNDS) -> list[str]:
         back = [store.pull() for store in stores if crowd.chance.random() < 0.3]
         await asyncio.gather(act(crowd), act(crowd), *back)
     await asyncio.gather(*(store.pull() for store in stores))
+    for one, other in zip(crowd.people, [*crowd.people[1:], crowd.people[0]], strict=True):
+        await writes(crowd, one, other)  # to somebody who does nothing about it
+    await asyncio.gather(*(store.pull() for store in stores))
     return [line for store in stores for line in await store.differences()]

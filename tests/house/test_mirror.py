@@ -11,6 +11,7 @@ covers the models and views of its feature."""
 TESTED_ELSEWHERE = {
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_login.py",
     "handlers/chat/direct_contract.py": "tests/handlers/chat/test_direct.py",
+    "handlers/chat/sync_contract.py": "tests/handlers/chat/test_sync.py",
     "handlers/collections.py": "tests/handlers/sync/test_operations.py",
     "handlers/context.py": "tests/contract/test_callers.py",
     "handlers/feature.py": "tests/server/pipeline/test_dispatch.py",

@@ -11,6 +11,7 @@ import socketio
 
 from server.features import FEATURES
 from server.pipeline.registry import Registry
+from tests.handlers.chat.talk import delete_untold, join_again, open_conversation, send
 from tests.house.checkout import CHECKOUT
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
 
@@ -20,6 +21,8 @@ ID_OF: dict[str, Callable[[dict[str, Any]], str]] = {
     "me": lambda me: str(me["user"]["id"]),
     "relations": lambda relation: str(relation["user_id"]),
     "feed": lambda post: str(post["id"]),
+    "conversations": lambda conversation: str(conversation["id"]),
+    "messages": lambda message: f"{message['conversation_id']}:{message['seq']}",
 }
 
 
@@ -45,7 +48,7 @@ def test_the_table_names_every_collection() -> None:
 async def connected(server: RunningServer, person: Person) -> socketio.AsyncClient:
     client = socketio.AsyncClient(reconnection=False)
     await client.connect(
-        server.url, auth={"token": person.access_token}, namespaces=["/users"], transports=["websocket"]
+        server.url, auth={"token": person.access_token}, namespaces=["/users", "/chat"], transports=["websocket"]
     )
     return client
 
@@ -70,4 +73,30 @@ async def test_the_store_of_the_page_is_right_after_an_absence(server: RunningSe
     store.socket = client = await connected(server, ada)
     await store.pull()
     assert store.items["me"] == await read_me()
+    await client.disconnect()
+
+
+async def test_the_store_of_the_page_reads_parts_anew(server: RunningServer, database_url: str) -> None:
+    ada, bea = await server.people("parts_ada", "parts_bea")
+    conversation_id = await open_conversation(bea, ada)
+    for number in range(3):
+        await send(bea, conversation_id, f"Number {number}")
+
+    async def read_messages(part: str) -> dict[str, Any]:
+        read = await ada.do("/chat", "message:list", {"conversation_id": part})
+        return {ID_OF["messages"](item): item for item in read["items"] if "deleted" not in item}
+
+    client = await connected(server, ada)
+    store = store_class()(client, {"messages": read_messages})
+    client.on("message:created", lambda told: store.apply("messages", [told["message"]], []), namespace="/chat")
+    await store.pull()
+    assert store.items["messages"] == await read_messages(conversation_id)
+    await client.disconnect()
+    await send(bea, conversation_id, "One more")
+    await delete_untold(database_url, conversation_id, 2)
+    await join_again(database_url, conversation_id, ada)
+    store.socket = client = await connected(server, ada)
+    await store.pull()
+    assert list(store.items["messages"]) != []
+    assert store.items["messages"] == await read_messages(conversation_id)
     await client.disconnect()

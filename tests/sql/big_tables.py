@@ -48,7 +48,11 @@ UPDATE users SET following_count = 5000 WHERE id = {COLLECTOR};
 
 INSERT INTO relation_changes (user_id, other_id, changed)
 SELECT {COLLECTOR}, 10000 + n, n
-FROM generate_series(1, 100000) AS n;
+FROM generate_series(1, 100000) AS n
+UNION ALL
+SELECT f.follower_id, f.followed_id, 1
+FROM follows f
+WHERE f.follower_id <> {COLLECTOR};
 
 INSERT INTO post_likes (post_id, user_id, id)
 SELECT {HOT_POST}, user_id, user_id
@@ -69,8 +73,8 @@ UNION ALL
 SELECT 300 + n, 'direct', 1000 + n, 1001 + n, 3, 3, 300 + n, 300 + n
 FROM generate_series(1, 15000) AS n;
 
-INSERT INTO conversation_members (conversation_id, user_id, read_seq, delivered_seq)
-SELECT c.id, person.id, 1, 1
+INSERT INTO conversation_members (conversation_id, user_id, read_seq, delivered_seq, changed, membership_changed)
+SELECT c.id, person.id, 1, 1, c.id, c.id
 FROM conversations c, LATERAL (VALUES (c.direct_low), (c.direct_high)) AS person (id);
 
 INSERT INTO messages (conversation_id, seq, rev, sender_id, text, changed)

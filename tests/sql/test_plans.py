@@ -6,9 +6,9 @@ Each is planned with its values known and with them unknown, since PostgreSQL ch
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import pytest
@@ -19,19 +19,9 @@ from sql.binding import read_queries
 from sql.ids import MAX_ID
 from sql.pool import close_pool
 from tests.kit.pool import opened_pool
-from tests.sql.big_tables import CHATTERER, COLLECTOR, HOT_POST, LATER, LONG_TALK, SEED, STAR, VIEWER
+from tests.sql.big_tables import CHATTERER, COLLECTOR, HOT_POST, LATER, SEED, STAR, VIEWER
+from tests.sql.hot_queries import HOT_OF_CHAT, Hot
 from tests.sql.written_out import WRITTEN_OUT
-
-
-class Hot(NamedTuple):
-    query: str
-    arguments: dict[str, Any]
-    indexes: set[str]
-    rows_touched: int
-    """The most rows that all scans together may read."""
-    probes: Mapping[str, int] = {}
-    """How often the partitions of a table may be looked into, all together."""
-
 
 LIST = list(range(58_402, 60_001, 2))
 FLOOR = 58_400
@@ -160,57 +150,7 @@ HOT = [
         {"relation_changes_changed_idx", "follows_pkey"},
         4_000 + 400,
     ),
-    Hot(
-        "chat.list_messages_before",
-        {"viewer_ids": [CHATTERER], "conversation_ids": [LONG_TALK], "before_seqs": [15_000], "page_sizes": [50]},
-        {"messages_pkey"},
-        150,
-        {"messages_": 1},
-    ),
-    Hot(
-        "chat.move_position",
-        {
-            "conversation_ids": list(range(1, 65)),
-            "user_ids": [CHATTERER] * 64,
-            "read_seqs": [2] * 64,
-            "delivered_seqs": [2] * 64,
-            "patient": False,
-        },
-        {"conversations_pkey", "conversation_members_pkey"},
-        64 * 8,
-    ),
-    Hot(
-        "chat.list_direct_messages",
-        {"viewer_id": CHATTERER, "before": MAX_ID, "skip": 0, "page_size": 21},
-        {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
-        6_000,
-        {"messages_": 300},
-    ),
-    Hot(
-        "chat.list_conversations",
-        {"viewer_ids": [CHATTERER], "befores": [MAX_ID], "page_sizes": [20]},
-        {"conversation_members_user_idx", "conversations_pkey", "messages_pkey"},
-        1_000,
-        {"messages_": 20},
-    ),
-    Hot(
-        "chat.read_changes",
-        {
-            "conversation_ids": list(range(1, 51)),
-            "after_revs": [1] * 50,
-            "viewer_ids": [CHATTERER],
-            "conversation_ids_firsts": [1],
-            "conversation_ids_lasts": [50],
-            "after_revs_firsts": [1],
-            "after_revs_lasts": [50],
-            "page_sizes": [50],
-            "byte_limits": [1_000_000],
-            "beside_limits": [100],
-        },
-        {"messages_rev_idx", "conversations_pkey", "conversation_members_user_idx"},
-        1_400,
-        {"messages_": 150},
-    ),
+    *HOT_OF_CHAT,
     Hot(
         "facts.read_facts",
         {

@@ -38,6 +38,18 @@ async def delete_untold(database_url: str, conversation_id: str, seq: int) -> in
     return int(await value(database_url, changing_message("deleted_at = now()"), int(conversation_id), seq))
 
 
+async def join_again(database_url: str, conversation_id: str, person: Person) -> None:
+    """The person is stamped as one who has just joined, and the messages as older than everything."""
+    await value(database_url, "UPDATE messages SET changed = 1 WHERE conversation_id = $1", int(conversation_id))
+    await value(
+        database_url,
+        "UPDATE conversation_members SET changed = change_stamp(), membership_changed = change_stamp()"
+        " WHERE conversation_id = $1 AND user_id = $2",
+        int(conversation_id),
+        int(person.id),
+    )
+
+
 async def refusal(person: Person, name: str, payload: dict[str, Any]) -> str:
     """The code that a command is refused with."""
     answer = await person.call(CHAT, name, payload)

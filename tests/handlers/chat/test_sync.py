@@ -1,6 +1,6 @@
 from typing import Any
 
-from handlers.chat.contract import SYNC_BYTES_MAX, SYNC_CONVERSATIONS_MAX, SYNC_MESSAGES_MAX
+from handlers.chat.sync_contract import SYNC_BYTES_MAX, SYNC_CONVERSATIONS_MAX, SYNC_MESSAGES_MAX
 from handlers.limits import MESSAGE_CHARS
 from tests.handlers.chat.talk import CHAT, delete_untold, edit_untold, open_conversation, refusal, send, value
 from tests.kit.server import Person, RunningServer
