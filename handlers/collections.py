@@ -12,6 +12,7 @@ from handlers.context import Context
 from realtime.contract.collections import COLLECTION_CHANGED, Collection, CollectionChanged
 from realtime.contract.declarations import ModelT
 from realtime.contract.emissions import Emission, ToRoom, emission
+from realtime.contract.encoded import Encoded
 from realtime.pubsub.room_names import person_room
 from sql.ids import UserId
 from sql.sync import SyncPeekRow
@@ -36,7 +37,7 @@ class ChangedItems(NamedTuple):
     another page, read by it; it is carried by the client's cursor, which nobody else can make or change.
     """
 
-    upserts: Sequence[BaseModel] = ()
+    upserts: Sequence[BaseModel | Encoded[Any]] = ()
     removed: Sequence[str] = ()
     is_reset: bool = False
     reset_ids: Sequence[str] = ()

@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from handlers.ports import CallerSession, Services
 from realtime.contract.declarations import Fact
 from realtime.contract.emissions import Emission, Signal
+from realtime.contract.encoded import Encoded
 from realtime.contract.errors import CommandError
 from realtime.contract.identity import Identity
 from sql.database import Database
 from sql.ids import UserId
 
-AckT_co = TypeVar("AckT_co", bound=BaseModel, covariant=True)
+AckT_co = TypeVar("AckT_co", bound=BaseModel | Encoded[Any], covariant=True)
 
 
 class Caller(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from handlers.collections import BoundCollection
 from handlers.context import Call, Context, Outcome, PrepareContext, Reaction, Refusal
 from realtime.contract.declarations import AckT, Command, Fact, ModelT, PayloadT, Push
+from realtime.contract.encoded import Encoded
 from sql.database import Database
 from sql.ids import UserId
 
@@ -18,6 +19,9 @@ EntryRooms = Callable[[Database, Sequence[UserId]], Awaitable[Mapping[UserId, Se
 """Reads the rooms of many users in one go, since many reconnect at once; users without rooms may be absent."""
 
 PreparedT = TypeVar("PreparedT")
+
+Answered = Outcome[AckT] | Outcome[Encoded[AckT]] | Refusal
+"""The result of an operation whose command answers with such a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class BoundCommand:
 
 
 def bind_command(
-    command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Outcome[AckT] | Refusal]]
+    command: Command[PayloadT, AckT], operation: Callable[[Context, PayloadT], Awaitable[Answered[AckT]]]
 ) -> BoundCommand:
     """Binds a command to its operation; the type checker compares payload and answer."""
     return BoundCommand(command, UnitOperation(operation))
@@ -61,7 +65,7 @@ def bind_command(
 def bind_prepared_command(
     command: Command[PayloadT, AckT],
     prepare: Callable[[PrepareContext, PayloadT], Awaitable[PreparedT]],
-    operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Outcome[AckT] | Refusal]],
+    operation: Callable[[Context, PayloadT, PreparedT], Awaitable[Answered[AckT]]],
     *,
     undo: Callable[[PrepareContext], Awaitable[None]] | None = None,
 ) -> BoundCommand:

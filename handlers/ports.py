@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from realtime.bodies.body_cache import BodyCache
 from realtime.contract.identity import Identity
 from realtime.limits.limiter import Limiter
 
@@ -227,4 +228,5 @@ class Services:
     limiter: Limiter
     meter: Meter
     cursor_seal: CursorSeal
+    bodies: BodyCache
     policy: Policy

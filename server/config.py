@@ -223,6 +223,12 @@ class Settings(BaseSettings):
         "", description="Name of a Redis Stream that Facts are copied to, for services of others; empty: none."
     )
 
+    body_cache_max_bytes: int = Field(
+        33_554_432,
+        ge=0,
+        description="Bytes of encoded posts that a process keeps, so that each is encoded once for all readers; one "
+        "takes 1-6 KB.",
+    )
     feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client sends no limit.")
     feed_fanout_max_followers: int = Field(
         10_000,

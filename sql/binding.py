@@ -1,6 +1,7 @@
 """Binds the named queries of a `.sql` file to the typed Protocol that describes them."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
@@ -230,7 +231,12 @@ def _reader(annotation: Any) -> RowReader:
 
 def _reader_from(first_column: int, annotation: Any) -> RowReader:
     """For the rows of a joined query, whose first columns are about the call."""
-    return _nested_reader(annotation, first_column) if is_row(annotation) else itemgetter(first_column)
+    if not is_row(annotation):
+        return itemgetter(first_column)
+    if any(is_row(item_type(field)) for field in get_type_hints(annotation).values()):
+        return _nested_reader(annotation, first_column)
+    make = partial(tuple.__new__, annotation)  # what _make does, without counting the columns of each row
+    return lambda record: make(record[first_column:])
 
 
 def _nested_reader(row: Any, first_column: int = 0) -> RowReader:

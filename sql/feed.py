@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, PostId, UserId
 from sql.joining import joined
-from sql.posts import PostRow
+from sql.posts import PostRow, PostStateRow
 
 
 class AuthorRow(NamedTuple):
@@ -39,7 +39,7 @@ class FeedQueries(Protocol):
         before: PostId,
         skip: int,
         page_size: int,
-    ) -> list[PostRow]:
+    ) -> list[PostStateRow]:
         """`ids` has every post above `floor` and below `before` by followed users who are not broadcasters, perhaps
         others, in any order; this was so when the viewer's follow_version was `version`.
 

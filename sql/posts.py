@@ -23,8 +23,27 @@ class PostRow(NamedTuple):
     client_id: str | None
     created_at: datetime.datetime
     edited_at: datetime.datetime | None
+    changed: int
+    """The stamp of the last change of what stands in this row, but for the counters."""
     author: CardRow
+    author_changed: int
+    """The same of the author."""
     viewer: RelationRow
+    viewer_liked: bool
+
+
+class PostStateRow(NamedTuple):
+    """Which state a post is in, and what is not part of that: its counters, and what one viewer has done with it.
+
+    Posts with equal `id`, `changed` and `author_changed` have the same text, author and times.
+    """
+
+    id: PostId
+    changed: int
+    author_changed: int
+    like_count: int
+    comment_count: int
+    share_count: int
     viewer_liked: bool
 
 
@@ -78,6 +97,11 @@ class PostQueries(Protocol):
         ...
 
     @joined
+    async def read_posts(self, *, viewer_id: UserId, post_ids: list[PostId]) -> list[PostRow]:
+        """Those that exist and are not deleted, in no order. It does not check whether the viewer may see them."""
+        ...
+
+    @joined
     async def list_posts(
         self,
         *,
@@ -86,7 +110,7 @@ class PostQueries(Protocol):
         before: PostId,
         skip: int,
         page_size: int,
-    ) -> list[PostRow]: ...
+    ) -> list[PostStateRow]: ...
 
     async def update_post(
         self, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None

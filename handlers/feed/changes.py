@@ -18,7 +18,7 @@ from sql.ids import PostId
 async def read_feed(ctx: Context, start: ReadFrom) -> ChangedItems:
     """The newest page, or all that has changed."""
     if start.since is None:
-        return ChangedItems(upserts=(await newest_posts(ctx, start.limit)).items)
+        return ChangedItems(upserts=await newest_posts(ctx, start.limit))
     rows = await _changed_rows(ctx, start.since)
     if _is_reset(rows):
         return RESET

@@ -14,13 +14,13 @@ from pydantic import Field
 
 from handlers.cursor import CURSOR_CHARS
 from handlers.posts.contract import subjects_of_post
-from handlers.posts.models import Post
+from handlers.posts.models import Post, PostPage
 from handlers.subjects import followed_subject
 from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, Push, Repeat, Route, Unit
 from realtime.contract.errors import FORBIDDEN
 from realtime.contract.rate_limit import RateLimit
-from realtime.contract.wire import Empty, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, WireId
+from realtime.contract.wire import Empty, Id, Model, Nothing, PageLimit, PageOffset, Payload, WireId
 
 NAMESPACE = "/feed"
 TOPIC = "feed"
@@ -51,7 +51,7 @@ class SyncFeed(Payload):
     after: Annotated[str, Field(min_length=1, max_length=CURSOR_CHARS)]
 
 
-class FeedSnapshot(Page[Post]):
+class FeedSnapshot(PostPage):
     """The newest page. What it may lack comes by `feed:new`, or by `feed:sync` with its `position`."""
 
     position: str
@@ -120,7 +120,7 @@ FEED_PAGE = Command(
     name="feed:page",
     namespace=NAMESPACE,
     payload=ReadFeed,
-    ack=Page[Post],
+    ack=PostPage,
     effect="Reads a page of the home feed, newest first: posts of the users whom the caller follows.",
     repeat=Repeat.READ,
     rate=_READS,

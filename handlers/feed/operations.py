@@ -9,14 +9,16 @@ from handlers.feed.contract import TOPIC, FeedSnapshot, ReadFeed, SubscribeFeed
 from handlers.feed.home_list import ALL_FROM_SQL, HomeList, read_home_list, read_list_position
 from handlers.feed.position import write_position
 from handlers.paging import cut_page, rows_wanted
-from handlers.posts.models import Post
-from handlers.posts.views import post_view
+from handlers.posts.bodies import posts_json
+from handlers.posts.models import Post, PostPage
+from realtime.contract.encoded import Encoded, encoded_page, json_of
 from realtime.contract.errors import FORBIDDEN, CommandError
-from realtime.contract.wire import NOTHING, Empty, Nothing, Page
+from realtime.contract.wire import NOTHING, Empty, Nothing
 from sql.ids import MAX_ID, PostId
 
-_IDS_PER_ROW: Final = 2
-"""How many ids of the list are given to SQL for each row that a page needs: some may be of posts that are gone."""
+_SPARE_IDS_MIN: Final = 5
+_ROWS_PER_SPARE_ID: Final = 4
+"""A page gets more ids of the list than it needs rows, one for so many of them: some may be of posts that are gone."""
 
 
 class FeedSubscription(NamedTuple):
@@ -34,9 +36,11 @@ async def start_subscription(ctx: PrepareContext, command: SubscribeFeed) -> Fee
     return FeedSubscription(position, await read_home_list(ctx))
 
 
-async def subscribe(ctx: Context, command: SubscribeFeed, subscription: FeedSubscription) -> Outcome[FeedSnapshot]:
-    page = await _home_page(ctx, subscription.home, before=MAX_ID, skip=0, limit=command.limit)
-    return Outcome(FeedSnapshot(items=page.items, next_cursor=page.next_cursor, position=subscription.position))
+async def subscribe(
+    ctx: Context, command: SubscribeFeed, subscription: FeedSubscription
+) -> Outcome[Encoded[FeedSnapshot]]:
+    items, next_cursor = await _home_page(ctx, subscription.home, before=MAX_ID, skip=0, limit=command.limit)
+    return Outcome(encoded_page(FeedSnapshot, items, next_cursor, position=json_of(subscription.position)))
 
 
 async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
@@ -49,20 +53,25 @@ async def load_home_list(ctx: PrepareContext, command: ReadFeed) -> HomeList:
     return await read_home_list(ctx)
 
 
-async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[Page[Post]]:
+async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[Encoded[PostPage]]:
     before = MAX_ID if command.before is None else command.before
-    return Outcome(await _home_page(ctx, home, before=before, skip=command.offset or 0, limit=command.limit))
+    page = await _home_page(ctx, home, before=before, skip=command.offset or 0, limit=command.limit)
+    return Outcome(encoded_page(PostPage, *page))
 
 
-async def newest_posts(ctx: Context, limit: int) -> Page[Post]:
+async def newest_posts(ctx: Context, limit: int) -> list[Encoded[Post]]:
     """The newest page, complete as of this read: a list may lack what its consumer has not put there yet."""
-    return await _home_page(ctx, ALL_FROM_SQL, before=MAX_ID, skip=0, limit=limit)
+    items, _ = await _home_page(ctx, ALL_FROM_SQL, before=MAX_ID, skip=0, limit=limit)
+    return [Encoded(item) for item in items]
 
 
-async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None) -> Page[Post]:
+async def _home_page(
+    ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None
+) -> tuple[list[bytes], str | None]:
+    """The posts of a page as JSON, and the cursor of the next one."""
     wanted = limit or ctx.services.policy.feed_page_default
     page_size = rows_wanted(wanted)
-    part = home.part(before, _IDS_PER_ROW * (skip + page_size))
+    part = home.part(before, _ids_for(skip + page_size))
     rows = await ctx.db.feed.home_page(
         viewer_id=ctx.user_id,
         ids=part.ids,
@@ -73,7 +82,11 @@ async def _home_page(ctx: Context, home: HomeList, *, before: int, skip: int, li
         page_size=page_size,
     )
     shown, next_cursor = cut_page(rows, wanted, lambda row: row.id)
-    return Page(items=[post_view(row) for row in shown], next_cursor=next_cursor)
+    return await posts_json(ctx, shown), next_cursor
+
+
+def _ids_for(rows: int) -> int:
+    return rows + max(_SPARE_IDS_MIN, rows // _ROWS_PER_SPARE_ID)
 
 
 def _require_live_session(call: Call) -> None:

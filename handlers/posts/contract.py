@@ -8,7 +8,7 @@ from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, mode
 
 from handlers.limits import LINK_CHARS, POST_CHARS
 from handlers.people.models import User
-from handlers.posts.models import Post, Visibility
+from handlers.posts.models import Post, PostPage, Visibility
 from handlers.subjects import followed_subject, person_subject, post_subject
 from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Subject, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
@@ -187,7 +187,7 @@ POST_LIST = Command(
     name="post:list",
     namespace=NAMESPACE,
     payload=ListPosts,
-    ack=Page[Post],
+    ack=PostPage,
     effect="Lists the posts of a user that the caller may see, the latest first.",
     repeat=Repeat.READ,
     rate=_READS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from handlers.people.models import Card
-from realtime.contract.wire import Model, WireId
+from realtime.contract.wire import Model, Page, WireId
 
 Kind = Literal["text", "image", "video", "link", "share"]
 Visibility = Literal["public", "followers", "private"]
@@ -37,9 +37,13 @@ class Post(Model):
     visibility: Visibility
     tags: tuple[()] = ()
     mentions: tuple[()] = ()
+    created_at_ms: int
+    edited_at_ms: int | None = None
+    # From here on: what is not in the body of a post, see bodies.py.
     like_count: int
     comment_count: int
     share_count: int
-    created_at_ms: int
-    edited_at_ms: int | None = None
     viewer: PostViewer | None = None
+
+
+PostPage = Page[Post]

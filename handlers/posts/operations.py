@@ -7,6 +7,7 @@ from handlers.context import Context, Outcome, RaisedFact
 from handlers.paging import cut_page, rows_wanted
 from handlers.people.models import User
 from handlers.people.views import user_view
+from handlers.posts.bodies import post_ack, posts_json
 from handlers.posts.contract import (
     POST_CHANGED,
     POST_CREATED,
@@ -24,12 +25,13 @@ from handlers.posts.contract import (
     UnlikeAck,
     UpdatePost,
 )
-from handlers.posts.models import PRIVATE, Post
+from handlers.posts.models import PRIVATE, PostPage
 from handlers.posts.rooms import post_room
 from handlers.posts.views import post_view, pushed_post_view
 from handlers.subjects import post_subject
 from realtime.contract.declarations import Fact
 from realtime.contract.emissions import CloseRoom, ToRoom, Withdraw, emission
+from realtime.contract.encoded import Encoded, encoded_page
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
 from sql.ids import MAX_ID, LikeId, PostId, UserId
@@ -51,8 +53,8 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
     return Outcome(PostAck(post=post_view(row)), stored_facts=stored)
 
 
-async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[PostAck]:
-    return Outcome(PostAck(post=post_view(await _visible_post(ctx, PostId(cmd.post_id)))))
+async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[Encoded[PostAck]]:
+    return Outcome(post_ack(ctx, await _visible_post(ctx, PostId(cmd.post_id))))
 
 
 async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
@@ -93,7 +95,7 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     return Outcome(NOTHING, pushes=(push,), facts=facts, signals=(withdrawn,))
 
 
-async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
+async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Encoded[PostPage]]:
     author_id = UserId(cmd.user_id)
     rows = await ctx.db.posts.list_posts(
         viewer_id=ctx.user_id,
@@ -106,7 +108,7 @@ async def list_posts(ctx: Context, cmd: ListPosts) -> Outcome[Page[Post]]:
         author = await ctx.db.people.read_person(viewer_id=ctx.user_id, user_id=author_id)
         require_visible(author is not None and may_see_person(author.viewer))
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
-    return Outcome(Page[Post](items=[post_view(row) for row in shown], next_cursor=next_cursor))
+    return Outcome(encoded_page(PostPage, await posts_json(ctx, shown), next_cursor))
 
 
 async def like_post(ctx: Context, cmd: NamedPost) -> Outcome[LikeAck]:

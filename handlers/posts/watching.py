@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from handlers.access import may_see_content, require_visible
 from handlers.context import Call, Context, Outcome, PrepareContext
+from handlers.posts.bodies import post_ack
 from handlers.posts.contract import NamedPost, PostAck
 from handlers.posts.rooms import post_room, post_scope
-from handlers.posts.views import post_view
+from realtime.contract.encoded import Encoded
 from realtime.contract.errors import FORBIDDEN, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing
 from sql.database import Database
@@ -22,7 +23,7 @@ async def enter_room(ctx: PrepareContext, command: NamedPost) -> str:
     return room
 
 
-async def watch_post(ctx: Context, command: NamedPost, entered: str) -> Outcome[PostAck]:
+async def watch_post(ctx: Context, command: NamedPost, entered: str) -> Outcome[Encoded[PostAck]]:
     """Reads the post as of a moment at which the caller was in its room."""
     try:
         row = await _visible_post(ctx.db, ctx.user_id, command)
@@ -32,7 +33,7 @@ async def watch_post(ctx: Context, command: NamedPost, entered: str) -> Outcome[
     except CommandError:
         await ctx.session.leave(post_scope(command.post_id))
         raise
-    return Outcome(PostAck(post=post_view(row)))
+    return Outcome(post_ack(ctx, row))
 
 
 async def unwatch_post(call: Call, command: NamedPost) -> Outcome[Nothing]:

@@ -14,5 +14,5 @@ def sync_feature(features: Sequence[Feature]) -> Feature:
     """Lets clients catch up with the Collections of these features."""
     collections = [bound for feature in features for bound in feature.collections]
     command = pull_command([bound.collection for bound in collections])
-    puller = Puller({bound.collection.name: bound for bound in collections}, command.ack)
+    puller = Puller({bound.collection.name: bound for bound in collections})
     return Feature(name="sync", commands=(bind_command(command, puller.pull),), pushes=(COLLECTION_CHANGED,))

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from handlers.collections import RESET, BoundCollection, ChangedItems, ReadFrom
 from handlers.context import Context, Outcome
 from handlers.cursor import LOST, Progress, UnfinishedRead, reaches, read_cursor, write_cursor
-from handlers.sync.contract import CollectionChanges, PullPayload
+from handlers.sync.contract import CollectionChanges, PullAnswer, PullPayload
+from realtime.contract.encoded import Encoded, encode_answer, encoded, json_list, json_object, json_of
 from realtime.contract.errors import UNAUTHENTICATED, CommandError
 from realtime.contract.wire import PAGE_LIMIT_DEFAULT, unix_ms
 from sql.ids import MAX_ID
@@ -31,18 +32,16 @@ class PullPosition(NamedTuple):
 
 
 class Puller:
-    """Answers `sync:pull` for these Collections, by models of type `ack`.
+    """Answers `sync:pull` for these Collections.
 
     One statement tells the position of this pull, and which Collections have anything stamped at or above the client's
     positions; only these are read, and after it: so what changes in between comes twice, and nothing is skipped.
     """
 
-    def __init__(self, collections: Mapping[str, BoundCollection], ack: type[Any]) -> None:
+    def __init__(self, collections: Mapping[str, BoundCollection]) -> None:
         self._collections = collections
-        self._ack = ack
-        self._changes: Any = ack.model_fields["changes"].annotation
 
-    async def pull(self, ctx: Context, cmd: PullPayload) -> Outcome[Any]:
+    async def pull(self, ctx: Context, cmd: PullPayload) -> Outcome[Encoded[PullAnswer]]:
         held = self._held(ctx, cmd.cursor)
         asked: list[str] | None = getattr(cmd, "collections", None)
         names = [name for name in asked or held or self._collections if name in self._collections]
@@ -64,10 +63,11 @@ class Puller:
         progress = held | {name: one.progress for name, one in pulled.items()}
         changes = {name: _changes(one.items) for name, one in pulled.items() if one.items is not None}
         return Outcome(
-            self._ack.model_construct(
-                changes=self._changes.model_construct(**changes),
-                cursor=write_cursor(progress, ctx.user_id, ctx.services.cursor_seal),
-                more=any(one.progress.unfinished is not None for one in pulled.values()),
+            encoded(
+                PullAnswer,
+                changes=json_object(changes),
+                cursor=json_of(write_cursor(progress, ctx.user_id, ctx.services.cursor_seal)),
+                more=json_of(any(one.progress.unfinished is not None for one in pulled.values())),
             )
         )
 
@@ -101,10 +101,12 @@ async def _read_page(ctx: Context, bound: BoundCollection, start: ReadFrom, reac
     return Pulled(items, reached._replace(unfinished=unfinished))
 
 
-def _changes(items: ChangedItems) -> CollectionChanges[Any]:
-    return CollectionChanges.model_construct(
-        upserts=list(items.upserts),
-        removed=list(items.removed),
-        reset=items.is_reset or None,
-        reset_ids=list(items.reset_ids) or None,
+def _changes(items: ChangedItems) -> bytes:
+    changes = encoded(
+        CollectionChanges,
+        upserts=json_list(map(encode_answer, items.upserts)),
+        removed=json_of(items.removed),
+        reset=json_of(True) if items.is_reset else None,
+        reset_ids=json_of(items.reset_ids) if items.reset_ids else None,
     )
+    return changes.json

@@ -16,6 +16,7 @@ from handlers.presence.notices import PresenceNotices
 from loadtest.micro.engine_host import host
 from loadtest.micro.local_fanout import LocalFanout
 from loadtest.server_process import run, server_options
+from realtime.bodies.body_cache import BodyCache
 from realtime.contract.declarations import Command, Push, Repeat, Unit
 from realtime.contract.emissions import ToRoom, emission
 from realtime.contract.payload_size import LEAST_BYTES
@@ -132,6 +133,7 @@ async def serve(port: int) -> None:
             limiter=limiter,
             metrics=metrics,
             cursor_seal=accounts.sealed_cursors,
+            bodies=BodyCache(settings.body_cache_max_bytes),
         )
         counters = RedisLimiter(storage.redis)  # away: the node counts alone
         stack.push_async_callback(counters.stop)

@@ -70,7 +70,8 @@ class PackedLists:
             return None
         tail, packed = cast(tuple[bytes, bytes], reply)
         floor, version = unpack_ids(tail)
-        return PackedList(sorted(set(unpack_ids(packed)), reverse=True), floor, version)
+        # Pushes stand before earlier ones: it is nearly in order, which a set would not be.
+        return PackedList(list(dict.fromkeys(sorted(unpack_ids(packed), reverse=True))), floor, version)
 
     async def begin_rebuild(self, owner_id: int, lease_ms: int = LEASE_MS) -> bytes | None:
         """Takes the lease to build a list and returns its token. From now on the list takes pushes.

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from realtime.bodies.body_cache import BodyCache
 from realtime.feeds.packed_lists import PackedLists
 from realtime.limits.deferred_limiter import DeferredLimiter
 from realtime.limits.fallback_limiter import FallbackLimiter
@@ -17,6 +18,7 @@ from server.composition.accounts import Accounts
 from server.composition.context import NodeContext
 from server.composition.messaging import Messaging
 from server.composition.storage import Storage
+from server.monitoring.body_cache_metrics import BodyCacheMetrics
 from server.pipeline.command_table import CommandTable
 from server.pipeline.dispatch import Dispatcher
 from server.pipeline.publisher import Publisher
@@ -58,6 +60,8 @@ def build_pipeline(
         idle_ttl_s=settings.feed_days_limit * 86_400,
     )
     stack.push_async_callback(feeds.stop)
+    bodies = BodyCache(settings.body_cache_max_bytes)
+    metrics.add(BodyCacheMetrics(bodies))
     services = make_services(
         settings,
         clock=node.clock,
@@ -69,6 +73,7 @@ def build_pipeline(
         limiter=limiter,
         metrics=metrics,
         cursor_seal=accounts.sealed_cursors,
+        bodies=bodies,
     )
     publisher = Publisher(messaging.fanout, wake_consumers)
     dispatcher = Dispatcher(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.registry import Collector
 
 from server.monitoring.command_tallies import CommandTallies
 
@@ -39,6 +40,10 @@ class Metrics:
     def settable_gauge(self, name: str, description: str, *labels: str) -> Gauge:
         """A gauge that its owner sets."""
         return Gauge(name, description, labels, registry=self._registry)
+
+    def add(self, collector: Collector) -> None:
+        """Shows what somebody else counts."""
+        self._registry.register(collector)
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from handlers.context import Caller, Refusal
 from handlers.ports import CallerSession
+from realtime.contract.encoded import encode_answer
 from realtime.contract.errors import (
     FORBIDDEN,
     INTERNAL,
@@ -28,7 +29,7 @@ from realtime.contract.errors import (
 )
 from realtime.contract.identity import Identity
 from realtime.contract.unparseable import Unparseable
-from realtime.contract.wire import answer_error, answer_ok, encode_model
+from realtime.contract.wire import answer_error, answer_ok
 from realtime.limits.deferred_limiter import DeferredLimiter
 from realtime.limits.limiter import Decision, Limiter
 from realtime.limits.networks import network_of
@@ -138,7 +139,7 @@ class Dispatcher:
             await self._publisher.publish(outcome)
         if isinstance(outcome, Refusal):
             raise outcome.error
-        return encode_model(outcome.data)
+        return encode_answer(outcome.data)
 
     async def _count(self, command: CommandEntry, address: str, identity: Identity | None) -> Decision:
         """Counts a call against the command's limit. Those open to strangers (logins, codes) are counted exactly."""

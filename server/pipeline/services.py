@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.ports import Clock, CursorSeal, FeedStore, PasswordHasher, Policy, PresenceReader, Services, TokenIssuer
+from realtime.bodies.body_cache import BodyCache
 from realtime.limits.limiter import Limiter
 from realtime.pubsub.topic_registry import TopicRegistry
 from server.config import Settings
@@ -35,6 +36,7 @@ def make_services(
     limiter: Limiter,
     metrics: Metrics,
     cursor_seal: CursorSeal,
+    bodies: BodyCache,
 ) -> Services:
     return Services(
         clock=clock,
@@ -46,6 +48,7 @@ def make_services(
         limiter=limiter,
         meter=metrics,
         cursor_seal=cursor_seal,
+        bodies=bodies,
         policy=Policy(
             refresh_token_ttl_s=settings.refresh_token_ttl_s,
             refresh_grace_s=settings.refresh_grace_s,

@@ -90,7 +90,8 @@ CREATE FUNCTION post_row(post posts)
         share_count integer,
         client_id text,
         created_at timestamptz,
-        edited_at timestamptz
+        edited_at timestamptz,
+        changed bigint
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -106,7 +107,43 @@ AS $$
         post.share_count,
         post.client_id,
         id_moment(post.id),
-        post.edited_at
+        post.edited_at,
+        post.changed
+$$;
+
+-- The card of a post's author, and the stamp of the author's last change.
+CREATE FUNCTION post_author(user_id bigint)
+    RETURNS TABLE (id bigint, username text, display_name text, version integer, author_changed bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT u.id, u.username, u.display_name, u.version, u.changed
+    FROM users u
+    WHERE u.id = user_id
+$$;
+
+-- Which state a post is in, by the stamps of the last changes of it and of its author, with what is no part of that.
+CREATE FUNCTION post_state(viewer_id bigint, post posts)
+    RETURNS TABLE (
+        id bigint,
+        changed bigint,
+        author_changed bigint,
+        like_count integer,
+        comment_count integer,
+        share_count integer,
+        viewer_liked boolean
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        post.id,
+        post.changed,
+        author.changed,
+        post.like_count,
+        post.comment_count,
+        post.share_count,
+        EXISTS (SELECT FROM post_likes l WHERE l.post_id = post.id AND l.user_id = viewer_id OFFSET 0)
+    FROM users author
+    WHERE author.id = post.author_id
 $$;
 
 -- What a viewer has done with a post.

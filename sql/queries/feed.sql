@@ -120,13 +120,10 @@ CROSS JOIN LATERAL (
         LIMIT call.page_size
         OFFSET call.skip
     )
-    SELECT post.*, author.*, r.*, viewer.*
+    SELECT state.*
     FROM page
     JOIN posts p ON p.id = page.id
-    CROSS JOIN LATERAL post_row(p) post
-    CROSS JOIN LATERAL card(p.author_id) author
-    CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
-    CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer
+    CROSS JOIN LATERAL post_state(call.viewer_id, p) state
     ORDER BY p.id DESC
 ) page
 ORDER BY 1, 2 DESC;
@@ -161,7 +158,7 @@ LEFT JOIN LATERAL (
     SELECT post.*, author.*, r.*, viewer.*
     FROM posts p
     CROSS JOIN LATERAL post_row(p) post
-    CROSS JOIN LATERAL card(p.author_id) author
+    CROSS JOIN LATERAL post_author(p.author_id) author
     CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
     CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer
     WHERE

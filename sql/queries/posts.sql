@@ -13,7 +13,7 @@ FROM create_posts(
     :patient::boolean
 ) made
 LEFT JOIN LATERAL post_row(made.post) post ON true
-LEFT JOIN LATERAL card(made.author_id) author ON true
+LEFT JOIN LATERAL post_author(made.author_id) author ON true
 LEFT JOIN LATERAL relation(made.author_id, made.author_id) r ON true
 LEFT JOIN LATERAL post_viewer(made.author_id, (made.post).id) viewer ON true;
 
@@ -30,13 +30,26 @@ SELECT call.place, post.*, author.*, r.*, viewer.*
 FROM unnest(:viewer_ids::bigint[], :post_ids::bigint[]) WITH ORDINALITY AS call (viewer_id, post_id, place)
 JOIN posts p ON p.id = call.post_id AND p.deleted_at IS NULL
 CROSS JOIN LATERAL post_row(p) post
-CROSS JOIN LATERAL card(p.author_id) author
+CROSS JOIN LATERAL post_author(p.author_id) author
+CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
+CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer;
+
+-- name: read_posts(post_ids, viewer_ids, post_ids_firsts, post_ids_lasts)
+-- Those of many posts that are not deleted. The caller checks access.
+-- posts_pkey, users_pkey, follows_pkey, blocks_pkey, post_likes_pkey; at most one row for each id of a call.
+SELECT call.place, post.*, author.*, r.*, viewer.*
+FROM unnest(:viewer_ids::bigint[], :post_ids_firsts::integer[], :post_ids_lasts::integer[])
+    WITH ORDINALITY AS call (viewer_id, first, last, place)
+CROSS JOIN LATERAL unnest((:post_ids::bigint[])[call.first : call.last]) AS asked (id)
+JOIN posts p ON p.id = asked.id AND p.deleted_at IS NULL
+CROSS JOIN LATERAL post_row(p) post
+CROSS JOIN LATERAL post_author(p.author_id) author
 CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
 CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer;
 
 -- name: list_posts(viewer_ids, author_ids, befores, skips, page_sizes)
--- A page of one author's posts that the viewer may see, newest first. posts_author_idx; at most page_size rows a
--- call, after the skipped ones.
+-- A page of one author's posts that the viewer may see, newest first. posts_author_idx, users_pkey, post_likes_pkey; at
+-- most page_size rows a call, after the skipped ones.
 SELECT call.place, page.*
 FROM unnest(
     :viewer_ids::bigint[],
@@ -46,12 +59,10 @@ FROM unnest(
     :page_sizes::bigint[]
 ) WITH ORDINALITY AS call (viewer_id, author_id, before, skip, page_size, place)
 CROSS JOIN LATERAL (
-    SELECT post.*, author.*, r.*, viewer.*
+    SELECT state.*
     FROM posts p
-    CROSS JOIN LATERAL post_row(p) post
-    CROSS JOIN LATERAL card(p.author_id) author
+    CROSS JOIN LATERAL post_state(call.viewer_id, p) state
     CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
-    CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer
     WHERE
         p.author_id = call.author_id
         AND p.id < call.before

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from sql.ids import MAX_ID, FollowId, PostId, UserId
-from sql.posts import PostRow
+from sql.posts import PostStateRow
 from tests.sql.world import World
 
 TOP = PostId(MAX_ID)
@@ -18,7 +18,7 @@ async def page(
     before: PostId = TOP,
     page_size: int = 100,
     skip: int = 0,
-) -> list[PostRow]:
+) -> list[PostStateRow]:
     version = await follow_version(world, viewer_id)
     return await world.read(
         lambda db: db.feed.home_page(
@@ -57,8 +57,6 @@ async def test_a_feed_without_a_list_comes_from_sql_newest_first(world: World) -
         await world.post(author_id)
     rows = await page(world, ann)
     assert [row.id for row in rows] == [second, first]
-    assert [row.author.id for row in rows] == [cat, bob]
-    assert all(row.viewer.follows for row in rows)
     assert await page(world, bob) == []
 
 

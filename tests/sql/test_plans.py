@@ -55,6 +55,17 @@ HOT = [
         64 * 6,
     ),
     Hot(
+        "posts.read_posts",
+        {
+            "post_ids": list(range(10, 6_410, 100)),
+            "viewer_ids": [VIEWER] * 4,
+            "post_ids_firsts": [1, 17, 33, 49],
+            "post_ids_lasts": [16, 32, 48, 64],
+        },
+        {"posts_pkey", "users_pkey", "post_likes_pkey"},
+        64 * 6,
+    ),
+    Hot(
         "posts.list_posts",
         {"viewer_ids": [VIEWER], "author_ids": [STAR], "befores": [MAX_ID], "skips": [0], "page_sizes": [20]},
         {"posts_author_idx"},
@@ -187,7 +198,7 @@ JOIN pg_class whole ON whole.oid = i.inhparent
 """
 
 SHAPES = re.compile(
-    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_viewer|comment_row|conversation_for"
+    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_author|post_state|post_viewer|comment_row|conversation_for"
     r"|member_for|message_for|hidden_from|relation|may_see_content)\("
 )
 """A call of one of them in a plan: the planner did not put it in line."""

@@ -7,10 +7,7 @@ WRITTEN_OUT = {
             WITH ORDINALITY AS call (viewer_id, author_id, before, skip, page_size, place)
         CROSS JOIN LATERAL (
             SELECT
-                p.id, p.kind, p.text, p.link, p.visibility, p.like_count, p.comment_count, p.share_count, p.client_id,
-                id_moment(p.id), p.edited_at, u.id, u.username, u.display_name, u.version,
-                r.viewer_is_self, r.viewer_follows,
-                r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
+                p.id, p.changed, u.changed, p.like_count, p.comment_count, p.share_count,
                 EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = call.viewer_id OFFSET 0)
             FROM posts p
             JOIN users u ON u.id = p.author_id

@@ -16,7 +16,7 @@ BROADCASTER_FROM: Final = 10_000
 """`FEED_FANOUT_MAX_FOLLOWERS` of the product."""
 FEED_LIST_MAX: Final = 800
 """The setting of this name of the product."""
-FEED_IDS_SENT: Final = 2 * (PAGE + 1)
+FEED_IDS_SENT: Final = PAGE + 1 + 5
 """How many ids of a list the product gives to SQL for a page."""
 HIDDEN_FROM_MAX: Final = 5_000
 """How many people a push about a comment leaves out at most."""

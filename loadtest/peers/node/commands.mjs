@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
 const LARGEST_ID = "9223372036854775807";
 const BROADCASTER_FROM = 10_000;
 const FEED_LIST_MAX = 800;
-const FEED_IDS_SENT = 42;
+const FEED_IDS_SENT = 26;
 const HIDDEN_FROM_MAX = 5_000;
 
 const pool = new pg.Pool({

@@ -42,7 +42,7 @@ async def test_a_published_text_is_read_by_others(server: RunningServer) -> None
     assert (post["like_count"], post["comment_count"], post["share_count"]) == (0, 0, 0)
     assert (post["media"], post["tags"], post["mentions"]) == ([], [], [])
     assert "edited_at_ms" not in post
-    assert post["author"] == {"id": ada.id, "username": "text_ada", "display_name": "text_ada"}
+    assert post["author"] == {"id": ada.id, "username": "text_ada", "display_name": "text_ada", "version": 1}
 
     seen = await read(bea, post)
     assert seen["viewer"] == {"liked": False}

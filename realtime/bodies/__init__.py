@@ -1,0 +1,1 @@
+"""Encoded objects, kept in memory to be sent again."""
