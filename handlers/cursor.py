@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import orjson
 from pydantic import JsonValue
@@ -53,7 +53,16 @@ def reaches(held: Progress, position: int, now_ms: int) -> bool:
 
 
 def write_cursor(progress: Mapping[str, Progress], user_id: UserId, seal: CursorSeal) -> str:
-    parts = {name: [one.position, one.read_at_ms, *(one.unfinished or ())] for name, one in progress.items()}
+    parts: list[list[JsonValue]] = []
+    names: dict[tuple[int, int], list[JsonValue]] = {}
+    for name, (position, read_at_ms, unfinished) in progress.items():
+        if unfinished is not None:
+            parts.append([position, read_at_ms, [name], *unfinished])
+        elif (known := names.get((position, read_at_ms))) is not None:
+            known.append(name)  # most are as far as the others
+        else:
+            names[position, read_at_ms] = [name]
+            parts.append([position, read_at_ms, names[position, read_at_ms]])
     return seal.seal(orjson.dumps([_VERSION, user_id, parts]))
 
 
@@ -66,12 +75,13 @@ def read_cursor(text: str, user_id: UserId, seal: CursorSeal, *, field: str = "c
     if sealed is not None:
         version, owner_id, parts = orjson.loads(sealed)
         if owner_id == user_id:
-            return {name: _progress(*part) for name, part in parts.items()} if version == _VERSION else None
+            return _read_parts(parts) if version == _VERSION else None
     raise CommandError(INVALID_PAYLOAD, fields={field: "must be one that was made for this account"})
 
 
-def _progress(position: int, read_at_ms: int, *unfinished: JsonValue) -> Progress:
-    if not unfinished:
-        return Progress(position, read_at_ms)
-    since, resume = unfinished
-    return Progress(position, read_at_ms, UnfinishedRead(since if isinstance(since, int) else None, resume))
+def _read_parts(parts: Iterable[Sequence[Any]]) -> dict[str, Progress]:
+    progress: dict[str, Progress] = {}
+    for position, read_at_ms, names, *unfinished in parts:
+        one = Progress(position, read_at_ms, UnfinishedRead(*unfinished) if unfinished else None)
+        progress |= dict.fromkeys(names, one)
+    return progress

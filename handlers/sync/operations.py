@@ -24,10 +24,9 @@ class Pulled(NamedTuple):
 
 
 class PullPosition(NamedTuple):
-    """The position of a pull, when it was read, and the most items of a list."""
+    """Where all Collections stand that are read to the end, and the most items of a list."""
 
-    position: int
-    now_ms: int
+    reached: Progress
     limit: int
 
 
@@ -49,7 +48,7 @@ class Puller:
         peek = await ctx.db.sync.peek(viewer_id=ctx.user_id, after=after)
         if peek is None:
             raise CommandError(UNAUTHENTICATED, "The account of this token does not exist any more.")
-        here = PullPosition(peek.position, unix_ms(ctx.now()), cmd.limit or PAGE_LIMIT_DEFAULT)
+        here = PullPosition(Progress(peek.position, unix_ms(ctx.now())), cmd.limit or PAGE_LIMIT_DEFAULT)
         pulls = [
             _pull(ctx, bound, held.get(name), here, is_changed=bound.is_changed(peek))
             for name in names
@@ -82,10 +81,10 @@ def _pull(
     ctx: Context, bound: BoundCollection, held: Progress | None, here: PullPosition, *, is_changed: bool
 ) -> Pulled | Coroutine[Any, Any, Pulled]:
     """What is known without a read at once: mostly nothing has changed, and many clients ask."""
-    reached = Progress(here.position, here.now_ms)
+    reached = here.reached
     if held is None:
         return _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
-    if not reaches(held, here.position, here.now_ms):
+    if not reaches(held, reached.position, reached.read_at_ms):
         return Pulled(RESET, reached)
     if held.unfinished is not None:
         return _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)

@@ -15,7 +15,8 @@ SELECT
     stamp_horizon() AS position,
     u.changed >= :after AS me,
     relations.relations_changed AS relations,
-    feed.feed_changed AS feed
+    feed.feed_changed AS feed,
+    EXISTS (SELECT FROM changed_conversations(u.id, :after)) AS conversations
 FROM users u
 CROSS JOIN LATERAL relations_changed(u.id, :after) relations
 CROSS JOIN LATERAL feed_changed(u.id, :after) feed
