@@ -96,8 +96,8 @@ class FeedStore(Protocol):
         """Adds an item to those of the lists that exist; returns their number."""
         ...
 
-    async def read(self, owner_id: int) -> FeedList | None:
-        """None where there is no list, or another caller is building it."""
+    async def read(self, owner_id: int, *, below: int, count: int) -> FeedList | None:
+        """The largest `count` ids below one; None where there is no list, or another caller is building it."""
         ...
 
     async def begin_rebuild(self, owner_id: int) -> bytes | None:
@@ -116,7 +116,7 @@ class FeedStore(Protocol):
 
 
 class FeedList(Protocol):
-    """`ids` newest first without doubles. Every item above `floor` is in it; items below are read from SQL.
+    """`ids` newest first without doubles, with every item above `floor` that was asked for; SQL has those below it.
 
     `version` is the one that the list was built with.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from handlers.context import PrepareContext
 from handlers.feed.consumers import FEED_FANOUT
@@ -33,6 +33,10 @@ class HomeList:
 
 ALL_FROM_SQL = HomeList([], PostId(MAX_ID), None)
 
+_SPARE_IDS_MIN: Final = 5
+_ROWS_PER_SPARE_ID: Final = 4
+"""A page gets more ids than it needs rows, one for so many of them: some may be of posts that are gone."""
+
 
 async def read_list_position(ctx: PrepareContext) -> int:
     """The stamp below which all posts are in the lists that are read from now on; later ones may be on their way."""
@@ -40,15 +44,16 @@ async def read_list_position(ctx: PrepareContext) -> int:
     return await ctx.reads.feed.read_list_position(consumer=FEED_FANOUT.name, fact_names=fact_names)
 
 
-async def read_home_list(ctx: PrepareContext) -> HomeList:
-    """The caller's list; where there is none it is built now. While another call builds it, or Redis is away, the whole
-    page is read from SQL instead of waiting.
+async def read_home_list(ctx: PrepareContext, *, before: int, rows: int) -> HomeList:
+    """What a page of so many rows needs of the caller's list; where there is none it is built now. While another call
+    builds it, or Redis is away, the whole page is read from SQL instead of waiting.
     """
+    count = rows + max(_SPARE_IDS_MIN, rows // _ROWS_PER_SPARE_ID)
     try:
-        kept = await ctx.services.feeds.read(ctx.user_id)
+        kept = await ctx.services.feeds.read(ctx.user_id, below=before, count=count)
         if kept is not None:
             return HomeList(cast("list[PostId]", kept.ids), PostId(kept.floor), kept.version)
-        return await _build(ctx)
+        return (await _build(ctx)).part(before, count)
     except StoreUnavailable:
         ctx.services.meter.count("feed_pages_without_store", 1)
         return ALL_FROM_SQL

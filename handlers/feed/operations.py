@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from handlers.context import Call, Context, Outcome, PrepareContext
 from handlers.feed.contract import TOPIC, FeedSnapshot, ReadFeed, SubscribeFeed
@@ -16,9 +16,18 @@ from realtime.contract.errors import FORBIDDEN, CommandError
 from realtime.contract.wire import NOTHING, Empty, Nothing
 from sql.ids import MAX_ID, PostId
 
-_SPARE_IDS_MIN: Final = 5
-_ROWS_PER_SPARE_ID: Final = 4
-"""A page gets more ids of the list than it needs rows, one for so many of them: some may be of posts that are gone."""
+
+class FeedPart(NamedTuple):
+    """What a page shows: at most `limit` posts below `before`, after the skipped ones."""
+
+    before: PostId
+    skip: int
+    limit: int
+
+    @property
+    def rows(self) -> int:
+        """How many posts have to be found for it."""
+        return self.skip + rows_wanted(self.limit)
 
 
 class FeedSubscription(NamedTuple):
@@ -33,13 +42,13 @@ async def start_subscription(ctx: PrepareContext, command: SubscribeFeed) -> Fee
     _require_live_session(ctx)
     position = write_position(ctx, await read_list_position(ctx))
     await ctx.session.subscribe(TOPIC)
-    return FeedSubscription(position, await read_home_list(ctx))
+    return FeedSubscription(position, await _read_list(ctx, _newest(ctx, command.limit)))
 
 
 async def subscribe(
     ctx: Context, command: SubscribeFeed, subscription: FeedSubscription
 ) -> Outcome[Encoded[FeedSnapshot]]:
-    items, next_cursor = await _home_page(ctx, subscription.home, before=MAX_ID, skip=0, limit=command.limit)
+    items, next_cursor = await _home_page(ctx, _newest(ctx, command.limit), subscription.home)
     return Outcome(encoded_page(FeedSnapshot, items, next_cursor, position=json_of(subscription.position)))
 
 
@@ -50,43 +59,46 @@ async def unsubscribe(call: Call, command: Empty) -> Outcome[Nothing]:
 
 
 async def load_home_list(ctx: PrepareContext, command: ReadFeed) -> HomeList:
-    return await read_home_list(ctx)
+    return await _read_list(ctx, _asked(ctx, command))
 
 
 async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[Encoded[PostPage]]:
-    before = MAX_ID if command.before is None else command.before
-    page = await _home_page(ctx, home, before=before, skip=command.offset or 0, limit=command.limit)
-    return Outcome(encoded_page(PostPage, *page))
+    return Outcome(encoded_page(PostPage, *await _home_page(ctx, _asked(ctx, command), home)))
 
 
 async def newest_posts(ctx: Context, limit: int) -> list[Encoded[Post]]:
     """The newest page, complete as of this read: a list may lack what its consumer has not put there yet."""
-    items, _ = await _home_page(ctx, ALL_FROM_SQL, before=MAX_ID, skip=0, limit=limit)
+    items, _ = await _home_page(ctx, _newest(ctx, limit), ALL_FROM_SQL)
     return [Encoded(item) for item in items]
 
 
-async def _home_page(
-    ctx: Context, home: HomeList, *, before: int, skip: int, limit: int | None
-) -> tuple[list[bytes], str | None]:
+def _newest(call: Call, limit: int | None) -> FeedPart:
+    return FeedPart(PostId(MAX_ID), 0, limit or call.services.policy.feed_page_default)
+
+
+def _asked(call: Call, command: ReadFeed) -> FeedPart:
+    newest = _newest(call, command.limit)
+    before = newest.before if command.before is None else PostId(command.before)
+    return newest._replace(before=before, skip=command.offset or 0)
+
+
+async def _read_list(ctx: PrepareContext, part: FeedPart) -> HomeList:
+    return await read_home_list(ctx, before=part.before, rows=part.rows)
+
+
+async def _home_page(ctx: Context, part: FeedPart, home: HomeList) -> tuple[list[bytes], str | None]:
     """The posts of a page as JSON, and the cursor of the next one."""
-    wanted = limit or ctx.services.policy.feed_page_default
-    page_size = rows_wanted(wanted)
-    part = home.part(before, _ids_for(skip + page_size))
     rows = await ctx.db.feed.home_page(
         viewer_id=ctx.user_id,
-        ids=part.ids,
-        version=part.follow_version,
-        floor=part.floor,
-        before=PostId(before),
-        skip=skip,
-        page_size=page_size,
+        ids=home.ids,
+        version=home.follow_version,
+        floor=home.floor,
+        before=part.before,
+        skip=part.skip,
+        page_size=rows_wanted(part.limit),
     )
-    shown, next_cursor = cut_page(rows, wanted, lambda row: row.id)
+    shown, next_cursor = cut_page(rows, part.limit, lambda row: row.id)
     return await posts_json(ctx, shown), next_cursor
-
-
-def _ids_for(rows: int) -> int:
-    return rows + max(_SPARE_IDS_MIN, rows // _ROWS_PER_SPARE_ID)
 
 
 def _require_live_session(call: Call) -> None:

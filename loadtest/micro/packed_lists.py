@@ -16,6 +16,7 @@ PREFIX = "micro"
 OWNERS = 1_000
 IDS = list(range(2**62 + 800, 2**62, -1))
 PUSHES = 300
+PAGE_IDS = 26
 
 
 async def build(lists: PackedLists, owner_ids: Sequence[int]) -> None:
@@ -53,9 +54,9 @@ async def measure_read(redis: Redis) -> None:
     print(f"memory: {size_bytes / (len(IDS) + 1):.1f} bytes an entry")
     own_s, wall_s, count = time.process_time(), time.perf_counter(), 2_000
     for _ in range(count):
-        await lists.read(1)
+        await lists.read(1, count=PAGE_IDS)
     print(
-        f"read of {len(IDS)}: {(time.perf_counter() - wall_s) / count * 1e6:.0f} us"
+        f"read of {PAGE_IDS} of {len(IDS)}: {(time.perf_counter() - wall_s) / count * 1e6:.0f} us"
         f" (own CPU {(time.process_time() - own_s) / count * 1e6:.0f})"
     )
     await lists.forget([1])

@@ -17,6 +17,9 @@ BUCKETS = 16
 """Owners are divided into this many hash tags. One call stays within one, so that it works on a Redis Cluster."""
 OWNERS_PER_CALL = 1_000
 TRIM_SLACK = 100
+LARGEST_ID = 2**64 - 1
+ALL = 2**31
+"""More ids than a list has."""
 IDLE_TTL_S = 7 * 24 * 3600
 LEASE_MS = 10_000
 _PUSH_WITHIN_S = 5.0
@@ -25,7 +28,8 @@ _ANSWER_WITHIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PackedList:
-    """`ids`, largest first, without duplicates: all above `floor` that were ever pushed, and maybe some below it.
+    """`ids`, largest first, without duplicates: all above `floor` that were ever pushed, and maybe some below it; of
+    those that were asked for.
 
     `version` is the one that the list was built with.
     """
@@ -48,10 +52,10 @@ class PackedLists:
         # two connections, so that no reader waits behind a large fan-out
         self._push_connection = PipelinedConnection(redis, timeout_s=_PUSH_WITHIN_S)
         self._read_connection = PipelinedConnection(redis, timeout_s=_ANSWER_WITHIN_S)
-        self._push_script = LuaScript("packed_trim", "packed_push")
-        self._read_script = LuaScript("packed_read")
+        self._push_script = LuaScript("packed_insert", "packed_trim", "packed_push")
+        self._read_script = LuaScript("packed_insert", "packed_read")
         self._begin_script = LuaScript("packed_begin")
-        self._finish_script = LuaScript("packed_trim", "packed_finish")
+        self._finish_script = LuaScript("packed_insert", "packed_trim", "packed_finish")
 
     async def stop(self) -> None:
         await self._push_connection.stop()
@@ -63,15 +67,18 @@ class PackedLists:
         calls = [(keys, arguments) for keys in self._keys_of(owner_ids)]
         return sum(cast(list[int], await self._push_script.run_many(self._push_connection, calls)))
 
-    async def read(self, owner_id: int) -> PackedList | None:
-        """The owner's list; None where there is none, or while it is being built."""
-        reply = await self._read_script.run(self._read_connection, [self._key(owner_id)], self._idle_ttl_s)
+    async def read(self, owner_id: int, *, below: int = LARGEST_ID, count: int = ALL) -> PackedList | None:
+        """The largest `count` ids below one of the owner's list; None where there is none, or while it is being built.
+
+        Where the list has more ids, they are below the `floor` of the answer.
+        """
+        arguments = (self._idle_ttl_s, pack_ids([below]), count)
+        reply = await self._read_script.run(self._read_connection, [self._key(owner_id)], *arguments)
         if reply is None:
             return None
-        tail, packed = cast(tuple[bytes, bytes], reply)
-        floor, version = unpack_ids(tail)
-        # Pushes stand before earlier ones: it is nearly in order, which a set would not be.
-        return PackedList(list(dict.fromkeys(sorted(unpack_ids(packed), reverse=True))), floor, version)
+        tail, packed, is_all = cast(tuple[bytes, bytes, int], reply)
+        (floor, version), ids = unpack_ids(tail), list(unpack_ids(packed))
+        return PackedList(ids, floor if is_all else max(floor, ids[-1]), version)
 
     async def begin_rebuild(self, owner_id: int, lease_ms: int = LEASE_MS) -> bytes | None:
         """Takes the lease to build a list and returns its token. From now on the list takes pushes.
@@ -92,7 +99,15 @@ class PackedLists:
 
         False, and nothing is written, where the list was forgotten or the lease taken over meanwhile.
         """
-        arguments = (token, pack_ids(ids), pack_ids([floor, version]), self._idle_ttl_s, self._max_length, TRIM_SLACK)
+        in_order = sorted(set(ids), reverse=True)
+        arguments = (
+            token,
+            pack_ids(in_order),
+            pack_ids([floor, version]),
+            self._idle_ttl_s,
+            self._max_length,
+            TRIM_SLACK,
+        )
         return bool(await self._finish_script.run(self._read_connection, [self._key(owner_id)], *arguments))
 
     async def forget(self, owner_ids: Sequence[int]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -36,6 +37,20 @@ async def test_a_list_is_read_from_the_largest_id_down_without_duplicates(lists:
     assert await lists.read(1) == PackedList([BIG + 3, BIG + 2, BIG + 1, 8, 7], floor=0)
 
 
+async def test_ids_that_come_late_doubly_or_out_of_order_stand_in_their_place(lists: PackedLists) -> None:
+    chance = random.Random(4)
+    for token in (await lists.begin_rebuild(1), None):  # while it is built, and afterwards
+        for _ in range(90):
+            await lists.push([1], BIG + chance.randrange(100))
+        if token is not None:
+            assert await lists.finish_rebuild(1, token, [7, BIG + 50, BIG + 51, 9, 7], 0)
+    found = await lists.read(1)
+    assert found is not None
+    assert found.ids == sorted(set(found.ids), reverse=True)
+    assert {7, 9, BIG + 50, BIG + 51} < set(found.ids)
+    assert len(found.ids) > 60
+
+
 async def test_a_push_reaches_existing_lists_only(lists: PackedLists) -> None:
     for owner_id in range(0, 3_000, 2):
         await build(lists, owner_id, [])
@@ -65,12 +80,22 @@ async def test_trimming_keeps_the_list_bounded_and_the_floor_true(lists: PackedL
 
 
 async def test_the_floor_rises_to_the_largest_trimmed_id_beyond_53_bits(lists: PackedLists) -> None:
-    await build(lists, 1, [BIG + 1, BIG], floor=BIG - 1)
-    for item_id in range(1, MAX_LENGTH + TRIM_SLACK):
+    await build(lists, 1, [BIG], floor=BIG - 1)
+    newest = BIG + MAX_LENGTH + TRIM_SLACK
+    for item_id in range(newest, BIG, -1):
         await lists.push([1], item_id)
-    trimmed = await lists.read(1)
-    assert trimmed is not None
-    assert trimmed.floor == BIG + 1
+    cut = newest - MAX_LENGTH
+    assert await lists.read(1) == PackedList(list(range(newest, cut, -1)), floor=cut)
+
+
+async def test_a_part_of_a_list_has_the_floor_of_what_it_lacks(lists: PackedLists) -> None:
+    ids = list(range(BIG + 60, BIG, -3))
+    await build(lists, 1, ids, floor=BIG - 5)
+    for below in (BIG + 99, BIG + 60, BIG + 31, BIG + 30, BIG + 4, BIG + 3, BIG, 0):
+        for count in (1, 2, 9, 19, 20, 99):
+            wanted = [item_id for item_id in ids if item_id < below]
+            floor = BIG - 5 if len(wanted) <= count else wanted[count - 1]
+            assert await lists.read(1, below=below, count=count) == PackedList(wanted[:count], floor)
 
 
 async def test_a_list_keeps_the_version_that_it_was_built_with(lists: PackedLists) -> None:
