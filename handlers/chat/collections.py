@@ -19,17 +19,17 @@ CHANGED_CONVERSATIONS_MAX: Final = 200
 """Where more have changed, a client that reads the last active ones anew reads less."""
 CHANGED_MESSAGES_MAX: Final = 200
 """The same of messages, for each conversation."""
-SCREEN_CONVERSATIONS: Final = 20
-SCREEN_MESSAGES: Final = 20
-"""The newest ones of each of these conversations."""
 PAGE_CONVERSATIONS: Final = 20
-"""In so many a page looks for messages."""
+"""A page shows so many at most, each with its last message, and looks for messages in so many."""
+SCREEN_MESSAGES: Final = 20
+"""The newest ones of each conversation of the first screen."""
 
 
 async def read_conversations(ctx: Context, start: ReadFrom) -> ChangedItems:
+    page_size = min(PAGE_CONVERSATIONS, start.limit)
     if start.since is None:
         newest = await ctx.db.chat.list_conversations(
-            viewer_id=ctx.user_id, before=ActivityId(MAX_ID), page_size=start.limit
+            viewer_id=ctx.user_id, before=ActivityId(MAX_ID), page_size=page_size
         )
         return ChangedItems([conversation_view(members) for members in group_by_conversation(newest)])
     from_id, _ = _place(start.resume)
@@ -37,8 +37,8 @@ async def read_conversations(ctx: Context, start: ReadFrom) -> ChangedItems:
         viewer_id=ctx.user_id,
         since=start.since,
         from_id=from_id,
-        page_size=start.limit,
-        count_limit=_count_limit(start, start.limit),
+        page_size=page_size,
+        count_limit=_count_limit(start, page_size),
     )
     if not rows:
         return ChangedItems()
@@ -57,7 +57,7 @@ async def read_messages(ctx: Context, start: ReadFrom) -> ChangedItems:
     if start.since is None:
         newest = await ctx.db.chat.list_newest_messages(
             viewer_id=ctx.user_id,
-            conversation_limit=min(SCREEN_CONVERSATIONS, start.limit),
+            conversation_limit=min(PAGE_CONVERSATIONS, start.limit),
             page_size=min(SCREEN_MESSAGES, start.limit),
             byte_limit=SYNC_BYTES_MAX,
         )

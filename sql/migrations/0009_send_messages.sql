@@ -108,7 +108,6 @@ BEGIN
         SELECT
             tried.*,
             tried.last_seq + count(*) FILTER (WHERE tried.is_new) OVER in_order AS seq,
-            tried.last_rev + count(*) FILTER (WHERE tried.is_new) OVER in_order AS rev,
             rising_id(id_above(tried.last_activity_id, make_id())) FILTER (WHERE tried.is_new) OVER in_order AS id
         FROM tried
         WINDOW in_order AS (PARTITION BY tried.conversation_id ORDER BY tried.place)
@@ -117,15 +116,16 @@ BEGIN
             conversation_id, seq, rev, id, created_at, sender_id, text, reply_to_seq, client_id, changed
         )
         SELECT
-            n.conversation_id, n.seq, n.rev, n.id, id_moment(n.id), n.sender_id, n.text, n.reply_to_seq, n.client_id,
-            stamp
+            n.conversation_id, n.seq, n.last_rev + n.seq - n.last_seq, n.id, id_moment(n.id), n.sender_id, n.text,
+            n.reply_to_seq, n.client_id, stamp
         FROM numbered n
         WHERE n.is_new
     ), counted AS (
         UPDATE conversations c
-        SET last_seq = newest.seq, rev = newest.rev, last_activity_id = newest.id, changed = stamp
+        SET
+            last_seq = newest.seq, rev = c.rev + newest.seq - c.last_seq, last_activity_id = newest.id, changed = stamp
         FROM (
-            SELECT n.conversation_id, max(n.seq) AS seq, max(n.rev) AS rev, max(n.id) AS id
+            SELECT n.conversation_id, max(n.seq) AS seq, max(n.id) AS id
             FROM numbered n
             WHERE n.is_new
             GROUP BY n.conversation_id
@@ -158,13 +158,12 @@ BEGIN
         SELECT
             n.*,
             max(n.seq) OVER (PARTITION BY n.conversation_id) AS newest_seq,
-            max(n.rev) OVER (PARTITION BY n.conversation_id) AS newest_rev,
             coalesce(
                 (
                     array_agg(
                         ROW (
-                            n.conversation_id, n.seq, n.rev, n.id, n.sender_id, n.text, n.reply_to_seq, n.client_id,
-                            id_moment(n.id), NULL, NULL, stamp
+                            n.conversation_id, n.seq, n.last_rev + n.seq - n.last_seq, n.id, n.sender_id, n.text,
+                            n.reply_to_seq, n.client_id, id_moment(n.id), NULL, NULL, stamp
                         )::messages
                     ) FILTER (WHERE n.is_new) OVER same_client
                 )[1],
@@ -185,7 +184,7 @@ BEGIN
             ELSE 'no_such_reply'
         END,
         answered.newest_seq,
-        answered.newest_rev,
+        answered.last_rev + answered.newest_seq - answered.last_seq,
         answered.other_id,
         answered.is_blocked,
         answered.is_new_to_somebody,

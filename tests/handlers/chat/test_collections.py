@@ -195,10 +195,11 @@ async def test_more_conversations_than_a_fresh_read_has_reset_both(server: Runni
     cursor = await cursor_of(ada)
     await value(database_url, made, int(ada.id), collections.CHANGED_CONVERSATIONS_MAX)
     within = await pull(ada, cursor, limit=100)
-    assert (len(told(within, "conversations")["upserts"]), within["more"]) == (100, True)
+    shown = collections.PAGE_CONVERSATIONS
+    assert (len(told(within, "conversations")["upserts"]), within["more"]) == (shown, True)
     await value(database_url, made, int(ada.id), 1)
     beyond = await pull(ada, cursor)
     assert beyond["changes"] == {name: {"upserts": [], "removed": [], "reset": True} for name in BOTH}
     assert (await pull(ada, beyond["cursor"]))["changes"] == {}
     rest = await pull(ada, within["cursor"], limit=100)
-    assert (len(told(rest, "conversations")["upserts"]), rest["more"]) == (100, True), "what was begun goes on"
+    assert (len(told(rest, "conversations")["upserts"]), rest["more"]) == (shown, True), "what was begun goes on"
