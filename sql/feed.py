@@ -41,7 +41,7 @@ class FeedQueries(Protocol):
         page_size: int,
     ) -> list[PostStateRow]:
         """`ids` has every post above `floor` and below `before` by followed users who are not broadcasters, perhaps
-        others, in any order; this was so when the viewer's follow_version was `version`.
+        others, in any order; this was so when the viewer's list version was `version`.
 
         With another `version`, None too, the whole page is read from SQL.
         """
@@ -56,7 +56,7 @@ class FeedQueries(Protocol):
 
     async def newest_of_author(self, *, author_id: UserId, page_size: int) -> list[PostId]: ...
 
-    async def read_follow_version(self, *, viewer_id: UserId) -> int | None: ...
+    async def read_list_version(self, *, viewer_id: UserId) -> int | None: ...
 
     async def read_author(self, *, author_id: UserId) -> AuthorRow | None: ...
 

@@ -130,7 +130,7 @@ async def _subscribed_followers(ctx: Context, author_id: UserId) -> list[UserId]
 async def delete_list(ctx: Context, data: FollowData) -> Reaction:
     """Deletes the follower's list, which lacks earlier posts of the followed user: the next page rebuilds it.
 
-    Pages before that recognise the list by its `follow_version`, and are read from SQL.
+    Pages before that recognise the list by its `list_version`, and are read from SQL.
     """
     await ctx.services.feeds.forget([data.follower_id])
     return Reaction()

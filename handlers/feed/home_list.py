@@ -16,19 +16,19 @@ from sql.ids import MAX_ID, PostId
 class HomeList:
     """Ids of posts in one user's home feed, newest first. It has every id above `floor`; SQL has the rest.
 
-    It lacks posts where the user's `follow_version` is no longer this one, and counts for nothing then. None: always.
+    Where the user's list version is another one now it lacks posts, and counts for nothing. None: always.
     """
 
     ids: list[PostId]
     floor: PostId
-    follow_version: int | None
+    list_version: int | None
 
     def part(self, before: int, count: int) -> HomeList:
         """The newest `count` ids below `before`; SQL has those after them too."""
         first = bisect_left(self.ids, True, key=lambda post_id: post_id < before)
         ids = self.ids[first : first + count]
         is_all = first + count >= len(self.ids)
-        return HomeList(ids, self.floor if is_all else max(self.floor, ids[-1]), self.follow_version)
+        return HomeList(ids, self.floor if is_all else max(self.floor, ids[-1]), self.list_version)
 
 
 ALL_FROM_SQL = HomeList([], PostId(MAX_ID), None)
@@ -67,7 +67,7 @@ async def _build(ctx: PrepareContext) -> HomeList:
         return ALL_FROM_SQL
     max_ids = ctx.services.policy.feed_list_max
     # Read before the ids: a list that lacks posts of a follow committed meanwhile must have the earlier version.
-    version = await ctx.reads.feed.read_follow_version(viewer_id=user_id) or 0
+    version = await ctx.reads.feed.read_list_version(viewer_id=user_id) or 0
     ids = await ctx.reads.feed.home_ids(viewer_id=user_id, id_limit=max_ids)
     # A list that is not full has every post.
     built = HomeList(ids, ids[-1] if len(ids) == max_ids else PostId(0), version)

@@ -91,7 +91,7 @@ async def _home_page(ctx: Context, part: FeedPart, home: HomeList) -> tuple[list
     rows = await ctx.db.feed.home_page(
         viewer_id=ctx.user_id,
         ids=home.ids,
-        version=home.follow_version,
+        version=home.list_version,
         floor=home.floor,
         before=part.before,
         skip=part.skip,

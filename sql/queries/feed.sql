@@ -2,8 +2,8 @@
 -- A page of the home feed, newest first: the given ids and the posts of followed broadcasters; where these do not fill
 -- the page, also the posts of all followed users at or below the floor. Only posts whose author is followed now,
 -- without a block in either direction, and that the viewer may see. The viewer's own posts are not included. Each part
--- reads at most the skipped rows and one page. Where the viewer's follow_version is not the given one, ids may be
--- missing from the list, and the whole page is read without it. posts_pkey, posts_author_idx, users_broadcaster_idx,
+-- reads at most the skipped rows and one page. Where the viewer's list version is not the given one, ids may be missing
+-- from the list, and the whole page is read without it. posts_pkey, posts_author_idx, users_broadcaster_idx,
 -- follows_pkey, blocks_pkey, users_pkey, post_likes_pkey; at most page_size rows a call.
 SELECT call.place, page.*
 FROM (
@@ -14,10 +14,10 @@ FROM (
         asked.skip,
         asked.page_size,
         CASE
-            WHEN me.follow_version = asked.version THEN (:ids::bigint[])[asked.first : asked.last]
+            WHEN (SELECT e.epoch FROM epochs e) << 32 | me.follow_version = asked.version THEN (:ids::bigint[])[asked.first : asked.last]
             ELSE '{}'
         END AS ids,
-        CASE WHEN me.follow_version = asked.version THEN asked.floor ELSE 9223372036854775807 END AS floor
+        CASE WHEN (SELECT e.epoch FROM epochs e) << 32 | me.follow_version = asked.version THEN asked.floor ELSE 9223372036854775807 END AS floor
     FROM unnest(
         :viewer_ids::bigint[],
         :ids_firsts::integer[],
@@ -241,9 +241,10 @@ WHERE p.author_id = :author_id AND p.deleted_at IS NULL AND p.visibility IN ('pu
 ORDER BY p.id DESC
 LIMIT :page_size;
 
--- name: read_follow_version(viewer_id)$
--- How often a user began to follow somebody. users_pkey; 0 or 1 row.
-SELECT u.follow_version
+-- name: read_list_version(viewer_id)$
+-- The version that a list of this user's home feed has if it is built now: how often they began to follow somebody, in this
+-- history of the database, since Redis may hold lists of one that was lost. users_pkey, epochs; 0 or 1 row.
+SELECT (SELECT e.epoch FROM epochs e) << 32 | u.follow_version
 FROM users u
 WHERE u.id = :viewer_id;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.contract.sync_store import SyncStore
 from tests.contract.walking_crowd import Crowd, act, gather_crowd
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
 
+WITHIN_S = 10.0
 pytestmark = [pytest.mark.large, pytest.mark.timeout(180)]
 
 
@@ -40,6 +42,7 @@ async def live_on(crowd: Crowd, stores: list[SyncStore]) -> None:
         await act(crowd)
     for store in stores[::2]:
         await store.pull()
+        await store.person.do("/feed", "feed:page", {"limit": 100})
 
 
 def at(server: RunningServer, person: Person) -> Person:
@@ -59,6 +62,17 @@ async def judge(server: RunningServer, crowd: Crowd, stores: list[SyncStore]) ->
     for store in stores:
         await store.pull()
         assert await store.differences() == []
+        await until_the_feed_is(store.person, sorted(store.items["feed"], key=int, reverse=True))
+
+
+async def until_the_feed_is(person: Person, post_ids: list[str]) -> None:
+    """Pages come from lists in Redis, which has heard of both histories; consumers of Facts fill them a little later."""
+    shown: list[str] = []
+    async with asyncio.timeout(WITHIN_S):
+        while shown != post_ids:
+            await asyncio.sleep(0.05)
+            page = await person.do("/feed", "feed:page", {"limit": 100})
+            shown = [post["id"] for post in page["items"]]
 
 
 async def test_after_a_dump_was_restored(
