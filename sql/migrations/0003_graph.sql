@@ -65,12 +65,22 @@ AS $$
             AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0)
 $$;
 
--- Whether anything has happened to the relations of a user since a position.
+-- Whether anything has happened to the relations of a user since a position. The newest change tells it, which is one
+-- probe: for a range of stamps that it does not know the planner may read the table.
 CREATE FUNCTION relations_changed(viewer_id bigint, since bigint)
     RETURNS TABLE (relations_changed boolean)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT EXISTS (SELECT FROM relation_changes c WHERE c.user_id = viewer_id AND c.changed >= since OFFSET 0)
+    SELECT coalesce(
+        (
+            SELECT c.changed
+            FROM relation_changes c
+            WHERE c.user_id = viewer_id
+            ORDER BY c.changed DESC
+            LIMIT 1
+        ) >= since,
+        false
+    )
 $$;
 
 -- Whether a user's home feed has to be read anew since a position: they may see posts of other people, or one of the

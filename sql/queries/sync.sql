@@ -1,7 +1,7 @@
 -- name: peek(viewer_ids, afters)
 -- The horizon of stamps, and for each Collection whether anything in it can have changed at or above a stamp.
--- users_pkey, relation_changes_changed_idx, users_published_changed_idx, posts_last_changed_idx, follows_follower_idx,
--- posts_changed_idx, conversation_members_user_idx, conversations_pkey; 0 or 1 row a call.
+-- users_pkey, relation_changes_changed_idx, users_published_changed_idx, posts_last_changed_idx, follows_pkey,
+-- follows_follower_idx, posts_changed_idx, conversation_members_user_idx, conversations_pkey; 0 or 1 row a call.
 SELECT
     call.place,
     horizon.position,

@@ -65,6 +65,7 @@ def unasked(members: Sequence[Member]) -> list[str]:
         "receipt:updated",
         "conversation:updated",
         "conversation:position",
+        "collection:changed",
     }
     for member in members:
         for push in member.device.heard:

@@ -190,6 +190,29 @@ async def test_whatever_happened_to_posts_of_followed_users_is_read_as_it_is_now
     assert own not in (await changed(world, ann, before) or ())
 
 
+@pytest.mark.parametrize("others", [0, 49, 50, 200])
+async def test_a_change_is_noticed_among_few_and_among_many_others(world: World, others: int) -> None:
+    ann, bob, stranger = await world.people("ann", "bob", "stranger")
+    await world.follow(ann, bob)
+    before = await position(world)
+
+    async def others_post() -> None:
+        await world.execute(
+            "INSERT INTO posts (author_id, text) SELECT $1, '' FROM generate_series(1, $2)", stranger, others
+        )
+
+    await others_post()
+    assert not await has_changed(world, ann, before)
+    await world.post(bob)
+    assert await has_changed(world, ann, before)
+    assert not await has_changed(world, stranger, before)
+    before = await position(world)
+    await world.post(bob)
+    await others_post()
+    assert await has_changed(world, ann, before)
+    assert not await has_changed(world, bob, before)
+
+
 async def test_a_post_that_commits_late_is_read_by_the_next_sync(world: World) -> None:
     ann, bob, cat = await world.people("ann", "bob", "cat")
     await world.follow(ann, bob)

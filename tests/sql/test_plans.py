@@ -145,6 +145,18 @@ HOT = [
         {"follows_followed_idx", "users_pkey"},
         120,
     ),
+    Hot(  # with nothing new, whomever they follow
+        "sync.peek",
+        {"viewer_ids": [COLLECTOR] * 64, "afters": [LATER] * 64},
+        {"users_pkey", "relation_changes_changed_idx", "posts_last_changed_idx"},
+        64 * 6,
+    ),
+    Hot(
+        "sync.peek",
+        {"viewer_ids": [COLLECTOR], "afters": [0]},
+        {"posts_last_changed_idx", "posts_changed_idx"},
+        200,
+    ),
     Hot(
         "graph.list_relations",
         {"viewer_ids": [COLLECTOR], "afters": [13_000], "page_sizes": [100]},
@@ -201,7 +213,7 @@ JOIN pg_class whole ON whole.oid = i.inhparent
 
 SHAPES = re.compile(
     r"\b(?:user_row|own_user_row|card|card_for|post_row|post_author|post_state|post_viewer|comment_row|conversation_for"
-    r"|member_for|message_for|hidden_from|relation|may_see_content)\("
+    r"|member_for|message_for|hidden_from|relation|may_see_content|relations_changed|audience_changed|feed_changed)\("
 )
 """A call of one of them in a plan: the planner did not put it in line."""
 
@@ -289,7 +301,7 @@ async def test_a_shape_costs_nothing(connection: Any, name: str, mode: str) -> N
     assert steps(with_shape) == steps(written_out)
 
 
-@pytest.mark.parametrize("aggregate", ["people", "graph", "posts", "comments", "feed", "chat"])
+@pytest.mark.parametrize("aggregate", ["people", "graph", "posts", "comments", "feed", "chat", "sync"])
 async def test_no_query_calls_a_shape_as_a_function(connection: Any, aggregate: str) -> None:
     for query in read_queries(aggregate).values():
         arguments = ", ".join("NULL" for _ in query.parameters)
