@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from sql.ids import FollowId, PostId, UserId
 from sql.joining import joined
-from sql.posts import PostRow, PostStateRow
+from sql.posts import PostStateRow
 
 
 class AuthorRow(NamedTuple):
@@ -23,7 +23,7 @@ class ChangedPostRow(NamedTuple):
     position: int
     post_id: PostId | None
     """None, in the only row: nothing has changed."""
-    post: PostRow | None
+    post: PostStateRow | None
     """None: it is deleted, or not the viewer's to see."""
 
 

@@ -8,11 +8,11 @@ from handlers.cursor import reaches
 from handlers.feed.contract import CHANGED_POSTS_MAX, ChangedPosts, SyncFeed
 from handlers.feed.operations import newest_posts
 from handlers.feed.position import read_position, write_position
+from handlers.posts.bodies import posts_json
 from handlers.posts.models import Post
-from handlers.posts.views import post_view
+from realtime.contract.encoded import Encoded, encoded, json_list, json_of
 from realtime.contract.wire import unix_ms
 from sql.feed import ChangedPostRow
-from sql.ids import PostId
 
 
 async def read_feed(ctx: Context, start: ReadFrom) -> ChangedItems:
@@ -22,19 +22,19 @@ async def read_feed(ctx: Context, start: ReadFrom) -> ChangedItems:
     rows = await _changed_rows(ctx, start.since)
     if _is_reset(rows):
         return RESET
-    posts, removed = _divided(rows)
-    return ChangedItems(upserts=posts, removed=[str(post_id) for post_id in removed])
+    return ChangedItems(upserts=[Encoded[Post](post) for post in await _seen(ctx, rows)], removed=_removed(rows))
 
 
-async def sync(ctx: Context, command: SyncFeed) -> Outcome[ChangedPosts]:
+async def sync(ctx: Context, command: SyncFeed) -> Outcome[Encoded[ChangedPosts]]:
     held = read_position(ctx, command.after)
     rows = await _changed_rows(ctx, held.position)
     here = rows[0].position
-    position = write_position(ctx, here)
+    position = json_of(write_position(ctx, here))
     if _is_reset(rows) or not reaches(held, here, unix_ms(ctx.now())):
-        return Outcome(ChangedPosts(items=[], removed=[], position=position, reset=True))
-    posts, removed = _divided(rows)
-    return Outcome(ChangedPosts(items=posts, removed=removed, position=position))
+        nothing = json_list(())
+        return Outcome(encoded(ChangedPosts, items=nothing, removed=nothing, position=position, reset=json_of(True)))
+    items, removed = json_list(await _seen(ctx, rows)), json_of(_removed(rows))
+    return Outcome(encoded(ChangedPosts, items=items, removed=removed, position=position))
 
 
 async def _changed_rows(ctx: Context, since: int) -> list[ChangedPostRow]:
@@ -45,8 +45,13 @@ def _is_reset(rows: list[ChangedPostRow]) -> bool:
     return rows[0].is_reset or len(rows) > CHANGED_POSTS_MAX
 
 
-def _divided(rows: list[ChangedPostRow]) -> tuple[list[Post], list[PostId]]:
-    """What the caller sees, newest first, and what is gone or hidden."""
-    seen = sorted((row.post for row in rows if row.post is not None), key=lambda post: post.id, reverse=True)
-    removed = [row.post_id for row in rows if row.post is None and row.post_id is not None]
-    return [post_view(row) for row in seen], removed
+async def _seen(ctx: Context, rows: list[ChangedPostRow]) -> list[bytes]:
+    """JSON of what the caller sees, newest first. What is hidden since these rows were read is left out: the next read,
+    from their position, tells it.
+    """
+    states = sorted((row.post for row in rows if row.post is not None), key=lambda state: state.id, reverse=True)
+    return await posts_json(ctx, states)
+
+
+def _removed(rows: list[ChangedPostRow]) -> list[str]:
+    return [str(row.post_id) for row in rows if row.post is None and row.post_id is not None]

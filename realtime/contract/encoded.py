@@ -30,10 +30,12 @@ def encoded(_model: type[ModelT], **fields: bytes | None) -> Encoded[ModelT]:
     return Encoded(json_object({name: json for name, json in fields.items() if json is not None}))
 
 
-def encoded_page(model: type[PageT], items: Iterable[bytes], next_cursor: str | None, **more: bytes) -> Encoded[PageT]:
+def encoded_page(_model: type[PageT], items: Iterable[bytes], next_cursor: str | None, **more: bytes) -> Encoded[PageT]:
     """A page of items in JSON; `more` are the fields that this kind of page has beside those of all pages."""
-    cursor = None if next_cursor is None else json_of(next_cursor)
-    return encoded(model, items=json_list(items), next_cursor=cursor, **more)
+    if next_cursor is not None:
+        more = {"next_cursor": json_of(next_cursor), **more}
+    end = b"]," + json_object(more)[1:] if more else b"]}"
+    return Encoded(b"".join((b'{"items":[', b",".join(items), end)))
 
 
 def json_object(fields: Mapping[str, bytes]) -> bytes:

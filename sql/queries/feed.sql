@@ -155,12 +155,10 @@ LEFT JOIN LATERAL (
     LIMIT call.page_size
 ) changed ON true
 LEFT JOIN LATERAL (
-    SELECT post.*, author.*, r.*, viewer.*
+    SELECT state.*
     FROM posts p
-    CROSS JOIN LATERAL post_row(p) post
-    CROSS JOIN LATERAL post_author(p.author_id) author
+    CROSS JOIN LATERAL post_state(call.viewer_id, p) state
     CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
-    CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer
     WHERE
         p.id = changed.id
         AND p.deleted_at IS NULL

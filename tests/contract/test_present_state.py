@@ -92,6 +92,7 @@ class Stage:
         self.chance = chance
         self.by_post = {post.id: (author, post) for author in authors for post in author.posts}
         self.posts_read = 0
+        self.position: str | None = None
         self.is_over = False
 
     async def plays(self) -> None:
@@ -160,7 +161,7 @@ class Stage:
         """The posts of one answer; none where it was refused."""
         author = self.chance.choice(self.authors)
         post = self.chance.choice(author.posts)
-        match self.chance.randrange(4):
+        match self.chance.randrange(5):
             case 0:
                 answer = await reader.call("/posts", "post:get", {"post_id": post.id})
                 return [answer["data"]["post"]] if answer["ok"] else []
@@ -168,6 +169,9 @@ class Stage:
                 answer = await reader.call("/posts", "post:list", {"user_id": author.at[0].id})
             case 2:
                 answer = await reader.call("/feed", "feed:subscribe")
+                self.position = answer["data"]["position"]
+            case 3 if self.position is not None:
+                answer = await reader.call("/feed", "feed:sync", {"after": self.position})
             case _:
                 answer = await reader.call("/feed", "feed:page")
         return list(answer["data"]["items"]) if answer["ok"] else []

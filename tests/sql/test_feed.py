@@ -140,7 +140,10 @@ async def changed(world: World, viewer_id: UserId, since: int, page_size: int = 
     if rows[0].is_reset:
         assert len(rows) == 1
         return None
-    return {row.post_id: row.post and row.post.text for row in rows if row.post_id is not None}
+    seen = [row.post.id for row in rows if row.post is not None]
+    posts = await world.read(lambda db: db.posts.read_posts(viewer_id=viewer_id, post_ids=seen))
+    texts = {post.id: post.text for post in posts}
+    return {row.post_id: texts.get(row.post_id) for row in rows if row.post_id is not None}
 
 
 async def position(world: World) -> int:

@@ -99,5 +99,5 @@ TARGETS: Final = (
     *(_at_least(command, LOADED, 1.5, "node") for command in ("profile", "like", "post", "message")),
     *(_at_least(command, CROWDED, 3, "node") for command in ("profile", "like", "post", "message")),
     _at_least("like", LOADED, 1, "pgbench"),
-    _at_least("feed", LOADED, 1, "asyncpg"),
+    _at_least("feed", LOADED, 1.2, "asyncpg"),
 )

@@ -64,13 +64,20 @@ async def test_answers_are_the_bytes_of_their_models(server: RunningServer) -> N
     await reader.do("/posts", "post:like", {"post_id": post_id})
     await author.do("/posts", "post:update", {"post_id": post_id, "text": "edited"})
     device = await reader.device()
+    position = (await device.do("/feed", "feed:subscribe"))["position"]
+    await author.do("/posts", "post:create", {"text": "after the position"})
+    pull = server.node.registry.find("/users", "sync:pull")
+    assert pull is not None
     calls: list[tuple[Command[Any, Any], dict[str, object], str]] = [
         (posts.POST_GET, {"post_id": post_id}, f"/posts/{post_id}"),
         (posts.POST_LIST, {"user_id": author.id, "limit": 3}, f"/users/{author.id}/posts?limit=3"),
         (feed.FEED_PAGE, {"limit": 3}, "/feed?limit=3"),
         (feed.FEED_PAGE, {}, "/feed"),
         (feed.FEED_SUBSCRIBE, {"limit": 3}, ""),
+        (feed.FEED_SYNC, {"after": position}, ""),
         (posts.POST_WATCH, {"post_id": post_id}, ""),
+        (pull.command, {}, ""),
+        (pull.command, {"cursor": position}, ""),
     ]
     for _ in range(2):  # the bodies are encoded the first time and kept for the second
         for command, payload, path in calls:
