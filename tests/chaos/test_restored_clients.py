@@ -66,7 +66,7 @@ async def judge(server: RunningServer, crowd: Crowd, stores: list[SyncStore]) ->
 
 
 async def until_the_feed_is(person: Person, post_ids: list[str]) -> None:
-    """Pages come from lists in Redis, which has heard of both histories; consumers of Facts fill them a little later."""
+    """Pages come from lists in Redis, which has heard of both histories; consumers of Facts fill them a bit later."""
     shown: list[str] = []
     async with asyncio.timeout(WITHIN_S):
         while shown != post_ids:
