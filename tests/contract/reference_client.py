@@ -110,6 +110,30 @@ class ReferenceClient:
         while (due := self._early.pop((conversation["id"], conversation["rev"] + 1), None)) is not None:
             self._take(conversation, due)
 
+    @property
+    def holes(self) -> set[str]:
+        """The conversations with a change above one that has not arrived."""
+        return {conversation_id for conversation_id, _ in self._early}
+
+    async def heal(self, person: Person) -> None:
+        """Reads what is missing in each conversation, from the rev that it has."""
+        is_whole = False
+        while not is_whole:
+            positions = {name: conversation["rev"] for name, conversation in self._conversations.items()}
+            told = await person.do("/chat", "chat:sync", {"positions": positions})
+            for changed in told["conversations"]:
+                name = changed["conversation_id"]
+                conversation, held = self._conversations[name], self._messages[name]
+                conversation |= {"rev": changed["rev"], "last_seq": changed["last_seq"]}
+                for message in changed["messages"]:
+                    held[message["seq"]] = message
+                    self._move(conversation, message["sender"]["id"], message["seq"], message["seq"])
+                for seq in changed["removed_seqs"]:
+                    held.pop(seq, None)
+                conversation["last_message"] = held.get(changed["last_seq"])
+            is_whole = not any(changed["truncated"] for changed in told["conversations"])
+        self._early.clear()
+
     def _take(self, conversation: dict[str, Any], message: dict[str, Any]) -> None:
         seq = message["seq"]
         self._messages[conversation["id"]][seq] = message

@@ -14,6 +14,7 @@ from server.features import FEATURES
 from server.pipeline.registry import Registry
 from tests.contract.reference_client import ReferenceClient
 from tests.contract.world import World, make_world
+from tests.handlers.chat.talk import delete_untold, edit_untold
 from tests.kit.device import Device
 from tests.kit.hearing import HeardPush
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
@@ -332,6 +333,38 @@ async def test_messages_sent_at_the_same_time_may_arrive_in_any_order(server: Ru
     for push in reversed(watcher.device.heard[-3:]):
         before.apply(push.name, push.data)
     assert before.state == (await watcher.fresh()).state
+
+
+async def test_a_lost_push_of_a_conversation_leaves_a_hole_that_chat_sync_fills(
+    server: RunningServer, database_url: str
+) -> None:
+    stage = await set_stage(server, server, "law.hole")
+    watcher = stage.watchers[0]
+    before = await watcher.fresh()
+    for person in (stage.world.me, stage.world.friend, stage.world.me):
+        await person.do("/chat", "message:send", {**stage.conversation, "text": "A message"})
+    await edit_untold(database_url, stage.conversation["conversation_id"], 2, "Edited")
+    await delete_untold(database_url, stage.conversation["conversation_id"], 3)
+    await stage.world.friend.do("/chat", "message:send", {**stage.conversation, "text": "The last one"})
+    await watcher.until_told(4)
+    first, _, third, last = (push for push in watcher.device.heard if push.name == SENT)
+    before.apply(first.name, first.data)
+    assert before.holes == set()
+    for push in (third, last):
+        before.apply(push.name, push.data)
+    assert before.holes == {stage.conversation["conversation_id"]}
+    await before.heal(stage.world.me)
+    assert before.holes == set()
+    assert _without_deleted(before) == _without_deleted(await watcher.fresh())
+
+
+def _without_deleted(client: ReferenceClient) -> dict[str, Any]:
+    """A deleted message keeps its place in lists, and is told by its seq alone."""
+    shown = {
+        name: [message for message in messages if "deleted" not in message]
+        for name, messages in client.state["messages"].items()
+    }
+    return {**client.state, "messages": shown}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
-from tests.handlers.chat.talk import CHAT
+from tests.handlers.chat.talk import CHAT, value
 from tests.journeys.javascript import JavaScript
 from tests.kit.recovering import RecoveringDevice, recovering_device
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
@@ -150,12 +150,17 @@ async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
     await asyncio.gather(*(story(act) for act in ("delete", "block", "unfollow", "narrow", "hide", "delete post")))
 
 
+JOINED_LONG_AGO = "UPDATE conversation_members SET joined_at = now() - interval '1 h' WHERE conversation_id = $1"
+"""Messages of a conversation that is new to somebody go to the rooms of its members, and not to its own."""
+
+
 async def test_what_a_block_hides_of_a_conversation_is_not_replayed(
-    nodes: list[RunningServer], clients: JavaScript
+    nodes: list[RunningServer], clients: JavaScript, database_url: str
 ) -> None:
     async def story(back_at: int, act: Act) -> None:
         author, reader, conversation = await two_who_talk(nodes[0])
         await say(reader, conversation, "the first one, which tells the other's name")
+        await value(database_url, JOINED_LONG_AGO, int(conversation))
         await author.do("/users", "user:update", {"display_name": SECRET})
         witness = await nodes[1].device(reader.access_token)
         async with recovering_device(clients, nodes[1].url, token=reader.access_token) as device:

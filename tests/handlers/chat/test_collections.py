@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.chat import collections
+from handlers.chat.contract import RECEIPT_UPDATED
+from handlers.chat.feature import FEATURE
 from tests.handlers.chat.talk import (
     CHAT,
     delete_untold,
@@ -41,6 +43,14 @@ def told(answer: dict[str, Any], name: str) -> dict[str, Any]:
 
 def seqs(answer: dict[str, Any]) -> list[tuple[str, int]]:
     return [(message["conversation_id"], message["seq"]) for message in told(answer, "messages")["upserts"]]
+
+
+def test_every_push_of_a_durable_change_carries_its_rev() -> None:
+    """Receipts are no change of the conversation: of two the larger numbers are right."""
+    for push in FEATURE.pushes:
+        fields = push.model.model_fields
+        of_one = {name for field in fields.values() for name in getattr(field.annotation, "model_fields", ())}
+        assert push is RECEIPT_UPDATED or "rev" in fields.keys() | of_one, push.name
 
 
 async def test_the_first_screen_is_the_last_active_conversations_with_their_newest_messages(
