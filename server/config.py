@@ -227,7 +227,7 @@ class Settings(BaseSettings):
         33_554_432,
         ge=0,
         description="Bytes of encoded posts that a process keeps, so that each is encoded once for all readers; one "
-        "takes 1-6 KB.",
+        "takes 1-6 KB. 0: none.",
     )
     feed_limit_default: int = Field(20, ge=1, le=100, description="Items of a page when the client sends no limit.")
     feed_fanout_max_followers: int = Field(
