@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from handlers.feed.contract import CHANGED_POSTS_MAX
+from handlers.feed import changes
 from tests.kit.positions import settled_cursor
 from tests.kit.server import Person, RunningServer
 
@@ -33,15 +33,15 @@ class Store:
 
     async def catch_up(self) -> Changed | None:
         """Applies what has changed, and answers it; None: the feed is read anew."""
-        changes = await self._changes()
-        if changes.get("reset"):
-            assert (changes.get("upserts", []), changes["removed"]) == ([], [])
+        told = await self._changes()
+        if told.get("reset"):
+            assert (told.get("upserts", []), told["removed"]) == ([], [])
             await self.read()
             return None
-        changed: dict[str, str | None] = {post["id"]: post["text"] for post in changes["upserts"]}
+        changed: dict[str, str | None] = {post["id"]: post["text"] for post in told["upserts"]}
         assert list(changed) == sorted(changed, key=int, reverse=True), "newest first"
-        assert not changed.keys() & set(changes["removed"])
-        changed |= dict.fromkeys(changes["removed"])
+        assert not changed.keys() & set(told["removed"])
+        changed |= dict.fromkeys(told["removed"])
         self.posts = {post_id: text for post_id, text in ({**self.posts, **changed}).items() if text is not None}
         return changed
 
@@ -152,26 +152,19 @@ async def test_a_post_that_is_committed_after_later_ones_is_not_skipped(
 
 @BOTH
 async def test_more_changes_than_a_new_read_is_worth_are_a_reset(
-    server: RunningServer, database_url: str, by: str
+    server: RunningServer, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(changes, "CHANGED_POSTS_MAX", 3)
     reader, author = await server.people(f"many.{by[0]}", f"many.author.{by[0]}")
     await relate(reader, "follow", author)
     store = Store(reader, by)
     await store.read()
-    connection = await asyncpg.connect(database_url)
-    try:
-        for count, is_told in ((CHANGED_POSTS_MAX, True), (CHANGED_POSTS_MAX + 1, False)):
-            await connection.execute(
-                "INSERT INTO posts (author_id, text) SELECT $1::bigint, 'many' FROM generate_series(1, $2::bigint)",
-                int(author.id),
-                count,
-            )
-            changed = await store.catch_up()
-            assert len(changed or ()) == (count if is_told else 0)
-            assert (changed is not None) is is_told
-    finally:
-        await connection.close()
-    assert len(store.posts) == 100
+    for count, is_told in ((3, True), (4, False)):
+        made = [await post(author, f"number {number}") for number in range(count)]
+        changed = await store.catch_up()
+        assert changed is None or changed.keys() == set(made)
+        assert (changed is not None) is is_told
+    assert len(store.posts) == 7
 
 
 async def test_a_user_who_is_seen_by_others_than_before_resets_the_feeds_of_followers(
