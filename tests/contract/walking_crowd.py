@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from tests.contract.sync_store import SyncStore
+from tests.handlers.chat.talk import delete_untold, edit_untold
 from tests.kit.server import Person, RunningServer
 
 ROUNDS = 12
@@ -17,6 +18,8 @@ ALLOWED = frozenset({"not_found", "conflict", "forbidden"})
 class Crowd(NamedTuple):
     people: list[Person]
     chance: random.Random
+    database_url: str | None = None
+    """Where no command exists for a change yet, it is made there; None: it is not made."""
 
 
 Act = Callable[[Crowd, Person, Person], Awaitable[None]]
@@ -96,6 +99,19 @@ async def reads(crowd: Crowd, one: Person, other: Person) -> None:
         await tries(one, "/chat", name, {"conversation_id": conversation["id"], "seq": seq})
 
 
+async def changes_a_message(crowd: Crowd, one: Person, other: Person) -> None:
+    """Nobody is told but by pulls."""
+    listed = await tries(one, "/chat", "conversation:list", {})
+    said = [conversation for conversation in listed["items"] if conversation["last_seq"]]
+    if said and crowd.database_url is not None:
+        conversation = crowd.chance.choice(said)
+        seq = crowd.chance.randrange(1, conversation["last_seq"] + 1)
+        if crowd.chance.random() < 0.3:
+            await delete_untold(crowd.database_url, conversation["id"], seq)
+        else:
+            await edit_untold(crowd.database_url, conversation["id"], seq, f"Edited {crowd.chance.random()}")
+
+
 ACTS: tuple[Act, ...] = (
     edits_the_profile,
     edits_the_settings,
@@ -109,6 +125,7 @@ ACTS: tuple[Act, ...] = (
     likes_and_comments,
     writes,
     writes,
+    changes_a_message,
     reads,
 )
 
@@ -120,7 +137,7 @@ async def gather_crowd(nodes: Sequence[RunningServer], prefix: str, seed: int) -
         for other in people:
             if one is not other:
                 await one.do("/users", "user:follow", {"user_id": other.id})
-    return Crowd(people, random.Random(seed))
+    return Crowd(people, random.Random(seed), nodes[0].settings.database_url)
 
 
 async def act(crowd: Crowd) -> None:
