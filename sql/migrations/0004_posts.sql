@@ -122,7 +122,10 @@ DECLARE
 BEGIN
     DELETE FROM post_likes
     WHERE ctid = ANY(ARRAY(
-        SELECT l.ctid FROM unnest(ids) AS post (id) JOIN post_likes l ON l.post_id = post.id LIMIT row_limit
+        SELECT part.ctid
+        FROM unnest(ids) AS post (id)
+        CROSS JOIN LATERAL (SELECT l.ctid FROM post_likes l WHERE l.post_id = post.id LIMIT row_limit) part
+        LIMIT row_limit
     ));
     GET DIAGNOSTICS like_count = ROW_COUNT;
     DELETE FROM comments

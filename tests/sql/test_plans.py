@@ -390,9 +390,9 @@ async def test_a_page_of_the_feed_costs_what_it_costs_one_caller(connection: Any
             assert await touched(connection, query.sql, query.parameters, call) <= most + 2
 
 
-@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-async def test_messages_are_sent_by_index_into_their_own_partitions(connection: Any, mode: str) -> None:
-    send = await connection.prepare(read_queries("chat")["send_message"].sql)
+@asynccontextmanager
+async def plans_within(connection: Any, mode: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """The plans of all statements that run in it, those within functions and of foreign keys too, when it ends."""
     told: list[str] = []
 
     def hear(_: Any, notice: Any) -> None:
@@ -410,12 +410,20 @@ async def test_messages_are_sent_by_index_into_their_own_partitions(connection: 
         SET auto_explain.log_level = notice;
         """
     )
-    talks = list(range(1, 65))
-    async with undone(connection):
-        sent = await send.fetch(talks, [CHATTERER] * 64, ["hello"] * 64, [1] * 64, [str(n) for n in talks], False)
+    plans: list[dict[str, Any]] = []
+    yield plans
+    await connection.execute("SET auto_explain.log_min_duration = -1")
     connection.remove_log_listener(hear)
+    plans += [json.loads(text.partition("plan:")[2])["Plan"] for text in told if "plan:" in text]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_messages_are_sent_by_index_into_their_own_partitions(connection: Any, mode: str) -> None:
+    send = await connection.prepare(read_queries("chat")["send_message"].sql)
+    talks = list(range(1, 65))
+    async with undone(connection), plans_within(connection, mode) as plans:
+        sent = await send.fetch(talks, [CHATTERER] * 64, ["hello"] * 64, [1] * 64, [str(n) for n in talks], False)
     assert {row["outcome"] for row in sent} == {"sent"}
-    plans = [json.loads(text.partition("plan:")[2])["Plan"] for text in told]
     touched = [node for plan in plans for node in nodes(plan)]
     assert {node["Relation Name"] for node in touched if node["Node Type"] == "Seq Scan"} <= {"blocks", "epochs"}
     used = {node["Index Name"] for node in touched if "Index Name" in node and node["Actual Loops"]}
@@ -432,3 +440,25 @@ async def test_messages_are_sent_by_index_into_their_own_partitions(connection: 
     ]
     assert sum(looked_into) == len(talks)
     assert sum(map(rows_touched, plans)) < 30 * len(talks)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize(("post_ids", "row_limit", "removed"), [([HOT_POST], 100, 200), ([7, 11, 13], 5_000, 9)])
+async def test_deleted_posts_are_removed_by_index(
+    connection: Any, post_ids: list[int], row_limit: int, removed: int, mode: str
+) -> None:
+    """Their likes and comments too, and what foreign keys look for then."""
+    remove = read_queries("posts")["delete_old_posts"].sql
+    async with undone(connection):
+        await connection.execute(
+            "UPDATE posts SET deleted_at = now() - interval '1 day', text = '' WHERE id = ANY($1)", post_ids
+        )
+        moment = await connection.fetchval("SELECT now()")
+        async with plans_within(connection, mode) as plans:
+            assert await connection.fetchval(remove, moment, row_limit) == removed
+    touched = [node for plan in plans for node in nodes(plan)]
+    assert not [node for node in touched if node["Node Type"] == "Seq Scan"]
+    used = {node["Index Name"] for node in touched if "Index Name" in node and node["Actual Loops"]}
+    assert used >= {"posts_deleted_idx", "comments_post_idx"}
+    assert used & {"post_likes_pkey", "post_likes_newest_idx"}
+    assert sum(map(rows_touched, plans)) < 8 * removed
