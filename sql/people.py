@@ -22,7 +22,7 @@ class UserRow(NamedTuple):
 
     id: UserId
     version: int
-    """Raised by every change of name, bio or profile."""
+    """Raised by every change of profile or settings."""
     username: str
     display_name: str
     bio: str

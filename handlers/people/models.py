@@ -49,7 +49,7 @@ class User(Model):
     """A user. `viewer` is in answers only, never in a push, and absent where users read themselves.
 
     `post_count` is of the posts that the reader may see. The other counts are the same for every reader. `version` is
-    raised by every change of the name, the bio or the profile; counts do not move it.
+    raised by every change of the profile or the settings; counts do not move it.
     """
 
     id: WireId

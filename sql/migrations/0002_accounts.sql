@@ -15,9 +15,9 @@ CREATE TABLE users (
     bio text NOT NULL DEFAULT '',
     profile jsonb NOT NULL DEFAULT '{}',
     settings jsonb NOT NULL DEFAULT '{}',
-    -- Raised by each change of what others see of this user, never by a counter.
+    -- Raised by each change of what the user chose, also of what only they see; never by a counter.
     version integer NOT NULL DEFAULT 1,
-    -- The stamp of the last change of what the user chose, also of what only they see; never moved by a counter.
+    -- The stamp of the last of these changes.
     changed bigint NOT NULL DEFAULT change_stamp(),
     follower_count integer NOT NULL DEFAULT 0 CHECK (follower_count >= 0),
     following_count integer NOT NULL DEFAULT 0 CHECK (following_count >= 0),

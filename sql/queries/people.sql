@@ -24,13 +24,13 @@ CROSS JOIN LATERAL user_row(u, true, false, false, false) person
 CROSS JOIN LATERAL own_user_row(u) own;
 
 -- name: update_profile(user_id, display_name, bio, profile, settings)^
--- Changes the given columns (NULL: not given) and returns the profile as it is now; it gets another stamp, and where
--- others see the change another version, only if a value differs. users_pkey; 0 or 1 row.
+-- Changes the given columns (NULL: not given) and returns the profile as it is now; it gets another version and another
+-- stamp only if a value differs. users_pkey; 0 or 1 row.
 WITH earlier AS (
     SELECT
         u.id,
-        (:display_name <> u.display_name OR :bio <> u.bio OR :profile <> u.profile) IS TRUE AS shown_differs,
-        (:settings <> u.settings) IS TRUE AS own_differs
+        (:display_name <> u.display_name OR :bio <> u.bio OR :profile <> u.profile OR :settings <> u.settings) IS TRUE
+            AS is_changed
     FROM users u
     WHERE u.id = :user_id
     FOR NO KEY UPDATE
@@ -41,11 +41,11 @@ WITH earlier AS (
         bio = coalesce(:bio, u.bio),
         profile = coalesce(:profile, u.profile),
         settings = coalesce(:settings, u.settings),
-        version = u.version + earlier.shown_differs::integer,
-        changed = CASE WHEN earlier.shown_differs OR earlier.own_differs THEN change_stamp() ELSE u.changed END
+        version = u.version + earlier.is_changed::integer,
+        changed = CASE WHEN earlier.is_changed THEN change_stamp() ELSE u.changed END
     FROM earlier
     WHERE u.id = earlier.id
-    RETURNING u AS row, earlier.shown_differs OR earlier.own_differs AS is_changed
+    RETURNING u AS row, earlier.is_changed
 )
 SELECT changed.is_changed, person.*, own.*
 FROM changed

@@ -54,13 +54,13 @@ async def test_what_only_the_user_sees_is_a_change_too_and_a_counter_is_none(ser
     assert (me["settings"], me["user"]["follower_count"]) == ({"theme": "dark"}, 1)
 
 
-async def test_a_version_is_raised_by_what_others_see_only(server: RunningServer) -> None:
+async def test_a_version_is_raised_by_every_change_of_profile_and_settings(server: RunningServer) -> None:
     ada = await server.person("version_ada")
     versions = []
     for change in ({}, {"settings": {"a": 1}}, {"bio": "Analyst"}, {"bio": "Analyst"}, {"display_name": "Ada"}):
         await ada.do("/users", "user:update", change)
         versions.append((await ada.do("/users", "user:me"))["user"]["version"])
-    assert versions == [1, 1, 2, 2, 3]
+    assert versions == [1, 2, 3, 3, 4]
 
 
 async def test_other_devices_are_told_of_changes_and_of_nothing_else(server: RunningServer) -> None:
