@@ -53,7 +53,7 @@ STAMPED: Mapping[str, Stamped] = {
     ),
     "users": Stamped(
         moved_by={
-            "version": _OF_A_CARD,
+            "version": _OF_A_CARD | _names("settings"),
             "changed": _OF_A_CARD | _names("email email_folded phone settings role"),
         },
         free=_names(
