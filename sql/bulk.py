@@ -1,7 +1,7 @@
 """Writes many rows at once, by COPY, to fill a database."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sql.database import UnitDatabase
@@ -122,12 +122,27 @@ TABLES: dict[type[Record], str] = {
 }
 
 
+STAMPS: dict[type[Record], tuple[str, ...]] = {
+    PersonRecord: ("changed",),
+    PostRecord: ("changed",),
+    ConversationRecord: ("changed",),
+    MemberRecord: ("changed", "membership_changed"),
+    MessageRecord: ("changed",),
+}
+"""The columns that have the stamp of the transaction."""
+
+
 async def copy_records(db: UnitDatabase, kind: type[Record], records: Iterable[Record]) -> None:
     """Stores records of one kind; columns without a field in the record get the defaults of the table.
 
     Raises UniqueViolated or ForeignKeyMissing; then none of these records is stored.
     """
+    stamps = STAMPS.get(kind, ())
+    rows: Iterable[Sequence[object]] = records
+    if stamps:  # asked once: the default of the table would be for each row, and takes as long as the row itself
+        stamped = (await db.network.change_stamp(),) * len(stamps)
+        rows = ((*record, *stamped) for record in records)
     try:
-        await db.connection.copy_records_to_table(TABLES[kind], records=records, columns=list(kind._fields))
+        await db.connection.copy_records_to_table(TABLES[kind], records=rows, columns=[*kind._fields, *stamps])
     except DRIVER_ERRORS as error:
         raise_translated(error)

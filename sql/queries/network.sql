@@ -13,6 +13,10 @@ SELECT * FROM unnest(postpone_foreign_keys(
 -- Makes the foreign keys again and checks every row, in the transaction that dropped them. Reads the tables whole.
 CALL restore_foreign_keys(:statements::text[]);
 
+-- name: change_stamp()$
+-- The stamp of the transaction, for all rows that it copies. One row.
+SELECT change_stamp();
+
 -- name: analyze_tables()!
 -- Updates the planner's statistics after a copy. No row.
 ANALYZE users, follows, posts, post_likes, comments, conversations, conversation_members, messages;

@@ -22,6 +22,9 @@ async def test_joined_reads_answer_as_the_same_reads_one_by_one(world: World) ->
         place = chance.randrange(4)
         await world.say(talks[place], chance.choice([people[0], people[1 + place]]))
     await world.block(people[4], people[0])
+    stamps = [
+        row[0] for row in await world.rows("SELECT changed FROM conversations UNION SELECT changed FROM messages")
+    ]
     activities = [row[0] for row in await world.rows("SELECT last_activity_id FROM conversations ORDER BY 1")]
 
     def read(db: Database, call: tuple[str, dict[str, Any]]) -> Awaitable[Any]:
@@ -37,6 +40,7 @@ async def test_joined_reads_answer_as_the_same_reads_one_by_one(world: World) ->
         seq = chance.randrange(12)
         named = chance.sample([*talks, NOTHING], chance.randrange(5))
         known = {"conversation_ids": named, "after_revs": [chance.randrange(8) for _ in named]}
+        since = {"since": chance.choice(stamps), "from_id": chance.choice([0, *talks])}
         limits = {"byte_limit": chance.choice([1_100, 9_999]), "beside_limit": chance.randrange(4)}
         possible: list[tuple[str, dict[str, Any]]] = [
             ("read_conversation", one),
@@ -44,6 +48,9 @@ async def test_joined_reads_answer_as_the_same_reads_one_by_one(world: World) ->
             ("list_messages_before", one | size | {"before_seq": seq}),
             ("list_messages_after", one | size | {"after_seq": seq}),
             ("read_changes", viewer | size | known | limits),
+            ("list_changed_conversations", viewer | size | since | {"count_limit": 9}),
+            ("list_message_changes", viewer | size | since | {"count_limit": 9, "change_limit": 4}),
+            ("list_newest_messages", viewer | size | {"conversation_limit": 2, "byte_limit": limits["byte_limit"]}),
         ]
         calls.append(chance.choice(possible))
     joined = await asyncio.gather(*(read(world.units.reads, call) for call in calls))
