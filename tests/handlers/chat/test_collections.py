@@ -16,6 +16,7 @@ from tests.handlers.chat.talk import (
     send,
     value,
 )
+from tests.kit.positions import settled_cursor, until_nothing_is_new
 from tests.kit.server import Person, RunningServer
 
 BOTH = ["conversations", "messages"]
@@ -29,11 +30,7 @@ async def pull(person: Person, cursor: str | None = None, **more: object) -> dic
 
 async def cursor_of(person: Person) -> str:
     """Of one who has pulled everything."""
-    answer = await pull(person)
-    while answer["more"]:
-        answer = await pull(person, answer["cursor"])
-    cursor: str = answer["cursor"]
-    return cursor
+    return await settled_cursor(person, *BOTH)
 
 
 def told(answer: dict[str, Any], name: str) -> dict[str, Any]:
@@ -95,7 +92,7 @@ async def test_what_was_said_edited_and_deleted_is_told_and_nothing_else(
     got = (await ada.do(CHAT, "conversation:get", {"conversation_id": changed}))["conversation"]
     assert (got["rev"], got["last_seq"]) == (7, 5)
     assert told(answer, "conversations") == {"upserts": [got], "removed": []}
-    assert (await pull(ada, answer["cursor"]))["changes"] == {}
+    await until_nothing_is_new(ada, answer["cursor"])
     status, by_rest = await ada.rest("POST", "/sync", {"cursor": cursor, "collections": BOTH})
     assert (status, by_rest["data"]["changes"]) == (200, answer["changes"])
 
@@ -210,6 +207,6 @@ async def test_more_conversations_than_a_fresh_read_has_reset_both(server: Runni
     await value(database_url, made, int(ada.id), 1)
     beyond = await pull(ada, cursor)
     assert beyond["changes"] == {name: {"upserts": [], "removed": [], "reset": True} for name in BOTH}
-    assert (await pull(ada, beyond["cursor"]))["changes"] == {}
+    await until_nothing_is_new(ada, beyond["cursor"])
     rest = await pull(ada, within["cursor"], limit=100)
     assert (len(told(rest, "conversations")["upserts"]), rest["more"]) == (shown, True), "what was begun goes on"

@@ -12,6 +12,7 @@ from realtime.contract.errors import CommandError
 from server.accounts.sealed_cursors import SealedCursors
 from server.accounts.secrets_file import SigningKey, signing_keys
 from sql.ids import UserId
+from tests.kit.positions import settled_cursor, until_nothing_is_new
 from tests.kit.server import NAMESPACES, Person, RunningServer
 
 DAY_MS = 86_400_000
@@ -36,13 +37,12 @@ async def test_changes_come_once_they_are_there_and_nothing_comes_without_one(se
     await ada.do("/users", "user:update", {"display_name": "Ada"})
     changed = await pull(ada, idle["cursor"])
     assert names(changed) == ["Ada"]
-    again = await pull(ada, changed["cursor"])
-    assert (again["changes"], again["more"]) == ({}, False)
+    await until_nothing_is_new(ada, changed["cursor"])
 
 
 async def test_what_only_the_user_sees_is_a_change_too_and_a_counter_is_none(server: RunningServer) -> None:
     ada, bea = await server.people("stamp_ada", "stamp_bea")
-    cursor = (await pull(ada))["cursor"]
+    cursor = await settled_cursor(ada, "me")
     await bea.do("/users", "user:follow", {"user_id": ada.id})
     await ada.do("/users", "user:update", {"display_name": "stamp_ada"})  # what it is already
     await ada.do("/posts", "post:create", {"text": "One more"})
@@ -83,7 +83,7 @@ async def test_every_namespace_and_rest_answer_the_same(server: RunningServer) -
     assert status == 200
     answers.append(body["data"])
     assert [answer["changes"] for answer in answers] == [answers[0]["changes"]] * len(answers)
-    assert names(await pull(ada, answers[-1]["cursor"])) == []
+    await until_nothing_is_new(ada, answers[-1]["cursor"])
 
 
 async def test_a_cursor_of_somebody_else_and_one_that_was_changed_are_refused(server: RunningServer) -> None:
