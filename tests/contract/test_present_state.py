@@ -19,8 +19,8 @@ import pytest_asyncio
 from tests.kit.server import Person, RunningServer, running_server, settings_for_tests
 
 CHANGES = 40
+"""Of each author, and more until READS_MIN posts were read."""
 READS_MIN = 200
-"""Of each author."""
 SMALL_CACHE = 4_000
 """Bytes: a few posts."""
 
