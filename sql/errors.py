@@ -71,6 +71,12 @@ _LOST: Final = re.compile(
     # reported before the end of the stream was read. "invalid DSN": there is no such address.
     "clos|terminat|released back|cannot switch|invalid DSN"
 )
+_SESSION_LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _RETRY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 _BAD_TEXT_STATES: Final = frozenset(
     {
@@ -80,6 +86,11 @@ _BAD_TEXT_STATES: Final = frozenset(
         "22P05",  # NUL in JSON
     }
 )
+
+
+def is_session_lost(error: Unavailable) -> bool:
+    """Whether the session had ended already, or ended meanwhile: PostgreSQL was restarted, or somebody ended it."""
+    return isinstance(error.__cause__, _SESSION_LOST)
 
 
 def raise_translated(error: BaseException) -> NoReturn:

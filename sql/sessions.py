@@ -14,14 +14,13 @@ from typing import Final, NamedTuple, Protocol
 import asyncpg
 
 from sql.binding import bind_queries
-from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, raise_translated
+from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, is_session_lost, raise_translated
 from sql.pool import PlainConnection, Pool, connection_options, plain_url
 
 MIGRATION_LOCK: Final = 0x524F4F4B  # "ROOK"
 RENEWAL_S: Final = 5.0
 RENEWAL_STEP_S: Final = 0.02
 STORE_TRIES: Final = 5
-_SESSION_ENDED: Final = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError)
 
 
 class EndedRow(NamedTuple):
@@ -81,7 +80,7 @@ async def store_session_settings(pool: Pool, limits: SessionLimits) -> bool:
             return await _store_settings(pool, limits.settings())
         except Unavailable as error:
             # Another process that starts at the same time, and stored them, ends sessions that began before.
-            if not tries_left or not isinstance(error.__cause__, _SESSION_ENDED):
+            if not tries_left or not is_session_lost(error):
                 raise
         await asyncio.sleep(RENEWAL_STEP_S)
 

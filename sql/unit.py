@@ -6,12 +6,16 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Final
 
 from sql.database import Database, Queries, UnitDatabase
-from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, raise_translated
+from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, is_session_lost, raise_translated
 from sql.execution.statements import Statements
 from sql.execution.turns import Patience
 from sql.pool import LentConnection, Pool, SqlConnection
+
+LOST_MAX: Final = 100
+"""Connections of a pool that may be found lost before one is given up."""
 
 
 class Units:
@@ -81,14 +85,23 @@ class WritingUnit(LentUnit):
     __slots__ = ("_transaction",)
 
     async def __aenter__(self) -> UnitDatabase:
-        db = await super().__aenter__()
-        self._transaction = transaction(db)
-        try:
-            await self._transaction.__aenter__()
-        except BaseException:
-            self._pool.give_back(self._connection, sound=False)
-            raise
-        return db
+        tries_left = LOST_MAX
+        while True:
+            tries_left -= 1
+            db = await super().__aenter__()
+            self._transaction = transaction(db)
+            try:
+                await self._transaction.__aenter__()
+            except Unavailable as error:
+                self._pool.give_back(self._connection, sound=False)
+                # After a restart of PostgreSQL all idle connections are lost; nothing was begun on this one.
+                if not tries_left or not is_session_lost(error):
+                    raise
+            except BaseException:
+                self._pool.give_back(self._connection, sound=False)
+                raise
+            else:
+                return db
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,9 +1,6 @@
 """What holds for every session stands in the database, and needs nothing of the connection that begins it."""
 
 import asyncio
-import os
-import signal
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +11,7 @@ import pytest_asyncio
 import sql.sessions
 from sql.pool import close_pool, open_pool
 from sql.sessions import MIGRATION_LOCK, SessionLimits, renew_sessions, store_session_settings
-from tests.kit.pool import value
+from tests.kit.pool import end_unnoticed, value
 from tests.kit.services import execute
 
 LIMITS = SessionLimits(4321, 8765)
@@ -66,12 +63,6 @@ async def test_nodes_that_start_at_once_change_them_once(database_url: str, pool
     assert sorted(changed) == [False, False, False, True]
     for other in pools[1:]:
         await close_pool(other, timeout_s=5)
-
-
-def end_unnoticed(process_id: int) -> None:
-    """Ends a session without a turn of the loop: its pool does not know it yet."""
-    os.kill(process_id, signal.SIGTERM)
-    time.sleep(0.2)
 
 
 async def test_a_process_that_starts_survives_that_another_one_ends_its_sessions(pool: Any) -> None:

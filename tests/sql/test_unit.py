@@ -7,7 +7,7 @@ from sql.errors import Unavailable, UniqueViolated
 from sql.ids import UserId
 from sql.pool import close_pool
 from sql.unit import Units, transaction
-from tests.kit.pool import opened_pool
+from tests.kit.pool import end_unnoticed, opened_pool
 from tests.sql.world import World
 
 
@@ -154,6 +154,19 @@ async def test_many_writers_get_their_turns_one_after_the_other(database_url: st
     await asyncio.gather(*map(write, range(160)))
     assert all(abs(place - number) <= 2 for place, number in enumerate(done))
     await close_pool(pool, timeout_s=5)
+
+
+async def test_idle_connections_that_were_lost_are_no_writers_trouble(world: World) -> None:
+    async def process_id() -> int:
+        async with world.units.write() as db:
+            await db.connection.execute("SELECT pg_sleep(0.05)")
+            return db.connection.get_server_pid()
+
+    lost = set(await asyncio.gather(*(process_id() for _ in range(8))))
+    end_unnoticed(*lost)
+    assert len(lost) > 1
+    assert await process_id() not in lost
+    await world.person("ann")
 
 
 async def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(world: World) -> None:

@@ -65,7 +65,7 @@ class World:
         """
 
         others = "FROM pg_stat_activity WHERE pid = ANY($1)"
-        async with self.units.lend() as db:
+        async with self.units.write() as db:
             rows = await db.connection.fetch(
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 " AND backend_type = 'client backend' AND query LIKE $1",
@@ -74,7 +74,7 @@ class World:
             ended = [row["pid"] for row in rows]
             await db.connection.fetch(f"SELECT pg_terminate_backend(pid) {others}", ended)
             while await db.connection.fetchval(f"SELECT count(*) {others}", ended):
-                await asyncio.sleep(0)
+                await db.connection.execute("SELECT pg_stat_clear_snapshot()")
         for _ in range(5):  # a closed socket is read in one turn of the loop, and told to its owner in a later one
             await asyncio.sleep(0)
         return len(ended)
