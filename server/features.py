@@ -16,6 +16,14 @@ from realtime.contract.connection_pushes import RESYNC, SERVER_DRAINING
 CONNECTIONS = Feature(name="connections", commands=(), pushes=(RESYNC, SERVER_DRAINING))
 """Pushes that the server itself sends on a connection; no operation returns them."""
 
-_PRODUCT = (ACCOUNTS, PEOPLE, POSTS, COMMENTS, FEED, CHAT, PRESENCE)
+_PRODUCT = (
+    ACCOUNTS,
+    PEOPLE,
+    POSTS,
+    COMMENTS,
+    FEED,
+    CHAT,
+    PRESENCE,
+)
 
 FEATURES: tuple[Feature, ...] = (CONNECTIONS, *_PRODUCT, sync_feature(_PRODUCT))

@@ -3,8 +3,8 @@
 import datetime
 from typing import NamedTuple, Protocol
 
+from sql.execution.joining import joined
 from sql.ids import LoginSessionId, UserId
-from sql.joining import joined
 
 
 class CredentialsRow(NamedTuple):

@@ -13,8 +13,8 @@ from aiosql.types import SQLOperationType
 from sql.errors import DRIVER_ERRORS, raise_translated
 from sql.execution.array_parameters import ArrayParameter, array_parameters
 from sql.execution.joined_query import CALLS_MAX, JoinedQuery, Values
+from sql.execution.joining import Joining, joining_of
 from sql.execution.statements import Statements
-from sql.joining import Joining, joining_of
 from sql.pool import SqlConnection
 
 Executor = SqlConnection | Statements

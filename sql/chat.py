@@ -3,8 +3,8 @@
 import datetime
 from typing import Final, NamedTuple, Protocol
 
+from sql.execution.joining import joined, joined_up_to, joined_write
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.joining import joined, joined_up_to, joined_write
 from sql.people import CardRow
 
 LARGE_ANSWERS_MAX: Final = 16

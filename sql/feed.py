@@ -2,8 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+from sql.execution.joining import joined
 from sql.ids import FollowId, PostId, UserId
-from sql.joining import joined
 from sql.posts import PostStateRow
 
 

@@ -4,8 +4,8 @@ import datetime
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
+from sql.execution.joining import joined, joined_write
 from sql.ids import FollowId, UserId
-from sql.joining import joined, joined_write
 from sql.people import RelationRow, UserRow
 
 

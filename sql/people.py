@@ -3,8 +3,8 @@
 import datetime
 from typing import Any, NamedTuple, Protocol
 
+from sql.execution.joining import joined
 from sql.ids import UserId
-from sql.joining import joined
 
 
 class CardRow(NamedTuple):

@@ -3,8 +3,8 @@
 import datetime
 from typing import NamedTuple, Protocol
 
+from sql.execution.joining import joined, joined_write
 from sql.ids import LikeId, PostId, UserId
-from sql.joining import joined, joined_write
 from sql.people import CardRow, RelationRow, UserRow
 
 

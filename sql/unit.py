@@ -39,7 +39,7 @@ class Units:
         self._queries = queries
         self._patience = Patience(stalled_s=acquire_timeout_s, in_all_s=max(acquire_timeout_s, turn_timeout_s))
         self.reads = Database(queries, Statements(pool, self._patience, at_once_max=readers_max))
-        """Each statement sees what is committed when it starts. Joins calls of one query, see `sql.joining`."""
+        """Each statement sees what is committed when it starts. Joins calls of one query (`sql.execution.joining`)."""
         self.single_writes = Database(queries, Statements(pool, self._patience))
         """For operations that write by one statement, which commits by itself; `readers_max` does not apply."""
 

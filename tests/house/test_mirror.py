@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
     "realtime/contract/connection_pushes.py": "tests/contract/test_pushes.py",
     "realtime/contract/unparseable.py": "tests/contract/test_bad_input.py",
     "sql/execution/joined_query.py": "tests/sql/test_joining.py",
+    "sql/execution/joining.py": "tests/sql/test_joining.py",
     "sql/execution/joined_reads.py": "tests/sql/test_joining.py",
     "realtime/limits/limiter.py": "tests/conformance/test_limits.py",
     "realtime/contract/identity.py": "tests/server/accounts/test_tokens.py",

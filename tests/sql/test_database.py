@@ -14,8 +14,8 @@ from aiosql.types import SQLOperationType
 from sql.binding import Query, column_names, columns_of, is_row, item_type, methods_of, read_queries, returned_type
 from sql.database import Database, aggregates, load_queries
 from sql.execution.array_parameters import array_parameters
+from sql.execution.joining import joining_of
 from sql.ids import UserId
-from sql.joining import joining_of
 from sql.ledger import LedgerQueries
 
 TYPES: dict[str, type] = {
