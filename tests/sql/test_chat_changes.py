@@ -17,6 +17,12 @@ async def position_of(world: World, viewer_id: UserId) -> int:
     return peek.position
 
 
+async def position_above(world: World) -> int:
+    """One that all earlier changes lie below, whatever transactions other tests have open."""
+    position: int = await world.value("SELECT change_stamp()")
+    return position
+
+
 async def changes_since(world: World, viewer_id: UserId, since: int, **more: int) -> list[MessageChangesRow]:
     asked = {"from_id": 0, "page_size": 10, "change_limit": 100, "count_limit": 10, **more}
     return await world.units.reads.chat.list_message_changes(viewer_id=viewer_id, since=since, **asked)
@@ -34,9 +40,9 @@ async def test_a_change_with_a_lower_stamp_and_a_higher_rev_is_found(world: Worl
     conversation_id = await world.conversation(ann, bob)
     await world.say(conversation_id, ann)
     async with world.units.write() as early:
-        await early.connection.execute("SELECT change_stamp()")
+        since = await early.connection.fetchval("SELECT change_stamp()")  # no position lies above it meanwhile
         await world.say(conversation_id, bob, "second")
-        since = await position_of(world, ann)
+        assert await position_of(world, ann) <= since
         (row,) = await changes_since(world, ann, since)
         assert row.after_rev == 1, "what was committed with a number above an open one comes twice"
         await early.connection.fetchval(changing_message("text = 'edited'"), conversation_id, 1)
@@ -53,7 +59,7 @@ async def test_a_change_with_a_lower_stamp_and_a_higher_rev_is_found(world: Worl
         beside_limit=0,
     )
     assert [(row.message.seq, row.message.text) for row in rows if row.message] == [(2, "second"), (1, "edited")]
-    assert await changes_since(world, ann, await position_of(world, ann)) == []
+    assert await changes_since(world, ann, await position_above(world)) == []
 
 
 async def test_whoever_reads_from_a_position_misses_no_change_of_open_transactions(world: World) -> None:
@@ -107,7 +113,7 @@ async def test_conversations_are_found_by_what_all_see_and_by_what_only_the_view
     said, read, delivered, quiet = [await world.conversation(ann, other) for other in others]
     for conversation_id, other in zip((said, read, delivered, quiet), others, strict=True):
         await world.say(conversation_id, other)
-    since = await position_of(world, ann)
+    since = await position_above(world)
     await world.say(said, others[0])
     for conversation_id, read_seq in ((read, 1), (delivered, 0)):
         await world.units.single_writes.chat.move_position(
@@ -136,7 +142,7 @@ async def test_more_changes_than_a_limit_have_no_rev_to_begin_at(world: World) -
     for change_limit, after_rev in ((2, None), (3, 0)):
         (row,) = await changes_since(world, bob, 1, change_limit=change_limit)
         assert row.after_rev == after_rev
-    since = await position_of(world, bob)
+    since = await position_above(world)
     for _ in range(3):
         await world.say(conversation_id, ann)
     for change_limit, after_rev in ((2, None), (3, 3)):
