@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from realtime.contract.collections import Collection
 from server.features import FEATURES
 from server.pipeline.registry import Registry
+from tests.kit.positions import WITHIN_S
 from tests.kit.server import Person
 
 Items = dict[str, dict[str, Any]]
@@ -25,19 +27,30 @@ class SyncStore:
         self.items: dict[str, Items] = {name: {} for name in COLLECTIONS}
         self.resets = 0
 
-    async def pull(self) -> None:
-        """Reads all that changed since the last pull; the first time, everything."""
+    async def settle(self) -> None:
+        """Pulls until nothing comes, so that the position lies above all that has changed.
+
+        Until then a change may be told several times, while a transaction of anybody is open that began before it.
+        """
+        async with asyncio.timeout(WITHIN_S):
+            while await self.pull():
+                await asyncio.sleep(0.01)
+
+    async def pull(self) -> bool:
+        """Reads all that changed since the last pull; the first time, everything. Whether anything was told."""
         is_new = self._cursor is None
-        more = True
+        more, was_told = True, False
         while more:
             payload = {"limit": 2} if self._cursor is None else {"cursor": self._cursor, "limit": 2}
             answer = await self.person.do("/users", "sync:pull", payload)
             self._cursor, more = answer["cursor"], answer["more"]
+            was_told |= bool(answer["changes"])
             for name, changes in answer["changes"].items():
                 await self._apply(name, changes)
         if is_new:
             for name in COLLECTIONS:
                 await self._read_anew(name)
+        return was_told
 
     async def _apply(self, name: str, changes: Mapping[str, Any]) -> None:
         held = self.items[name]

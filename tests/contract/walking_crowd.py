@@ -153,8 +153,33 @@ async def walk(crowd: Crowd, rounds: int = ROUNDS) -> list[str]:
     for _ in range(rounds):
         back = [store.pull() for store in stores if crowd.chance.random() < 0.3]
         await asyncio.gather(act(crowd), act(crowd), *back)
-    await asyncio.gather(*(store.pull() for store in stores))
-    for one, other in zip(crowd.people, [*crowd.people[1:], crowd.people[0]], strict=True):
-        await writes(crowd, one, other)  # to somebody who does nothing about it
+    message = await _make_friends(crowd)
+    await asyncio.gather(*(store.settle() for store in stores))
+    await _end(crowd, message)
     await asyncio.gather(*(store.pull() for store in stores))
     return [line for store in stores for line in await store.differences()]
+
+
+async def _make_friends(crowd: Crowd) -> dict[str, Any]:
+    """Nobody blocks and everybody follows everybody. Answers a message from the last person to the first."""
+    pairs = [(one, other) for one in crowd.people for other in crowd.people if one is not other]
+    for name in ("user:unblock", "user:follow"):
+        for one, other in pairs:
+            await tries(one, "/users", name, {"user_id": other.id})
+    written = await crowd.people[-1].do("/chat", "message:write", {"user_id": crowd.people[0].id, "text": "At last"})
+    message: dict[str, Any] = written["message"]
+    return message
+
+
+async def _end(crowd: Crowd, message: dict[str, Any]) -> None:
+    """Each Collection changes once more, and nothing resets the stores of those who have to be told.
+
+    The random rounds may end with resets, which hide a fault; this part shows it always.
+    """
+    for one, other in zip(crowd.people, [*crowd.people[1:], crowd.people[0]], strict=True):
+        await writes(crowd, one, other)
+        await one.do("/posts", "post:create", {"text": "The last news"})
+        await one.do("/users", "user:update", {"bio": f"At the end of {one.username}"})
+    if crowd.database_url is not None:
+        await edit_untold(crowd.database_url, message["conversation_id"], message["seq"], "Edited at the end")
+    await crowd.people[-1].do("/users", "user:unfollow", {"user_id": crowd.people[0].id})
