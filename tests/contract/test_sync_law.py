@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from handlers.sync import operations
 from sql.ids import MAX_ID
 from tests.contract.sync_store import COLLECTIONS, READERS
 from tests.contract.walking_crowd import Crowd, gather_crowd, walk
+from tests.handlers.chat.talk import value
+from tests.kit.positions import WITHIN_S
 from tests.kit.server import RunningServer, running_server, settings_for_tests
 
 
@@ -126,6 +129,19 @@ async def removed_after_pages(crowd: Crowd) -> set[str]:
     return removed
 
 
+async def position_above_all(ctx: Context, database_url: str) -> int:
+    """Where a new read would begin, once no transaction is open that began before this."""
+    peek = await ctx.db.sync.peek(viewer_id=ctx.user_id, after=MAX_ID)
+    assert peek is not None
+    above = await value(database_url, "SELECT change_stamp()")
+    async with asyncio.timeout(WITHIN_S):
+        while peek is not None and peek.position <= above:
+            await asyncio.sleep(0.01)
+            peek = await ctx.db.sync.peek(viewer_id=ctx.user_id, after=MAX_ID)
+    assert peek is not None
+    return peek.position
+
+
 async def test_what_changes_between_two_pages_is_told_after_the_last_one(
     two_nodes: tuple[RunningServer, RunningServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,14 +150,13 @@ async def test_what_changes_between_two_pages_is_told_after_the_last_one(
 
 
 async def test_a_position_taken_from_the_last_page_is_found(
-    two_nodes: tuple[RunningServer, RunningServer], monkeypatch: pytest.MonkeyPatch
+    two_nodes: tuple[RunningServer, RunningServer], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_page = operations._read_page
 
     async def at_the_last_page(ctx: Context, bound: BoundCollection, start: ReadFrom, reached: Progress) -> Any:
-        peek = await ctx.db.sync.peek(viewer_id=ctx.user_id, after=MAX_ID)
-        assert peek is not None
-        return await read_page(ctx, bound, start, reached._replace(position=peek.position))
+        position = await position_above_all(ctx, database_url)
+        return await read_page(ctx, bound, start, reached._replace(position=position))
 
     monkeypatch.setattr(relations, "ITEMS_MAX", 1)
     monkeypatch.setattr(operations, "_read_page", at_the_last_page)
