@@ -61,14 +61,16 @@ def _parse_id(value: object) -> int:
     return number
 
 
-Id = Annotated[
-    int,
-    BeforeValidator(_parse_id),
-    WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["185604284416000001"]}),
-]
+_ID_SCHEMA: Final = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["185604284416000001"]}
+
+Id = Annotated[int, BeforeValidator(_parse_id), WithJsonSchema(_ID_SCHEMA)]
 """An id that a client sends: a decimal string on the wire, an int inside."""
 
-WireId = Annotated[int, PlainSerializer(str, return_type=str, when_used="always")]
+WireId = Annotated[
+    int,
+    PlainSerializer(str, return_type=str, when_used="always"),
+    WithJsonSchema(_ID_SCHEMA, mode="serialization"),
+]
 """An id that the server sends: an int inside, a decimal string on the wire (JavaScript has no 64-bit integers)."""
 
 
