@@ -62,7 +62,7 @@ async def test_stores_end_with_what_is(database_url: str, tmp_path: Path, seed: 
             def addresses() -> list[Address]:
                 return [Address(url, http, stack) for url in cluster.addresses()]
 
-            crowd = await gather_crowd(addresses(), "killed", seed)
+            crowd = await gather_crowd(addresses(), "killed", seed, database_url=database_url)
             stores = [SyncStore(person) for person in crowd.people]
             await asyncio.gather(*(store.pull() for store in stores))
             for number in range(2 * ROUNDS):
@@ -82,4 +82,4 @@ def come_back(crowd: Crowd, stores: Sequence[SyncStore], addresses: Sequence[Add
     people = [crowd.chance.choice(addresses).person_again(person) for person in crowd.people]
     for store, person in zip(stores, people, strict=True):
         store.person = person
-    return Crowd(people, crowd.chance)
+    return crowd._replace(people=people)

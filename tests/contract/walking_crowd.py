@@ -18,8 +18,8 @@ ALLOWED = frozenset({"not_found", "conflict", "forbidden"})
 class Crowd(NamedTuple):
     people: list[Person]
     chance: random.Random
-    database_url: str | None = None
-    """Where no command exists for a change yet, it is made there; None: it is not made."""
+    database_url: str
+    """Where no command exists for a change yet, it is made there."""
 
 
 Act = Callable[[Crowd, Person, Person], Awaitable[None]]
@@ -103,7 +103,7 @@ async def changes_a_message(crowd: Crowd, one: Person, other: Person) -> None:
     """Nobody is told but by pulls."""
     listed = await tries(one, "/chat", "conversation:list", {})
     said = [conversation for conversation in listed["items"] if conversation["last_seq"]]
-    if said and crowd.database_url is not None:
+    if said:
         conversation = crowd.chance.choice(said)
         seq = crowd.chance.randrange(1, conversation["last_seq"] + 1)
         if crowd.chance.random() < 0.3:
@@ -130,14 +130,16 @@ ACTS: tuple[Act, ...] = (
 )
 
 
-async def gather_crowd(nodes: Sequence[RunningServer], prefix: str, seed: int) -> Crowd:
-    """Four people who follow each other."""
+async def gather_crowd(
+    nodes: Sequence[RunningServer], prefix: str, seed: int, *, database_url: str | None = None
+) -> Crowd:
+    """Four people who follow each other. The database is that of the nodes where they run in this process."""
     people = [await nodes[place % len(nodes)].person(f"{prefix}{seed}.{place}") for place in range(4)]
     for one in people:
         for other in people:
             if one is not other:
                 await one.do("/users", "user:follow", {"user_id": other.id})
-    return Crowd(people, random.Random(seed), nodes[0].settings.database_url)
+    return Crowd(people, random.Random(seed), database_url or nodes[0].settings.database_url)
 
 
 async def act(crowd: Crowd) -> None:
@@ -180,6 +182,5 @@ async def _end(crowd: Crowd, message: dict[str, Any]) -> None:
         await writes(crowd, one, other)
         await one.do("/posts", "post:create", {"text": "The last news"})
         await one.do("/users", "user:update", {"bio": f"At the end of {one.username}"})
-    if crowd.database_url is not None:
-        await edit_untold(crowd.database_url, message["conversation_id"], message["seq"], "Edited at the end")
+    await edit_untold(crowd.database_url, message["conversation_id"], message["seq"], "Edited at the end")
     await crowd.people[-1].do("/users", "user:unfollow", {"user_id": crowd.people[0].id})
