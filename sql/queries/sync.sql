@@ -13,4 +13,4 @@ FROM unnest(:viewer_ids::bigint[], :afters::bigint[]) WITH ORDINALITY AS call (v
 JOIN users u ON u.id = call.viewer_id
 CROSS JOIN LATERAL relations_changed(call.viewer_id, call.after) relations
 CROSS JOIN LATERAL feed_changed(call.viewer_id, call.after) feed
-CROSS JOIN (SELECT stamp_horizon() AS position) horizon;
+CROSS JOIN (SELECT stamp_horizon() AS position OFFSET 0) horizon;

@@ -58,7 +58,7 @@ async def judge(server: RunningServer, crowd: Crowd, stores: list[SyncStore]) ->
         await store.pull()
         assert store.resets, "its cursor is of the history that was lost"
     for _ in range(6):
-        await act(Crowd(people, crowd.chance))
+        await act(crowd._replace(people=people, database_url=server.settings.database_url))
     for store in stores:
         await store.pull()
         assert await store.differences() == []
