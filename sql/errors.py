@@ -18,6 +18,10 @@ class Unavailable(DatabaseError):
     """
 
 
+class StatementTooSlow(Unavailable):
+    """PostgreSQL cancelled a statement that took longer than it may: too much work, or a wait for locks."""
+
+
 class Retry(DatabaseError):
     """The transaction lost against a concurrent one (deadlock, serialization) and may be run again from its start."""
 
@@ -52,7 +56,6 @@ _UNAVAILABLE_STATES: Final = frozenset(
         "25006",  # read-only: a standby, also before this node has found the new primary
         "25P03",  # idle in transaction for too long
         "55000",  # the database takes no connections at present
-        "57014",  # statement timeout
         "57P01",  # administrator's shutdown
         "57P02",  # crash of another backend
         "57P03",  # starting up or shutting down
@@ -131,6 +134,8 @@ def _from_state(error: asyncpg.PostgresError) -> DatabaseError | None:
         return Retry(str(error))
     if state in _BAD_TEXT_STATES:
         return BadText(str(error))
+    if state == asyncpg.QueryCanceledError.sqlstate:
+        return StatementTooSlow(str(error))
     if state in _UNAVAILABLE_STATES or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable(str(error))
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -23,12 +24,14 @@ from server.worker.lanes import (
     targets_of,
 )
 from sql.database import Database
-from sql.errors import Retry, Unavailable
+from sql.errors import Retry, StatementTooSlow, Unavailable
 from sql.unit import Units
 
 TRIES_BEFORE_PARKING = 5
 FIRST_PAUSE_S = 0.05
 """Between the first two tries of a Fact that fails; each further pause is twice as long."""
+TOO_SLOW_FOR_S = 60.0
+"""A Fact whose statements take too long is tried for at least so long: nobody else's lock lasts as long as that."""
 
 AWAY = (Unavailable, Retry, StoreUnavailable)
 """Errors that say nothing about a consumer or a Fact."""
@@ -58,20 +61,28 @@ class BatchRunner:
         """Deals with all Facts of the batch, and moves the checkpoints of their lanes. `silent`: without pushes.
 
         A batch that fails is halved until the Fact that fails stands alone; this is parked after its tries. Raises one
-        of AWAY, with the Facts up to some place dealt with, and LanesMoved.
+        of AWAY, with the Facts up to some place dealt with, and LanesMoved. Statements that take too long count as
+        away while the batch has several Facts of a lane: the caller may read fewer.
         """
         if not all(self._may_go_on(facts.lane) for facts in batch):
             raise LanesMoved
         try:
             await self._run_once(batch, silent=silent)
+        except StatementTooSlow as error:
+            if count(batch) > len(batch):
+                raise
+            await self._isolate(batch, error, silent=silent)
         except (*AWAY, LanesMoved):
             raise
         except Exception as error:
-            if count(batch) == 1:
-                await self._try_again(batch, error, silent=silent)
-            else:
-                for half in halves(batch):
-                    await self.run(half, silent=silent)
+            await self._isolate(batch, error, silent=silent)
+
+    async def _isolate(self, batch: Sequence[LaneFacts], error: Exception, *, silent: bool) -> None:
+        if count(batch) == 1:
+            await self._try_again(batch, error, silent=silent)
+        else:
+            for half in halves(batch):
+                await self.run(half, silent=silent)
 
     async def replay(self, fact_id: int, name: str, payload: str) -> None:
         """Tries a parked Fact again; it stays parked when it fails."""
@@ -100,17 +111,23 @@ class BatchRunner:
         self._metrics.reaction(self._consumer.name, "done", count(batch))
 
     async def _try_again(self, alone: Sequence[LaneFacts], error: Exception, *, silent: bool) -> None:
-        for tries in range(1, TRIES_BEFORE_PARKING):
+        tries, until_s = 1, time.monotonic() + (TOO_SLOW_FOR_S if isinstance(error, StatementTooSlow) else 0.0)
+        while tries < TRIES_BEFORE_PARKING or time.monotonic() < until_s:
             self._metrics.reaction(self._consumer.name, "failed", 1)
-            await asyncio.sleep(FIRST_PAUSE_S * 2 ** (tries - 1))
+            await asyncio.sleep(FIRST_PAUSE_S * 2 ** min(tries - 1, TRIES_BEFORE_PARKING))
+            if not self._may_go_on(alone[0].lane):
+                raise LanesMoved
             try:
                 await self._run_once(alone, silent=silent)
+            except StatementTooSlow as another:
+                error = another
             except (*AWAY, LanesMoved):
                 raise
             except Exception as another:
                 error = another
             else:
                 return
+            tries += 1
         targets, (facts,) = targets_of(alone), alone
         async with self._units.write() as db:
             await move_checkpoints(db, self._consumer.name, targets)

@@ -11,6 +11,7 @@ from sql.errors import (
     DatabaseError,
     ForeignKeyMissing,
     Retry,
+    StatementTooSlow,
     Unavailable,
     UniqueViolated,
     raise_translated,
@@ -67,7 +68,7 @@ async def test_a_slow_statement_is_unavailable(world: World, database_url: str, 
     ann = await world.person("ann")
     async with world.units.write() as holder:
         await holder.people.lock_users(user_ids=[ann])
-        with pytest.raises(Unavailable, match="statement timeout"):
+        with pytest.raises(StatementTooSlow, match="statement timeout"):
             await hurried.write(lambda db: db.people.lock_users(user_ids=[ann]))
     await close_pool(pool, timeout_s=5)
 

@@ -55,6 +55,8 @@ class PostgresProcesses:
             [createdb, "--maintenance-db", database_url, "--template", original, "--strategy", "file_copy", name],
             capture_output=True,
             text=True,
+            # Statements of the product's user may take some seconds, and a copy takes longer.
+            env={**os.environ, "PGOPTIONS": "-c statement_timeout=0"},
         )
         if done.returncode != 0:
             raise BenchFailed(f"the database cannot be copied: {done.stderr.strip()}")

@@ -11,7 +11,7 @@ import pytest
 from server.features import FEATURES
 from server.worker import batches, consumer_loop
 from server.worker.lanes import Lane, LaneFacts, LogPosition, ReadFacts
-from sql.errors import Unavailable
+from sql.errors import StatementTooSlow
 from tests.kit.facts import until_all_are_read
 from tests.kit.log_watch import watched_log
 from tests.kit.numbers_feature import CONSUMER, Numbers, NumberTable, number_worker
@@ -44,7 +44,7 @@ async def test_a_batch_that_is_too_much_for_postgresql_is_tried_with_fewer_facts
 ) -> None:
     async def refuse_many(numbers: Sequence[int]) -> None:
         if len(numbers) > 60:
-            raise Unavailable("canceling statement due to statement timeout")
+            raise StatementTooSlow("canceling statement due to statement timeout")
 
     await table.make(1, 800)
     async with number_worker(settings_for_tests(database_url, redis_url), Numbers(refuse_many)):
@@ -89,6 +89,28 @@ async def test_a_fact_that_always_fails_is_parked_and_delays_no_other(
     assert tuple(parked) == (CONSUMER, '{"number": 77}', "ZeroDivisionError: a defect in a consumer")
     assert numbers.batches.count([77]) == batches.TRIES_BEFORE_PARKING
     assert len(numbers.batches) < 40, "it is found by halving"
+
+
+@pytest.mark.parametrize("is_for_good", [True, False])
+async def test_a_fact_whose_statements_take_too_long_is_parked_after_a_while(
+    table: NumberTable, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, is_for_good: bool
+) -> None:
+    monkeypatch.setattr(batches, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(batches, "TOO_SLOW_FOR_S", 0.3 if is_for_good else 600.0)
+    tries = 0
+
+    async def take_too_long(numbers: Sequence[int]) -> None:
+        nonlocal tries
+        if 77 in numbers:
+            tries += len(numbers) == 1
+            if is_for_good or tries < batches.TRIES_BEFORE_PARKING + 2:
+                raise StatementTooSlow("canceling statement due to statement timeout")
+
+    await table.make(1, 100)
+    async with number_worker(settings_for_tests(database_url, redis_url), Numbers(take_too_long)):
+        await table.until_read()
+    assert await table.stored() == [number for number in range(1, 101) if number != 77 or not is_for_good]
+    assert await table.connection.fetchval("SELECT count(*) FROM parked_facts") == is_for_good
 
 
 async def test_a_replayed_fact_is_stored_once_or_parked_again(
@@ -314,7 +336,7 @@ async def test_facts_wait_for_a_redis_that_their_consumer_needs(database_url: st
             await _until(lambda: len(seen) == 2 * len(begun))
 
 
-@pytest.mark.parametrize(("state", "level"), [("P0001", "error"), ("57014", "warning")], ids=["defect", "outage"])
+@pytest.mark.parametrize(("state", "level"), [("P0001", "error"), ("53000", "warning")], ids=["defect", "outage"])
 async def test_a_loop_that_keeps_failing_logs_the_beginning_and_the_end(
     table: NumberTable, database_url: str, redis_url: str, state: str, level: str
 ) -> None:
