@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from handlers.collections import RESET, BoundCollection, ChangedItems, ReadFrom
 from handlers.context import Context, Outcome
@@ -17,9 +17,9 @@ from sql.ids import MAX_ID
 
 
 class Pulled(NamedTuple):
-    """What a Collection answers, None for nothing new, and how far the client has come with it."""
+    """What a Collection answers, and how far the client has come with it."""
 
-    items: ChangedItems | None
+    items: ChangedItems
     progress: Progress
 
 
@@ -49,22 +49,19 @@ class Puller:
         if peek is None:
             raise CommandError(UNAUTHENTICATED, "The account of this token does not exist any more.")
         here = PullPosition(Progress(peek.position, unix_ms(ctx.now())), cmd.limit or PAGE_LIMIT_DEFAULT)
-        pulls = [
-            _pull(ctx, bound, held.get(name), here, is_changed=bound.is_changed(peek))
-            for name in names
-            for bound in (self._collections[name],)
-        ]
-        waiting = [pull for pull in pulls if not isinstance(pull, Pulled)]
-        read = iter(await asyncio.gather(*waiting) if waiting else ())
-        pulled = {
-            name: pull if isinstance(pull, Pulled) else next(read) for name, pull in zip(names, pulls, strict=True)
-        }
-        progress = held | {name: one.progress for name, one in pulled.items()}
-        changes = {name: _changes(one.items) for name, one in pulled.items() if one.items is not None}
+        progress, reads = dict(held), {}
+        for name in names:
+            bound, one = self._collections[name], held.get(name)
+            if one is None or _is_to_be_read(one, here.reached, is_changed=bound.is_changed(peek)):
+                reads[name] = _read(ctx, bound, one, here)
+            else:
+                progress[name] = here.reached
+        pulled = dict(zip(reads, await asyncio.gather(*reads.values()), strict=True)) if reads else {}
+        progress |= {name: one.progress for name, one in pulled.items()}
         return Outcome(
             encoded(
                 PullAnswer,
-                changes=json_object(changes),
+                changes=json_object({name: _changes(one.items) for name, one in pulled.items()}),
                 cursor=json_of(write_cursor(progress, ctx.user_id, ctx.services.cursor_seal)),
                 more=json_of(any(one.progress.unfinished is not None for one in pulled.values())),
             )
@@ -77,20 +74,20 @@ class Puller:
         return dict.fromkeys(self._collections, LOST) if read is None else read
 
 
-def _pull(
-    ctx: Context, bound: BoundCollection, held: Progress | None, here: PullPosition, *, is_changed: bool
-) -> Pulled | Coroutine[Any, Any, Pulled]:
-    """What is known without a read at once: mostly nothing has changed, and many clients ask."""
+def _is_to_be_read(held: Progress, reached: Progress, *, is_changed: bool) -> bool:
+    """Mostly nothing has changed, and many clients ask: then the peek was all."""
+    return is_changed or held.unfinished is not None or not reaches(held, reached.position, reached.read_at_ms)
+
+
+async def _read(ctx: Context, bound: BoundCollection, held: Progress | None, here: PullPosition) -> Pulled:
     reached = here.reached
     if held is None:
-        return _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
+        return await _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
     if not reaches(held, reached.position, reached.read_at_ms):
         return Pulled(RESET, reached)
     if held.unfinished is not None:
-        return _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)
-    if not is_changed:
-        return Pulled(None, reached)
-    return _read_page(ctx, bound, ReadFrom(held.position, None, here.limit), reached)
+        return await _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)
+    return await _read_page(ctx, bound, ReadFrom(held.position, None, here.limit), reached)
 
 
 async def _read_page(ctx: Context, bound: BoundCollection, start: ReadFrom, reached: Progress) -> Pulled:
