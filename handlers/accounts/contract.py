@@ -13,7 +13,7 @@ from handlers.accounts.identifiers import EMAIL_CHARS, Email, Phone, Username
 from handlers.accounts.password_rules import NewPassword, TypedPassword
 from handlers.limits import DISPLAY_NAME_CHARS
 from handlers.people.models import Profile, User
-from realtime.contract.declarations import AUTH_NAMESPACE, Access, Command, Push, Repeat, Route, Unit
+from realtime.contract.declarations import AUTH_NAMESPACE, EVERY_NAMESPACE, Access, Command, Push, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND, TOKEN_EXPIRED, UNAUTHENTICATED
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
@@ -249,6 +249,7 @@ AUTH_PASSWORD = Command(
 TOKEN_EXPIRING = Push(
     name="token:expiring",
     namespace=AUTH_NAMESPACE,
+    also_in=(EVERY_NAMESPACE,),
     model=TokenExpiring,
     audience="Every namespace of a connection whose access token expires within a minute; `auth:renew` extends it.",
     volatile=True,
@@ -258,6 +259,7 @@ TOKEN_EXPIRING = Push(
 SESSION_REVOKED = Push(
     name="session:revoked",
     namespace=AUTH_NAMESPACE,
+    also_in=(EVERY_NAMESPACE,),
     model=SessionRevoked,
     audience="Every namespace of every connection of a revoked login session, before the connection is closed.",
     volatile=True,

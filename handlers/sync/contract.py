@@ -55,10 +55,10 @@ def pull_command(collections: Sequence[Collection[Any]]) -> Command[Any, Any]:
     names = tuple(collection.name for collection in collections)
     name: Any = Literal[names]
     chosen: Any = Annotated[list[name], Field(min_length=1, max_length=len(names))] | None
-    payload = create_model("Pull", __base__=PullPayload, collections=(chosen, None))
+    payload = create_model("Pull", __base__=PullPayload, __doc__=PullPayload.__doc__, collections=(chosen, None))
     fields: dict[str, Any] = {collection.name: (_changes_of(collection.item), None) for collection in collections}
     changes = create_model("PulledChanges", __base__=Model, **fields)
-    ack = create_model("PullAck", __base__=PullAnswer, changes=(changes, ...))
+    ack = create_model("PullAck", __base__=PullAnswer, __doc__=PullAnswer.__doc__, changes=(changes, ...))
     return Command(
         name="sync:pull",
         namespace=NAMESPACE,

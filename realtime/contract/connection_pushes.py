@@ -31,6 +31,7 @@ RESYNC = Push(
 SERVER_DRAINING = Push(
     name="server:draining",
     namespace=AUTH_NAMESPACE,
+    also_in=(EVERY_NAMESPACE,),
     model=ServerDraining,
     audience="Every session of a server that stops, before its connection is closed; its client connects again.",
     volatile=True,

@@ -61,7 +61,8 @@ def _parse_id(value: object) -> int:
     return number
 
 
-_ID_SCHEMA: Final = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["185604284416000001"]}
+ID_PATTERN: Final = "^(0|[1-9][0-9]{0,18})$"
+_ID_SCHEMA: Final = {"type": "string", "pattern": ID_PATTERN, "examples": ["185604284416000001"]}
 
 Id = Annotated[int, BeforeValidator(_parse_id), WithJsonSchema(_ID_SCHEMA)]
 """An id that a client sends: a decimal string on the wire, an int inside."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -73,6 +74,9 @@ class _WireSchema(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         described = super().model_schema(schema)
         described.pop("title", None)
+        origin = schema["cls"].__pydantic_generic_metadata__["origin"]
+        if origin is not None and origin.__doc__:
+            described = {"description": inspect.cleandoc(origin.__doc__), **described}
         if self.mode == "serialization":
             described.pop("additionalProperties", None)
         return described
