@@ -10,12 +10,15 @@ import pytest_asyncio
 
 from sql.comments import NewCommentRow
 from sql.database import load_queries
-from sql.errors import ForeignKeyMissing, Unavailable
+from sql.errors import ForeignKeyMissing, StatementTooSlow, Unavailable
 from sql.ids import CommentId, PostId, UserId
 from sql.pool import Pool, close_pool
 from sql.unit import Units
 from tests.kit.pool import opened_pool
 from tests.sql.world import World
+
+LEFT_OUT = (asyncio.CancelledError, Unavailable, StatementTooSlow)
+"""What callers get whose calls were cancelled, or came upon a fault."""
 
 
 @pytest_asyncio.fixture
@@ -133,7 +136,7 @@ async def test_a_post_that_stays_locked_ends_in_unavailable_and_only_there(world
         await db.posts.lock_post(post_id=locked)
         hung = [comment(other_node, locked, ann) for _ in range(3)]  # its statements end after a second
         assert await comment(other_node, other, ann) is not None
-        assert {type(result) for result in await answers(hung)} == {Unavailable}
+        assert all(isinstance(result, Unavailable) for result in await answers(hung))
     assert await comment(other_node, locked, ann) is not None
     await check_counts(world)
 
@@ -166,7 +169,7 @@ async def test_comments_on_two_nodes_with_faults_are_each_answered_and_made_once
     results = await answers([future for _, future in asked])
     made = [row.comment for row in results if isinstance(row, NewCommentRow)]
     assert len(made) > 20
-    assert {type(result) for result in results} <= {NewCommentRow, type(None), asyncio.CancelledError, Unavailable}
+    assert {type(result) for result in results} <= {NewCommentRow, type(None), *LEFT_OUT}
     for (client_id, _), row in zip(asked, results, strict=True):
         assert not isinstance(row, NewCommentRow) or row.comment.text == client_id
     kept = dict(await world.rows("SELECT id, client_id FROM comments WHERE author_id = ANY($1)", people))

@@ -172,7 +172,7 @@ async def test_a_conversation_that_stays_locked_ends_in_unavailable_and_only_the
     async with locked(world, "conversations", held):
         hung = [send(hurried, Draft(held, ann)) for _ in range(5)]
         assert told(await send_all(hurried, [Draft(free, ann)])) == [("sent", 1)]
-        assert {type(result) for result in await answers(hung)} == {Unavailable}
+        assert all(isinstance(result, Unavailable) for result in await answers(hung))
         assert told(await send_all(hurried, [Draft(free, cat)])) == [("sent", 2)]
     assert told(await send_all(hurried, [Draft(held, ann)])) == [("sent", 1)]
     await check_numbers(world)
