@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from handlers.accounts.identifiers import EMAIL_CHARS, Email, Phone, Username
 from handlers.accounts.password_rules import NewPassword, TypedPassword
@@ -15,6 +15,7 @@ from handlers.limits import DISPLAY_NAME_CHARS
 from handlers.people.models import Profile, User
 from realtime.contract.declarations import AUTH_NAMESPACE, EVERY_NAMESPACE, Access, Command, Push, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND, TOKEN_EXPIRED, UNAUTHENTICATED
+from realtime.contract.payload_rules import exactly_one_of
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import Id, Model, Nothing, Page, PageLimit, Payload, TextRule, WireId
 
@@ -33,7 +34,9 @@ AccessToken = Annotated[str, TextRule(4_096)]
 
 
 class Register(Payload):
-    """`display_name` is the username where it is absent."""
+    """With one of `email` and `phone`. `display_name` is the username where it is absent."""
+
+    model_config = ConfigDict(json_schema_extra=exactly_one_of("email", "phone"))
 
     username: Username
     password: NewPassword

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import phonenumbers
 from email_validator import validate_email
 from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
 
 from handlers.case_folding import folded
 from realtime.contract.wire import TextRule
@@ -86,6 +87,8 @@ RESERVED_USERNAMES: Final = frozenset(
 """Names that would look like Rookery itself, or like one of its pages."""
 
 
+_EMAIL: Final[JsonDict] = {"format": "email", "examples": ["ada@example.com"]}
+_PHONE: Final[JsonDict] = {"format": "phone", "examples": ["+44 20 7946 0958"]}
 _WITHOUT_SEPARATORS: Final = str.maketrans("", "", "_.")
 
 
@@ -126,6 +129,15 @@ def normalized_login(value: str) -> str:
     return folded(value.strip())
 
 
-Username = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{2,29}$"), AfterValidator(_check_username)]
-Email = Annotated[str, TextRule(EMAIL_CHARS), AfterValidator(normalized_email)]
-Phone = Annotated[str, TextRule(PHONE_CHARS), AfterValidator(normalized_phone)]
+Username = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{2,29}$", description="Not one that is reserved, as `admin`."),
+    AfterValidator(_check_username),
+]
+Email = Annotated[str, TextRule(EMAIL_CHARS), AfterValidator(normalized_email), Field(json_schema_extra=_EMAIL)]
+Phone = Annotated[
+    str,
+    TextRule(PHONE_CHARS),
+    AfterValidator(normalized_phone),
+    Field(description="With + and the country code, in any notation.", json_schema_extra=_PHONE),
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from handlers.case_folding import folded
@@ -25,7 +25,10 @@ def _refuse_most_used(value: str) -> str:
 
 
 NewPassword = Annotated[
-    str, TextRule(PASSWORD_CHARS_MAX, shortest=PASSWORD_CHARS_MIN), AfterValidator(_refuse_most_used)
+    str,
+    TextRule(PASSWORD_CHARS_MAX, shortest=PASSWORD_CHARS_MIN),
+    AfterValidator(_refuse_most_used),
+    Field(description="Not one of the 10,000 most used ones."),
 ]
 TypedPassword = Annotated[str, TextRule(PASSWORD_CHARS_MAX)]
 """A password to compare with the stored one: today's rules do not apply, so that nobody is locked out."""

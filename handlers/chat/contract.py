@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from handlers.chat.models import Conversation, Message
 from handlers.limits import MESSAGE_CHARS
 from handlers.subjects import person_subject
 from realtime.contract.declarations import Command, PositionAnnouncement, Push, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.contract.payload_rules import at_most_one_of
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
@@ -61,6 +62,8 @@ class MessageAck(Model):
 
 class ListMessages(Payload):
     """With `after_seq`: the messages above it, oldest first. Else the newest first, below `before_seq` if given."""
+
+    model_config = ConfigDict(json_schema_extra=at_most_one_of("before_seq", "after_seq"))
 
     conversation_id: Id
     before_seq: Seq | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from handlers.limits import BIO_CHARS, DISPLAY_NAME_CHARS, Limits
 from handlers.people.models import Key, OwnProfile, Profile, Relation, User
 from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, Fact, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, NOT_FOUND
+from realtime.contract.payload_rules import exactly_one_of
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import Empty, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
@@ -47,6 +48,8 @@ class UserDetail(Model):
 
 class GetUser(Payload):
     """Exactly one of the two; a username without regard to case."""
+
+    model_config = ConfigDict(json_schema_extra=exactly_one_of("user_id", "username"))
 
     user_id: Id | None = None
     username: Annotated[str, TextRule(30)] | None = None

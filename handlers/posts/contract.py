@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
 
 from handlers.limits import LINK_CHARS, POST_CHARS
 from handlers.people.models import User
@@ -12,6 +12,7 @@ from handlers.posts.models import Post, PostPage, Visibility
 from handlers.subjects import followed_subject, person_subject, post_subject
 from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Subject, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from realtime.contract.payload_rules import option
 from realtime.contract.rate_limit import RateLimit
 from realtime.contract.wire import ClientId, Id, Model, Nothing, Page, PageLimit, PageOffset, Payload, TextRule, WireId
 
@@ -41,11 +42,25 @@ def _web_address(value: str) -> str:
 
 
 Text = Annotated[str, TextRule(POST_CHARS, lines=True)]
-Link = Annotated[str, TextRule(LINK_CHARS), AfterValidator(_web_address)]
+Link = Annotated[
+    str,
+    TextRule(LINK_CHARS),
+    AfterValidator(_web_address),
+    Field(description="An http or https address.", json_schema_extra={"format": "uri"}),
+]
 
 
 class CreatePost(Payload):
     """A post with a link is of kind `link`, else of kind `text`; only one of kind `link` may have no text."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                option("text", absent=("link",), kind={"enum": ["text", None]}),
+                option("link", kind={"enum": ["link", None]}),
+            ]
+        }
+    )
 
     text: Text | None = None
     kind: Literal["text", "link"] | None = None

@@ -31,7 +31,7 @@ def _most_chars(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> in
     """The characters of the longest value that fits the JSON schema."""
     if "$ref" in schema:
         return _most_chars(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
-    if "anyOf" in schema:
+    if "anyOf" in schema and "type" not in schema:
         return max(_most_chars(option, definitions) for option in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return max(len(str(value)) for value in schema.get("enum", [schema.get("const")]))

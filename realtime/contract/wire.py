@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from realtime.contract.bidi_controls import balanced, without_bidi_controls
 from realtime.contract.errors import CommandError
+from realtime.contract.text_pattern import text_pattern
 
 MAX_ID = 2**63 - 1
 PAGE_LIMIT_MAX = 100
@@ -52,16 +53,17 @@ class Nothing(Model):
 NOTHING: Final = Nothing()
 
 
+ID_PATTERN: Final = "^(0|[1-9][0-9]{0,17}|[1-8][0-9]{18})$"
+"""Below 9 * 10**18, so that a pattern can say it: ids of a moment before 2092."""
+_ID: Final = re.compile(ID_PATTERN[1:-1])
+
+
 def _parse_id(value: object) -> int:
-    if not isinstance(value, str) or not 0 < len(value) <= 19 or not value.isascii() or not value.isdigit():
+    if not isinstance(value, str) or _ID.fullmatch(value) is None:
         raise ValueError("must be an id: a decimal string")
-    number = int(value)
-    if number > MAX_ID or (value[0] == "0" and value != "0"):
-        raise ValueError("must be an id: a decimal string")
-    return number
+    return int(value)
 
 
-ID_PATTERN: Final = "^(0|[1-9][0-9]{0,18})$"
 _ID_SCHEMA: Final = {"type": "string", "pattern": ID_PATTERN, "examples": ["185604284416000001"]}
 
 Id = Annotated[int, BeforeValidator(_parse_id), WithJsonSchema(_ID_SCHEMA)]
@@ -112,7 +114,8 @@ class TextRule:
         return core_schema.no_info_after_validator_function(self._clean, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, object]:
-        return {**handler(schema), "minLength": self.shortest, "maxLength": self.longest}
+        pattern = text_pattern(self.shortest, lines=self.lines)
+        return {**handler(schema), "minLength": self.shortest, "maxLength": self.longest, "pattern": pattern}
 
     def _clean(self, value: str) -> str:
         if self.unclean.search(value):

@@ -79,7 +79,7 @@ class TypeScriptTypes:
         required = schema.get("required", ())
         lines = []
         for field, value in schema["properties"].items():
-            lines.append(textwrap.indent(comment(_rules(value)), "  "))
+            lines.append(textwrap.indent(comment(_told(value)), "  "))
             lines.append(f"  {field}{'' if field in required else '?'}: {self.type_of(value)};\n")
         return "{\n" + "".join(lines) + "}"
 
@@ -157,11 +157,15 @@ def _wrapped(paragraph: str) -> list[str]:
     return [line.replace(_NO_BREAK, " ") for line in lines]
 
 
-def _rules(schema: _Schema) -> str:
-    """What a type does not say of the values that a client may send: lengths, bounds, the default."""
+def _told(schema: _Schema) -> str:
+    """What a type does not say of the values of a field: its description, lengths, bounds, the default."""
     if "anyOf" in schema:
         present = [option for option in schema["anyOf"] if option.get("type") != "null"]
-        return _rules(present[0]) if len(present) == 1 else ""
+        return _told(present[0]) if len(present) == 1 else ""
+    return " ".join(filter(None, (_rules(schema), schema.get("description"))))
+
+
+def _rules(schema: _Schema) -> str:
     if "default" in schema:
         return f"{json.dumps(schema['default'])} where it is absent."
     for least, most, unit in _BOUNDS:

@@ -81,6 +81,14 @@ class _WireSchema(GenerateJsonSchema):
             described.pop("additionalProperties", None)
         return described
 
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        described = super().dict_schema(schema)
+        if "patternProperties" in described:
+            described.pop("propertyNames", None)  # the pattern says it
+            if self.mode == "validation":
+                described["additionalProperties"] = False
+        return described
+
     def normalize_name(self, name: str) -> str:
         return super().normalize_name(re.sub(r"\[(\w+)\]", r"Of\1", name))
 

