@@ -19,16 +19,16 @@ from realtime.contract.declarations import Command, PositionAnnouncement, Push, 
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from realtime.contract.payload_rules import at_most_one_of
 from realtime.contract.rate_limit import RateLimit
-from realtime.contract.wire import MAX_ID, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
+from realtime.contract.wire import MAX_ID, WHOLE, ClientId, Id, Model, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/chat"
 READ_RATE = RateLimit(600, 60)
 EXAMPLE_ID = "185604284416000001"
 
-Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
+Seq = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
 """The number of a message in its conversation."""
 
-Position = Annotated[int, Field(ge=0, le=MAX_ID)]
+Position = Annotated[int, Field(ge=0, le=MAX_ID), WHOLE]
 """A position in a conversation: the `seq` of the last message received or read, 0 for none."""
 
 

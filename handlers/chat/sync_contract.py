@@ -11,7 +11,7 @@ from handlers.chat.models import Conversation, Message
 from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, Repeat, Route
 from realtime.contract.rate_limit import RateLimit
-from realtime.contract.wire import MAX_ID, Id, Model, Payload, WireId
+from realtime.contract.wire import MAX_ID, WHOLE, Id, Model, Payload, WireId
 
 SYNC_CONVERSATIONS_MAX = 100
 SYNC_MESSAGES_MAX = 100
@@ -20,7 +20,7 @@ SYNC_BYTES_MAX = 512 * 1024
 """Of one answer: half of the bytes that may be unsent to a client. The next call gets the messages above it."""
 
 
-Rev = Annotated[int, Field(ge=0, le=MAX_ID)]
+Rev = Annotated[int, Field(ge=0, le=MAX_ID), WHOLE]
 """A position among the changes of a conversation: the `rev` up to which a client has them all, 0 for none."""
 
 

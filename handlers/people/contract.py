@@ -13,7 +13,7 @@ from realtime.contract.declarations import Command, Fact, Repeat, Route, Unit
 from realtime.contract.errors import CONFLICT, NOT_FOUND
 from realtime.contract.payload_rules import exactly_one_of
 from realtime.contract.rate_limit import RateLimit
-from realtime.contract.wire import Empty, Id, Model, Page, PageLimit, Payload, TextRule, WireId
+from realtime.contract.wire import WHOLE, Empty, Id, Model, OneTypeOf, Page, PageLimit, Payload, TextRule, WireId
 
 NAMESPACE = "/users"
 EXAMPLE_ID = "185604284416000001"
@@ -28,9 +28,12 @@ _FOLLOWER = ("follower_id",)
 _SAFE_INTEGER = 2**53 - 1
 """The largest integer that JavaScript represents exactly."""
 
-SettingValue = (
-    bool | Annotated[int, Field(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)] | Annotated[str, TextRule(300, shortest=0)]
-)
+SettingValue = Annotated[
+    bool
+    | Annotated[int, Field(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER), WHOLE]
+    | Annotated[str, TextRule(300, shortest=0)],
+    OneTypeOf("must be true or false, a whole number of at most 53 bits, or a text of at most 300 characters"),
+]
 
 
 class UserMe(OwnProfile):

@@ -7,13 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from handlers.limits import DISPLAY_NAME_CHARS
-from realtime.contract.wire import Model, TextRule, WireId
+from realtime.contract.wire import Model, OneTypeOf, TextRule, WireId
 
 Key = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
-ProfileValue = (
+ProfileValue = Annotated[
     Annotated[str, TextRule(300, shortest=0)]
-    | Annotated[list[Annotated[str, TextRule(DISPLAY_NAME_CHARS)]], Field(max_length=30)]
-)
+    | Annotated[list[Annotated[str, TextRule(DISPLAY_NAME_CHARS)]], Field(max_length=30)],
+    OneTypeOf("must be a text of at most 300 characters, or at most 30 texts of 1 to 50 characters"),
+]
 Profile = Annotated[dict[Key, ProfileValue], Field(max_length=30)]
 """More about a user than name and bio, as a client sends it."""
 

@@ -36,7 +36,7 @@ def _web_address(value: str) -> str:
         address = str(_HTTP_URL.validate_python(value))
     except ValidationError:
         raise ValueError("must be an http or https address") from None
-    if len(address) > LINK_CHARS:
+    if len(address) > LINK_CHARS + 1:  # the normal form has a slash after the host, also where none was typed
         raise ValueError(f"must have at most {LINK_CHARS} characters")
     return address
 

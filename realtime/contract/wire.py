@@ -132,8 +132,30 @@ class TextRule:
 ClientId = Annotated[str, TextRule(64)]
 """An id that the client chooses for what it creates: a retry with the same one is answered with it as it is now."""
 
-PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT_MAX)]
-PageOffset = Annotated[int, Field(ge=0, le=PAGE_OFFSET_MAX)]
+
+def _without_fraction(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE: Final = BeforeValidator(_without_fraction)
+"""For a whole number that a client sends, as `Annotated[int, Field(ge=1), WHOLE]`: 5.0 is 5 in JSON and its schemas."""
+
+
+class OneTypeOf:
+    """Type of a value that may have several types, as `Annotated[bool | str, OneTypeOf("must be …")]`.
+
+    Any other value gets this one error, in place of one for each of the types.
+    """
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.custom_error_schema(handler(source), "one_type_of", custom_error_message=self.error)
+
+
+PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT_MAX), WHOLE]
+PageOffset = Annotated[int, Field(ge=0, le=PAGE_OFFSET_MAX), WHOLE]
 """How many items to skip, for clients without cursors: items added between pages make others appear twice."""
 
 ItemT = TypeVar("ItemT")

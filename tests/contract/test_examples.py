@@ -27,6 +27,15 @@ def test_an_example_fits_the_schema_of_its_payload(command: Command[Any, Any]) -
     assert payload_faults(command, command.example) == []
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_whole_number_may_be_written_as_a_fraction_in_every_field(command: Command[Any, Any]) -> None:
+    schema = command.payload.model_json_schema()
+    for field, content in schema.get("properties", {}).items():
+        for option in content.get("anyOf", [content]):
+            if option.get("type") == "integer":
+                command.payload.model_validate({**command.example, field: float(option["minimum"])})
+
+
 async def test_every_example_works_on_sockets(server: RunningServer) -> None:
     async def ask(command: Command[Any, Any], world: World) -> list[str]:
         payload = world.payload(command)

@@ -64,6 +64,11 @@ def test_a_link_may_not_grow_over_its_limit_by_escaping() -> None:
         CreatePost.model_validate({"link": long})
 
 
+def test_an_address_of_the_largest_length_may_have_no_path() -> None:
+    link = "https://example.org?" + "q" * (LINK_CHARS - len("https://example.org?"))
+    assert CreatePost.model_validate({"link": link}).link == link.replace("?", "/?")
+
+
 @pytest.mark.parametrize(
     "change", [{"link": "https://example.org"}, {"kind": "text"}, {"text": ""}, {"visibility": "friends"}]
 )

@@ -176,7 +176,9 @@ def test_the_schema_tells_the_lengths() -> None:
         {"thing_id": "1", "surprise": 1},
         {"thing_id": "1", "name": 5},
         {"thing_id": "1", "limit": "5"},
-        {"thing_id": "1", "limit": 5.0},
+        {"thing_id": "1", "limit": 5.5},
+        {"thing_id": "1", "limit": 1e300},
+        {"thing_id": "1", "limit": float("nan")},
         {"thing_id": "1", "limit": True},
         {"thing_id": "1", "limit": 0},
         {"thing_id": "1", "limit": 101},
@@ -185,6 +187,11 @@ def test_the_schema_tells_the_lengths() -> None:
 def test_a_payload_is_accepted_unchanged_or_refused(payload: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Named.model_validate(payload)
+
+
+def test_a_whole_number_may_be_written_as_a_fraction() -> None:
+    """JSON and its schemas have one kind of numbers: 5.0 is 5."""
+    assert repr(Named.model_validate({"thing_id": "1", "limit": 5.0}).limit) == "5"
 
 
 def test_a_payload_without_fields_takes_nothing() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, ValidationError
 
-from realtime.contract.wire import Id, Payload, TextRule
+from realtime.contract.wire import Id, OneTypeOf, Payload, TextRule
 from server.pipeline.field_errors import field_errors
 
 
@@ -20,6 +20,7 @@ class Outer(Payload):
     inner: Inner = Inner(deep=True)
     names: list[str] | None = None
     positions: dict[Id, int] | None = None
+    setting: Annotated[bool | Annotated[str, TextRule(3)], OneTypeOf("must be a setting")] = True
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,8 @@ class Outer(Payload):
         ({"post_id": "1", "inner": []}, {"inner": "must be an object"}),
         ({"post_id": "1", "names": {}}, {"names": "must be an array"}),
         ({"post_id": "1", "positions": {"x": 1}}, {"positions.x": "must be an id: a decimal string"}),
+        ({"post_id": "1", "setting": 5}, {"setting": "must be a setting"}),
+        ({"post_id": "1", "setting": "1234"}, {"setting": "must be a setting"}),
         ({"post_id": "1", "positions": []}, {"positions": "must be an object"}),
     ],
     ids=str,
