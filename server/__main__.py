@@ -160,6 +160,16 @@ def new_feature(
 
 
 @cli.command()
+def docs() -> None:
+    """Bring the documents of the API in docs/api/ up to date."""
+    from server.commands.docs import docs
+    from server.config import CHECKOUT
+
+    for path in docs():
+        print(path.relative_to(CHECKOUT))
+
+
+@cli.command()
 def doctor(port: Port = None, host: Host = None) -> None:
     """Look for what would keep Rookery from starting."""
     from server.commands.doctor import examine

@@ -22,8 +22,10 @@ from server.composition.context import NodeContext
 from server.composition.messaging import Messaging
 from server.composition.pipeline import Pipeline
 from server.composition.storage import Storage
+from server.documents.documents import Documents
 from server.monitoring.health import Health, readiness
 from server.transports.cors import SharedApi
+from server.transports.documents import ServedDocuments
 from server.transports.http_server import HttpServer
 from server.transports.long_polling import LongPolling
 from server.transports.page import attach_page
@@ -126,6 +128,7 @@ def build_clients(
             SharedApi(origins).attach,
             Health(checks, node.metrics, VERSION).attach,
             attach_page,
+            ServedDocuments(Documents(node.registry)).attach,
             long_polling.attach,
             rest.attach,  # last: it answers every other path below its prefixes with an error
         ],

@@ -1,0 +1,32 @@
+"""The documents of the API: each is made from the declarations when it is first asked for, once in a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from server.documents.typescript import type_declarations
+from server.pipeline.registry import Registry
+
+_MAKERS: Final[Mapping[str, Callable[[Registry], str]]] = {
+    "types.d.ts": type_declarations,
+}
+
+
+class Documents:
+    """The documents of a registry, by their names. Any thread may use it."""
+
+    names: Sequence[str] = tuple(_MAKERS)
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._bodies: dict[str, bytes] = {}
+
+    def body(self, name: str) -> bytes:
+        """A document as it is served. The first call for a name takes a moment: not on a thread that serves clients."""
+        with self._lock:
+            if name not in self._bodies:
+                self._bodies[name] = _MAKERS[name](self._registry).encode()
+            return self._bodies[name]
