@@ -14,6 +14,7 @@ from realtime.contract.collections import COLLECTION_CHANGED
 from realtime.contract.declarations import EVERY_NAMESPACE, Access, Command, Push, Repeat, Route
 from realtime.contract.errors import ALWAYS_POSSIBLE, CLOSE_REASONS, COMMON_ERRORS, TOKEN_EXPIRED, UNAUTHENTICATED
 from realtime.contract.rate_limit import RateLimit
+from realtime.contract.rest import path_fields
 from server.documents.typescript_types import TypeScriptTypes, comment
 from server.documents.wire_schemas import WireSchemas
 from server.pipeline.registry import Registry
@@ -26,7 +27,6 @@ _REPEATS: Final = {
     Repeat.CLIENT_ID: "A repeat with the same `client_id` is answered with what was created.",
     Repeat.ACTS: "Each call takes effect again.",
 }
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _EXPORTED: Final = re.compile(r"^export (?:interface|type) (\w+)", re.MULTILINE)
 _OF_ACCESS: Final = {Access.ANYONE: (), Access.PERSON: (UNAUTHENTICATED, TOKEN_EXPIRED)}
 _TYPE_OF_ACCESS: Final = {Access.ANYONE: "OpenCommand", Access.PERSON: "Command"}
@@ -138,7 +138,7 @@ class _TypeScript:
     def _route(self, route: Route, command: _AnyCommand) -> str:
         payload = self._types.name(self._schemas.payload(command))
         data = self._types.name(self._schemas.answer(command))
-        in_path = " | ".join(json.dumps(field) for field in _PLACEHOLDER.findall(route.path)) or "never"
+        in_path = " | ".join(json.dumps(field) for field in path_fields(route)) or "never"
         return f'"{route.method} {route.path}": RestRoute<{in_path}, {payload}, {data}>;\n'
 
 

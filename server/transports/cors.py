@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
+from realtime.contract.rest import API_PREFIXES, IDEMPOTENCY_HEADER
 from realtime.engine.http.origins import OriginPolicy
 from realtime.engine.http.sharing import preflight, share_with_page
-from server.transports.rest import API_PREFIXES
-from server.transports.rest_payload import IDEMPOTENCY_HEADER
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 HEADERS = ("Authorization", "Content-Type", IDEMPOTENCY_HEADER)

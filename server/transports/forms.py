@@ -8,9 +8,7 @@ from email.message import Message
 from typing import Final
 from urllib.parse import parse_qsl
 
-URL_ENCODED: Final = "application/x-www-form-urlencoded"
-MULTIPART: Final = "multipart/form-data"
-FORM_TYPES: Final = (URL_ENCODED, MULTIPART)
+from realtime.contract.rest import URL_ENCODED
 
 _FIELDS_MAX: Final = 50
 _NAME: Final = re.compile(rb'[;\s]name="([^"]*)"')

@@ -23,6 +23,7 @@ from realtime.contract.errors import (
 )
 from realtime.contract.identity import Identity
 from realtime.contract.rate_limit import RateLimit
+from realtime.contract.rest import API_PREFIXES
 from realtime.contract.wire import answer_error, answer_ok
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
@@ -37,7 +38,7 @@ from server.accounts.authenticator import Authenticator
 from server.pipeline.dispatch import RETRY_AFTER_UNAVAILABLE_MS, Answer
 from server.pipeline.registry import Registry
 from server.transports.polled_events import PolledEvents, Position, read_cursor, write_cursor
-from server.transports.rest import API_PREFIXES, PeerAddress, bearer_token, response
+from server.transports.rest import PeerAddress, bearer_token, response
 
 MAX_WAIT_S = 50.0
 """Proxies and routers close connections that are silent for a minute."""

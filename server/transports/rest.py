@@ -16,14 +16,12 @@ from aiohttp import hdrs, web
 from handlers.feature import BoundCommand
 from realtime.contract.declarations import Route
 from realtime.contract.errors import UNKNOWN_COMMAND, CommandError
+from realtime.contract.rest import API_PREFIXES
 from realtime.contract.wire import answer_error
 from server.pipeline.dispatch import Answer, Dispatcher, Request
 from server.pipeline.no_session import NO_SESSION
 from server.pipeline.registry import Registry
 from server.transports.rest_payload import PayloadReader
-
-API_PREFIXES = ("/v1", "/api/v1")
-"""The same routes twice; the second prefix is for older clients."""
 
 PeerAddress = Callable[[web.Request], str]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -12,16 +11,13 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel
 
-from realtime.contract.declarations import Access, Command, Route
+from realtime.contract.declarations import Command, Route
+from realtime.contract.rest import CALLER, FORM_TYPES, IDEMPOTENCY_HEADER, caller_fields, takes_body
 from realtime.contract.unparseable import Unparseable
-from server.transports.forms import FORM_TYPES, read_form
-
-CALLER: Final = "caller_id"
-IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+from server.transports.forms import read_form
 
 _USER: Final = "user_id"
 _NO_QUERY: Final = "what has a body takes nothing from the query"
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _Fields = dict[str, Any]
 _Reader = Callable[[str], object]
 
@@ -40,7 +36,7 @@ class PayloadReader:
     def __init__(self, route: Route, command: Command[Any, Any], *, max_body_bytes: int, body_timeout_s: float) -> None:
         self._route = route
         self._has_client_id = "client_id" in command.payload.model_fields
-        self._takes_body = route.method in ("POST", "PUT", "PATCH")
+        self._takes_body = takes_body(route)
         self._caller_fields = caller_fields(route, command)
         # Beside the old name of another user, `user_id` says who calls.
         self._names_beside_caller = {old for old, name in route.renamed.items() if name == _USER}
@@ -120,14 +116,6 @@ class PayloadReader:
         if key is not None and self._has_client_id and given.setdefault("client_id", key) != key:
             raise ValueError(f"{IDEMPOTENCY_HEADER} and client_id are not the same")
         return given
-
-
-def caller_fields(route: Route, command: Command[Any, Any]) -> frozenset[str]:
-    """The fields of this route that may only hold the caller's own id; none where nobody needs to be logged in."""
-    if command.access is Access.ANYONE:
-        return frozenset()
-    in_path = set(_PLACEHOLDER.findall(route.path))
-    return frozenset(route.caller_fields).difference(command.payload.model_fields.keys() - in_path)
 
 
 def _joined(query: Any, body: object) -> object:

@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from realtime.contract.declarations import Command, Route
+from realtime.contract.rest import caller_fields
 from server.features import FEATURES
 from server.pipeline.registry import Registry
-from server.transports.rest_payload import caller_fields
 from tests.contract.bad_payloads import BadPayload, bad_payloads
 from tests.contract.world import World, fingerprint, make_world
 from tests.kit.raw_socket import raw_socket

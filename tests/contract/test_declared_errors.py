@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 
 from realtime.contract.declarations import Command
 from realtime.contract.errors import ALWAYS_POSSIBLE
+from realtime.contract.rest import CALLER
 from server.features import FEATURES
 from server.pipeline.dispatch import Request
 from server.pipeline.no_session import NO_SESSION
 from server.pipeline.registry import Registry
-from server.transports.rest_payload import CALLER
 from tests.contract.provocations import PROVOCATIONS, Attempt
 from tests.contract.world import make_world
 from tests.kit.log_watch import watched_log

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from realtime.contract.declarations import Access, Command, Repeat, Route
+from realtime.contract.rest import CALLER, caller_fields
 from server.features import FEATURES
 from server.pipeline.registry import Registry
-from server.transports.rest_payload import CALLER, caller_fields
 from tests.contract.world import World, make_world
 from tests.kit.positions import settled_cursor
 from tests.kit.server import RunningServer

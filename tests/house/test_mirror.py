@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "handlers/posts/rooms.py": "tests/handlers/posts/test_watching.py",
     "handlers/subjects.py": "tests/recovery/test_withdrawn.py",
     "handlers/ports.py": "tests/contract/test_callers.py",
+    "realtime/contract/rest.py": "tests/contract/test_older_clients.py",
     "realtime/pubsub/backplane.py": "tests/conformance/test_backplane.py",
     "realtime/pubsub/memory_backplane.py": "tests/conformance/test_backplane.py",
     "realtime/engine/recovery/missed_pushes.py": "tests/recovery/test_stalled.py",

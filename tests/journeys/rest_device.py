@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import orjson
 
+from realtime.contract.rest import CALLER
 from server.features import FEATURES
 from server.pipeline.registry import Registry
-from server.transports.rest_payload import CALLER
 from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
 
 FEED = "/feed"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from server.transports.forms import MULTIPART, URL_ENCODED, read_form
+from realtime.contract.rest import MULTIPART, URL_ENCODED
+from server.transports.forms import read_form
 
 FIELDS = {"username": "ada", "password": "päss word&=+%\r\n--x", "scope": ""}
 EDGE = "multipart/form-data; boundary=edge"
