@@ -99,6 +99,8 @@ def new_feature(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     _format([path for path in written if path.suffix == ".py"], checkout)
+    # In a process that imports the new feature.
+    subprocess.run([sys.executable, "-m", "server", "docs"], cwd=checkout, check=True, stdout=subprocess.DEVNULL)
     return list(written)
 
 

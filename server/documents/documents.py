@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
+import orjson
+
+from server.documents.openapi import openapi
 from server.documents.typescript import type_declarations
 from server.pipeline.registry import Registry
 
+
+def _json_of(make: Callable[[Registry], dict[str, Any]], registry: Registry) -> str:
+    """In lines, so that a change of the API can be read in a diff."""
+    return orjson.dumps(make(registry), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
 _MAKERS: Final[Mapping[str, Callable[[Registry], str]]] = {
+    "openapi.json": partial(_json_of, openapi),
     "types.d.ts": type_declarations,
 }
 

@@ -11,24 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from realtime.contract.collections import COLLECTION_CHANGED
-from realtime.contract.declarations import EVERY_NAMESPACE, Access, Command, Push, Repeat, Route
-from realtime.contract.errors import ALWAYS_POSSIBLE, CLOSE_REASONS, COMMON_ERRORS, TOKEN_EXPIRED, UNAUTHENTICATED
-from realtime.contract.rate_limit import RateLimit
+from realtime.contract.declarations import EVERY_NAMESPACE, Access, Command, Push, Route
+from realtime.contract.errors import ALWAYS_POSSIBLE, CLOSE_REASONS, COMMON_ERRORS
 from realtime.contract.rest import path_fields
+from server.documents.sentences import ERRORS_OF_ACCESS, REPEATS, rate_sentence
 from server.documents.typescript_types import TypeScriptTypes, comment
 from server.documents.wire_schemas import WireSchemas
 from server.pipeline.registry import Registry
 
 _PREAMBLE: Final = Path(__file__).with_name("types_preamble.d.ts")
 """What does not depend on the declarations: the envelope of answers, how to connect."""
-_REPEATS: Final = {
-    Repeat.READ: "It changes nothing.",
-    Repeat.SETS_STATE: "A repeat changes nothing more.",
-    Repeat.CLIENT_ID: "A repeat with the same `client_id` is answered with what was created.",
-    Repeat.ACTS: "Each call takes effect again.",
-}
 _EXPORTED: Final = re.compile(r"^export (?:interface|type) (\w+)", re.MULTILINE)
-_OF_ACCESS: Final = {Access.ANYONE: (), Access.PERSON: (UNAUTHENTICATED, TOKEN_EXPIRED)}
 _TYPE_OF_ACCESS: Final = {Access.ANYONE: "OpenCommand", Access.PERSON: "Command"}
 
 _AnyCommand = Command[Any, Any]
@@ -92,10 +85,11 @@ class _TypeScript:
     def _command(self, command: _AnyCommand) -> str:
         payload = self._types.name(self._schemas.payload(command))
         data = self._types.name(self._schemas.answer(command))
-        known = (*ALWAYS_POSSIBLE, *_OF_ACCESS[command.access])
+        known = (*ALWAYS_POSSIBLE, *ERRORS_OF_ACCESS[command.access])
         codes = " | ".join(json.dumps(error.code) for error in command.errors if error not in known)
         arguments = ", ".join(filter(None, (payload, data, codes)))
-        told = comment(f"{command.effect}\n\n{_REPEATS[command.repeat]} {_rate(command.rate)}{_rest(command.routes)}")
+        limits = f"{REPEATS[command.repeat]} {rate_sentence(command.rate)}{_rest(command.routes)}"
+        told = comment(f"{command.effect}\n\n{limits}")
         return f"{told}{json.dumps(command.name)}: {_TYPE_OF_ACCESS[command.access]}<{arguments}>;\n"
 
     def _pushes_of(self, name: str, pushes: Iterable[Push[Any]]) -> str:
@@ -140,10 +134,6 @@ class _TypeScript:
         data = self._types.name(self._schemas.answer(command))
         in_path = " | ".join(json.dumps(field) for field in path_fields(route)) or "never"
         return f'"{route.method} {route.path}": RestRoute<{in_path}, {payload}, {data}>;\n'
-
-
-def _rate(rate: RateLimit) -> str:
-    return f"Limit: {rate.count:,} calls in {rate.per_s:,.0f} s."
 
 
 def _rest(routes: Sequence[Route]) -> str:

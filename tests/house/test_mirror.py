@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "realtime/contract/identity.py": "tests/server/accounts/test_tokens.py",
     "realtime/handoff/session_migration.py": "tests/recovery/test_another_node.py",
     "realtime/handoff/session_directory.py": "tests/recovery/test_another_node.py",
+    "server/documents/openapi_probes.py": "tests/server/documents/test_openapi.py",
     "server/transports/rest_payload.py": "tests/server/transports/test_rest.py",
     "server/__main__.py": "tests/server/test_main.py",
     "server/commands/backing_services.py": "tests/server/test_main.py",

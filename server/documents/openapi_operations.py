@@ -1,0 +1,197 @@
+"""The operations of OpenAPI: what a route takes from path, query and body, and all that it may answer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from realtime.contract.declarations import Access, Command, Route
+from realtime.contract.errors import FORBIDDEN, ErrorCode
+from realtime.contract.rest import CALLER, IDEMPOTENCY_HEADER, URL_ENCODED, path_fields, takes_body
+from server.documents.sentences import REPEATS, listed, possible_errors, rate_sentence, size_sentence
+from server.documents.wire_schemas import WireSchemas
+
+_JSON: Final = "application/json"
+_IDEMPOTENCY_KEY: Final = {
+    "name": IDEMPOTENCY_HEADER,
+    "in": "header",
+    "description": "The same as `client_id`: a repeat with the same one is answered with what was created.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-~]*$"},
+}
+_RETRIES: Final = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+_HEADERS_OF_STATUS: Final[Mapping[int, dict[str, Any]]] = {
+    401: {"WWW-Authenticate": {"$ref": "#/components/headers/WWW-Authenticate"}},
+    429: _RETRIES,
+    503: _RETRIES,
+}
+
+_Command = Command[Any, Any]
+
+
+class Operations:
+    """Describes the routes of commands. `responses` are the errors that they refer to, by the names there."""
+
+    def __init__(self, schemas: WireSchemas) -> None:
+        self._schemas = schemas
+        self.responses: dict[str, Any] = {}
+
+    def of_route(self, route: Route, command: _Command) -> dict[str, Any]:
+        is_older = route is not command.routes[0]
+        first = command.routes[0]
+        operation: dict[str, Any] = {
+            "operationId": _operation_id(route, command),
+            "summary": command.effect,
+            "description": " ".join(_sentences(route, command)),
+            "tags": [command.namespace.removeprefix("/")],
+        }
+        if is_older:
+            operation["deprecated"] = True
+            operation["description"] += f" Newer clients use `{first.method} {first.path}`."
+        operation["security"] = [{"token": []}] if command.access is Access.PERSON else [{}]
+        payload = self._schemas.named(self._schemas.payload(command))[1]
+        parameters = [] if takes_body(route) else _query(route, command, payload)
+        if "client_id" in payload.get("properties", {}):
+            parameters.append(_IDEMPOTENCY_KEY)
+        if parameters:
+            operation["parameters"] = parameters
+        if takes_body(route) and (body := self._body(route, command, payload)):
+            operation["requestBody"] = body
+        operation["responses"] = {str(route.status): self._success(route, command), **self._failures(route, command)}
+        return operation
+
+    def _body(self, route: Route, command: _Command, payload: dict[str, Any]) -> dict[str, Any] | None:
+        in_path = set(path_fields(route))
+        fields = payload.get("properties", {}).keys() - in_path
+        if not fields:
+            return None
+        ref = self._schemas.payload(command)
+        schema = ref if in_path.isdisjoint(payload["properties"]) else without_fields(payload, in_path)
+        example = {name: value for name, value in command.example.items() if name in fields}
+        content: dict[str, Any] = {_JSON: {"schema": schema, "example": example}}
+        if route.form_ignores is not None:
+            content[URL_ENCODED] = {"schema": _form(route, payload)}
+        return {"required": bool(payload.get("required") or payload.get("anyOf")), "content": content}
+
+    def _success(self, route: Route, command: _Command) -> dict[str, Any]:
+        ref = self._schemas.answer(command)
+        answered = self._schemas.named(ref)[1]["properties"] if route.also_answers else {}
+        beside = {name: answered[name] for name in route.also_answers}
+        return {
+            "description": "It is done." if command.writes else "What was asked for.",
+            "content": {
+                _JSON: {
+                    "schema": {
+                        "type": "object",
+                        "required": ["ok", "data", *beside],
+                        "properties": {"ok": {"const": True}, "data": ref, **beside},
+                    }
+                }
+            },
+        }
+
+    def _failures(self, route: Route, command: _Command) -> dict[str, Any]:
+        by_status: dict[int, list[ErrorCode]] = defaultdict(list)
+        refusals = (FORBIDDEN,) if CALLER in path_fields(route) else ()
+        for error in dict.fromkeys((*possible_errors(command), *refusals)):
+            by_status[error.status].append(error)
+        return {
+            str(status): {"$ref": f"#/components/responses/{self._response(status, errors)}"}
+            for status, errors in sorted(by_status.items())
+        }
+
+    def _response(self, status: int, errors: Sequence[ErrorCode]) -> str:
+        """The name of the response with one of these errors."""
+        name = "Or".join("".join(map(str.capitalize, error.code.split("_"))) for error in errors)
+        if name not in self.responses:
+            code = {"enum": [error.code for error in errors]}
+            response: dict[str, Any] = {
+                "description": " ".join(f"`{error.code}`: {error.message}" for error in errors),
+                "content": {
+                    _JSON: {
+                        "schema": {
+                            "allOf": [
+                                {"$ref": "#/components/schemas/Failure"},
+                                {"properties": {"error": {"properties": {"code": code}}}},
+                            ]
+                        }
+                    }
+                },
+            }
+            if status in _HEADERS_OF_STATUS:
+                response["headers"] = _HEADERS_OF_STATUS[status]
+            self.responses[name] = response
+        return name
+
+
+def path_parameter(name: str, command: _Command, schemas: WireSchemas) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": "path", "required": True}
+    if name == CALLER:
+        parameter["description"] = "The caller's own id, or `me`."
+        parameter["schema"] = {"type": "string"}
+        parameter["example"] = "me"
+        return parameter
+    parameter["schema"] = _without_null(schemas.named(schemas.payload(command))[1]["properties"][name])
+    if name in command.example:
+        parameter["example"] = command.example[name]
+    return parameter
+
+
+def without_fields(payload: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
+    """The schema of an object without some of its fields, also in its rules over several."""
+    schema = dict(payload)
+    schema["properties"] = {name: one for name, one in payload["properties"].items() if name not in left_out}
+    schema["required"] = [name for name in payload.get("required", ()) if name not in left_out]
+    if not schema["required"]:
+        del schema["required"]
+    return schema
+
+
+def _operation_id(route: Route, command: _Command) -> str:
+    """The command's name; of its older routes with what tells them apart."""
+    name = command.name.replace(":", "_")
+    if route is command.routes[0]:
+        return name
+    return f"{name}_{command.routes.index(route) + 1}"
+
+
+def _sentences(route: Route, command: _Command) -> Sequence[str]:
+    told = [REPEATS[command.repeat], rate_sentence(command.rate), size_sentence(command)]
+    old_names: dict[str, list[str]] = defaultdict(list)
+    for old, name in route.renamed.items():
+        old_names[name].append(old)
+    told += [f"Older clients may say {listed(old)} for `{name}`." for name, old in old_names.items()]
+    return told
+
+
+def _query(route: Route, command: _Command, payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    required = payload.get("required", ())
+    found = []
+    for name, schema in payload.get("properties", {}).items():
+        if name in path_fields(route):
+            continue
+        parameter: dict[str, Any] = {"name": name, "in": "query", "schema": _without_null(schema)}
+        if name in required:
+            parameter["required"] = True
+        if name in command.example:
+            parameter["example"] = command.example[name]
+        found.append(parameter)
+    return found
+
+
+def _form(route: Route, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a form: those of the payload by the names that its clients use, and those that mean nothing."""
+    old_names = {name: old for old, name in route.renamed.items()}
+    schema = dict(payload)
+    schema["properties"] = {old_names.get(name, name): one for name, one in payload["properties"].items()}
+    schema["required"] = [old_names.get(name, name) for name in payload.get("required", ())]
+    schema["properties"] |= {name: {"type": "string", "description": "Ignored."} for name in route.form_ignores or ()}
+    return schema
+
+
+def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a value that stands in an address, where there is no null."""
+    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(options) == 1:
+        return {**{name: one for name, one in schema.items() if name != "anyOf"}, **options[0]}
+    return dict(schema)
