@@ -28,7 +28,7 @@ from server.transports.cors import SharedApi
 from server.transports.documents import ServedDocuments
 from server.transports.http_server import HttpServer
 from server.transports.long_polling import LongPolling
-from server.transports.page import attach_page
+from server.transports.page import Pages
 from server.transports.rest import Rest
 from server.transports.sockets import SocketPolicy
 from server.version import VERSION
@@ -127,7 +127,7 @@ def build_clients(
         [
             SharedApi(origins).attach,
             Health(checks, node.metrics, VERSION).attach,
-            attach_page,
+            Pages(node.registry).attach,
             ServedDocuments(Documents(node.registry)).attach,
             long_polling.attach,
             rest.attach,  # last: it answers every other path below its prefixes with an error

@@ -1,4 +1,4 @@
-"""The plain page, on a real port."""
+"""The pages and their files, on a real port."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import re
 from html.parser import HTMLParser
 
-from server.transports.page import FOLDER
+import pytest
+
+from server.transports.page import FOLDERS, WEB
 from tests.kit.server import RunningServer
 
 ELSEWHERE = [
@@ -20,6 +22,9 @@ ELSEWHERE = [
     "/plain/%2fetc%2fpasswd",
     "/plain/app.js%00.css",
     "/plain/./app.js/..",
+    "/docs/nothing.js",
+    "/docs/../pyproject.toml",
+    "/docs/..%2f..%2fpyproject.toml",
 ]
 
 
@@ -53,8 +58,11 @@ async def raw_get(server: RunningServer, target: str) -> tuple[int, bytes]:
         await writer.wait_closed()
 
 
-async def test_the_page_loads_only_parts_that_are_served_and_runs_under_its_policy(server: RunningServer) -> None:
-    async with server.http.get(f"{server.url}/") as response:
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_the_page_loads_only_parts_that_are_served_and_runs_under_its_policy(
+    server: RunningServer, path: str
+) -> None:
+    async with server.http.get(server.url + path) as response:
         assert (response.status, response.content_type) == (200, "text/html")
         parts = [part.split() for part in response.headers["Content-Security-Policy"].split(";")]
         policy = {name: values for name, *values in parts}
@@ -71,13 +79,21 @@ async def test_the_page_loads_only_parts_that_are_served_and_runs_under_its_poli
 
 
 def test_the_page_leaves_limits_of_characters_to_the_server() -> None:
-    assert "maxlength" not in (FOLDER / "index.html").read_text(), "it counts units of UTF-16: half as many emoji"
+    assert "maxlength" not in (WEB / "plain" / "index.html").read_text(), (
+        "it counts units of UTF-16: half as many emoji"
+    )
+
+
+async def test_other_names_lead_to_the_reference(server: RunningServer) -> None:
+    for path in ("/docs/", "/redoc"):
+        async with server.http.get(server.url + path, allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (302, "/docs")
 
 
 async def test_every_part_is_served_with_its_type_and_may_not_be_sniffed(server: RunningServer) -> None:
     kinds = {".js": "javascript", ".css": "css", ".html": "html"}  # application/ or text/, as the system has it
-    for path in FOLDER.iterdir():
-        url = f"{server.url}/plain/{path.name}"
+    for path in (path for folder in FOLDERS for path in (WEB / folder).rglob("*.*")):
+        url = f"{server.url}/{path.relative_to(WEB)}"
         async with server.http.get(url) as response:
             assert response.status == 200
             assert await response.read() == path.read_bytes()
