@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from server.documents.asyncapi import asyncapi
 from server.documents.openapi import openapi
 from server.documents.typescript import type_declarations
 from server.pipeline.registry import Registry
@@ -20,6 +21,7 @@ def _json_of(make: Callable[[Registry], dict[str, Any]], registry: Registry) -> 
 
 
 _MAKERS: Final[Mapping[str, Callable[[Registry], str]]] = {
+    "asyncapi.json": partial(_json_of, asyncapi),
     "openapi.json": partial(_json_of, openapi),
     "types.d.ts": type_declarations,
 }

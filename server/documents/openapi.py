@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Final
 
-from realtime.contract.errors import COMMON_ERRORS
 from realtime.contract.rest import API_PREFIXES, path_fields
+from server.documents.failures import FAILURE_SCHEMAS
 from server.documents.openapi_operations import Operations, path_parameter
 from server.documents.openapi_probes import OTHER_PATHS
 from server.documents.wire_schemas import WireSchemas
@@ -51,12 +51,7 @@ def openapi(registry: Registry) -> dict[str, Any]:
         "tags": [{"name": name, "description": f"Commands of the namespace `/{name}`."} for name in _tags(registry)],
         "paths": {**paths, **OTHER_PATHS},
         "components": {
-            "schemas": {
-                **schemas.components,
-                "ErrorCode": _error_codes(),
-                "CommandError": _COMMAND_ERROR,
-                "Failure": _FAILURE,
-            },
+            "schemas": {**schemas.components, **FAILURE_SCHEMAS},
             "responses": operations.responses,
             "headers": _HEADERS,
             "securitySchemes": {
@@ -75,35 +70,6 @@ def _tags(registry: Registry) -> list[str]:
     return sorted(named)
 
 
-def _error_codes() -> dict[str, Any]:
-    meanings = "\n".join(f"- `{error.code}` ({error.status}): {error.message}" for error in COMMON_ERRORS)
-    return {
-        "type": "string",
-        "enum": [error.code for error in COMMON_ERRORS],
-        "description": f"Why a command failed. A code never changes its meaning.\n\n{meanings}",
-    }
-
-
-_COMMAND_ERROR: Final = {
-    "type": "object",
-    "required": ["code", "message", "retryable"],
-    "properties": {
-        "code": {"$ref": "#/components/schemas/ErrorCode"},
-        "message": {"type": "string", "description": "For developers, in English."},
-        "retryable": {"type": "boolean", "description": "Whether the very same call may succeed later."},
-        "retry_after_ms": {"type": "integer", "description": "How long to wait before that."},
-        "fields": {
-            "type": "object",
-            "additionalProperties": {"type": "string"},
-            "description": "What is wrong, by the path of the field (`text`, `settings.theme`).",
-        },
-    },
-}
-_FAILURE: Final = {
-    "type": "object",
-    "required": ["ok", "error"],
-    "properties": {"ok": {"const": False}, "error": {"$ref": "#/components/schemas/CommandError"}},
-}
 _HEADERS: Final = {
     "Retry-After": {"description": "Whole seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {"description": "The scheme of the token.", "schema": {"const": "Bearer"}},

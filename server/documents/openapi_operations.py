@@ -9,6 +9,7 @@ from typing import Any, Final
 from realtime.contract.declarations import Access, Command, Route
 from realtime.contract.errors import FORBIDDEN, ErrorCode
 from realtime.contract.rest import CALLER, IDEMPOTENCY_HEADER, URL_ENCODED, path_fields, takes_body
+from server.documents.failures import failure_with
 from server.documents.sentences import REPEATS, listed, possible_errors, rate_sentence, size_sentence
 from server.documents.wire_schemas import WireSchemas
 
@@ -104,19 +105,9 @@ class Operations:
         """The name of the response with one of these errors."""
         name = "Or".join("".join(map(str.capitalize, error.code.split("_"))) for error in errors)
         if name not in self.responses:
-            code = {"enum": [error.code for error in errors]}
             response: dict[str, Any] = {
                 "description": " ".join(f"`{error.code}`: {error.message}" for error in errors),
-                "content": {
-                    _JSON: {
-                        "schema": {
-                            "allOf": [
-                                {"$ref": "#/components/schemas/Failure"},
-                                {"properties": {"error": {"properties": {"code": code}}}},
-                            ]
-                        }
-                    }
-                },
+                "content": {_JSON: {"schema": failure_with([error.code for error in errors])}},
             }
             if status in _HEADERS_OF_STATUS:
                 response["headers"] = _HEADERS_OF_STATUS[status]
