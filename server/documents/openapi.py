@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Any, Final
 
 from realtime.contract.rest import API_PREFIXES, path_fields
 from server.documents.failures import FAILURE_SCHEMAS
+from server.documents.openapi_next_requests import NextRequests
 from server.documents.openapi_operations import Operations, path_parameter
 from server.documents.openapi_probes import OTHER_PATHS
 from server.documents.wire_schemas import WireSchemas
 from server.pipeline.registry import Registry
 from server.version import VERSION
 
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+"""Paths that differ in nothing else are one path to OpenAPI, with the names of the first."""
 _DESCRIPTION: Final = (
     "The commands of Rookery over HTTP: payloads, answers and errors are those of the sockets, which `/asyncapi.json` "
     "describes.\n\n"
@@ -26,15 +30,21 @@ _DESCRIPTION: Final = (
 def openapi(registry: Registry) -> dict[str, Any]:
     """The document. Paths stand in the order of their namespaces and commands."""
     schemas = WireSchemas(registry)
-    operations = Operations(schemas)
+    operations = Operations(schemas, NextRequests(registry, schemas))
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
+    written: dict[str, str] = {}
     for bound in registry.commands():
         for route in bound.command.routes:
-            path = paths[route.path]
-            path[route.method.lower()] = operations.of_route(route, bound.command)
-            parameters = [path_parameter(name, bound.command, schemas) for name in path_fields(route)]
-            if parameters:
-                path.setdefault("parameters", parameters)
+            template = written.setdefault(_PLACEHOLDER.sub("{}", route.path), route.path)
+            operation = operations.of_route(route, bound.command)
+            parameters = [
+                path_parameter(name, bound.command, schemas, called=called)
+                for name, called in zip(path_fields(route), _PLACEHOLDER.findall(template), strict=True)
+            ]
+            path = paths[template]
+            if parameters and path.setdefault("parameters", parameters) != parameters:
+                operation["parameters"] = [*parameters, *operation.get("parameters", ())]
+            path[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {

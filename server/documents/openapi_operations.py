@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 from realtime.contract.declarations import Access, Command, Route
-from realtime.contract.errors import FORBIDDEN, ErrorCode
+from realtime.contract.errors import FORBIDDEN, TOO_LARGE, ErrorCode
 from realtime.contract.rest import CALLER, IDEMPOTENCY_HEADER, URL_ENCODED, path_fields, takes_body
+from realtime.contract.wire import ID_PATTERN
 from server.documents.failures import failure_with
+from server.documents.openapi_next_requests import NextRequests, operation_id
 from server.documents.sentences import REPEATS, listed, possible_errors, rate_sentence, size_sentence
 from server.documents.wire_schemas import WireSchemas
 
@@ -20,6 +22,8 @@ _IDEMPOTENCY_KEY: Final = {
     "description": "The same as `client_id`: a repeat with the same one is answered with what was created.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-~]*$"},
 }
+_URL_TOO_LONG: Final = 414
+_NULL: Final = {"type": "null"}
 _RETRIES: Final = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
 _HEADERS_OF_STATUS: Final[Mapping[int, dict[str, Any]]] = {
     401: {"WWW-Authenticate": {"$ref": "#/components/headers/WWW-Authenticate"}},
@@ -33,15 +37,16 @@ _Command = Command[Any, Any]
 class Operations:
     """Describes the routes of commands. `responses` are the errors that they refer to, by the names there."""
 
-    def __init__(self, schemas: WireSchemas) -> None:
+    def __init__(self, schemas: WireSchemas, next_requests: NextRequests) -> None:
         self._schemas = schemas
+        self._next_requests = next_requests
         self.responses: dict[str, Any] = {}
 
     def of_route(self, route: Route, command: _Command) -> dict[str, Any]:
         is_older = route is not command.routes[0]
         first = command.routes[0]
         operation: dict[str, Any] = {
-            "operationId": _operation_id(route, command),
+            "operationId": operation_id(route, command),
             "summary": command.effect,
             "description": " ".join(_sentences(route, command)),
             "tags": [command.namespace.removeprefix("/")],
@@ -78,8 +83,10 @@ class Operations:
         ref = self._schemas.answer(command)
         answered = self._schemas.named(ref)[1]["properties"] if route.also_answers else {}
         beside = {name: answered[name] for name in route.also_answers}
+        links = self._next_requests.of_route(route, command)
         return {
             "description": "It is done." if command.writes else "What was asked for.",
+            **({"links": links} if links else {}),
             "content": {
                 _JSON: {
                     "schema": {
@@ -96,6 +103,8 @@ class Operations:
         refusals = (FORBIDDEN,) if CALLER in path_fields(route) else ()
         for error in dict.fromkeys((*possible_errors(command), *refusals)):
             by_status[error.status].append(error)
+        if not takes_body(route):
+            by_status[_URL_TOO_LONG] = [TOO_LARGE]
         return {
             str(status): {"$ref": f"#/components/responses/{self._response(status, errors)}"}
             for status, errors in sorted(by_status.items())
@@ -115,8 +124,13 @@ class Operations:
         return name
 
 
-def path_parameter(name: str, command: _Command, schemas: WireSchemas) -> dict[str, Any]:
-    parameter: dict[str, Any] = {"name": name, "in": "path", "required": True}
+def path_parameter(name: str, command: _Command, schemas: WireSchemas, *, called: str | None = None) -> dict[str, Any]:
+    """`called`: the name of the field in the document, which is another where two paths differ in nothing else."""
+    parameter: dict[str, Any] = {"name": called or name, "in": "path", "required": True}
+    if name == CALLER and called not in (None, CALLER):
+        parameter["description"] = "The caller's own id."
+        parameter["schema"] = {"type": "string", "pattern": ID_PATTERN}
+        return parameter
     if name == CALLER:
         parameter["description"] = "The caller's own id, or `me`."
         parameter["schema"] = {"type": "string"}
@@ -138,12 +152,13 @@ def without_fields(payload: Mapping[str, Any], left_out: set[str]) -> dict[str, 
     return schema
 
 
-def _operation_id(route: Route, command: _Command) -> str:
-    """The command's name; of its older routes with what tells them apart."""
-    name = command.name.replace(":", "_")
-    if route is command.routes[0]:
-        return name
-    return f"{name}_{command.routes.index(route) + 1}"
+def excluded_by(given: Sequence[str], payload: Mapping[str, Any]) -> Set[str]:
+    """The fields that may not be given beside these, by the rules of a payload over several fields."""
+    nulls = [
+        {name for name, value in option["properties"].items() if value == _NULL} for option in payload.get("anyOf", ())
+    ]
+    possible = [names for names in nulls if names.isdisjoint(given)]
+    return set.intersection(*possible) if possible else set()
 
 
 def _sentences(route: Route, command: _Command) -> Sequence[str]:
@@ -157,9 +172,10 @@ def _sentences(route: Route, command: _Command) -> Sequence[str]:
 
 def _query(route: Route, command: _Command, payload: Mapping[str, Any]) -> list[dict[str, Any]]:
     required = payload.get("required", ())
+    elsewhere = {*path_fields(route), *excluded_by(path_fields(route), payload)}
     found = []
     for name, schema in payload.get("properties", {}).items():
-        if name in path_fields(route):
+        if name in elsewhere:
             continue
         parameter: dict[str, Any] = {"name": name, "in": "query", "schema": _without_null(schema)}
         if name in required:
@@ -182,7 +198,7 @@ def _form(route: Route, payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Of a value that stands in an address, where there is no null."""
-    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    options = [one for one in schema.get("anyOf", ()) if one != _NULL]
     if len(options) == 1:
         return {**{name: one for name, one in schema.items() if name != "anyOf"}, **options[0]}
     return dict(schema)

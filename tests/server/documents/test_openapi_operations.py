@@ -3,21 +3,24 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.accounts.contract import AUTH_LOGIN
+from handlers.chat.contract import LIST_MESSAGES
 from handlers.comments.contract import COMMENT_CREATE
-from handlers.people.contract import USER_FOLLOWERS
+from handlers.people.contract import USER_FOLLOWERS, USER_GET
 from handlers.posts.contract import POST_CREATE, POST_LIKE, POST_UNLIKE
 from realtime.contract.declarations import Command
 from realtime.contract.rest import CALLER, path_fields
+from server.documents.openapi_next_requests import NextRequests
 from server.documents.openapi_operations import Operations, path_parameter, without_fields
 from server.documents.wire_schemas import WireSchemas
 from server.features import FEATURES
 from server.pipeline.registry import Registry
 
-SCHEMAS = WireSchemas(Registry(FEATURES))
+REGISTRY = Registry(FEATURES)
+SCHEMAS = WireSchemas(REGISTRY)
 
 
 def described(command: Command[Any, Any], place: int = 0) -> dict[str, Any]:
-    return Operations(SCHEMAS).of_route(command.routes[place], command)
+    return Operations(SCHEMAS, NextRequests(REGISTRY, SCHEMAS)).of_route(command.routes[place], command)
 
 
 def test_what_creates_takes_an_idempotency_key() -> None:
@@ -43,6 +46,13 @@ def test_what_is_read_takes_its_fields_from_the_query_where_null_cannot_be_said(
     assert parameters["limit"] == {"type": "integer", "minimum": 1, "maximum": 100}
 
 
+def test_a_field_that_the_one_in_the_path_excludes_is_not_taken_from_the_query() -> None:
+    by_id, by_name = (described(USER_GET, place) for place in range(2))
+    assert "parameters" not in by_id and "parameters" not in by_name
+    messages = {one["name"] for one in described(LIST_MESSAGES)["parameters"]}
+    assert {"before_seq", "after_seq"} <= messages
+
+
 def test_a_form_has_its_own_names_and_ignored_fields() -> None:
     (place,) = [place for place, route in enumerate(AUTH_LOGIN.routes) if route.form_ignores is not None]
     operation = described(AUTH_LOGIN, place)
@@ -61,7 +71,7 @@ def test_another_person_in_the_place_of_the_caller_is_forbidden() -> None:
 
 
 def test_each_response_names_its_codes_once() -> None:
-    operations = Operations(SCHEMAS)
+    operations = Operations(SCHEMAS, NextRequests(REGISTRY, SCHEMAS))
     for command in (POST_CREATE, POST_LIKE):
         operations.of_route(command.routes[0], command)
     told = operations.responses["UnauthenticatedOrTokenExpired"]["description"]

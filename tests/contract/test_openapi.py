@@ -1,0 +1,123 @@
+"""The OpenAPI document against a server: requests that Schemathesis generates from it get the answers that it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.features import FEATURES
+from server.pipeline.registry import Registry
+from tests.contract.world import World, make_world
+from tests.house.checkout import CHECKOUT
+from tests.kit.server import PASSWORD, RunningServer
+
+HOOKS: Final = Path(__file__).with_name("schemathesis_hooks.py")
+NEEDS_A_SECRET: Final = {"auth:refresh", "auth:logout", "auth:revoke", "auth:password"}
+"""No request for these succeeds: they take a token or a password that works once, or would end the run's login."""
+
+REFUSALS: Final = ["401", "403", "404", "405", "413", "414", "422", "431"]
+"""Of what does not fit its schema. Beside those that Schemathesis knows, what is larger than anything is read to."""
+
+COMMANDS: Final = [bound.command for bound in Registry(FEATURES).commands() if bound.command.routes]
+
+
+@pytest.mark.parametrize(
+    ("phases", "examples"),
+    [
+        pytest.param("examples,fuzzing,stateful", 3, id="some"),
+        pytest.param("examples,coverage,fuzzing,stateful", 100, id="many", marks=[pytest.mark.large]),
+    ],
+)
+async def test_generated_requests_are_answered_as_documented(
+    server: RunningServer, tmp_path: Path, phases: str, examples: int
+) -> None:
+    config = tmp_path / "schemathesis.toml"
+    config.write_text("\n".join(configuration(await make_world(server, "st"), examples)))
+    arguments = ["--config-file", str(config), "run", f"{server.url}/openapi.json", "--phases", phases]
+    run = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-P", "-m", "schemathesis.cli", *arguments),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "NO_COLOR": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        told, _ = await run.communicate()
+    finally:
+        if run.returncode is None:
+            run.kill()
+    assert run.returncode == 0, told.decode()
+    succeeded = await commands_that_succeeded(server)
+    assert {command.name for command in COMMANDS} - succeeded - NEEDS_A_SECRET == set(), told.decode()
+
+
+def configuration(world: World, examples: int) -> Iterator[str]:
+    """A configuration file of Schemathesis: who asks, and ids of what there is."""
+    values = world.values
+    yield f"hooks = {toml(str(HOOKS))}"
+    yield "continue-on-failure = true"
+    yield f"generation = {{ deterministic = true, max-examples = {examples} }}"
+    login = {"login": world.me.username, "password": PASSWORD}
+    yield f"checks.negative_data_rejection.expected-statuses = {toml(REFUSALS)}"
+    yield "[auth.dynamic.openapi.token]"
+    yield 'path = "/auth/login"'
+    yield 'extract_selector = "/data/access_token"'
+    yield f"payload = {toml(login)}"
+    known = {
+        "caller": world.me.id,
+        "cursor": values["after"],
+        "user": world.friend.id,
+        "username": world.friend.username,
+        "post": values["post_id"],
+        "comment": values["comment_id"],
+        "conversation": values["conversation_id"],
+        "login": world.me.username,
+        "password": PASSWORD,
+    }
+    for name, value in known.items():
+        yield f"[dictionaries.{name}]\nvalues = [{toml(value)}]"
+    yield "[parameters]"
+    for place, (name, probability) in PLACES.items():
+        yield f'"{place}" = {{ dictionary = "{name}", probability = {probability} }}'
+
+
+PLACES: Final = {
+    "path.caller_id": ("caller", 1.0),
+    "query.after": ("cursor", 1.0),
+    "body.cursor": ("cursor", 1.0),
+    "path.user_id": ("user", 0.5),
+    "body.user_id": ("user", 0.5),
+    "path.username": ("username", 0.5),
+    "path.post_id": ("post", 0.5),
+    "path.comment_id": ("comment", 0.5),
+    "path.conversation_id": ("conversation", 0.5),
+    "body.login": ("login", 0.5),
+    "body.password": ("password", 0.9),
+}
+"""Where a known value is sent, and how often."""
+
+
+def toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {toml(one)}" for name, one in value.items()) + " }"
+    return json.dumps(value)
+
+
+async def commands_that_succeeded(server: RunningServer) -> set[str]:
+    async with server.http.get(f"{server.url}/metrics") as response:
+        text = await response.text()
+    return {
+        sample.labels["command"]
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "rookery_commands_total" and sample.labels["result"] == "ok" and sample.value
+    }
