@@ -24,7 +24,7 @@ NEEDS_A_SECRET: Final = {"auth:refresh", "auth:logout", "auth:revoke", "auth:pas
 """No request for these succeeds: they take a token or a password that works once, or would end the run's login."""
 
 REFUSALS: Final = ["401", "403", "404", "405", "413", "414", "422", "431"]
-"""Of what does not fit its schema. Beside those that Schemathesis knows, what is larger than anything is read to."""
+"""Statuses of a request that does not fit its schema; those of what is too large are no defaults of Schemathesis."""
 
 COMMANDS: Final = [bound.command for bound in Registry(FEATURES).commands() if bound.command.routes]
 
@@ -33,7 +33,9 @@ COMMANDS: Final = [bound.command for bound in Registry(FEATURES).commands() if b
     ("phases", "examples"),
     [
         pytest.param("examples,fuzzing,stateful", 3, id="some"),
-        pytest.param("examples,coverage,fuzzing,stateful", 100, id="many", marks=[pytest.mark.large]),
+        pytest.param(
+            "examples,coverage,fuzzing,stateful", 100, id="many", marks=[pytest.mark.large, pytest.mark.timeout(600)]
+        ),
     ],
 )
 async def test_generated_requests_are_answered_as_documented(
