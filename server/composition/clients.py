@@ -26,8 +26,11 @@ from server.documents.documents import Documents
 from server.monitoring.health import Health, readiness
 from server.transports.cors import SharedApi
 from server.transports.documents import ServedDocuments
+from server.transports.events.event_stream import EventStream
+from server.transports.events.long_polling import LongPolling
+from server.transports.events.sessions import EventSessions
+from server.transports.events.tickets import Tickets
 from server.transports.http_server import HttpServer
-from server.transports.long_polling import LongPolling
 from server.transports.page import Pages
 from server.transports.rest import Rest
 from server.transports.sockets import SocketPolicy
@@ -43,7 +46,7 @@ class Clients:
     recovery: Recovery
     migration: SessionMigration
     engines: Sequence[SocketEngine]
-    long_polling: LongPolling
+    event_sessions: EventSessions
     http_server: HttpServer
 
 
@@ -104,15 +107,20 @@ def build_clients(
         SocketEngine(sessions=sessions, options=options, drain_state=node.drain_state)
         for options in _engine_options(node, origins, proxies)
     ]
-    long_polling = LongPolling(
+    event_sessions = EventSessions(
         registry=node.registry,
         drain_state=node.drain_state,
         sessions=sessions,
-        authenticator=accounts.authenticator,
         membership=messaging.membership,
         limiter=pipeline.limiter,
         peer_address=proxies.client_address,
         rate_limit_factor=settings.rate_limit_factor,
+    )
+    long_polling = LongPolling(event_sessions, accounts.authenticator, left_out=node.registry.connection_pushes)
+    tickets = Tickets(storage.redis)
+    stack.push_async_callback(tickets.stop)
+    event_stream = EventStream(
+        event_sessions, accounts.authenticator, tickets, max_unread_bytes=settings.max_unread_bytes
     )
     checks = readiness(storage.reserved_units, messaging.backplane, node.drain_state)
     rest = Rest(
@@ -130,6 +138,7 @@ def build_clients(
             Pages(node.registry).attach,
             ServedDocuments(Documents(node.registry)).attach,
             long_polling.attach,
+            event_stream.attach,
             rest.attach,  # last: it answers every other path below its prefixes with an error
         ],
         host=settings.host,
@@ -138,7 +147,7 @@ def build_clients(
         body_timeout_s=settings.body_timeout_s,
         shutdown_timeout_s=settings.drain_timeout_s,
     )
-    return Clients(recovery, migration, engines, long_polling, http_server)
+    return Clients(recovery, migration, engines, event_sessions, http_server)
 
 
 def _engine_options(node: NodeContext, origins: OriginPolicy, proxies: TrustedProxies) -> Sequence[EngineOptions]:

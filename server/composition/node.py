@@ -132,7 +132,7 @@ class Node:
         # and last the answers of running requests are awaited.
         await clients.http_server.open()
         stack.push_async_callback(clients.http_server.close)
-        stack.callback(clients.long_polling.stop)
+        stack.callback(clients.event_sessions.stop)
         port = await clients.http_server.listen()
         stack.push_async_callback(port.close)
         self.port = port.number

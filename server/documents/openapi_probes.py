@@ -27,6 +27,12 @@ def _probe(name: str, told: str, answers: dict[str, str]) -> dict[str, Any]:
     }
 
 
+_REFUSALS: Final = _failures(
+    _401="`unauthenticated`, `token_expired`",
+    _422="`invalid_payload`",
+    _429="`rate_limited`",
+    _503="`unavailable`",
+)
 _EVENT: Final = {
     "type": "object",
     "required": ["id", "namespace", "name", "data"],
@@ -81,17 +87,69 @@ _POLL: Final = {
                 }
             },
         },
-        **_failures(
-            _401="`unauthenticated`, `token_expired`",
-            _422="`invalid_payload`",
-            _429="`rate_limited`",
-            _503="`unavailable`",
-        ),
+        **_REFUSALS,
+    },
+}
+
+_STREAM: Final = {
+    "operationId": "events_stream",
+    "summary": "Sends the pushes that a socket of this user would get, as Server-Sent Events.",
+    "description": (
+        "The id of each event is a cursor, the name that of the push, the data `{id, namespace, name, data}`. A cursor "
+        "that cannot be continued from is told by the event `resync`. The last event is `close`, with `code`, `reason` "
+        "and `reconnect`. Limit: 300 calls in 60 s."
+    ),
+    "tags": ["events"],
+    "security": [{"token": []}, {}],
+    "parameters": [
+        {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "The id of the last event."},
+        {
+            "name": "ticket",
+            "in": "query",
+            "schema": {"type": "string"},
+            "description": "Of `POST /events/ticket`, in the place of a token.",
+        },
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "The same as `cursor`."},
+    ],
+    "responses": {
+        "200": {"description": "The stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **_REFUSALS,
+    },
+}
+
+_TICKET: Final = {
+    "operationId": "events_ticket",
+    "summary": "Makes a ticket for a stream, for clients that cannot send headers. It is good once.",
+    "tags": ["events"],
+    "security": [{"token": []}],
+    "responses": {
+        "201": {
+            "description": "The ticket.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["ok", "data"],
+                        "properties": {
+                            "ok": {"const": True},
+                            "data": {
+                                "type": "object",
+                                "required": ["ticket", "expires_in_s"],
+                                "properties": {"ticket": {"type": "string"}, "expires_in_s": {"type": "integer"}},
+                            },
+                        },
+                    }
+                }
+            },
+        },
+        **{status: answer for status, answer in _REFUSALS.items() if status != "422"},
     },
 }
 
 OTHER_PATHS: Final[dict[str, Any]] = {
     "/events": {"get": _POLL},
+    "/events/stream": {"get": _STREAM},
+    "/events/ticket": {"post": _TICKET},
     "/health": _probe("health", "Whether this process is alive.", {"200": "It is."}),
     "/ready": _probe(
         "ready",

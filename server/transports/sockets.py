@@ -237,7 +237,7 @@ class SocketPolicy:
         if token is None and namespace == AUTH_NAMESPACE:
             return None
         try:
-            if not isinstance(token, str):
+            if not isinstance(token, str | Identity):  # what a client sends is no Identity
                 raise CommandError(UNAUTHENTICATED)
             identity = self._authenticator.identify(token)
             bound = connection.identity

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.handlers.chat.talk import CHAT, open_conversation, refusal, send
 from tests.kit.server import Person, RunningServer
-from tests.server.transports.test_long_polling import poller
+from tests.server.transports.events.test_long_polling import poller
 
 RECEIPT = "receipt:updated"
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from tests.handlers.chat.talk import CHAT, hear, hear_everywhere, open_conversation, refusal, send, value
 from tests.kit.server import Person, RunningServer
-from tests.server.transports.test_long_polling import poller
+from tests.server.transports.events.test_long_polling import poller
 
 UNKNOWN_ID = "1"
 

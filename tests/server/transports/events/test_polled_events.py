@@ -1,4 +1,4 @@
-"""What one poll collects, and the cursors between polls."""
+"""What one poll collects."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ import asyncio
 from collections.abc import Callable
 
 import orjson
-from hypothesis import given
-from hypothesis import strategies as st
 
 from realtime.contract.errors import CLOSE_DRAINING
 from realtime.engine.protocol.frames import Outgoing
 from realtime.engine.protocol.json_events import JsonEvents
 from realtime.engine.replay.push_ids import PushIds
-from server.transports.polled_events import PolledEvents, Position, read_cursor, write_cursor
+from server.transports.events.polled_events import PolledEvents
 
 LONG_S = 30.0
 CODEC = JsonEvents(PushIds().make)
-
-names = st.text(st.sampled_from("abcXYZ019.-_"), min_size=1, max_size=30)
-positions = st.lists(st.builds(Position, names, st.none() | names), min_size=1, max_size=6)
-
-
-@given(positions)
-def test_a_cursor_holds_its_positions(written: list[Position]) -> None:
-    assert read_cursor(write_cursor(written), len(written)) == written
-    assert read_cursor(write_cursor(written), len(written) + 1) is None
 
 
 async def test_events_stand_in_one_order_with_the_last_offset_of_each_namespace() -> None:

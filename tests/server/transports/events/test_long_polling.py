@@ -11,7 +11,7 @@ import pytest
 
 from realtime.engine.protocol.encoded_push import EncodedPush
 from realtime.pubsub.room_names import person_room
-from server.transports.long_polling import FIRST_POLLS
+from server.transports.events.sessions import FIRST_CALLS
 from tests.kit.server import NAMESPACES, PASSWORD, Person, RunningServer, running_server, settings_for_tests
 
 WAIT_S = 10.0
@@ -344,7 +344,7 @@ async def test_polls_that_begin_anew_are_limited_by_person(database_url: str, re
         me = await generous.person("poll.begin")
     async with running_server(settings_for_tests(database_url, redis_url, rate_limit_factor=1)) as server:
         client = Poller(server, me.access_token)
-        for _ in range(FIRST_POLLS.count):
+        for _ in range(FIRST_CALLS.count):
             await client.poll("")
         status, answer = await client.get("")
         assert (status, answer["error"]["code"]) == (429, "rate_limited")

@@ -1,33 +1,14 @@
-"""What a long-polling client is given: the events of one poll, and the cursor from which the next one continues."""
+"""What a long-polling client is given: the events of one poll."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal
 
 from realtime.contract.errors import CloseReason
 from realtime.engine.protocol.frames import Outgoing
 from realtime.engine.protocol.json_events import JsonEvent
-
-
-class Position(NamedTuple):
-    """A client's position in one namespace: its private id there, and the last push that it has; None: none yet."""
-
-    pid: str
-    offset: str | None
-
-
-def write_cursor(positions: Sequence[Position]) -> str:
-    return "~".join(f"{position.pid}~{position.offset or ''}" for position in positions)
-
-
-def read_cursor(cursor: str, count: int) -> Sequence[Position] | None:
-    """The positions in `count` namespaces; None when it is no cursor of that many."""
-    parts = cursor.split("~")
-    if len(parts) != 2 * count:
-        return None
-    return [Position(pid, offset or None) for pid, offset in zip(parts[::2], parts[1::2], strict=True)]
 
 
 class PolledEvents:
