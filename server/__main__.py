@@ -160,13 +160,19 @@ def new_feature(
 
 
 @cli.command()
-def docs() -> None:
-    """Bring the documents of the API in docs/api/ up to date."""
-    from server.commands.docs import docs
+def docs(
+    release: Annotated[
+        bool, typer.Option("--release", help="Also write those by which later versions are judged: a version is out.")
+    ] = False,
+) -> None:
+    """Bring the documents of the API in docs/api/ up to date, and tell what of it would break clients."""
+    from server.commands.docs import breaks_since_release, docs
     from server.config import CHECKOUT
 
-    for path in docs():
+    for path in docs(release=release):
         print(path.relative_to(CHECKOUT))
+    for told in breaks_since_release():
+        print(f"breaks clients: {told}")
 
 
 @cli.command()

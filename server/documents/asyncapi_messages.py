@@ -30,6 +30,11 @@ class Messages:
             "summary": command.effect,
             "payload": self.schemas.payload(command),
             "examples": [{"name": "example", "payload": dict(command.example)}],
+            "x-limits": {
+                "calls_in_a_minute": round(60 * command.rate.count / command.rate.per_s),
+                "calls_at_once": command.rate.burst or command.rate.count,
+                "bytes": command.max_bytes,
+            },
         }
         self.messages[f"{key}_answer"] = {
             "name": f"{command.name} (answer)",

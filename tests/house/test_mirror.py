@@ -9,6 +9,9 @@ DECLARATIONS = {"__init__.py", "contract.py", "models.py", "views.py", "feature.
 covers the models and views of its feature."""
 
 TESTED_ELSEWHERE = {
+    "server/documents/compatibility/rest_changes.py": "tests/server/documents/compatibility/test_breaks.py",
+    "server/documents/compatibility/schema_forms.py": "tests/server/documents/compatibility/test_schema_containment.py",
+    "server/documents/compatibility/socket_changes.py": "tests/server/documents/compatibility/test_breaks.py",
     "handlers/accounts/credentials.py": "tests/handlers/accounts/test_login.py",
     "handlers/chat/direct_contract.py": "tests/handlers/chat/test_direct.py",
     "handlers/chat/sync_contract.py": "tests/handlers/chat/test_sync.py",

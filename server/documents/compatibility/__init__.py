@@ -1,0 +1,1 @@
+"""Which changes of the documents would break clients that were written for an older version."""
