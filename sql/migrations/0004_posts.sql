@@ -14,6 +14,8 @@ CREATE TABLE posts (
     text text NOT NULL,
     link text,
     visibility text NOT NULL DEFAULT 'public' CHECK (visibility IN ('public', 'followers', 'private')),
+    -- Whether anybody but the author could ever see it. What nobody could see is not told to be gone.
+    was_shown boolean NOT NULL DEFAULT true,
     like_count integer NOT NULL DEFAULT 0 CHECK (like_count >= 0),
     comment_count integer NOT NULL DEFAULT 0 CHECK (comment_count >= 0),
     share_count integer NOT NULL DEFAULT 0 CHECK (share_count >= 0),
@@ -22,17 +24,18 @@ CREATE TABLE posts (
     edited_at timestamptz,
     deleted_at timestamptz,
     -- What is left of a deleted post tells readers that it is gone, until delete_old_posts removes it.
-    CONSTRAINT posts_deleted_are_empty CHECK (deleted_at IS NULL OR (text = '' AND link IS NULL))
+    CONSTRAINT posts_deleted_are_empty CHECK (deleted_at IS NULL OR (text = '' AND link IS NULL)),
+    CHECK (was_shown OR visibility = 'private')
 ) WITH (fillfactor = 80);
 
 -- It includes the visibility so that a feed page finds its ids without reading the rows.
 CREATE INDEX posts_author_idx ON posts (author_id, id DESC) INCLUDE (visibility) WHERE deleted_at IS NULL;
 
 -- Deleted posts too: readers are told that they are gone.
-CREATE INDEX posts_changed_idx ON posts (author_id, changed);
+CREATE INDEX posts_changed_idx ON posts (author_id, changed) WHERE was_shown;
 
 -- The same for all authors: where little has changed at all, nobody asks for each followed user.
-CREATE INDEX posts_last_changed_idx ON posts (changed) INCLUDE (author_id);
+CREATE INDEX posts_last_changed_idx ON posts (changed) INCLUDE (author_id) WHERE was_shown;
 
 CREATE INDEX posts_deleted_idx ON posts (deleted_at) WHERE deleted_at IS NOT NULL;
 
@@ -81,7 +84,10 @@ AS $$
                 SELECT
                 FROM follows f
                 CROSS JOIN LATERAL (
-                    SELECT FROM posts p WHERE p.author_id = f.followed_id AND p.changed >= since LIMIT 1
+                    SELECT
+                    FROM posts p
+                    WHERE p.author_id = f.followed_id AND p.changed >= since AND p.was_shown
+                    LIMIT 1
                 ) one
                 WHERE f.follower_id = viewer_id
                 OFFSET 0
@@ -97,7 +103,9 @@ AS $$
                 )),
                 false
             ) AS is_followed
-        FROM (SELECT p.author_id FROM posts p WHERE p.changed >= since ORDER BY p.changed LIMIT 50) p
+        FROM (
+            SELECT p.author_id FROM posts p WHERE p.changed >= since AND p.was_shown ORDER BY p.changed LIMIT 50
+        ) p
     ) recent
 $$;
 

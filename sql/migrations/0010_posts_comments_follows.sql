@@ -53,8 +53,10 @@ DECLARE
     stamp bigint := change_stamp();
 BEGIN
     WITH made AS (
-        INSERT INTO posts (id, author_id, kind, text, link, visibility, client_id, changed)
-        SELECT call.id, call.author_id, call.kind, call.text, call.link, call.visibility, call.client_id, stamp
+        INSERT INTO posts (id, author_id, kind, text, link, visibility, was_shown, client_id, changed)
+        SELECT
+            call.id, call.author_id, call.kind, call.text, call.link, call.visibility, call.visibility <> 'private',
+            call.client_id, stamp
         FROM unnest(ids, author_ids, kinds, texts, links, visibilities, client_ids)
             WITH ORDINALITY AS call (id, author_id, kind, text, link, visibility, client_id, place)
         WHERE call.author_id = ANY(locked)

@@ -129,8 +129,8 @@ CROSS JOIN LATERAL (
 ORDER BY 1, 2 DESC;
 
 -- name: changed_posts(viewer_ids, sinces, page_sizes)
--- The posts of followed users that have changed since a position, deleted ones too, each with what the viewer may see of
--- it, in no order; the first column says instead, in one row, that the whole feed has to be read anew. Every row has the
+-- The posts of followed users that have changed since a position, deleted ones too but none that was private all along,
+-- each with what the viewer may see of it, in no order; the first column says instead, in one row, that the whole feed has to be read anew. Every row has the
 -- position of this read. users_pkey, users_published_changed_idx, follows_pkey, posts_changed_idx, posts_pkey,
 -- blocks_pkey, post_likes_pkey; at most page_size rows a call, or one without a post.
 SELECT call.place, call.is_reset, here.position, changed.id AS post_id, seen.*
@@ -148,7 +148,7 @@ LEFT JOIN LATERAL (
     CROSS JOIN LATERAL (
         SELECT p.id
         FROM posts p
-        WHERE p.author_id = f.followed_id AND p.changed >= call.since
+        WHERE p.author_id = f.followed_id AND p.changed >= call.since AND p.was_shown
         LIMIT call.page_size
     ) fresh
     WHERE NOT call.is_reset AND f.follower_id = call.viewer_id

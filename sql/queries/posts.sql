@@ -100,6 +100,7 @@ WITH author AS (
     SET
         text = coalesce(:text, posts.text),
         visibility = coalesce(:visibility, posts.visibility),
+        was_shown = posts.was_shown OR coalesce(:visibility, posts.visibility) <> 'private',
         version = posts.version + earlier.differs::integer,
         changed = CASE WHEN earlier.differs THEN change_stamp() ELSE posts.changed END,
         edited_at = CASE WHEN earlier.differs THEN now() ELSE posts.edited_at END

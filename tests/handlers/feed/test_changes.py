@@ -98,6 +98,24 @@ async def test_whatever_happened_to_posts_is_told_as_it_is_now(server: RunningSe
     assert store.posts == held == {kept: "old", edited: "new", shown: "shown", made: "made"}
 
 
+async def test_a_post_that_nobody_else_could_ever_see_is_not_told_to_be_gone(server: RunningServer) -> None:
+    reader, author = await server.people("diary.reader", "diary.author")
+    await relate(reader, "follow", author)
+    store = Store(reader, "feed:sync")
+    await store.read()
+    cursor = await settled_cursor(reader, "feed")
+    diary, secret = [await post(author, "Dear diary", visibility="private") for _ in range(2)]
+    await edit(author, diary, text="Dear diary, once more")
+    await author.do("/posts", "post:delete", {"post_id": secret})
+    assert await store.catch_up() == {}
+    assert (await reader.do("/users", "sync:pull", {"cursor": cursor}))["changes"] == {}
+    await edit(author, diary, visibility="followers")
+    await edit(author, diary, visibility="private")
+    assert await store.catch_up() == {diary: None}
+    await author.do("/posts", "post:delete", {"post_id": diary})
+    assert await store.catch_up() == {diary: None}
+
+
 @BOTH
 async def test_whoever_may_see_other_people_reads_anew(server: RunningServer, by: str) -> None:
     reader, author, other = await server.people(f"anew.{by[0]}", f"anew.author.{by[0]}", f"anew.other.{by[0]}")
