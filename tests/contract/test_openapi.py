@@ -20,8 +20,11 @@ from tests.house.checkout import CHECKOUT
 from tests.kit.server import PASSWORD, RunningServer
 
 HOOKS: Final = Path(__file__).with_name("schemathesis_hooks.py")
-NEEDS_A_SECRET: Final = {"auth:refresh", "auth:logout", "auth:revoke", "auth:password"}
-"""No request for these succeeds: they take a token or a password that works once, or would end the run's login."""
+NEEDS_A_SECRET: Final = {"auth:refresh", "auth:logout", "auth:password"}
+"""No request for these succeeds: they take a token that works once, or the password that the run logs in with."""
+
+ENDLESS: Final = ["events_stream"]
+"""A generated request would wait for an end that never comes; tests/server/transports/events/ has its requests."""
 
 REFUSALS: Final = ["401", "403", "404", "405", "413", "414", "422", "431"]
 """Statuses of a request that does not fit its schema; those of what is too large are no defaults of Schemathesis."""
@@ -32,7 +35,7 @@ COMMANDS: Final = [bound.command for bound in Registry(FEATURES).commands() if b
 @pytest.mark.parametrize(
     ("phases", "examples"),
     [
-        pytest.param("examples,fuzzing,stateful", 3, id="some"),
+        pytest.param("fuzzing,stateful", 3, id="some", marks=[pytest.mark.timeout(180)]),
         pytest.param(
             "examples,coverage,fuzzing,stateful", 100, id="many", marks=[pytest.mark.large, pytest.mark.timeout(600)]
         ),
@@ -64,48 +67,35 @@ async def test_generated_requests_are_answered_as_documented(
 
 def configuration(world: World, examples: int) -> Iterator[str]:
     """A configuration file of Schemathesis: who asks, and ids of what there is."""
-    values = world.values
     yield f"hooks = {toml(str(HOOKS))}"
     yield "continue-on-failure = true"
     yield f"generation = {{ deterministic = true, max-examples = {examples} }}"
     login = {"login": world.me.username, "password": PASSWORD}
     yield f"checks.negative_data_rejection.expected-statuses = {toml(REFUSALS)}"
+    yield f"operations = [{{ include-operation-id = {toml(ENDLESS)}, enabled = false }}]"
     yield "[auth.dynamic.openapi.token]"
     yield 'path = "/auth/login"'
     yield 'extract_selector = "/data/access_token"'
     yield f"payload = {toml(login)}"
-    known = {
-        "caller": world.me.id,
-        "cursor": values["after"],
-        "user": world.friend.id,
-        "username": world.friend.username,
-        "post": values["post_id"],
-        "comment": values["comment_id"],
-        "conversation": values["conversation_id"],
-        "login": world.me.username,
-        "password": PASSWORD,
+    for number, (place, (value, probability)) in enumerate(known_values(world).items()):
+        yield f"[dictionaries.value{number}]\nvalues = [{toml(value)}]"
+        yield f'[parameters."{place}"]\ndictionary = "value{number}"\nprobability = {probability}'
+
+
+def known_values(world: World) -> Mapping[str, tuple[object, float]]:
+    """Values of what exists, by the place of a request where they are sent, each with how often."""
+    fields = {name for command in COMMANDS for name in command.payload.model_fields if name.endswith("_id")}
+    ids = {name: value for name in sorted(fields) if isinstance(value := world.values.get(name), str)}
+    return {
+        **{f"{place}.{name}": (value, 0.5) for place in ("path", "body") for name, value in ids.items()},
+        "path.caller_id": (world.me.id, 1.0),
+        "path.username": (world.friend.username, 0.5),
+        "body.login": (world.me.username, 0.5),
+        "body.password": (PASSWORD, 0.9),
+        "query.after": (world.values["after"], 1.0),
+        "body.cursor": (world.values["after"], 1.0),
+        "query.timeout_s": (0, 1.0),
     }
-    for name, value in known.items():
-        yield f"[dictionaries.{name}]\nvalues = [{toml(value)}]"
-    yield "[parameters]"
-    for place, (name, probability) in PLACES.items():
-        yield f'"{place}" = {{ dictionary = "{name}", probability = {probability} }}'
-
-
-PLACES: Final = {
-    "path.caller_id": ("caller", 1.0),
-    "query.after": ("cursor", 1.0),
-    "body.cursor": ("cursor", 1.0),
-    "path.user_id": ("user", 0.5),
-    "body.user_id": ("user", 0.5),
-    "path.username": ("username", 0.5),
-    "path.post_id": ("post", 0.5),
-    "path.comment_id": ("comment", 0.5),
-    "path.conversation_id": ("conversation", 0.5),
-    "body.login": ("login", 0.5),
-    "body.password": ("password", 0.9),
-}
-"""Where a known value is sent, and how often."""
 
 
 def toml(value: object) -> str:
