@@ -66,11 +66,12 @@ export interface ConnectErrorData {
   message: string;
 }
 
-/** A push as `GET /v1/events` gives it. */
+/** A push as `GET /v1/events` gives it, and as it is the data of an event of `GET /v1/events/stream`. */
 export type PolledEvent = {
   [Namespace in keyof Namespaces]: {
     [Name in keyof Namespaces[Namespace]["pushes"]]: {
-      id: string;
+      /** Absent for the `resync` with which a stream begins. */
+      id?: string;
       namespace: Namespace;
       name: Name;
       data: Namespaces[Namespace]["pushes"][Name] extends Push<infer Data> ? Data : never;
@@ -83,6 +84,20 @@ export interface PolledEvents {
   events: PolledEvent[];
   cursor: string;
   resync?: "all";
+}
+
+/** The data of `close`, the last event of a stream. */
+export interface StreamClose {
+  code: CloseCode;
+  reason: string;
+  /** Whether to come back with the id of the last event. */
+  reconnect: boolean;
+}
+
+/** The data of `POST /v1/events/ticket`: a ticket is good for one stream. */
+export interface StreamTicket {
+  ticket: string;
+  expires_in_s: number;
 }
 
 /**

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.features import FEATURES
 from server.pipeline.registry import Registry
+from tests.contract.beyond_schemas import BEYOND_SCHEMAS, is_beyond_schemas
 from tests.contract.world import World, make_world
 from tests.house.checkout import CHECKOUT
 from tests.kit.server import PASSWORD, RunningServer
@@ -113,3 +115,28 @@ async def commands_that_succeeded(server: RunningServer) -> set[str]:
         for sample in family.samples
         if sample.name == "rookery_commands_total" and sample.labels["result"] == "ok" and sample.value
     }
+
+
+async def test_each_rule_that_no_schema_tells_is_one_of_the_server(server: RunningServer) -> None:
+    world = await make_world(server, "rules")
+    conversation = f"/conversations/{world.values['conversation_id']}"
+    account = {"username": "rules.new", "password": PASSWORD, "email": "rules.new@example.org"}
+    asked: list[tuple[str, str, dict[str, Any], dict[str, str]]] = [
+        ("POST", "/sync", {"cursor": "0"}, {}),
+        ("POST", f"{conversation}/messages", {"text": "Hello", "reply_to_seq": 99}, {}),
+        ("PUT", f"{conversation}/read", {"seq": 99}, {}),
+        ("GET", f"{conversation}/messages?before_seq=1&after_seq=1", {}, {}),
+        ("POST", "/posts", {"text": "Hello", "client_id": "a"}, {"Idempotency-Key": "b"}),
+        ("POST", "/auth/register", {**account, "email": None, "phone": "123"}, {}),
+        ("POST", "/auth/register", {**account, "email": "a..b@example.org"}, {}),
+        ("POST", "/auth/register", {**account, "username": "ad_min"}, {}),
+        ("POST", "/auth/register", {**account, "password": "password1"}, {}),
+        ("POST", "/posts", {"text": "\u200b"}, {}),
+    ]
+    unmet = set(BEYOND_SCHEMAS)
+    for method, path, payload, headers in asked:
+        _, answer = await server.rest(method, path, payload or None, token=world.me.access_token, headers=headers)
+        faults = answer["error"]["fields"]
+        assert is_beyond_schemas(faults), faults
+        unmet -= {rule for rule in unmet for fault in faults.values() if re.fullmatch(rule, fault)}
+    assert unmet == set()

@@ -23,6 +23,8 @@ import type {
   PostsCommands,
   PostsPushes,
   RestRoutes,
+  StreamClose,
+  StreamTicket,
   User,
   UsersCommands,
   UsersPushes,
@@ -191,7 +193,19 @@ export function polled(event: PolledEvent): string {
   if (event.namespace === "/chat" && event.name === "message:created") return event.data.message.text;
   // @ts-expect-error: the data of another push
   if (event.namespace === "/chat" && event.name === "receipt:updated") return event.data.message.text;
+  // @ts-expect-error: not every event has an id
   return event.id;
+}
+
+export function stream(ticket: StreamTicket, show: (event: PolledEvent) => void): void {
+  const events = new EventSource(`/v1/events/stream?ticket=${ticket.ticket}`);
+  events.addEventListener("message:created", (event) => show(JSON.parse(event.data)));
+  events.addEventListener("close", (event) => {
+    const close: StreamClose = JSON.parse(event.data);
+    if (close.code === 4001 && close.reconnect) events.close();
+    // @ts-expect-error: no such close code
+    if (close.code === 4013) events.close();
+  });
 }
 
 const closed: CloseCode = 4012;

@@ -15,6 +15,7 @@ from realtime.contract.collections import CollectionChanged
 from realtime.contract.declarations import Push
 from realtime.contract.errors import CLOSE_REASONS, COMMON_ERRORS
 from realtime.contract.wire import Model
+from server.documents.openapi import openapi
 from server.documents.typescript import type_declarations
 from server.features import FEATURES
 from server.pipeline.registry import Registry
@@ -122,6 +123,21 @@ def test_a_collection_that_is_told_to_devices_is_told_by_its_items(declared: str
     told = [name for name, collection in REGISTRY.collections.items() if collection.told_to_devices]
     assert "[Name in " + " | ".join(map(json.dumps, told)) + "]" in declared
     assert f"interface {CollectionChanged.__name__} " not in declared
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path", "status"),
+    [("PolledEvents", "get", "/events", "200"), ("StreamTicket", "post", "/events/ticket", "201")],
+)
+def test_what_is_of_no_command_has_the_fields_of_openapi(
+    declared: str, name: str, method: str, path: str, status: str
+) -> None:
+    answer = openapi(REGISTRY)["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"]
+    data = answer["properties"]["data"]
+    fields = {
+        field: optional == "?" for field, optional in re.findall(r"^  (\w+)(\??):", interface(declared, name), re.M)
+    }
+    assert fields == {field: field not in data["required"] for field in data["properties"]}
 
 
 def test_two_types_of_one_name_are_refused() -> None:
