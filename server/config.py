@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         "`https://*.a.example`, `http://localhost:*`, `capacitor://localhost`, with commas between them; `*`: all; "
         "empty: only pages of this server.",
     )
+    demo_login: str = Field(
+        "",
+        description="An account that the console at `/docs` offers to everybody with one click, as "
+        "`username:password`; `./run` offers that of the demo network.",
+    )
 
     ping_interval_ms: int = Field(
         25_000,

@@ -15,6 +15,8 @@ def up(settings: Settings) -> None:
     refuse_busy_port(settings)
     with dependencies(settings) as reached:
         login = asyncio.run(prepare(reached))
+        if login is not None and not reached.demo_login:
+            reached = reached.model_copy(update={"demo_login": f"{login.username}:{login.password}"})
         report("starting the server")
         run_process(
             reached, serve=True, work=True, on_ready=lambda port: print(box(_summary(reached, port, login)), flush=True)

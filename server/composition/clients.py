@@ -135,7 +135,7 @@ def build_clients(
         [
             SharedApi(origins).attach,
             Health(checks, node.metrics, VERSION).attach,
-            Pages(node.registry).attach,
+            Pages(node.registry, demo_login=settings.demo_login).attach,
             ServedDocuments(Documents(node.registry)).attach,
             long_polling.attach,
             event_stream.attach,

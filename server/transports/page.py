@@ -12,7 +12,7 @@ from server.pipeline.registry import Registry
 from server.transports.lazy_document import LazyDocument
 
 WEB: Final = Path(__file__).resolve().parents[2] / "web"
-FOLDERS: Final = ("plain", "docs")
+FOLDERS: Final = ("plain", "docs", "client")
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -25,9 +25,9 @@ HEADERS: Final = {
 class Pages:
     """Serves the pages and their files; the browser refuses scripts of other hosts."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, demo_login: str) -> None:
         self._reference = LazyDocument(partial(_page_html, registry), "text/html; charset=utf-8", HEADERS)
-        self._console = LazyDocument(partial(_console_json, registry), "application/json", HEADERS)
+        self._console = LazyDocument(partial(_console_json, registry, demo_login), "application/json", HEADERS)
         self._files = {
             path.relative_to(WEB).as_posix(): path
             for folder in FOLDERS
@@ -60,10 +60,10 @@ def _page_html(registry: Registry) -> bytes:
     return page_html(registry)
 
 
-def _console_json(registry: Registry) -> bytes:
-    from server.documents.page.render import console_json
+def _console_json(registry: Registry, demo_login: str) -> bytes:
+    from server.documents.page.console import console_json
 
-    return console_json(registry)
+    return console_json(registry, demo_login)
 
 
 async def _to_the_reference(request: web.Request) -> web.Response:

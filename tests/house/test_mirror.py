@@ -47,6 +47,7 @@ TESTED_ELSEWHERE = {
     "realtime/contract/identity.py": "tests/server/accounts/test_tokens.py",
     "realtime/handoff/session_migration.py": "tests/recovery/test_another_node.py",
     "realtime/handoff/session_directory.py": "tests/recovery/test_another_node.py",
+    "server/documents/page/console.py": "tests/browser/test_docs.py",
     "server/documents/page/diagrams.py": "tests/server/documents/page/test_render.py",
     "server/documents/page/listing.py": "tests/server/documents/page/test_render.py",
     "server/transports/lazy_document.py": "tests/server/transports/test_documents.py",

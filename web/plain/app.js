@@ -1,7 +1,7 @@
-import { RookerySocket } from "/plain/socket.js";
-import * as session from "/plain/session.js";
+import { RookerySocket } from "/client/socket.js";
+import * as session from "/client/session.js";
 import { Chat } from "/plain/chat.js";
-import { element, show, when } from "/plain/dom.js";
+import { element, show, when } from "/client/dom.js";
 
 const NAMESPACES = ["/users", "/posts", "/feed", "/chat"];
 const $ = (id) => document.getElementById(id);
@@ -48,7 +48,12 @@ function start() {
   show($("home"), true);
   show($("log-out"), true);
   showStatus(`${user.username} · connecting…`);
-  socket = new RookerySocket(NAMESPACES, () => session.current().access_token, onPush, onStateChange);
+  socket = new RookerySocket({
+    namespaces: NAMESPACES,
+    token: () => session.current().access_token,
+    onPush,
+    onState: onStateChange,
+  });
   chat = new Chat(socket, user, fail);
 }
 

@@ -1,4 +1,4 @@
-import { element, show } from "/plain/dom.js";
+import { element, show } from "/client/dom.js";
 
 const $ = (id) => document.getElementById(id);
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from realtime.contract.errors import CLOSE_REASONS, COMMON_ERRORS
 from server.documents.page.diagrams import DIAGRAMS, WIDTH
 from server.documents.page.listing import Listing
-from server.documents.wire_schemas import WireSchemas
 from server.pipeline.registry import Registry
 from server.version import VERSION
 
@@ -61,30 +58,3 @@ def page_html(registry: Registry) -> bytes:
         version=VERSION,
     )
     return html.encode()
-
-
-def console_json(registry: Registry) -> bytes:
-    """What the console knows: every command with its routes and schema, pushes, Collections, and all models."""
-    schemas = WireSchemas(registry)
-    return orjson.dumps(
-        {
-            "namespaces": registry.namespaces,
-            "commands": [_console_command(bound.command, schemas) for bound in registry.commands()],
-            "pushes": sorted(registry.pushes),
-            "collections": sorted(registry.collections),
-            "schemas": schemas.components,
-        }
-    )
-
-
-def _console_command(command: Any, schemas: WireSchemas) -> Mapping[str, object]:
-    return {
-        "name": command.name,
-        "namespace": command.namespace,
-        "access": command.access.value,
-        "everywhere": command.any_namespace,
-        "effect": command.effect,
-        "example": command.example,
-        "payload": schemas.payload(command),
-        "routes": [[route.method, route.path] for route in command.routes],
-    }

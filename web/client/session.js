@@ -1,4 +1,4 @@
-// The login of this tab. Each tab has its own login, so that two people can use two tabs.
+// The login of this tab, the same on all pages. Each tab has its own login, so that two people can use two tabs.
 
 const KEY = "rookery-login";
 
@@ -36,4 +36,9 @@ export async function logOut() {
   const { refresh_token } = current();
   sessionStorage.removeItem(KEY);
   await post("/auth/logout", { refresh_token });
+}
+
+/** Drops the login of this tab, without telling the server. */
+export function forget() {
+  sessionStorage.removeItem(KEY);
 }
