@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,24 +31,26 @@ ENDLESS: Final = ["events_stream"]
 REFUSALS: Final = ["401", "403", "404", "405", "413", "414", "422", "431"]
 """Statuses of a request that does not fit its schema; those of what is too large are no defaults of Schemathesis."""
 
+QUICK: Final = ("--phases=fuzzing,stateful", "--exclude-deprecated")
+
 COMMANDS: Final = [bound.command for bound in Registry(FEATURES).commands() if bound.command.routes]
 
 
 @pytest.mark.parametrize(
-    ("phases", "examples"),
+    ("examples", "options"),
     [
-        pytest.param("fuzzing,stateful", 3, id="some", marks=[pytest.mark.timeout(180)]),
         pytest.param(
-            "examples,coverage,fuzzing,stateful", 100, id="many", marks=[pytest.mark.large, pytest.mark.timeout(600)]
+            2, ("--phases=fuzzing,stateful", "--exclude-deprecated"), id="some", marks=pytest.mark.timeout(180)
         ),
+        pytest.param(100, (), id="many", marks=[pytest.mark.large, pytest.mark.timeout(600)]),
     ],
 )
 async def test_generated_requests_are_answered_as_documented(
-    server: RunningServer, tmp_path: Path, phases: str, examples: int
+    server: RunningServer, tmp_path: Path, examples: int, options: Sequence[str]
 ) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text("\n".join(configuration(await make_world(server, "st"), examples)))
-    arguments = ["--config-file", str(config), "run", f"{server.url}/openapi.json", "--phases", phases]
+    arguments = ["--config-file", str(config), "run", f"{server.url}/openapi.json", *options]
     run = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-P", "-m", "schemathesis.cli", *arguments),
