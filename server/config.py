@@ -140,6 +140,12 @@ class Settings(BaseSettings):
         description="The one header in which trusted proxies name the client: `X-Forwarded-For`, `Forwarded` (RFC "
         "7239), or another that holds its address, as `CF-Connecting-IP`.",
     )
+    security_contact: str = Field(
+        "",
+        pattern="^((mailto:|https://|tel:).+)?$",
+        description="Whom to tell of a vulnerability, as `mailto:security@a.example` or a page, for "
+        "`/.well-known/security.txt`; empty: there is no such file.",
+    )
     allowed_origins: Annotated[tuple[str, ...], Commas] = Field(
         (),
         description="Origins of web pages and apps that may open sockets and call REST, as `https://a.example`, "

@@ -24,6 +24,7 @@ from server.composition.pipeline import Pipeline
 from server.composition.storage import Storage
 from server.documents.documents import Documents
 from server.monitoring.health import Health, readiness
+from server.transports.answer_headers import AnswerHeaders
 from server.transports.cors import SharedApi
 from server.transports.documents import ServedDocuments
 from server.transports.events.event_stream import EventStream
@@ -33,6 +34,7 @@ from server.transports.events.tickets import Tickets
 from server.transports.http_server import HttpServer
 from server.transports.page import Pages
 from server.transports.rest import Rest
+from server.transports.security_txt import SecurityTxt
 from server.transports.sockets import SocketPolicy
 from server.version import VERSION
 
@@ -133,10 +135,12 @@ def build_clients(
     http_server = HttpServer(
         engines,
         [
+            AnswerHeaders().attach,
             SharedApi(origins).attach,
             Health(checks, node.metrics, VERSION).attach,
             Pages(node.registry, demo_login=settings.demo_login).attach,
             ServedDocuments(Documents(node.registry)).attach,
+            SecurityTxt(settings.security_contact, node.clock).attach,
             long_polling.attach,
             event_stream.attach,
             rest.attach,  # last: it answers every other path below its prefixes with an error

@@ -82,5 +82,10 @@ def _tags(registry: Registry) -> list[str]:
 
 _HEADERS: Final = {
     "Retry-After": {"description": "Whole seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
+    "ETag": {"description": "Names this state of the answer.", "schema": {"type": "string"}},
+    "Link": {
+        "description": 'Of a list with a next page: its address, with `rel="next"`.',
+        "schema": {"type": "string"},
+    },
     "WWW-Authenticate": {"description": "The scheme of the token.", "schema": {"const": "Bearer"}},
 }

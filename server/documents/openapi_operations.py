@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 from realtime.contract.declarations import Access, Command, Route
-from realtime.contract.errors import FORBIDDEN, TOO_LARGE, ErrorCode
+from realtime.contract.errors import FORBIDDEN, INVALID_PAYLOAD, TOO_LARGE, ErrorCode
 from realtime.contract.rest import CALLER, IDEMPOTENCY_HEADER, URL_ENCODED, path_fields, takes_body
 from realtime.contract.wire import ID_PATTERN
 from server.documents.failures import failure_with
@@ -23,6 +23,8 @@ _IDEMPOTENCY_KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-~]*$"},
 }
 _URL_TOO_LONG: Final = 414
+_NOT_ACCEPTABLE: Final = 406
+_UNSUPPORTED_TYPE: Final = 415
 _NULL: Final = {"type": "null"}
 _RETRIES: Final = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
 _HEADERS_OF_STATUS: Final[Mapping[int, dict[str, Any]]] = {
@@ -32,6 +34,16 @@ _HEADERS_OF_STATUS: Final[Mapping[int, dict[str, Any]]] = {
 }
 
 _Command = Command[Any, Any]
+
+
+_OF_READS: Final = {
+    "ETag": {"$ref": "#/components/headers/ETag"},
+    "Link": {"$ref": "#/components/headers/Link"},
+}
+_NOT_MODIFIED: Final = {
+    "description": "The client has the answer already: it named its `ETag` in `If-None-Match`.",
+    "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
+}
 
 
 class Operations:
@@ -64,6 +76,8 @@ class Operations:
         if takes_body(route) and (body := self._body(route, command, payload)):
             operation["requestBody"] = body
         operation["responses"] = {str(route.status): self._success(route, command), **self._failures(route, command)}
+        if route.method == "GET":
+            operation["responses"]["304"] = _NOT_MODIFIED
         return operation
 
     def _body(self, route: Route, command: _Command, payload: dict[str, Any]) -> dict[str, Any] | None:
@@ -86,6 +100,7 @@ class Operations:
         links = self._next_requests.of_route(route, command)
         return {
             "description": "It is done." if command.writes else "What was asked for.",
+            **({"headers": _OF_READS} if route.method == "GET" else {}),
             **({"links": links} if links else {}),
             "content": {
                 _JSON: {
@@ -105,6 +120,9 @@ class Operations:
             by_status[error.status].append(error)
         if not takes_body(route):
             by_status[_URL_TOO_LONG] = [TOO_LARGE]
+        by_status[_NOT_ACCEPTABLE] = [INVALID_PAYLOAD]
+        if takes_body(route):
+            by_status[_UNSUPPORTED_TYPE] = [INVALID_PAYLOAD]
         return {
             str(status): {"$ref": f"#/components/responses/{self._response(status, errors)}"}
             for status, errors in sorted(by_status.items())

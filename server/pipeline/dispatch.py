@@ -173,7 +173,8 @@ def _unavailable() -> Answer:
 
 
 def _internal(name: str) -> Answer:
-    incident = uuid.uuid4().hex[:12]
+    # Over HTTP, the id of the request, which its answer and its other log lines have too.
+    incident = structlog.contextvars.get_contextvars().get("request_id") or uuid.uuid4().hex[:12]
     log.exception("command_failed", command=name, incident=incident)
     error = CommandError(INTERNAL, f"The server failed. The log has the details under {incident}.")
     return Answer(answer_error(error), error)

@@ -9,10 +9,12 @@ from aiohttp import hdrs, web
 from realtime.contract.rest import API_PREFIXES, IDEMPOTENCY_HEADER
 from realtime.engine.http.origins import OriginPolicy
 from realtime.engine.http.sharing import preflight, share_with_page
+from server.transports.answer_headers import REQUEST_ID_HEADER
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 HEADERS = ("Authorization", "Content-Type", IDEMPOTENCY_HEADER)
 
+_EXPOSED = ", ".join((hdrs.RETRY_AFTER, hdrs.ETAG, hdrs.LINK, REQUEST_ID_HEADER))
 _API_PATHS = tuple(f"{prefix}/" for prefix in API_PREFIXES)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -47,4 +49,4 @@ class SharedApi:
             self._origins.log_refusal(request)
         share_with_page(response, request.headers.get(hdrs.ORIGIN) if is_allowed else None, self._origins)
         if is_allowed and hdrs.ORIGIN in request.headers:
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = hdrs.RETRY_AFTER
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED

@@ -12,7 +12,8 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from realtime.contract.errors import INTERNAL, INVALID_PAYLOAD, TOO_LARGE, UNKNOWN_COMMAND, CommandError
 from realtime.contract.wire import answer_error
 from server.pipeline.dispatch import Answer
-from server.transports.rest import response
+from server.transports.answer_headers import REQUEST_ID, REQUEST_ID_HEADER
+from server.transports.rest_answers import response
 
 MAX_URL_BYTES: Final = 8_190
 MAX_HEADER_BYTES: Final = 16_384
@@ -55,6 +56,8 @@ class HttpProtocol(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         if isinstance(resp, web.HTTPError):
             resp = _in_envelope(resp)
+        if not resp.prepared and request.get(REQUEST_ID) is None:  # it was malformed, or is of an engine
+            resp.headers.setdefault(REQUEST_ID_HEADER, uuid.uuid4().hex[:16])
         return await super().finish_response(request, resp, start_time)
 
 
@@ -70,7 +73,7 @@ def _malformed(error: Exception) -> web.Response:
 
 
 def _failed(request: web.BaseRequest, error: BaseException | None) -> web.Response:
-    incident = uuid.uuid4().hex[:12]
+    incident = request.get(REQUEST_ID) or uuid.uuid4().hex[:16]
     log.error(
         "request_failed",
         method=request.method,

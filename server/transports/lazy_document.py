@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from aiohttp import ETag, hdrs, web
 
+from server.transports.negotiation import takes_gzip
+
 
 class _Encoded(NamedTuple):
     """`tag` names the document in either encoding, so it is a weak ETag."""
@@ -42,17 +44,9 @@ class LazyDocument:
         headers = {**self._headers, hdrs.CONTENT_TYPE: self._content_type}
         if any(tag.value in ("*", encoded.tag.value) for tag in request.if_none_match or ()):
             response = web.Response(status=304, headers=self._headers)
-        elif _takes_gzip(request):
+        elif takes_gzip(request):
             response = web.Response(body=encoded.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
         else:
             response = web.Response(body=encoded.plain, headers=headers)
         response.etag = encoded.tag
         return response
-
-
-def _takes_gzip(request: web.Request) -> bool:
-    for part in request.headers.get(hdrs.ACCEPT_ENCODING, "").split(","):
-        coding, _, weight = part.partition(";")
-        if coding.strip().lower() == "gzip":
-            return weight.replace(" ", "").rstrip("0.") != "q="
-    return False

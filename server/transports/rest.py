@@ -5,7 +5,6 @@ Payload, answer and errors are those of the socket.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
@@ -21,6 +20,8 @@ from realtime.contract.wire import answer_error
 from server.pipeline.dispatch import Answer, Dispatcher, Request
 from server.pipeline.no_session import NO_SESSION
 from server.pipeline.registry import Registry
+from server.transports.negotiation import not_acceptable, sends_readable_body, takes_json, unsupported_type
+from server.transports.rest_answers import RestAnswers, response
 from server.transports.rest_payload import PayloadReader
 
 PeerAddress = Callable[[web.Request], str]
@@ -61,8 +62,13 @@ class Rest:
     def _handler(self, route: Route, bound: BoundCommand) -> Callable[[web.Request], Any]:
         command = bound.command
         reader = PayloadReader(route, command, max_body_bytes=self._max_body_bytes, body_timeout_s=self._body_timeout_s)
+        answers, takes_forms = RestAnswers(route, command), route.form_ignores is not None
 
         async def handle(request: web.Request) -> web.Response:
+            if not takes_json(request):
+                return _refusal(not_acceptable(), 406)
+            if not sends_readable_body(request, takes_forms=takes_forms):
+                return _refusal(unsupported_type(), 415)
             read = await reader.read(request)
             answer = await self._dispatcher.call(
                 Request(
@@ -79,7 +85,7 @@ class Rest:
             )
             if route.also_answers and answer.error is None:
                 answer = _answered_also(answer, route.also_answers)
-            return response(answer, route.status)
+            return await answers.response(request, answer)
 
         return handle
 
@@ -89,14 +95,20 @@ class Rest:
             methods |= (await resource.resolve(request))[1]
         methods.discard(hdrs.METH_ANY)
         if not methods:
-            error = CommandError(UNKNOWN_COMMAND, "There is no such route.")
-            return response(Answer(answer_error(error), error), 200)
-        allow = ", ".join(sorted(methods))
-        error = CommandError(UNKNOWN_COMMAND, f"This route takes {allow}.")
-        refusal = response(Answer(answer_error(error), error), 200)
-        refusal.set_status(405)
-        refusal.headers["Allow"] = allow
+            return _refusal(CommandError(UNKNOWN_COMMAND, "There is no such route."), 404)
+        allow = ", ".join(sorted({*methods, hdrs.METH_OPTIONS}))
+        if request.method == hdrs.METH_OPTIONS:
+            return web.Response(status=204, headers={hdrs.ALLOW: allow})
+        refusal = _refusal(CommandError(UNKNOWN_COMMAND, f"This route takes {allow}."), 405)
+        refusal.headers[hdrs.ALLOW] = allow
         return refusal
+
+
+def _refusal(error: CommandError, status: int) -> web.Response:
+    """An error with a status that HTTP has for it."""
+    refusal = response(Answer(answer_error(error), error), status)
+    refusal.set_status(status)
+    return refusal
 
 
 def _answered_also(answer: Answer, fields: Sequence[str]) -> Answer:
@@ -112,19 +124,3 @@ def bearer_token(request: web.Request) -> str | None:
         return None
     scheme, _, token = header.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def response(answer: Answer, status: int) -> web.Response:
-    """An answer as HTTP; `status` is that of success. `Retry-After` is in whole seconds, where a retry may succeed."""
-    error = answer.error
-    headers = {"Cache-Control": "no-store"}
-    if error is not None and error.retry_after_ms is not None:
-        headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
-    if error is not None and error.code.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return web.Response(
-        body=answer.body,
-        status=error.code.status if error else status,
-        content_type="application/json",
-        headers=headers,
-    )

@@ -36,7 +36,8 @@ def preflight(request: web.Request, *, methods: Sequence[str], headers: Sequence
 
 def share_with_page(response: web.StreamResponse, origin: str | None, origins: OriginPolicy) -> None:
     """Lets the page of an allowed origin read the response; with credentials, if the operator's list names it."""
-    response.headers[hdrs.VARY] = "Origin"
+    varies = response.headers.get(hdrs.VARY)
+    response.headers[hdrs.VARY] = f"{varies}, Origin" if varies else "Origin"
     if origin is not None:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         if origins.names(origin):

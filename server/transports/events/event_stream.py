@@ -25,7 +25,8 @@ from server.transports.events.long_polling import check_query
 from server.transports.events.sessions import Entered, EventSessions
 from server.transports.events.streamed_events import StreamedEvents, event_text
 from server.transports.events.tickets import Tickets
-from server.transports.rest import bearer_token, response
+from server.transports.rest import bearer_token
+from server.transports.rest_answers import response
 
 HEARTBEAT_S: Final = 20.0
 """Proxies and routers close connections that are silent for a minute."""

@@ -20,7 +20,8 @@ from server.pipeline.dispatch import Answer
 from server.transports.events.cursor import moved, write_cursor
 from server.transports.events.polled_events import PolledEvents
 from server.transports.events.sessions import Entered, EventSessions
-from server.transports.rest import bearer_token, response
+from server.transports.rest import bearer_token
+from server.transports.rest_answers import response
 
 MAX_WAIT_S: Final = 50.0
 """Proxies and routers close connections that are silent for a minute."""

@@ -60,7 +60,7 @@ async def test_older_clients_find_the_same_routes_below_their_prefix(api: Runnin
     async with api.http.post(path, data=b'{"text": "hello"}') as response:
         assert (response.status, (await response.json())["data"]["text"]) == (201, "hello")
     async with api.http.request("PATCH", path) as response:
-        assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, POST, PUT")
+        assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
     async with api.http.get(f"{api.url}/api/v1/events") as response:
         assert (response.status, (await response.json())["error"]["code"]) == (401, "unauthenticated")
 
@@ -244,11 +244,10 @@ async def test_an_unknown_route_is_answered_like_an_unknown_command(api: Running
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("POST", "/users/me", "GET, HEAD, PATCH, PUT"),
-        ("TRACE", "/echo/7", "DELETE, GET, HEAD, POST, PUT"),
-        ("OPTIONS", "/echo/7", "DELETE, GET, HEAD, POST, PUT"),
-        ("GET", "/auth/login", "POST"),
-        ("POST", "/events", "GET, HEAD"),
+        ("POST", "/users/me", "GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("TRACE", "/echo/7", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
+        ("GET", "/auth/login", "OPTIONS, POST"),
+        ("POST", "/events", "GET, HEAD, OPTIONS"),
     ],
 )
 async def test_a_wrong_method_is_answered_with_the_allowed_ones(
@@ -257,6 +256,28 @@ async def test_a_wrong_method_is_answered_with_the_allowed_ones(
     async with api.http.request(method, f"{api.url}/v1{path}") as response:
         assert_refused((response.status, orjson.loads(await response.read())), 405, "unknown_command")
     assert response.headers["Allow"] == allow
+
+
+async def test_the_options_of_a_route_are_its_methods(api: RunningServer) -> None:
+    async with api.http.options(f"{api.url}/v1/echo/7") as response:
+        assert (response.status, await response.read()) == (204, b"")
+        assert response.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS, POST, PUT"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded"])
+async def test_a_body_of_another_type_is_refused(api: RunningServer, kind: str) -> None:
+    headers = {"Content-Type": kind}
+    async with api.http.post(f"{api.url}/v1/echo/7", data=b'{"text": "hello"}', headers=headers) as response:
+        assert_refused((response.status, await response.json()), 415, "invalid_payload")
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [("text/html", 406), ("application/json;q=0, text/*", 406), ("text/html, */*;q=0.1", 200), ("application/*", 200)],
+)
+async def test_who_takes_no_json_is_refused(api: RunningServer, accept: str, status: int) -> None:
+    async with api.http.get(f"{api.url}/v1/echo/7", headers={"Accept": accept}) as response:
+        assert (response.status, (await response.json())["ok"]) == (status, status == 200)
 
 
 async def test_head_is_get_without_the_body(api: RunningServer) -> None:

@@ -157,7 +157,7 @@ async def test_what_is_no_call_for_a_stream_is_refused_in_the_envelope(server: R
     status, answer = await server.rest("GET", "/events/stream", query={"since": "1"}, token=me.access_token)
     assert (status, answer["error"]["fields"]) == (422, {"since": "is not known"})
     async with server.http.head(f"{server.url}/v1/events/stream") as head:
-        assert (head.status, head.headers["Allow"]) == (405, "GET")
+        assert (head.status, head.headers["Allow"]) == (405, "GET, OPTIONS")
 
 
 async def test_a_silent_stream_has_heartbeats(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
