@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
+
 from handlers.collections import RESET, ChangedItems, ReadFrom
 from handlers.context import Context, Outcome
 from handlers.cursor import reaches
-from handlers.feed.contract import CHANGED_POSTS_MAX, ChangedPosts, SyncFeed
+from handlers.feed.contract import CHANGED_BYTES_MAX, CHANGED_POSTS_MAX, ChangedPosts, SyncFeed
 from handlers.feed.operations import newest_posts
 from handlers.feed.position import read_position, write_position
 from handlers.posts.bodies import posts_json
@@ -16,13 +19,15 @@ from sql.feed import ChangedPostRow
 
 
 async def read_feed(ctx: Context, start: ReadFrom) -> ChangedItems:
-    """The newest page, or all that has changed."""
+    """The newest page, as far as it is not too large, or all that has changed."""
     if start.since is None:
-        return ChangedItems(upserts=await newest_posts(ctx, start.limit))
+        newest = await newest_posts(ctx, start.limit)
+        return ChangedItems(upserts=_encoded(newest[: _count_within_bytes(newest)]))
     rows = await _changed_rows(ctx, start.since)
-    if _is_reset(rows):
+    seen = None if _is_reset(rows) else await _seen(ctx, rows)
+    if seen is None:
         return RESET
-    return ChangedItems(upserts=[Encoded[Post](post) for post in await _seen(ctx, rows)], removed=_removed(rows))
+    return ChangedItems(upserts=_encoded(seen), removed=_removed(rows))
 
 
 async def sync(ctx: Context, command: SyncFeed) -> Outcome[Encoded[ChangedPosts]]:
@@ -30,10 +35,12 @@ async def sync(ctx: Context, command: SyncFeed) -> Outcome[Encoded[ChangedPosts]
     rows = await _changed_rows(ctx, held.position)
     here = rows[0].position
     position = json_of(write_position(ctx, here))
-    if _is_reset(rows) or not reaches(held, here, unix_ms(ctx.now())):
+    is_reset = _is_reset(rows) or not reaches(held, here, unix_ms(ctx.now()))
+    seen = None if is_reset else await _seen(ctx, rows)
+    if seen is None:
         nothing = json_list(())
         return Outcome(encoded(ChangedPosts, items=nothing, removed=nothing, position=position, reset=json_of(True)))
-    items, removed = json_list(await _seen(ctx, rows)), json_of(_removed(rows))
+    items, removed = json_list(seen), json_of(_removed(rows))
     return Outcome(encoded(ChangedPosts, items=items, removed=removed, position=position))
 
 
@@ -45,12 +52,23 @@ def _is_reset(rows: list[ChangedPostRow]) -> bool:
     return rows[0].is_reset or len(rows) > CHANGED_POSTS_MAX
 
 
-async def _seen(ctx: Context, rows: list[ChangedPostRow]) -> list[bytes]:
-    """JSON of what the caller sees, newest first. What is hidden since these rows were read is left out: the next read,
-    from their position, tells it.
+async def _seen(ctx: Context, rows: list[ChangedPostRow]) -> list[bytes] | None:
+    """JSON of what the caller sees, newest first; None where that is too large.
+
+    What is hidden since these rows were read is left out: the next read, from their position, tells it.
     """
     states = sorted((row.post for row in rows if row.post is not None), key=lambda state: state.id, reverse=True)
-    return await posts_json(ctx, states)
+    seen = await posts_json(ctx, states)
+    return seen if _count_within_bytes(seen) == len(seen) else None
+
+
+def _count_within_bytes(posts: list[bytes]) -> int:
+    """How many of these, from the first on, are not too large together."""
+    return bisect_right(list(accumulate(map(len, posts))), CHANGED_BYTES_MAX)
+
+
+def _encoded(posts: list[bytes]) -> list[Encoded[Post]]:
+    return [Encoded(post) for post in posts]
 
 
 def _removed(rows: list[ChangedPostRow]) -> list[str]:

@@ -28,6 +28,10 @@ TOPIC = "feed"
 
 CHANGED_POSTS_MAX = 200
 """More changes than these cost more to tell than a new read."""
+CHANGED_BYTES_MAX = 256 * 1_024
+"""The same of their JSON, and the most of a first screen of `sync:pull`: with what it tells of other Collections that
+stays near what may be unsent to a client.
+"""
 REMOVED_POSTS_MAX = 500
 """Of one author; more than that no client shows of one."""
 

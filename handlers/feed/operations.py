@@ -10,7 +10,7 @@ from handlers.feed.home_list import ALL_FROM_SQL, HomeList, read_home_list, read
 from handlers.feed.position import write_position
 from handlers.paging import cut_page, rows_wanted
 from handlers.posts.bodies import posts_json
-from handlers.posts.models import Post, PostPage
+from handlers.posts.models import PostPage
 from realtime.contract.encoded import Encoded, encoded_page, json_of
 from realtime.contract.errors import FORBIDDEN, CommandError
 from realtime.contract.wire import NOTHING, Empty, Nothing
@@ -66,10 +66,10 @@ async def read_page(ctx: Context, command: ReadFeed, home: HomeList) -> Outcome[
     return Outcome(encoded_page(PostPage, *await _home_page(ctx, _asked(ctx, command), home)))
 
 
-async def newest_posts(ctx: Context, limit: int) -> list[Encoded[Post]]:
-    """The newest page, complete as of this read: a list may lack what its consumer has not put there yet."""
+async def newest_posts(ctx: Context, limit: int) -> list[bytes]:
+    """JSON of the newest page, complete as of this read: a list may lack what its consumer has not put there yet."""
     items, _ = await _home_page(ctx, _newest(ctx, limit), ALL_FROM_SQL)
-    return [Encoded(item) for item in items]
+    return items
 
 
 def _newest(call: Call, limit: int | None) -> FeedPart:

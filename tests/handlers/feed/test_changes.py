@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 
 from handlers.feed import changes
+from handlers.feed.contract import CHANGED_BYTES_MAX
+from handlers.limits import POST_CHARS
 from tests.kit.positions import settled_cursor
 from tests.kit.server import Person, RunningServer
 
@@ -114,6 +117,20 @@ async def test_a_post_that_nobody_else_could_ever_see_is_not_told_to_be_gone(ser
     assert await store.catch_up() == {diary: None}
     await author.do("/posts", "post:delete", {"post_id": diary})
     assert await store.catch_up() == {diary: None}
+
+
+@BOTH
+async def test_many_long_posts_are_no_larger_answer_than_a_client_can_take(server: RunningServer, by: str) -> None:
+    """The longest posts in the widest letters: 20 KB each."""
+    reader, author = await server.people(f"long.reader.{by[0]}", f"long.author.{by[0]}")
+    await relate(reader, "follow", author)
+    store = Store(reader, by)
+    await store.read()
+    made = [await post(author, "\U0001f40c" * POST_CHARS) for _ in range(14)]
+    assert await store.catch_up() is None
+    assert list(store.posts) == made[:1:-1], "the newest 12 are 240 KB, and older ones are read by pages"
+    fresh = await reader.do("/users", "sync:pull", {"collections": ["feed"]})
+    assert len(orjson.dumps(fresh)) < CHANGED_BYTES_MAX + 1_000
 
 
 @BOTH
