@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.contract.published_schemas import traffic_faults
 from tests.kit.log_watch import watched_log
+from tests.kit.traffic import recorded_traffic
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +17,11 @@ def _every_error_is_declared() -> Iterator[None]:
     with watched_log("undeclared_error", "command_failed") as complaints:
         yield
     assert complaints == []
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_as_documented() -> Iterator[None]:
+    """What the documents say is what travels: payloads that are taken, answers, pushes."""
+    with recorded_traffic() as traffic:
+        yield
+    assert traffic_faults(traffic) == []

@@ -9,6 +9,7 @@ from typing import Any
 import socketio
 
 from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
+from tests.kit.traffic import record_call
 
 CALL_TIMEOUT_S = 20
 
@@ -45,6 +46,7 @@ class Device(Hearing):
         data = {} if payload is None else payload
         answer = await self._client.call(name, data, namespace=namespace, timeout=CALL_TIMEOUT_S)
         assert isinstance(answer, dict), f"{name} answered {answer!r}"
+        record_call(namespace, name, data, answer)
         return answer
 
     async def expect_closed(self, *, timeout_s: float = PUSH_TIMEOUT_S) -> None:

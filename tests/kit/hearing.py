@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
+from tests.kit.traffic import record_push
+
 PUSH_TIMEOUT_S = 10.0
 
 
@@ -53,6 +55,7 @@ class Hearing:
         assert not heard, f"expected no {name}, heard {heard}"
 
     async def _hear(self, namespace: str, name: str, data: Any) -> None:
+        record_push(namespace, name, data)
         push = HeardPush(namespace, name, data, asyncio.get_running_loop().time())
         self.pushes.append(push)
         self.heard.append(push)
