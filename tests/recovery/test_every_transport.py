@@ -1,4 +1,4 @@
-"""One scenario over every transport, with an absence in it: the same store at the end, which is what a fresh read shows."""
+"""One scenario with an absence over every transport: the same store at the end, which is what a fresh read shows."""
 
 from __future__ import annotations
 
