@@ -3,7 +3,8 @@
 const KEY = "rookery-login";
 
 async function post(path, payload) {
-  const response = await fetch(`/v1${path}`, { method: "POST", body: JSON.stringify(payload) });
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch(`/v1${path}`, { method: "POST", headers, body: JSON.stringify(payload) });
   const answer = await response.json();
   if (!answer.ok) throw answer.error;
   return answer.data;

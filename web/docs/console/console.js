@@ -12,10 +12,22 @@ let opened = null;
 export async function showConsole(name) {
   opened ??= build();
   const { panel, calls } = await opened;
-  panel.hidden = false;
-  document.documentElement.classList.add("with-console");
+  keepReading(name, () => {
+    panel.hidden = false;
+    document.documentElement.classList.add("with-console");
+  });
   if (name) calls.choose(name);
   panel.querySelector(name ? "[data-first]" : "h2").focus();
+}
+
+/** Changes the width of the text; the entry that is read, or that of this name, stays where it is. */
+function keepReading(name, change) {
+  const bar = document.querySelector(".bar").getBoundingClientRect().bottom;
+  const parts = name ? [document.getElementById(name)] : [...document.querySelectorAll("main section, .entry, .model")];
+  const read = parts.findLast((part) => part.getBoundingClientRect().top <= bar + 40) ?? parts[0];
+  const before = name ? Math.max(bar, read.getBoundingClientRect().top) : read.getBoundingClientRect().top;
+  change();
+  scrollBy({ top: read.getBoundingClientRect().top - before, behavior: "instant" });
 }
 
 async function build() {
@@ -37,8 +49,10 @@ async function build() {
     ...tabs([["Call", element("div", {}, calls.view, log.view)], ["Store", store.view]]),
   );
   const hide = () => {
-    panel.hidden = true;
-    document.documentElement.classList.remove("with-console");
+    keepReading(null, () => {
+      panel.hidden = true;
+      document.documentElement.classList.remove("with-console");
+    });
     document.getElementById("open-console").focus();
   };
   close.addEventListener("click", hide);

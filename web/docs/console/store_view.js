@@ -72,7 +72,7 @@ export class StoreView {
   }
 
   #table(name, open) {
-    const items = [...this.#store.items.get(name)].slice(-ROWS);
+    const items = [...this.#store.items.get(name)].sort(([, one], [, other]) => newestFirst(one, other)).slice(0, ROWS);
     const columns = COLUMNS[name] ?? { item: (item) => JSON.stringify(item) };
     const head = element("tr", {}, ...["id", ...Object.keys(columns)].map((title) => element("th", { scope: "col" }, title)));
     const rows = items.map(([id, item]) => element("tr", {}, element("th", { scope: "row" }, element("code", {}, id)),
@@ -84,4 +84,9 @@ export class StoreView {
     view.querySelector(".scrolled").setAttribute("aria-label", `Collection ${name}`);
     return view;
   }
+}
+
+/** Ids rise with time; what has none stays in its order. */
+function newestFirst(one, other) {
+  return one.id && other.id ? Number(BigInt(other.id) - BigInt(one.id)) : 0;
 }
