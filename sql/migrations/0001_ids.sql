@@ -77,8 +77,9 @@ BEGIN
     END IF;
     -- Waits for every transaction that has a stamp of the old epoch: a reader that has seen the new one has passed them.
     LOCK TABLE epochs IN ACCESS EXCLUSIVE MODE;
+    -- Two restores of one dump are two histories: by a step of chance they hardly ever get the same number.
     UPDATE epochs e
-    SET epoch = e.epoch + 1, system_identifier = system_now, timeline_id = timeline_now
+    SET epoch = e.epoch + 1 + floor(random() * 127)::bigint, system_identifier = system_now, timeline_id = timeline_now
     WHERE e.system_identifier <> system_now OR e.timeline_id <> timeline_now;
     RETURN found;
 END

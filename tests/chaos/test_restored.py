@@ -84,7 +84,7 @@ async def test_a_promotion_begins_an_epoch_before_its_first_checkpoint_has_ended
         before = await connection.fetchval("SELECT epoch FROM epochs")
         assert await connection.fetchval("SELECT pg_promote()")
         assert await connection.fetchval("SELECT note_epoch()") is True
-        assert await connection.fetchval("SELECT epoch FROM epochs") == before + 1
+        assert await connection.fetchval("SELECT epoch FROM epochs") > before
         await connection.execute("CHECKPOINT")
         assert await connection.fetchval("SELECT note_epoch()") is False
     finally:
@@ -104,7 +104,7 @@ async def _goes_on(environment: Mapping[str, str]) -> None:
                     stage.made = await connection.fetchval("SELECT count(*) FROM facts")
             await stage.judge()
             assert stage.made > stored
-        assert await connection.fetchval("SELECT max(position) >> 48 FROM facts") == epoch + 1
+        assert await connection.fetchval("SELECT max(position) >> 48 FROM facts") > epoch
         assert await connection.fetchval("SELECT count(*) FROM bench_effects") == stage.made * CONSUMERS
     finally:
         await connection.close()
