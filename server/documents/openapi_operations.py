@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from realtime.contract.declarations import Access, Command, Route
 from realtime.contract.errors import FORBIDDEN, INVALID_PAYLOAD, TOO_LARGE, ErrorCode
-from realtime.contract.rest import CALLER, IDEMPOTENCY_HEADER, URL_ENCODED, path_fields, takes_body
+from realtime.contract.rest import CALLER, FORM_TYPES, IDEMPOTENCY_HEADER, path_fields, takes_body
 from realtime.contract.wire import ID_PATTERN
 from server.documents.failures import failure_with
 from server.documents.openapi_next_requests import NextRequests, operation_id
@@ -55,7 +55,6 @@ class Operations:
         self.responses: dict[str, Any] = {}
 
     def of_route(self, route: Route, command: _Command) -> dict[str, Any]:
-        is_older = route is not command.routes[0]
         first = command.routes[0]
         operation: dict[str, Any] = {
             "operationId": operation_id(route, command),
@@ -63,7 +62,7 @@ class Operations:
             "description": " ".join(_sentences(route, command)),
             "tags": [command.namespace.removeprefix("/")],
         }
-        if is_older:
+        if _is_older(route, first):
             operation["deprecated"] = True
             operation["description"] += f" Newer clients use `{first.method} {first.path}`."
         operation["security"] = [{"token": []}] if command.access is Access.PERSON else [{}]
@@ -86,12 +85,13 @@ class Operations:
         if not fields:
             return None
         ref = self._schemas.payload(command)
-        schema = ref if in_path.isdisjoint(payload["properties"]) else without_fields(payload, in_path)
+        rest = payload if in_path.isdisjoint(payload["properties"]) else without_fields(payload, in_path)
+        schema = ref if rest is payload else rest
         example = {name: value for name, value in command.example.items() if name in fields}
         content: dict[str, Any] = {_JSON: {"schema": schema, "example": example}}
         if route.form_ignores is not None:
-            content[URL_ENCODED] = {"schema": _form(route, payload)}
-        return {"required": bool(payload.get("required") or payload.get("anyOf")), "content": content}
+            content |= {form_type: {"schema": _form(route, payload)} for form_type in FORM_TYPES}
+        return {"required": bool(rest.get("required") or rest.get("anyOf")), "content": content}
 
     def _success(self, route: Route, command: _Command) -> dict[str, Any]:
         ref = self._schemas.answer(command)
@@ -177,6 +177,11 @@ def excluded_by(given: Sequence[str], payload: Mapping[str, Any]) -> Set[str]:
     ]
     possible = [names for names in nulls if names.isdisjoint(given)]
     return set.intersection(*possible) if possible else set()
+
+
+def _is_older(route: Route, first: Route) -> bool:
+    """Whether a route is for older clients: one that finds a thing by another field of it is not."""
+    return route is not first and {*path_fields(route)} <= {*path_fields(first), CALLER}
 
 
 def _sentences(route: Route, command: _Command) -> Sequence[str]:

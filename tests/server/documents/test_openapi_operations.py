@@ -6,7 +6,7 @@ from handlers.accounts.contract import AUTH_LOGIN
 from handlers.chat.contract import LIST_MESSAGES
 from handlers.comments.contract import COMMENT_CREATE
 from handlers.people.contract import USER_FOLLOWERS, USER_GET
-from handlers.posts.contract import POST_CREATE, POST_LIKE, POST_UNLIKE
+from handlers.posts.contract import POST_CREATE, POST_LIKE, POST_UNLIKE, POST_UPDATE
 from realtime.contract.declarations import Command
 from realtime.contract.rest import CALLER, path_fields
 from server.documents.openapi_next_requests import NextRequests
@@ -35,6 +35,22 @@ def test_a_body_without_the_fields_of_the_path() -> None:
     assert schema["required"] == ["text"]
     assert body["required"]
     assert "post_id" not in body["content"]["application/json"]["example"]
+
+
+def test_a_body_may_be_left_out_where_only_the_path_is_needed() -> None:
+    assert not described(POST_UPDATE)["requestBody"]["required"]
+
+
+def test_a_route_that_finds_a_thing_by_another_field_is_not_deprecated() -> None:
+    (place,) = [place for place, route in enumerate(USER_GET.routes) if "{username}" in route.path]
+    assert "deprecated" not in described(USER_GET, place)
+    assert described(POST_LIKE, 1)["deprecated"]
+
+
+def test_a_form_is_taken_in_both_encodings() -> None:
+    (place,) = [place for place, route in enumerate(AUTH_LOGIN.routes) if route.form_ignores is not None]
+    content = described(AUTH_LOGIN, place)["requestBody"]["content"]
+    assert content["multipart/form-data"] == content["application/x-www-form-urlencoded"]
 
 
 def test_a_command_that_needs_nothing_has_no_body() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+import orjson
 import pytest
 
 from server.documents.documents import Documents
@@ -50,3 +51,16 @@ async def test_it_is_compressed_for_clients_that_can_read_that(
         assert response.headers.get("Content-Encoding") == ("gzip" if is_compressed else None)
         body = await response.read()
     assert (gzip.decompress(body) if is_compressed else body) == DOCUMENTS.body("types.d.ts")
+
+
+async def test_a_path_takes_the_methods_that_are_described_and_no_other(server: RunningServer) -> None:
+    document = orjson.loads(DOCUMENTS.body("openapi.json"))
+    methods = {"get", "post", "put", "patch", "delete"}
+    wrong = {}
+    for path, item in document["paths"].items():
+        base = server.url + item.get("servers", document["servers"])[0]["url"].removesuffix("/")
+        async with server.http.request("TRACE", base + path.replace("{", "").replace("}", "")) as response:
+            allowed = {name.strip().lower() for name in response.headers.get("Allow", "").split(",")}
+        if allowed & methods != item.keys() & methods:
+            wrong[path] = sorted(allowed)
+    assert wrong == {}
