@@ -802,7 +802,10 @@ export interface CreateComment {
   parent_id?: Id | null;
   /** 1 to 2,000 characters. */
   text: string;
-  /** 1 to 64 characters. */
+  /**
+   * 1 to 64 characters. Chosen by the client: a retry with the same one is answered with what was created, as
+   * it is now.
+   */
   client_id?: string | null;
 }
 
@@ -815,7 +818,10 @@ export type CreatePost = {
   link?: string | null;
   /** "public" where it is absent. */
   visibility?: "public" | "followers" | "private";
-  /** 1 to 64 characters. */
+  /**
+   * 1 to 64 characters. Chosen by the client: a retry with the same one is answered with what was created, as
+   * it is now.
+   */
   client_id?: string | null;
 } & (
   | { text: string; link?: null; kind?: "text" | null }
@@ -900,35 +906,35 @@ export interface ListComments {
   post_id: Id;
   parent_id?: Id | null;
   before?: Id | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
 export interface ListConversations {
   before?: Id | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
 export interface ListDirectMessages {
   before?: Id | null;
-  /** 0 to 1,000. */
+  /** 0 to 1,000. How many items to skip, for clients without cursors. */
   offset?: number | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
 export interface ListFollows {
   user_id: Id;
   before?: Id | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
 export interface ListLikers {
   post_id: Id;
   before?: Id | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
@@ -941,7 +947,7 @@ export type ListMessages = {
   before_seq?: number | null;
   /** 0 or more. */
   after_seq?: number | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 } & (
   | { before_seq?: null }
@@ -951,15 +957,15 @@ export type ListMessages = {
 export interface ListPosts {
   user_id: Id;
   before?: Id | null;
-  /** 0 to 1,000. */
+  /** 0 to 1,000. How many items to skip, for clients without cursors. */
   offset?: number | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
 export interface ListSessions {
   before?: Id | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
@@ -1146,7 +1152,7 @@ export interface PresenceChanged {
 export interface Pull {
   /** 1 to 4,096 characters. */
   cursor?: string | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
   /** 1 to 5 items. */
   collections?: ("me" | "relations" | "feed" | "conversations" | "messages")[] | null;
@@ -1169,9 +1175,9 @@ export interface PulledChanges {
 
 export interface ReadFeed {
   before?: Id | null;
-  /** 0 to 1,000. */
+  /** 0 to 1,000. How many items to skip, for clients without cursors. */
   offset?: number | null;
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
@@ -1249,7 +1255,10 @@ export interface SendMessage {
   text: string;
   /** 1 or more. */
   reply_to_seq?: number | null;
-  /** 1 to 64 characters. */
+  /**
+   * 1 to 64 characters. Chosen by the client: a retry with the same one is answered with what was created, as
+   * it is now.
+   */
   client_id?: string | null;
 }
 
@@ -1263,7 +1272,7 @@ export interface SessionRevoked {
 }
 
 export interface SubscribeFeed {
-  /** 1 to 100. */
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
 }
 
@@ -1396,6 +1405,9 @@ export interface WriteMessage {
   user_id: Id;
   /** 1 to 4,000 characters. */
   text: string;
-  /** 1 to 64 characters. */
+  /**
+   * 1 to 64 characters. Chosen by the client: a retry with the same one is answered with what was created, as
+   * it is now.
+   */
   client_id?: string | null;
 }

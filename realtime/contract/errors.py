@@ -86,28 +86,43 @@ class CloseReason:
     """Why the server closed a connection: the code and reason of the WebSocket close frame.
 
     `reconnect`: the client should reconnect by itself. `resumable`: its session may be recovered then. `reason` stays
-    below 124 bytes, RFC 6455's limit for a close frame.
+    below 124 bytes, RFC 6455's limit for a close frame. `meaning` is a sentence for the documents.
     """
 
     code: int
     reason: str
     reconnect: bool
     resumable: bool
+    meaning: str
 
 
-CLOSE_TOKEN_EXPIRED = CloseReason(4001, "token_expired", True, True)
-CLOSE_SLOW_CONSUMER = CloseReason(4008, "slow_consumer", True, True)
-CLOSE_PROTOCOL_ERROR = CloseReason(4009, "protocol_error", False, False)
-CLOSE_DRAINING = CloseReason(4012, "draining", True, True)
-CLOSE_FLOOD = CloseReason(4029, "flood", True, False)
-CLOSE_TOO_LARGE = CloseReason(1009, "too_large", True, True)
+CLOSE_TOKEN_EXPIRED = CloseReason(
+    4001, "token_expired", True, True, "The access token has expired: connect with a new one."
+)
+CLOSE_SLOW_CONSUMER = CloseReason(
+    4008, "slow_consumer", True, True, "The client does not read; it learns this at its next CONNECT by `resync`."
+)
+CLOSE_PROTOCOL_ERROR = CloseReason(
+    4009,
+    "protocol_error",
+    False,
+    False,
+    "A malformed packet, a reserved event name, an event before CONNECT, or too many attachments.",
+)
+CLOSE_DRAINING = CloseReason(4012, "draining", True, True, "This server stops; another one goes on.")
+CLOSE_FLOOD = CloseReason(
+    4029, "flood", True, False, "Far too many frames, CONNECTs or refused calls: pause before coming back."
+)
+CLOSE_TOO_LARGE = CloseReason(1009, "too_large", True, True, "A packet or polling body over the limit.")
 """RFC 6455's "message too big": a packet over the limit. What the client missed meanwhile is no less good for that."""
-CLOSE_SESSION_REVOKED = CloseReason(1000, "session_revoked", False, False)
+CLOSE_SESSION_REVOKED = CloseReason(
+    1000, "session_revoked", False, False, "The login session has ended; `session:revoked` told so before."
+)
 """RFC 6455's normal closure: the client got `session:revoked` and a DISCONNECT packet in every namespace before."""
-CLOSE_UNAVAILABLE = CloseReason(1013, "unavailable", True, True)
+CLOSE_UNAVAILABLE = CloseReason(1013, "unavailable", True, True, "The session could not be set up now.")
 """RFC 6455's "try again later": the session could not be set up now; a reconnect may succeed."""
-CLOSE_BROKEN_FRAME = CloseReason(1002, "broken_frame", False, False)
-CLOSE_INVALID_TEXT = CloseReason(1007, "invalid_text", False, False)
+CLOSE_BROKEN_FRAME = CloseReason(1002, "broken_frame", False, False, "A frame that RFC 6455 does not allow.")
+CLOSE_INVALID_TEXT = CloseReason(1007, "invalid_text", False, False, "Text that is not UTF-8.")
 """RFC 6455's codes for frames that it does not allow, and for text that is not UTF-8."""
 
 CLOSE_REASONS: tuple[CloseReason, ...] = (

@@ -129,7 +129,13 @@ class TextRule:
         return text
 
 
-ClientId = Annotated[str, TextRule(64)]
+ClientId = Annotated[
+    str,
+    TextRule(64),
+    Field(
+        description="Chosen by the client: a retry with the same one is answered with what was created, as it is now."
+    ),
+]
 """An id that the client chooses for what it creates: a retry with the same one is answered with it as it is now."""
 
 
@@ -154,8 +160,18 @@ class OneTypeOf:
         return core_schema.custom_error_schema(handler(source), "one_type_of", custom_error_message=self.error)
 
 
-PageLimit = Annotated[int, Field(ge=1, le=PAGE_LIMIT_MAX), WHOLE]
-PageOffset = Annotated[int, Field(ge=0, le=PAGE_OFFSET_MAX), WHOLE]
+PageLimit = Annotated[
+    int,
+    Field(
+        ge=1, le=PAGE_LIMIT_MAX, description=f"How many items at most; usually {PAGE_LIMIT_DEFAULT} where it is absent."
+    ),
+    WHOLE,
+]
+PageOffset = Annotated[
+    int,
+    Field(ge=0, le=PAGE_OFFSET_MAX, description="How many items to skip, for clients without cursors."),
+    WHOLE,
+]
 """How many items to skip, for clients without cursors: items added between pages make others appear twice."""
 
 ItemT = TypeVar("ItemT")

@@ -99,7 +99,13 @@ def asyncapi(registry: Registry) -> dict[str, Any]:
             for one in COMMON_ERRORS
         ],
         "x-closes": [
-            {"code": one.code, "reason": one.reason, "reconnect": one.reconnect, "resumable": one.resumable}
+            {
+                "code": one.code,
+                "reason": one.reason,
+                "meaning": one.meaning,
+                "reconnect": one.reconnect,
+                "resumable": one.resumable,
+            }
             for one in CLOSE_REASONS
         ],
     }

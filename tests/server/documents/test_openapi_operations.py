@@ -59,7 +59,9 @@ def test_a_command_that_needs_nothing_has_no_body() -> None:
 
 def test_what_is_read_takes_its_fields_from_the_query_where_null_cannot_be_said() -> None:
     parameters = {one["name"]: one["schema"] for one in described(USER_FOLLOWERS)["parameters"]}
+    meaning = parameters["limit"].pop("description")
     assert parameters["limit"] == {"type": "integer", "minimum": 1, "maximum": 100}
+    assert meaning.startswith("How many items")
 
 
 def test_a_field_that_the_one_in_the_path_excludes_is_not_taken_from_the_query() -> None:
