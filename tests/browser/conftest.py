@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -20,9 +21,10 @@ MISSING = "these tests drive a browser: install Chromium (Debian, Ubuntu: apt in
 
 @pytest.fixture(scope="module")
 def chromium() -> Path:
+    """The machine's. Without one the tests are skipped; in CI, which installs it, they fail."""
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
-        pytest.fail(MISSING)
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
     return Path(found)
 
 
