@@ -13,6 +13,7 @@ from aiohttp import web
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 """The id of a request; the log lines of what it causes have it under this name."""
+RESOURCE_POLICY: Final = "Cross-Origin-Resource-Policy"
 _VALID_ID: Final = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _ENGINES: Final = "/socket.io"
 """Sockets have no answers, and polling clients of Socket.IO read no such headers."""
@@ -21,9 +22,18 @@ _FOR_BROWSERS: Final = {
     "Referrer-Policy": "no-referrer",
     # Pages set their own; nothing else here is to be shown as one, or in a frame.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    # Pages of other sites may not embed it; what CORS grants them is not concerned.
+    RESOURCE_POLICY: "same-origin",
 }
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_headers(response: web.StreamResponse, request_id: str) -> None:
+    """Gives an answer the id, and the rules for browsers that it has not set itself."""
+    response.headers[REQUEST_ID_HEADER] = request_id
+    for name, value in _FOR_BROWSERS.items():
+        response.headers.setdefault(name, value)
 
 
 class AnswerHeaders:
@@ -48,6 +58,4 @@ async def _identify(request: web.Request, handler: _Handler) -> web.StreamRespon
 async def _complete(request: web.Request, response: web.StreamResponse) -> None:
     request_id = request.get(REQUEST_ID)
     if request_id is not None:
-        response.headers[REQUEST_ID_HEADER] = request_id
-        for name, value in _FOR_BROWSERS.items():
-            response.headers.setdefault(name, value)
+        add_headers(response, request_id)

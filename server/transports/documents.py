@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from server.documents.documents import Documents
+from server.transports.answer_headers import RESOURCE_POLICY
 from server.transports.lazy_document import LazyDocument
 
 _JSON: Final = "application/json"
@@ -15,7 +16,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 _HEADERS: Final = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
     hdrs.CACHE_CONTROL: "no-cache",  # kept, and asked for again: the next version of the server has other documents
-    "X-Content-Type-Options": "nosniff",
+    RESOURCE_POLICY: "cross-origin",
 }
 
 

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from realtime.contract.errors import INTERNAL, INVALID_PAYLOAD, TOO_LARGE, UNKNOWN_COMMAND, CommandError
 from realtime.contract.wire import answer_error
 from server.pipeline.dispatch import Answer
-from server.transports.answer_headers import REQUEST_ID, REQUEST_ID_HEADER
+from server.transports.answer_headers import REQUEST_ID, add_headers
 from server.transports.rest_answers import response
 
 MAX_URL_BYTES: Final = 8_190
@@ -57,7 +57,7 @@ class HttpProtocol(web.RequestHandler):
         if isinstance(resp, web.HTTPError):
             resp = _in_envelope(resp)
         if not resp.prepared and request.get(REQUEST_ID) is None:  # it was malformed, or is of an engine
-            resp.headers.setdefault(REQUEST_ID_HEADER, uuid.uuid4().hex[:16])
+            add_headers(resp, uuid.uuid4().hex[:16])
         return await super().finish_response(request, resp, start_time)
 
 
@@ -87,7 +87,9 @@ def _failed(request: web.BaseRequest, error: BaseException | None) -> web.Respon
 def _in_envelope(error: web.HTTPError) -> web.Response:
     """The same refusal as one of aiohttp."""
     if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
+        allowed = ", ".join(sorted({*error.allowed_methods, hdrs.METH_OPTIONS}))
+        if error.method == hdrs.METH_OPTIONS:
+            return web.Response(status=204, headers={hdrs.ALLOW: allowed})
         answer = _refusal(405, CommandError(UNKNOWN_COMMAND, f"This route takes {allowed}."))
         answer.headers[hdrs.ALLOW] = allowed
     elif isinstance(error, web.HTTPNotFound):

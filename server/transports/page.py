@@ -16,8 +16,7 @@ FOLDERS: Final = ("plain", "docs", "client")
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
     hdrs.CACHE_CONTROL: "no-cache",
 }
 

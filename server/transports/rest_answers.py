@@ -45,6 +45,9 @@ class RestAnswers:
 
     async def response(self, request: web.Request, answer: Answer) -> web.Response:
         made = response(answer, self._status)
+        is_large = self._may_compress and len(answer.body) >= COMPRESSED_FROM_BYTES
+        if is_large:
+            made.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING  # also of 304: a cache keeps it with the answer
         if self._is_read and answer.error is None:
             made.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
             made.etag = ETag(hashlib.blake2b(_CLOCK.sub(b"", answer.body), digest_size=12).hexdigest(), is_weak=True)
@@ -55,11 +58,9 @@ class RestAnswers:
                 made.set_status(304)
                 made.body = None
                 return made
-        if self._may_compress and len(answer.body) >= COMPRESSED_FROM_BYTES:
-            made.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
-            if takes_gzip(request):
-                made.body = await _gzipped(answer.body)
-                made.headers[hdrs.CONTENT_ENCODING] = "gzip"
+        if is_large and takes_gzip(request):
+            made.body = await _gzipped(answer.body)
+            made.headers[hdrs.CONTENT_ENCODING] = "gzip"
         return made
 
     def _next_page(self, url: URL, body: bytes) -> URL | None:

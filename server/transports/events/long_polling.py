@@ -37,7 +37,7 @@ class LongPolling:
 
     def attach(self, app: web.Application) -> None:
         for prefix in API_PREFIXES:
-            app.router.add_get(f"{prefix}/events", self._poll)
+            app.router.add_get(f"{prefix}/events", self._poll, allow_head=False)
 
     async def _poll(self, request: web.Request) -> web.Response:
         try:

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from realtime.engine.http.origins import OriginPolicy
+from server.transports.answer_headers import AnswerHeaders
 from server.transports.cors import SharedApi
 from server.transports.http_protocol import MAX_HEADER_BYTES
 from server.transports.http_server import HttpServer
@@ -193,7 +194,7 @@ async def served(*handlers: Any) -> AsyncIterator[int]:
 
     http_server = HttpServer(
         [],
-        [SharedApi(OriginPolicy((FRIEND,))).attach, attach],
+        [AnswerHeaders().attach, SharedApi(OriginPolicy((FRIEND,))).attach, attach],
         host="127.0.0.1",
         port=0,
         max_body_bytes=1_000,

@@ -68,6 +68,8 @@ async def test_large_answers_are_compressed_for_who_takes_it(server: RunningServ
     assert "Content-Encoding" not in plain
     assert (small["Content-Encoding"], small["ETag"]) == ("gzip", plain["ETag"])
     assert "Accept-Encoding" in plain["Vary"] and "Origin" in plain["Vary"]
+    status, kept, _ = await read(server, me, path, Accept_Encoding="gzip", If_None_Match=small["ETag"])
+    assert (status, kept["Vary"]) == (304, plain["Vary"])
     assert int(small["Content-Length"]) * 5 < int(plain["Content-Length"])
 
 
