@@ -99,8 +99,9 @@ async def _goes_on(environment: Mapping[str, str]) -> None:
     assert stored
     try:
         async with fact_stage(environment, workers=2, keep=True) as stage:
+            stage.made = stored
             async with stage.under_load():
-                while await count_unread(connection) or stage.made == stored:
+                while stage.made == stored or await count_unread(connection):
                     stage.made = await connection.fetchval("SELECT count(*) FROM facts")
             await stage.judge()
             assert stage.made > stored

@@ -163,13 +163,17 @@ async def walk(crowd: Crowd, rounds: int = ROUNDS) -> list[str]:
 
 
 async def _make_friends(crowd: Crowd) -> dict[str, Any]:
-    """Nobody blocks and everybody follows everybody. Answers a message from the last person to the first."""
+    """Nobody blocks and everybody follows everybody. Answers a message from the last person to the first.
+
+    Another one follows it: an edit of the very last message would be found also by who does not know its rev.
+    """
     pairs = [(one, other) for one in crowd.people for other in crowd.people if one is not other]
     for name in ("user:unblock", "user:follow"):
         for one, other in pairs:
             await tries(one, "/users", name, {"user_id": other.id})
-    written = await crowd.people[-1].do("/chat", "message:write", {"user_id": crowd.people[0].id, "text": "At last"})
-    message: dict[str, Any] = written["message"]
+    to_the_first = {"user_id": crowd.people[0].id, "text": "At last"}
+    message: dict[str, Any] = (await crowd.people[-1].do("/chat", "message:write", to_the_first))["message"]
+    await crowd.people[-1].do("/chat", "message:write", to_the_first)
     return message
 
 
