@@ -122,7 +122,11 @@ def build_clients(
     tickets = Tickets(storage.redis)
     stack.push_async_callback(tickets.stop)
     event_stream = EventStream(
-        event_sessions, accounts.authenticator, tickets, max_unread_bytes=settings.max_unread_bytes
+        event_sessions,
+        accounts.authenticator,
+        tickets,
+        max_unread_bytes=settings.max_unread_bytes,
+        unread_s=(settings.ping_interval_ms + settings.ping_timeout_ms) / 1_000,
     )
     checks = readiness(storage.reserved_units, messaging.backplane, node.drain_state)
     rest = Rest(

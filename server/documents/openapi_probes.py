@@ -95,7 +95,8 @@ _STREAM: Final = {
     "operationId": "events_stream",
     "summary": "Sends the pushes that a socket of this user would get, as Server-Sent Events.",
     "description": (
-        "The id of each event is a cursor, the name that of the push, the data `{id, namespace, name, data}`. A cursor "
+        "The first event is `cursor`, with nothing but its id. The id of each event is a cursor, the name that of the "
+        "push, the data `{id, namespace, name, data}`. A cursor "
         "that cannot be continued from is told by the event `resync`. The last event is `close`, with `code`, `reason` "
         "and `reconnect`. Limit: 300 calls in 60 s."
     ),

@@ -9,13 +9,15 @@ from aiohttp import hdrs, web
 from realtime.contract.errors import INVALID_PAYLOAD, CommandError
 from realtime.contract.rest import FORM_TYPES
 
-_TAKES_JSON: Final = frozenset({"*/*", "application/*", "application/json"})
+JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
 
 
-def takes_json(request: web.Request) -> bool:
-    """Whether the `Accept` of a request allows JSON; True without one."""
-    accept = request.headers.get(hdrs.ACCEPT)
-    return accept is None or any(kind in _TAKES_JSON and weight > 0 for kind, weight in _weighted(accept))
+def takes(request: web.Request, kind: str) -> bool:
+    """Whether the `Accept` of a request allows a media type; True without one. The most exact range in it counts."""
+    weights = dict(_weighted(request.headers.get(hdrs.ACCEPT, "").strip() or "*/*"))
+    ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
+    return next((weights[one] for one in ranges if one in weights), 0.0) > 0
 
 
 def takes_gzip(request: web.Request) -> bool:
@@ -29,14 +31,14 @@ def sends_readable_body(request: web.Request, *, takes_forms: bool) -> bool:
     kind = request.content_type  # "application/octet-stream" without the header: bytes of an unknown type
     return (
         not request.can_read_body
-        or kind in ("application/json", "application/octet-stream")
+        or kind in (JSON, "application/octet-stream")
         or kind.endswith("+json")
         or (takes_forms and kind in FORM_TYPES)
     )
 
 
-def not_acceptable() -> CommandError:
-    return CommandError(INVALID_PAYLOAD, "Answers are JSON: let Accept allow application/json.")
+def not_acceptable(kind: str) -> CommandError:
+    return CommandError(INVALID_PAYLOAD, f"This is answered as {kind}: let Accept allow it.")
 
 
 def unsupported_type() -> CommandError:

@@ -16,12 +16,11 @@ from handlers.feature import BoundCommand
 from realtime.contract.declarations import Route
 from realtime.contract.errors import UNKNOWN_COMMAND, CommandError
 from realtime.contract.rest import API_PREFIXES
-from realtime.contract.wire import answer_error
 from server.pipeline.dispatch import Answer, Dispatcher, Request
 from server.pipeline.no_session import NO_SESSION
 from server.pipeline.registry import Registry
-from server.transports.negotiation import not_acceptable, sends_readable_body, takes_json, unsupported_type
-from server.transports.rest_answers import RestAnswers, response
+from server.transports.negotiation import JSON, not_acceptable, sends_readable_body, takes, unsupported_type
+from server.transports.rest_answers import RestAnswers, refusal
 from server.transports.rest_payload import PayloadReader
 
 PeerAddress = Callable[[web.Request], str]
@@ -65,10 +64,10 @@ class Rest:
         answers, takes_forms = RestAnswers(route, command), route.form_ignores is not None
 
         async def handle(request: web.Request) -> web.Response:
-            if not takes_json(request):
-                return _refusal(not_acceptable(), 406)
+            if not takes(request, JSON):
+                return refusal(not_acceptable(JSON), 406)
             if not sends_readable_body(request, takes_forms=takes_forms):
-                return _refusal(unsupported_type(), 415)
+                return refusal(unsupported_type(), 415)
             read = await reader.read(request)
             answer = await self._dispatcher.call(
                 Request(
@@ -95,20 +94,13 @@ class Rest:
             methods |= (await resource.resolve(request))[1]
         methods.discard(hdrs.METH_ANY)
         if not methods:
-            return _refusal(CommandError(UNKNOWN_COMMAND, "There is no such route."), 404)
+            return refusal(CommandError(UNKNOWN_COMMAND, "There is no such route."), 404)
         allow = ", ".join(sorted({*methods, hdrs.METH_OPTIONS}))
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(status=204, headers={hdrs.ALLOW: allow})
-        refusal = _refusal(CommandError(UNKNOWN_COMMAND, f"This route takes {allow}."), 405)
-        refusal.headers[hdrs.ALLOW] = allow
-        return refusal
-
-
-def _refusal(error: CommandError, status: int) -> web.Response:
-    """An error with a status that HTTP has for it."""
-    refusal = response(Answer(answer_error(error), error), status)
-    refusal.set_status(status)
-    return refusal
+        refused = refusal(CommandError(UNKNOWN_COMMAND, f"This route takes {allow}."), 405)
+        refused.headers[hdrs.ALLOW] = allow
+        return refused
 
 
 def _answered_also(answer: Answer, fields: Sequence[str]) -> Answer:

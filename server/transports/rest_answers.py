@@ -15,11 +15,13 @@ from aiohttp import ETag, hdrs, web
 from yarl import URL
 
 from realtime.contract.declarations import AUTH_NAMESPACE, Command, Route
+from realtime.contract.errors import CommandError
+from realtime.contract.wire import answer_error
 from server.pipeline.dispatch import Answer
 from server.transports.negotiation import takes_gzip
 
 COMPRESSED_FROM_BYTES: Final = 2_048
-IN_A_THREAD_FROM_BYTES: Final = 65_536
+IN_A_THREAD_FROM_BYTES: Final = 32_768
 """Smaller bodies are compressed in less than a millisecond."""
 _LEVEL: Final = 1
 _GZIP: Final = zlib.MAX_WBITS | 16
@@ -90,6 +92,13 @@ def response(answer: Answer, status: int) -> web.Response:
         content_type="application/json",
         headers=headers,
     )
+
+
+def refusal(error: CommandError, status: int) -> web.Response:
+    """An error with a status that HTTP has for it."""
+    refused = response(Answer(answer_error(error), error), status)
+    refused.set_status(status)
+    return refused
 
 
 async def _gzipped(body: bytes) -> bytes:

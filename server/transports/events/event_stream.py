@@ -6,6 +6,7 @@ whose cursor cannot be resumed is told `resync`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -25,8 +26,9 @@ from server.transports.events.long_polling import check_query
 from server.transports.events.sessions import Entered, EventSessions
 from server.transports.events.streamed_events import StreamedEvents, event_text
 from server.transports.events.tickets import Tickets
+from server.transports.negotiation import EVENTS, not_acceptable, takes
 from server.transports.rest import bearer_token
-from server.transports.rest_answers import response
+from server.transports.rest_answers import refusal, response
 
 HEARTBEAT_S: Final = 20.0
 """Proxies and routers close connections that are silent for a minute."""
@@ -44,12 +46,20 @@ class EventStream:
     """Serves `GET /v1/events/stream`, and `POST /v1/events/ticket` for clients that cannot send headers."""
 
     def __init__(
-        self, sessions: EventSessions, authenticator: Authenticator, tickets: Tickets, *, max_unread_bytes: int
+        self,
+        sessions: EventSessions,
+        authenticator: Authenticator,
+        tickets: Tickets,
+        *,
+        max_unread_bytes: int,
+        unread_s: float,
     ) -> None:
+        """A client that leaves more unread, or does not read for longer while its buffer is full, is cut off."""
         self._sessions = sessions
         self._authenticator = authenticator
         self._tickets = tickets
         self._max_unread_bytes = max_unread_bytes
+        self._unread_s = unread_s
 
     def attach(self, app: web.Application) -> None:
         for prefix in API_PREFIXES:
@@ -67,6 +77,8 @@ class EventStream:
             return response(Answer(answer_error(error), error), 200)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if not takes(request, EVENTS):
+            return refusal(not_acceptable(EVENTS), 406)
         if request.transport is None:
             raise ConnectionResetError  # the client is gone already
         events = StreamedEvents(request.transport, max_unread_bytes=self._max_unread_bytes)
@@ -78,7 +90,7 @@ class EventStream:
             connection = self._sessions.open_connection(request, events)
             entered = await self._sessions.enter(connection, identity, cursor, forget=events.clear)
             events.start(entered.positions, told=_beginning(entered, has_cursor=bool(cursor)))
-            return await _write(request, events)
+            return await self._write(request, events)
         except (CommandError, ConnectRefused) as refused:
             error = refused if isinstance(refused, CommandError) else CommandError(UNAUTHENTICATED, refused.message)
             return response(Answer(answer_error(error), error), 200)
@@ -95,29 +107,32 @@ class EventStream:
             raise CommandError(UNAUTHENTICATED)
         return identity
 
+    async def _write(self, request: web.Request, events: StreamedEvents) -> web.StreamResponse:
+        """Writes until the stream is closed, by the server or by its client."""
+        answer = web.StreamResponse(headers=_HEADERS)
+        await answer.prepare(request)
+        try:
+            while True:
+                text = await events.take(HEARTBEAT_S)
+                if not text and events.is_closed:
+                    break
+                async with asyncio.timeout(self._unread_s):
+                    await answer.write(text or HEARTBEAT)
+            async with asyncio.timeout(self._unread_s):
+                await answer.write_eof()
+        except TimeoutError:
+            events.cut_off()
+        except ConnectionError:
+            pass  # the client is gone; its sessions are kept for a while
+        return answer
+
 
 def _beginning(entered: Entered, *, has_cursor: bool) -> bytes:
     """How soon to come back, the first cursor, and that it does not go on from the client's, where it does not."""
     cursor = write_cursor(moved(entered.positions, {}))
-    told = f"retry: {RECONNECT_AFTER_MS}\nid: {cursor}\n\n".encode()
+    told = f"retry: {RECONNECT_AFTER_MS}\n".encode() + event_text("cursor", b"{}", cursor)
     if entered.is_resumed or not has_cursor:
         return told
     data = encode_model(Resync(scope=RESYNC_ALL))
     head = f'{{"namespace":"{RESYNC.namespace}","name":"{RESYNC.name}","data":'.encode()
     return told + event_text(RESYNC.name, head + data + b"}", cursor)
-
-
-async def _write(request: web.Request, events: StreamedEvents) -> web.StreamResponse:
-    """Writes until the stream is closed, by the server or by its client."""
-    answer = web.StreamResponse(headers=_HEADERS)
-    await answer.prepare(request)
-    try:
-        while True:
-            text = await events.take(HEARTBEAT_S)
-            if not text and events.is_closed:
-                break
-            await answer.write(text or HEARTBEAT)
-        await answer.write_eof()
-    except ConnectionError:
-        pass  # the client is gone; its sessions are kept for a while
-    return answer

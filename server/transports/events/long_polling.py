@@ -20,8 +20,9 @@ from server.pipeline.dispatch import Answer
 from server.transports.events.cursor import moved, write_cursor
 from server.transports.events.polled_events import PolledEvents
 from server.transports.events.sessions import Entered, EventSessions
+from server.transports.negotiation import JSON, not_acceptable, takes
 from server.transports.rest import bearer_token
-from server.transports.rest_answers import response
+from server.transports.rest_answers import refusal, response
 
 MAX_WAIT_S: Final = 50.0
 """Proxies and routers close connections that are silent for a minute."""
@@ -40,6 +41,8 @@ class LongPolling:
             app.router.add_get(f"{prefix}/events", self._poll, allow_head=False)
 
     async def _poll(self, request: web.Request) -> web.Response:
+        if not takes(request, JSON):
+            return refusal(not_acceptable(JSON), 406)
         try:
             return response(Answer(answer_ok(await self._answer(request)), None), 200)
         except CommandError as error:

@@ -99,14 +99,18 @@ class StreamedEvents:
 
     def resume_reading(self) -> None: ...
 
+    def cut_off(self) -> None:
+        """Ends it for a client that does not read."""
+        self._unwritten.clear()
+        self.abort()
+        self._socket.abort()
+        if self._on_stalled is not None:
+            self._on_stalled()
+
     def _add(self, text: bytes) -> None:
         unread_bytes = self.unread_bytes
         if unread_bytes and unread_bytes + len(text) > self._max_unread_bytes:
-            self._unwritten.clear()
-            self.abort()
-            self._socket.abort()
-            if self._on_stalled is not None:
-                self._on_stalled()
+            self.cut_off()
             return
         self._unwritten.append(text)
         self._news.set()

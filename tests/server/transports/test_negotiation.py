@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from server.transports.negotiation import sends_readable_body, takes_gzip, takes_json
+from server.transports.negotiation import EVENTS, JSON, sends_readable_body, takes, takes_gzip
 
 
 @pytest.mark.parametrize(
-    ("accept", "takes"),
+    ("accept", "does"),
     [
         (None, True),
         ("*/*", True),
@@ -16,12 +16,19 @@ from server.transports.negotiation import sends_readable_body, takes_gzip, takes
         ("application/json;q=what", True),
         ("text/html", False),
         ("application/json;q=0", False),
-        ("", False),
+        ("application/json;q=0, */*", False),
+        ("application/*;q=0, application/json", True),
+        ("", True),
     ],
 )
-def test_whether_a_client_takes_json(accept: str | None, takes: bool) -> None:
+def test_whether_a_client_takes_json(accept: str | None, does: bool) -> None:
     headers = {} if accept is None else {"Accept": accept}
-    assert takes_json(make_mocked_request("GET", "/", headers)) is takes
+    assert takes(make_mocked_request("GET", "/", headers), JSON) is does
+
+
+def test_a_browser_takes_events() -> None:
+    assert takes(make_mocked_request("GET", "/", {"Accept": "text/event-stream"}), EVENTS)
+    assert not takes(make_mocked_request("GET", "/", {"Accept": "application/json"}), EVENTS)
 
 
 @pytest.mark.parametrize(

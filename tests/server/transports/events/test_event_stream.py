@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
@@ -53,11 +54,7 @@ class Stream:
 
     async def begin(self) -> None:
         """Reads the first cursor."""
-        while not self.id:
-            line = (await self.answer.content.readline()).decode().rstrip("\n")
-            if line.startswith("id: "):
-                self.id = line.removeprefix("id: ")
-        assert await self.answer.content.readline() == b"\n"
+        assert await self.next() == StreamedEvent(self.id, "cursor", {})
 
     async def texts(self, count: int) -> list[str]:
         """Those of so many messages."""
@@ -156,6 +153,9 @@ async def test_what_is_no_call_for_a_stream_is_refused_in_the_envelope(server: R
     assert (await server.rest("GET", "/events/stream"))[0] == 401
     status, answer = await server.rest("GET", "/events/stream", query={"since": "1"}, token=me.access_token)
     assert (status, answer["error"]["fields"]) == (422, {"since": "is not known"})
+    for path in ("/v1/events", "/v1/events/stream"):
+        async with server.http.get(server.url + path, headers={"Accept": "text/html"}) as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (406, "invalid_payload")
     async with server.http.head(f"{server.url}/v1/events/stream") as head:
         assert (head.status, head.headers["Allow"]) == (405, "GET, OPTIONS")
 
@@ -218,8 +218,33 @@ async def test_a_client_that_does_not_read_is_cut_off(database_url: str, redis_u
     async with running_server(settings) as server:
         me, friend, conversation_id = await two_who_talk(server, "sse.stalled")
         async with stream(server, token=me.access_token) as opened:
-            opened.answer.connection.transport.pause_reading()  # type: ignore[union-attr]  # it is open
+            read_nothing(opened)
             async with asyncio.timeout(30):
                 while not is_ended(server, me):
                     for _ in range(20):
                         await say(friend, conversation_id, "x" * 4_000)
+
+
+async def test_a_client_that_does_not_read_for_long_is_cut_off(database_url: str, redis_url: str) -> None:
+    settings = settings_for_tests(
+        database_url, redis_url, ping_interval_ms=200, ping_timeout_ms=200, recovery_window_s=0.1
+    )
+    async with running_server(settings) as server:
+        me, friend, conversation_id = await two_who_talk(server, "sse.silent")
+        with socket.create_connection(("127.0.0.1", server.node.port)) as silent:
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            silent.sendall(
+                f"GET /v1/events/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {me.access_token}\r\n\r\n".encode()
+            )
+            async with asyncio.timeout(WAIT_S):
+                while is_ended(server, me):
+                    await asyncio.sleep(0.01)
+            for _ in range(120):
+                await say(friend, conversation_id, "x" * 4_000)
+            async with asyncio.timeout(WAIT_S):
+                while not is_ended(server, me):
+                    await asyncio.sleep(0.05)
+
+
+def read_nothing(opened: Stream) -> None:
+    opened.answer.connection.transport.pause_reading()  # type: ignore[union-attr]  # it is open
