@@ -65,7 +65,7 @@ async def test_older_clients_log_in_with_the_form_of_oauth2(server: RunningServe
         status, answer = await anonymous.ask("POST", "/auth/jwt/login", aiohttp.FormData(odd))
         assert (status, answer["error"]["code"]) == (422, "invalid_payload")
     status, answer = await anonymous.ask("POST", "/auth/login", aiohttp.FormData({"login": me.username}))
-    assert (status, answer["error"]["code"]) == (422, "invalid_payload"), "only their path takes forms"
+    assert (status, answer["error"]["code"]) == (415, "invalid_payload"), "only their path takes forms"
     status, answer = await anonymous.ask("POST", "/auth/login", login)
     assert (status, answer["error"]["code"]) == (422, "invalid_payload"), "only their path has their names"
 
