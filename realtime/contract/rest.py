@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from realtime.contract.declarations import Access, Command, Route
+from realtime.contract.rate_limit import RateLimit
 
 API_PREFIXES: Final = ("/v1", "/api/v1")
 """The same routes twice; the second prefix is for older clients."""
@@ -17,7 +18,13 @@ URL_ENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 FORM_TYPES: Final = (URL_ENCODED, MULTIPART)
 
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+"""A field in a path."""
+EVENT_CALLS: Final = RateLimit(count=300, per_s=60)
+"""Polls, streams and tickets of a user together."""
+EVENT_WAIT_S: Final = 50
+"""How long a poll waits at most: proxies and routers close connections that are silent for a minute."""
+TICKET_TTL_S: Final = 60
 
 
 def takes_body(route: Route) -> bool:
@@ -27,7 +34,7 @@ def takes_body(route: Route) -> bool:
 
 def path_fields(route: Route) -> Sequence[str]:
     """The placeholders of the path, in order."""
-    return _PLACEHOLDER.findall(route.path)
+    return PLACEHOLDER.findall(route.path)
 
 
 def caller_fields(route: Route, command: Command[Any, Any]) -> frozenset[str]:

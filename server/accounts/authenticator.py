@@ -29,3 +29,10 @@ class Authenticator:
         if identity.expires_at_s <= self._clock.now_s():
             raise CommandError(TOKEN_EXPIRED)
         return identity
+
+    def identify_person(self, credentials: Credentials) -> Identity:
+        """The same where somebody has to be logged in: an anonymous call is `unauthenticated` too."""
+        identity = self.identify(credentials)
+        if identity is None:
+            raise CommandError(UNAUTHENTICATED)
+        return identity

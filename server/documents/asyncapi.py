@@ -8,7 +8,7 @@ from realtime.contract.collections import Collection
 from realtime.contract.declarations import AUTH_NAMESPACE, EVERY_NAMESPACE
 from realtime.contract.errors import CLOSE_REASONS, COMMON_ERRORS
 from server.documents.asyncapi_messages import Messages, key_of
-from server.documents.failures import FAILURE_SCHEMAS
+from server.documents.envelope import FAILURE_SCHEMAS
 from server.documents.wire_schemas import WireSchemas
 from server.pipeline.registry import Registry
 from server.version import VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from realtime.contract.declarations import Access, Command, Push
-from server.documents.failures import failure_with
+from server.documents.envelope import failure_with, success_with
 from server.documents.sentences import REPEATS, possible_errors, rate_sentence, size_sentence
 from server.documents.wire_schemas import WireSchemas
 
@@ -39,16 +39,7 @@ class Messages:
         self.messages[f"{key}_answer"] = {
             "name": f"{command.name} (answer)",
             "summary": "What was done or read, or why not.",
-            "payload": {
-                "oneOf": [
-                    {
-                        "type": "object",
-                        "required": ["ok", "data"],
-                        "properties": {"ok": {"const": True}, "data": self.schemas.answer(command)},
-                    },
-                    failure_with(codes),
-                ]
-            },
+            "payload": {"oneOf": [success_with(self.schemas.answer(command)), failure_with(codes)]},
         }
         told = [REPEATS[command.repeat], rate_sentence(command.rate), size_sentence(command)]
         if command.access is Access.ANYONE:

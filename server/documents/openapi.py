@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from typing import Any, Final
 
-from realtime.contract.rest import API_PREFIXES, path_fields
-from server.documents.failures import FAILURE_SCHEMAS
+from realtime.contract.rest import API_PREFIXES, PLACEHOLDER, path_fields
+from server.documents.envelope import FAILURE_SCHEMAS
+from server.documents.openapi_events import EVENT_PATHS
 from server.documents.openapi_next_requests import NextRequests
 from server.documents.openapi_operations import Operations, path_parameter
-from server.documents.openapi_probes import OTHER_PATHS
+from server.documents.openapi_probes import PROBE_PATHS
 from server.documents.wire_schemas import WireSchemas
 from server.pipeline.registry import Registry
 from server.version import VERSION
 
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-"""Paths that differ in nothing else are one path to OpenAPI, with the names of the first."""
 _DESCRIPTION: Final = (
     "The commands of Rookery over HTTP: payloads, answers and errors are those of the sockets, which `/asyncapi.json` "
     "describes.\n\n"
@@ -35,11 +33,12 @@ def openapi(registry: Registry) -> dict[str, Any]:
     written: dict[str, str] = {}
     for bound in registry.commands():
         for route in bound.command.routes:
-            template = written.setdefault(_PLACEHOLDER.sub("{}", route.path), route.path)
+            # Paths that differ in nothing but placeholders are one path to OpenAPI, with the names of the first.
+            template = written.setdefault(PLACEHOLDER.sub("{}", route.path), route.path)
             operation = operations.of_route(route, bound.command)
             parameters = [
                 path_parameter(name, bound.command, schemas, called=called)
-                for name, called in zip(path_fields(route), _PLACEHOLDER.findall(template), strict=True)
+                for name, called in zip(path_fields(route), PLACEHOLDER.findall(template), strict=True)
             ]
             path = paths[template]
             if parameters and path.setdefault("parameters", parameters) != parameters:
@@ -59,7 +58,7 @@ def openapi(registry: Registry) -> dict[str, Any]:
             *({"url": prefix, "description": "The same, for older clients."} for prefix in API_PREFIXES[1:]),
         ],
         "tags": [{"name": name, "description": f"Commands of the namespace `/{name}`."} for name in _tags(registry)],
-        "paths": {**paths, **OTHER_PATHS},
+        "paths": {**paths, **EVENT_PATHS, **PROBE_PATHS},
         "components": {
             "schemas": {**schemas.components, **FAILURE_SCHEMAS},
             "responses": operations.responses,

@@ -10,7 +10,7 @@ from realtime.contract.declarations import Access, Command, Route
 from realtime.contract.errors import FORBIDDEN, INVALID_PAYLOAD, TOO_LARGE, ErrorCode
 from realtime.contract.rest import CALLER, FORM_TYPES, IDEMPOTENCY_HEADER, path_fields, takes_body
 from realtime.contract.wire import ID_PATTERN
-from server.documents.failures import failure_with
+from server.documents.envelope import failure_with, success_with
 from server.documents.openapi_next_requests import NextRequests, operation_id
 from server.documents.sentences import REPEATS, listed, possible_errors, rate_sentence, size_sentence
 from server.documents.wire_schemas import WireSchemas
@@ -102,15 +102,7 @@ class Operations:
             "description": "It is done." if command.writes else "What was asked for.",
             **({"headers": _OF_READS} if route.method == "GET" else {}),
             **({"links": links} if links else {}),
-            "content": {
-                _JSON: {
-                    "schema": {
-                        "type": "object",
-                        "required": ["ok", "data", *beside],
-                        "properties": {"ok": {"const": True}, "data": ref, **beside},
-                    }
-                }
-            },
+            "content": {_JSON: {"schema": success_with(ref, **beside)}},
         }
 
     def _failures(self, route: Route, command: _Command) -> dict[str, Any]:

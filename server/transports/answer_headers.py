@@ -16,7 +16,7 @@ REQUEST_ID: Final = web.RequestKey("request_id", str)
 RESOURCE_POLICY: Final = "Cross-Origin-Resource-Policy"
 _VALID_ID: Final = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _ENGINES: Final = "/socket.io"
-"""Sockets have no answers, and polling clients of Socket.IO read no such headers."""
+"""Their answers get the headers where they are sent: nothing is bound to the log for each poll."""
 _FOR_BROWSERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

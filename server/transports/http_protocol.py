@@ -10,10 +10,8 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from realtime.contract.errors import INTERNAL, INVALID_PAYLOAD, TOO_LARGE, UNKNOWN_COMMAND, CommandError
-from realtime.contract.wire import answer_error
-from server.pipeline.dispatch import Answer
 from server.transports.answer_headers import REQUEST_ID, add_headers
-from server.transports.rest_answers import response
+from server.transports.rest_answers import refusal
 
 MAX_URL_BYTES: Final = 8_190
 MAX_HEADER_BYTES: Final = 16_384
@@ -65,11 +63,11 @@ def _malformed(error: Exception) -> web.Response:
     if isinstance(error, LineTooLong):
         # The limit is all that tells which line it was.
         if error.args[1] == MAX_URL_BYTES:
-            return _refusal(414, CommandError(TOO_LARGE, f"A URL may have at most {MAX_URL_BYTES} bytes."))
-        return _refusal(431, CommandError(TOO_LARGE, f"A header may have at most {MAX_HEADER_BYTES} bytes."))
+            return refusal(CommandError(TOO_LARGE, f"A URL may have at most {MAX_URL_BYTES} bytes."), status=414)
+        return refusal(CommandError(TOO_LARGE, f"A header may have at most {MAX_HEADER_BYTES} bytes."), status=431)
     if str(error.args[:1]).startswith("('Too many headers"):
-        return _refusal(431, CommandError(TOO_LARGE, f"A request may have at most {MAX_HEADERS} headers."))
-    return _refusal(400, CommandError(INVALID_PAYLOAD, "This is no well-formed request of HTTP/1.1."))
+        return refusal(CommandError(TOO_LARGE, f"A request may have at most {MAX_HEADERS} headers."), status=431)
+    return refusal(CommandError(INVALID_PAYLOAD, "This is no well-formed request of HTTP/1.1."), status=400)
 
 
 def _failed(request: web.BaseRequest, error: BaseException | None) -> web.Response:
@@ -81,7 +79,7 @@ def _failed(request: web.BaseRequest, error: BaseException | None) -> web.Respon
         incident=incident,
         exc_info=error or True,
     )
-    return _refusal(500, CommandError(INTERNAL, f"The server failed. The log has the details under {incident}."))
+    return refusal(CommandError(INTERNAL, f"The server failed. The log has the details under {incident}."), status=500)
 
 
 def _in_envelope(error: web.HTTPError) -> web.Response:
@@ -90,22 +88,16 @@ def _in_envelope(error: web.HTTPError) -> web.Response:
         allowed = ", ".join(sorted({*error.allowed_methods, hdrs.METH_OPTIONS}))
         if error.method == hdrs.METH_OPTIONS:
             return web.Response(status=204, headers={hdrs.ALLOW: allowed})
-        answer = _refusal(405, CommandError(UNKNOWN_COMMAND, f"This route takes {allowed}."))
+        answer = refusal(CommandError(UNKNOWN_COMMAND, f"This route takes {allowed}."), status=405)
         answer.headers[hdrs.ALLOW] = allowed
     elif isinstance(error, web.HTTPNotFound):
-        answer = _refusal(404, CommandError(UNKNOWN_COMMAND, "There is no such route."))
+        answer = refusal(CommandError(UNKNOWN_COMMAND, "There is no such route."), status=404)
     elif isinstance(error, web.HTTPRequestEntityTooLarge):
-        answer = _refusal(413, CommandError(TOO_LARGE, "The body is too large."))
+        answer = refusal(CommandError(TOO_LARGE, "The body is too large."), status=413)
     elif isinstance(error, web.HTTPExpectationFailed):
-        answer = _refusal(417, CommandError(INVALID_PAYLOAD, "Nothing but 100-continue may be expected."))
+        answer = refusal(CommandError(INVALID_PAYLOAD, "Nothing but 100-continue may be expected."), status=417)
     elif error.status < 500:
-        answer = _refusal(error.status, CommandError(INVALID_PAYLOAD, "This request cannot be served."))
+        answer = refusal(CommandError(INVALID_PAYLOAD, "This request cannot be served."), status=error.status)
     else:
-        answer = _refusal(error.status, CommandError(INTERNAL))
-    return answer
-
-
-def _refusal(status: int, error: CommandError) -> web.Response:
-    answer = response(Answer(answer_error(error), error), status)
-    answer.set_status(status)
+        answer = refusal(CommandError(INTERNAL), status=error.status)
     return answer

@@ -65,9 +65,9 @@ class Rest:
 
         async def handle(request: web.Request) -> web.Response:
             if not takes(request, JSON):
-                return refusal(not_acceptable(JSON), 406)
+                return refusal(not_acceptable(JSON), status=406)
             if not sends_readable_body(request, takes_forms=takes_forms):
-                return refusal(unsupported_type(), 415)
+                return refusal(unsupported_type(), status=415)
             read = await reader.read(request)
             answer = await self._dispatcher.call(
                 Request(
@@ -94,11 +94,11 @@ class Rest:
             methods |= (await resource.resolve(request))[1]
         methods.discard(hdrs.METH_ANY)
         if not methods:
-            return refusal(CommandError(UNKNOWN_COMMAND, "There is no such route."), 404)
+            return refusal(CommandError(UNKNOWN_COMMAND, "There is no such route."), status=404)
         allow = ", ".join(sorted({*methods, hdrs.METH_OPTIONS}))
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(status=204, headers={hdrs.ALLOW: allow})
-        refused = refusal(CommandError(UNKNOWN_COMMAND, f"This route takes {allow}."), 405)
+        refused = refusal(CommandError(UNKNOWN_COMMAND, f"This route takes {allow}."), status=405)
         refused.headers[hdrs.ALLOW] = allow
         return refused
 

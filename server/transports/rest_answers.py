@@ -94,10 +94,11 @@ def response(answer: Answer, status: int) -> web.Response:
     )
 
 
-def refusal(error: CommandError, status: int) -> web.Response:
-    """An error with a status that HTTP has for it."""
-    refused = response(Answer(answer_error(error), error), status)
-    refused.set_status(status)
+def refusal(error: CommandError, *, status: int | None = None) -> web.Response:
+    """The answer that tells of an error. `status`: the one that HTTP has for this case; None: that of the error."""
+    refused = response(Answer(answer_error(error), error), error.code.status)
+    if status is not None:
+        refused.set_status(status)
     return refused
 
 

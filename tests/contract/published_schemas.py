@@ -10,6 +10,7 @@ import orjson
 from jsonschema import Draft202012Validator
 
 from realtime.contract.declarations import EVERY_NAMESPACE
+from server.documents.asyncapi_messages import key_of
 from server.documents.documents import Documents
 from server.features import FEATURES
 from server.pipeline.registry import Registry
@@ -29,7 +30,7 @@ def _call_faults(call: AnsweredCall) -> Iterator[str]:
     bound = _REGISTRY.find(call.namespace, call.name)
     if bound is None:
         return
-    key = call.name.replace(":", "_")
+    key = key_of(call.name)
     yield from (f"{call.name} answered {fault}" for fault in _faults(f"{key}_answer", call.answer))
     if call.answer["ok"]:
         yield from (f"{call.name} took {fault}" for fault in _faults(key, call.payload))
@@ -41,7 +42,7 @@ def _push_faults(push: ReceivedPush) -> Iterator[str]:
         return
     if push.namespace not in (declared.namespace, *declared.also_in) and EVERY_NAMESPACE not in declared.also_in:
         yield f"{push.name} came in {push.namespace}"
-    yield from (f"{push.name} was {fault}" for fault in _faults(push.name.replace(":", "_"), push.data))
+    yield from (f"{push.name} was {fault}" for fault in _faults(key_of(push.name), push.data))
 
 
 def _faults(message: str, value: object) -> list[str]:

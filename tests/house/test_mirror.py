@@ -51,6 +51,7 @@ TESTED_ELSEWHERE = {
     "server/documents/page/diagrams.py": "tests/server/documents/page/test_render.py",
     "server/documents/page/listing.py": "tests/server/documents/page/test_render.py",
     "server/transports/lazy_document.py": "tests/server/transports/test_documents.py",
+    "server/documents/openapi_events.py": "tests/server/documents/test_openapi.py",
     "server/documents/openapi_probes.py": "tests/server/documents/test_openapi.py",
     "server/transports/events/sessions.py": "tests/server/transports/events/test_long_polling.py",
     "server/transports/events/tickets.py": "tests/server/transports/events/test_event_stream.py",

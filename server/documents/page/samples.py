@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from realtime.contract.declarations import Access, Command, Route
+from realtime.contract.rest import PLACEHOLDER, path_fields, takes_body
 
 SERVER = "http://localhost:8000"
 """Where `./run` serves; the page's script puts its own address in its place."""
-
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +30,13 @@ def code_samples(command: Command[Any, Any]) -> list[CodeSample]:
 def _callable_routes(command: Command[Any, Any]) -> Sequence[Route]:
     """The routes whose path the example fills in."""
     known = command.example.keys() | {"caller_id"}
-    return [route for route in command.routes if known.issuperset(_PLACEHOLDER.findall(route.path))]
+    return [route for route in command.routes if known.issuperset(path_fields(route))]
 
 
 def _curl(command: Command[Any, Any], route: Route) -> str:
     rest = dict(command.example)
-    path = _PLACEHOLDER.sub(lambda match: str(rest.pop(match[1], "me")), route.path)
-    in_body = route.method in ("POST", "PUT", "PATCH")
+    path = PLACEHOLDER.sub(lambda match: str(rest.pop(match[1], "me")), route.path)
+    in_body = takes_body(route)
     query = "" if in_body or not rest else "?" + urlencode({name: _text(value) for name, value in rest.items()})
     parts = ["curl" if route.method == "GET" else f"curl -X {route.method}", shlex.quote(f"{SERVER}/v1{path}{query}")]
     if command.access is Access.PERSON:

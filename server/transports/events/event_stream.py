@@ -15,7 +15,7 @@ from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.errors import UNAUTHENTICATED, CommandError
 from realtime.contract.identity import Identity
 from realtime.contract.rest import API_PREFIXES
-from realtime.contract.wire import answer_error, answer_ok, encode_model
+from realtime.contract.wire import answer_ok, encode_model
 from realtime.engine.session.connection import TRANSPORT_CLOSE
 from realtime.engine.session.policy import ConnectRefused
 from realtime.pubsub.room_names import RESYNC_ALL
@@ -68,17 +68,15 @@ class EventStream:
 
     async def _make_ticket(self, request: web.Request) -> web.Response:
         try:
-            identity = self._authenticator.identify(bearer_token(request))
-            if identity is None:
-                raise CommandError(UNAUTHENTICATED)
+            identity = self._authenticator.identify_person(bearer_token(request))
             await self._sessions.admit(identity)
             return response(Answer(answer_ok(encode_model(await self._tickets.make(identity))), None), 201)
         except CommandError as error:
-            return response(Answer(answer_error(error), error), 200)
+            return refusal(error)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if not takes(request, EVENTS):
-            return refusal(not_acceptable(EVENTS), 406)
+            return refusal(not_acceptable(EVENTS), status=406)
         if request.transport is None:
             raise ConnectionResetError  # the client is gone already
         events = StreamedEvents(request.transport, max_unread_bytes=self._max_unread_bytes)
@@ -93,7 +91,7 @@ class EventStream:
             return await self._write(request, events)
         except (CommandError, ConnectRefused) as refused:
             error = refused if isinstance(refused, CommandError) else CommandError(UNAUTHENTICATED, refused.message)
-            return response(Answer(answer_error(error), error), 200)
+            return refusal(error)
         finally:
             if connection is not None:
                 connection.abort(TRANSPORT_CLOSE)
@@ -102,10 +100,7 @@ class EventStream:
         check_query(request, "cursor", "ticket")
         ticket = request.query.get("ticket")
         known = bearer_token(request) if ticket is None else await self._tickets.take(ticket)
-        identity = self._authenticator.identify(known)
-        if identity is None:
-            raise CommandError(UNAUTHENTICATED)
-        return identity
+        return self._authenticator.identify_person(known)
 
     async def _write(self, request: web.Request, events: StreamedEvents) -> web.StreamResponse:
         """Writes until the stream is closed, by the server or by its client."""

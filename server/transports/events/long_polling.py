@@ -5,14 +5,12 @@ A cursor that cannot be resumed is answered with `resync` and a new cursor.
 
 from __future__ import annotations
 
-from typing import Final
-
 import orjson
 from aiohttp import web
 
 from realtime.contract.errors import INVALID_PAYLOAD, UNAUTHENTICATED, CommandError
-from realtime.contract.rest import API_PREFIXES
-from realtime.contract.wire import answer_error, answer_ok
+from realtime.contract.rest import API_PREFIXES, EVENT_WAIT_S
+from realtime.contract.wire import answer_ok
 from realtime.engine.session.connection import TRANSPORT_CLOSE
 from realtime.engine.session.policy import ConnectRefused
 from server.accounts.authenticator import Authenticator
@@ -23,9 +21,6 @@ from server.transports.events.sessions import Entered, EventSessions
 from server.transports.negotiation import JSON, not_acceptable, takes
 from server.transports.rest import bearer_token
 from server.transports.rest_answers import refusal, response
-
-MAX_WAIT_S: Final = 50.0
-"""Proxies and routers close connections that are silent for a minute."""
 
 
 class LongPolling:
@@ -42,16 +37,14 @@ class LongPolling:
 
     async def _poll(self, request: web.Request) -> web.Response:
         if not takes(request, JSON):
-            return refusal(not_acceptable(JSON), 406)
+            return refusal(not_acceptable(JSON), status=406)
         try:
             return response(Answer(answer_ok(await self._answer(request)), None), 200)
         except CommandError as error:
-            return response(Answer(answer_error(error), error), 200)
+            return refusal(error)
 
     async def _answer(self, request: web.Request) -> bytes:
-        identity = self._authenticator.identify(bearer_token(request))
-        if identity is None:
-            raise CommandError(UNAUTHENTICATED)
+        identity = self._authenticator.identify_person(bearer_token(request))
         await self._sessions.admit(identity)
         check_query(request, "cursor", "timeout_s")
         timeout_s = _timeout(request.query.get("timeout_s"))
@@ -86,7 +79,7 @@ def _encode(events: PolledEvents, entered: Entered, *, resync: bool) -> bytes:
 
 def _timeout(text: str | None) -> float:
     if text is None:
-        return MAX_WAIT_S
+        return EVENT_WAIT_S
     if not text.isascii() or not text.isdigit() or len(text) > 4:
         raise CommandError(INVALID_PAYLOAD, fields={"timeout_s": "must be a whole number of seconds"})
-    return min(float(text), MAX_WAIT_S)
+    return min(float(text), EVENT_WAIT_S)

@@ -15,6 +15,7 @@ from realtime.contract.declarations import AUTH_NAMESPACE
 from realtime.contract.errors import CLOSE_DRAINING, RATE_LIMITED, UNAVAILABLE, CommandError
 from realtime.contract.identity import Identity
 from realtime.contract.rate_limit import RateLimit
+from realtime.contract.rest import EVENT_CALLS
 from realtime.engine.connections.session_manager import SessionManager
 from realtime.engine.drain_state import DrainState
 from realtime.engine.protocol.json_events import JsonEvents
@@ -29,7 +30,6 @@ from server.pipeline.registry import Registry
 from server.transports.events.cursor import Position, read_cursor
 from server.transports.rest import PeerAddress
 
-CALLS: Final = RateLimit(count=300, per_s=60)
 FIRST_CALLS: Final = RateLimit(count=20, per_s=60)
 """Calls without a cursor that can be resumed: each leaves sessions that are kept for a while."""
 
@@ -60,7 +60,7 @@ class EventSessions:
         self._membership = membership
         self._limiter = limiter
         self._peer_address = peer_address
-        self._calls, self._first_calls = (rate.scaled(rate_limit_factor) for rate in (CALLS, FIRST_CALLS))
+        self._calls, self._first_calls = (rate.scaled(rate_limit_factor) for rate in (EVENT_CALLS, FIRST_CALLS))
         self._namespaces = tuple(name for name in registry.namespaces if name != AUTH_NAMESPACE)
         self._topics = {namespace: registry.polled_topics(namespace) for namespace in self._namespaces}
         self._codec = JsonEvents(PushIds().make)

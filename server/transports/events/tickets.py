@@ -10,12 +10,12 @@ import orjson
 
 from realtime.contract.errors import UNAUTHENTICATED, CommandError
 from realtime.contract.identity import Identity
+from realtime.contract.rest import TICKET_TTL_S
 from realtime.contract.wire import Model
 from realtime.redis.client import RedisClient, StoreUnavailable
 from realtime.redis.pipelined_connection import PipelinedConnection
 from server.transports.events.sessions import unavailable
 
-TICKET_TTL_S: Final = 60
 _BYTES: Final = 24
 
 

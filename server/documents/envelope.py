@@ -1,4 +1,4 @@
-"""The schemas of an answer that tells of a failure, for all documents."""
+"""The schemas of the envelope in which every answer stands, for all documents."""
 
 from __future__ import annotations
 
@@ -45,4 +45,13 @@ def failure_with(codes: list[str]) -> dict[str, Any]:
             {"$ref": "#/components/schemas/Failure"},
             {"properties": {"error": {"properties": {"code": {"enum": codes}}}}},
         ]
+    }
+
+
+def success_with(data: dict[str, Any], **beside: Any) -> dict[str, Any]:
+    """The schema of a success with this data; `beside` are schemas of fields that stand beside it."""
+    return {
+        "type": "object",
+        "required": ["ok", "data", *beside],
+        "properties": {"ok": {"const": True}, "data": data, **beside},
     }

@@ -3,7 +3,7 @@ from jsonschema import Draft202012Validator
 
 from realtime.contract.errors import COMMON_ERRORS, CONFLICT, NOT_FOUND, CommandError
 from realtime.contract.wire import answer_error
-from server.documents.failures import FAILURE_SCHEMAS, failure_with
+from server.documents.envelope import FAILURE_SCHEMAS, failure_with
 
 
 def is_valid(error: CommandError, *codes: str) -> bool:
