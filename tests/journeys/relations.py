@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +40,12 @@ class States:
             elif change.sent_at_s <= to_s:
                 possible.add(change.value)
         return possible | {value}
+
+    def became(self, value: bool, by_s: float) -> Iterator[Pair]:
+        """The pairs of which this may have become true (or false) by a moment."""
+        for pair, changes in self._changes.items():
+            if any(change.value is value and change.sent_at_s <= by_s for change in changes):
+                yield pair
 
     def at_end(self) -> set[Pair]:
         ended = {pair for pair, changes in self._changes.items() if changes and changes[-1].value}
@@ -85,6 +91,11 @@ class Relations:
     def blocked(self, one: str, other: str, from_s: float, to_s: float) -> set[bool]:
         """The values of a block in either direction."""
         return {a or b for a in self.blocks(one, other, from_s, to_s) for b in self.blocks(other, one, from_s, to_s)}
+
+    def lost_sight(self, reader: str, by_s: float) -> bool:
+        """Whether somebody's posts may have been withdrawn from this reader by a moment."""
+        unfollowed = any(follower == reader for follower, _ in self._follows.became(False, by_s))
+        return unfollowed or any(reader in pair for pair in self._blocks.became(True, by_s))
 
     def follows_at_end(self, among: Collection[str]) -> set[Pair]:
         return {pair for pair in self._follows.at_end() if pair[0] in among and pair[1] in among}

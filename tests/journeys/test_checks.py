@@ -91,6 +91,15 @@ def test_a_block_ends_both_follows_and_their_taking_back_does_not_bring_them_bac
     assert known.follows_at_end({"ada", "bea"}) == {("bea", "ada")} and known.follows_at_end({"ada"}) == set()
 
 
+def test_posts_are_withdrawn_from_who_unfollows_and_from_both_sides_of_a_block() -> None:
+    changed = relations()
+    changed.change("unfollow", "cem", "ada", sent_at_s=20.0, acked_at_s=21.0)
+    changed.change("block", "bea", "dan", sent_at_s=30.0, acked_at_s=31.0)
+    assert [reader for reader in READERS if changed.lost_sight(reader, 19.0)] == []
+    assert [reader for reader in READERS if changed.lost_sight(reader, 20.0)] == ["cem"]
+    assert [reader for reader in READERS if changed.lost_sight(reader, 30.0)] == ["bea", "cem", "dan"]
+
+
 def test_a_count_that_is_off_by_one_is_found() -> None:
     rows = {"ada": (2, 0, 1), "bea": (0, 1, 0)}
     assert check_equal("counts", dict(rows), rows) == []

@@ -141,7 +141,7 @@ async def test_a_journey(
         readers = list(dict.fromkeys([members[0], *play.turbulent(), *chooser.sample(members, QUIET_FEEDS_READ)]))
         complaints = [
             *record.complaints,
-            *closing.unasked(members),
+            *closing.unasked(members, record.relations),
             *report.complaints,
             *await closing.check_record(rows, record, ids),
             *await closing.check_people(rows, members),
