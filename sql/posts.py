@@ -115,7 +115,10 @@ class PostQueries(Protocol):
     async def update_post(
         self, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None
     ) -> UpdatedPostRow | None:
-        """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted."""
+        """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted.
+
+        First `people.lock_users` of the author, in a statement of its own; for `delete_post` too.
+        """
         ...
 
     async def delete_post(self, *, post_id: PostId, author_id: UserId) -> DeletedPostRow | None:

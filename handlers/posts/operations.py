@@ -59,6 +59,7 @@ async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[Encoded[PostAck]]:
 
 async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     post_id = PostId(cmd.post_id)
+    await ctx.db.people.lock_users(user_ids=[ctx.user_id])
     updated = await ctx.db.posts.update_post(
         post_id=post_id, author_id=ctx.user_id, text=cmd.text, visibility=cmd.visibility
     )
@@ -82,6 +83,7 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     post_id = PostId(cmd.post_id)
+    await ctx.db.people.lock_users(user_ids=[ctx.user_id])
     deleted = await ctx.db.posts.delete_post(post_id=post_id, author_id=ctx.user_id)
     if deleted is None:
         await _visible_post(ctx, post_id)

@@ -78,22 +78,16 @@ ORDER BY 1, 2 DESC;
 
 -- name: update_post(post_id, author_id, text, visibility)^
 -- Changes the given columns (NULL: not given) of the author's own post; it is edited, and gets another version and
--- stamp, only if a value differs. Another visibility moves the counts of the author, who is locked first, as everywhere.
--- users_pkey, posts_pkey; 0 or 1 row.
-WITH author AS (
-    SELECT u.id
-    FROM users u
-    WHERE u.id = :author_id
-    FOR NO KEY UPDATE
-), earlier AS (
+-- stamp, only if a value differs. Another visibility moves the counts of the author: call it after lock_users of them, a
+-- statement that locks and changes one row counts on from before the lock. posts_pkey, users_pkey; 0 or 1 row.
+WITH earlier AS (
     SELECT
         p.id,
         p.author_id,
         p.visibility,
         (:text <> p.text OR :visibility <> p.visibility) IS TRUE AS differs
-    FROM author
-    JOIN posts p ON p.author_id = author.id
-    WHERE p.id = :post_id AND p.deleted_at IS NULL
+    FROM posts p
+    WHERE p.id = :post_id AND p.author_id = :author_id AND p.deleted_at IS NULL
     FOR NO KEY UPDATE OF p
 ), edited AS (
     UPDATE posts
@@ -121,19 +115,13 @@ SELECT edited.version, edited.differs AS changed, edited.earlier_visibility
 FROM edited;
 
 -- name: delete_post(post_id, author_id)^
--- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts; the author is
--- locked first, as everywhere.
--- users_pkey, posts_pkey; one row, with the visibility the first time; none when the post is another author's.
-WITH author AS (
-    SELECT u.id
-    FROM users u
-    WHERE u.id = :author_id
-    FOR NO KEY UPDATE
-), gone AS (
+-- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts: call it after
+-- lock_users of them, as update_post.
+-- posts_pkey, users_pkey; one row, with the visibility the first time; none when the post is another author's.
+WITH gone AS (
     UPDATE posts
     SET deleted_at = now(), text = '', link = NULL, version = posts.version + 1, changed = change_stamp()
-    FROM author
-    WHERE posts.id = :post_id AND posts.author_id = author.id AND posts.deleted_at IS NULL
+    WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
     RETURNING posts.author_id, posts.visibility
 ), counted AS (
     UPDATE users

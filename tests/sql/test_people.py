@@ -1,3 +1,4 @@
+import asyncio
 import datetime
 
 from sql.ids import UserId
@@ -112,3 +113,23 @@ async def test_last_seen_moves_forward_only(world: World) -> None:
     seen = {row.user_id: row.last_active_at for row in rows}
     assert seen[ann] == later
     assert seen[bob] > times[bob]
+
+
+async def test_a_profile_has_what_two_changes_at_once_set(world: World) -> None:
+    ann = await world.person("ann")
+    async with world.units.write() as unit:
+        await unit.people.update_profile(user_id=ann, display_name="Ann", bio="first", profile=None, settings=None)
+        second = asyncio.create_task(
+            world.write(
+                lambda db: db.people.update_profile(
+                    user_id=ann, display_name=None, bio="second", profile=None, settings={"theme": "dark"}
+                )
+            )
+        )
+        await world.until_one_waits_for(unit)
+    row = await second
+    assert row is not None and row.is_changed
+    own = await world.read(lambda db: db.people.read_own_profile(user_id=ann))
+    assert own is not None
+    user = own.user
+    assert (user.display_name, user.bio, own.settings, user.version) == ("Ann", "second", {"theme": "dark"}, 3)

@@ -1,3 +1,4 @@
+import asyncio
 import datetime
 import itertools
 import random
@@ -87,7 +88,7 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
 
     foreign = await world.write(lambda db: db.posts.delete_post(post_id=post_id, author_id=bob))
     assert foreign is None
-    answers = await world.at_once([lambda db: db.posts.delete_post(post_id=post_id, author_id=ann)] * 8)
+    answers = await world.at_once([lambda db: delete(db, ann, post_id)] * 8)
     assert Counter(answers) == {DeletedPostRow("followers"): 1, DeletedPostRow(None): 7}
     assert await post_count(world, ann) == 0
     assert await read(world, ann, post_id) is None
@@ -195,6 +196,35 @@ _COUNTED = """
 """
 
 
+async def edit(db: Database, author_id: UserId, post_id: PostId, visibility: str | None) -> object:
+    await db.people.lock_users(user_ids=[author_id])
+    return await db.posts.update_post(post_id=post_id, author_id=author_id, text="new", visibility=visibility)
+
+
+async def delete(db: Database, author_id: UserId, post_id: PostId) -> DeletedPostRow | None:
+    await db.people.lock_users(user_ids=[author_id])
+    return await db.posts.delete_post(post_id=post_id, author_id=author_id)
+
+
+@pytest.mark.parametrize("then", ["public", "private", None, "deleted"])
+@pytest.mark.parametrize("first", ["followers", "private", None, "deleted"])
+async def test_a_change_of_a_post_counts_on_from_the_one_that_it_waited_for(
+    world: World, first: str | None, then: str | None
+) -> None:
+    ann = await world.person("ann")
+    post_id = await world.post(ann)
+
+    async def change(db: Database, to: str | None) -> None:
+        await (delete(db, ann, post_id) if to == "deleted" else edit(db, ann, post_id, to))
+
+    async with world.units.write() as unit:
+        await change(unit, first)
+        second = asyncio.create_task(world.write(lambda db: change(db, then)))
+        await world.until_one_waits_for(unit)
+    await second
+    assert await world.value(_COUNTED, ann)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_three_counts_of_posts_are_exact_whatever_happens_at_once(world: World, seed: int) -> None:
     ann, chance = await world.person("ann"), random.Random(seed)
@@ -209,8 +239,8 @@ async def test_the_three_counts_of_posts_are_exact_whatever_happens_at_once(worl
                     author_id=ann, kind="text", text="", link=None, visibility=visibility or "public", client_id=None
                 )
             case "delete":
-                return lambda db: db.posts.delete_post(post_id=post_id, author_id=ann)
-        return lambda db: db.posts.update_post(post_id=post_id, author_id=ann, text="new", visibility=visibility)
+                return lambda db: delete(db, ann, post_id)
+        return lambda db: edit(db, ann, post_id, visibility)
 
     for _ in range(10):
         await world.at_once([act() for _ in range(8)])

@@ -83,6 +83,14 @@ class World:
         """Every act in its own transaction, as many of them at a time as the pool has connections."""
         return await asyncio.gather(*(self.write(act) for act in acts))
 
+    async def until_one_waits_for(self, unit: UnitDatabase) -> None:
+        """Returns when another transaction waits for a lock that this one holds."""
+        process_id = await unit.connection.fetchval("SELECT pg_backend_pid()")
+        waits = "SELECT EXISTS (SELECT FROM pg_stat_activity a WHERE $1 = ANY(pg_blocking_pids(a.pid)))"
+        async with asyncio.timeout(5.0):
+            while not await self.value(waits, process_id):
+                await asyncio.sleep(0.002)
+
     async def person(self, name: str = "person") -> UserId:
         """A new user; a number is added to the name."""
         username = f"{name}{next(_numbers)}"
