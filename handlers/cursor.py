@@ -12,8 +12,7 @@ from handlers.ports import CursorSeal
 from realtime.contract.errors import INVALID_PAYLOAD, CommandError
 from sql.ids import UserId
 
-_VERSION: Final = 1
-_EPOCH_SHIFT: Final = 48
+_VERSION: Final = 2
 
 CURSOR_CHARS: Final = 4_096
 MAX_AGE_MS: Final = 30 * 86_400_000
@@ -30,39 +29,40 @@ class UnfinishedRead(NamedTuple):
 class Progress(NamedTuple):
     """How far a client has come in a Collection.
 
-    Everything stamped below `position`, which was read at `read_at_ms`, has reached it, or will have after the
-    `unfinished` read.
+    Everything stamped below `position`, which was read at `read_at_ms` in this `history` of the database, has reached
+    it, or will have after the `unfinished` read.
     """
 
     position: int
+    history: int
     read_at_ms: int
     unfinished: UnfinishedRead | None = None
 
 
-LOST: Final = Progress(0, 0)
-"""Of no epoch, so that the client reads anew."""
+LOST: Final = Progress(0, -1, 0)
+"""Of no history, so that the client reads anew."""
 
 
-def reaches(held: Progress, position: int, now_ms: int) -> bool:
-    """Whether what changed between `held` and the present position can be told.
+def reaches(held: Progress, here: Progress) -> bool:
+    """Whether what changed between `held` and the present can be told.
 
     It cannot be told after too long a time, or where the two are of different histories of the database.
     """
-    is_of_one_history = held.position >> _EPOCH_SHIFT == position >> _EPOCH_SHIFT
-    return is_of_one_history and now_ms - held.read_at_ms <= MAX_AGE_MS
+    return held.history == here.history and here.read_at_ms - held.read_at_ms <= MAX_AGE_MS
 
 
 def write_cursor(progress: Mapping[str, Progress], user_id: UserId, seal: CursorSeal) -> str:
     parts: list[list[JsonValue]] = []
-    names: dict[tuple[int, int], list[JsonValue]] = {}
-    for name, (position, read_at_ms, unfinished) in progress.items():
+    names: dict[Progress, list[JsonValue]] = {}
+    for name, one in progress.items():
+        *place, unfinished = one
         if unfinished is not None:
-            parts.append([position, read_at_ms, [name], *unfinished])
-        elif (known := names.get((position, read_at_ms))) is not None:
+            parts.append([*place, [name], *unfinished])
+        elif (known := names.get(one)) is not None:
             known.append(name)  # most are as far as the others
         else:
-            names[position, read_at_ms] = [name]
-            parts.append([position, read_at_ms, names[position, read_at_ms]])
+            names[one] = [name]
+            parts.append([*place, names[one]])
     return seal.seal(orjson.dumps([_VERSION, user_id, parts]))
 
 
@@ -81,7 +81,7 @@ def read_cursor(text: str, user_id: UserId, seal: CursorSeal, *, field: str = "c
 
 def _read_parts(parts: Iterable[Sequence[Any]]) -> dict[str, Progress]:
     progress: dict[str, Progress] = {}
-    for position, read_at_ms, names, *unfinished in parts:
-        one = Progress(position, read_at_ms, UnfinishedRead(*unfinished) if unfinished else None)
+    for position, history, read_at_ms, names, *unfinished in parts:
+        one = Progress(position, history, read_at_ms, UnfinishedRead(*unfinished) if unfinished else None)
         progress |= dict.fromkeys(names, one)
     return progress

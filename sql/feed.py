@@ -17,10 +17,18 @@ class FollowerBatchRow(NamedTuple):
     user_id: UserId
 
 
+class ListPositionRow(NamedTuple):
+    """Below which stamp all posts are in the lists, and the history of the database that it is of."""
+
+    position: int
+    history: int
+
+
 class ChangedPostRow(NamedTuple):
     is_reset: bool
     """The viewer may see other people's posts than before; this is the only row then."""
     position: int
+    history: int
     post_id: PostId | None
     """None, in the only row: nothing has changed."""
     post: PostStateRow | None
@@ -50,7 +58,7 @@ class FeedQueries(Protocol):
     @joined
     async def changed_posts(self, *, viewer_id: UserId, since: int, page_size: int) -> list[ChangedPostRow]: ...
 
-    async def read_list_position(self, *, consumer: str, fact_names: list[str]) -> int: ...
+    async def read_list_position(self, *, consumer: str, fact_names: list[str]) -> ListPositionRow: ...
 
     async def home_ids(self, *, viewer_id: UserId, id_limit: int) -> list[PostId]: ...
 

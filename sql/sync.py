@@ -11,6 +11,8 @@ class SyncPeekRow(NamedTuple):
 
     position: int
     """Everything stamped below it was committed before the read, and can be seen by it."""
+    history: int
+    """Of the database: positions of another one mean nothing in this."""
     me: bool
     relations: bool
     feed: bool

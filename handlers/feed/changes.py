@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from handlers.collections import RESET, ChangedItems, ReadFrom
 from handlers.context import Context, Outcome
-from handlers.cursor import reaches
+from handlers.cursor import Progress, reaches
 from handlers.feed.contract import CHANGED_BYTES_MAX, CHANGED_POSTS_MAX, ChangedPosts, SyncFeed
 from handlers.feed.operations import newest_posts
 from handlers.feed.position import read_position, write_position
@@ -33,9 +33,9 @@ async def read_feed(ctx: Context, start: ReadFrom) -> ChangedItems:
 async def sync(ctx: Context, command: SyncFeed) -> Outcome[Encoded[ChangedPosts]]:
     held = read_position(ctx, command.after)
     rows = await _changed_rows(ctx, held.position)
-    here = rows[0].position
+    here = Progress(rows[0].position, rows[0].history, unix_ms(ctx.now()))
     position = json_of(write_position(ctx, here))
-    is_reset = _is_reset(rows) or not reaches(held, here, unix_ms(ctx.now()))
+    is_reset = _is_reset(rows) or not reaches(held, here)
     seen = None if is_reset else await _seen(ctx, rows)
     if seen is None:
         nothing = json_list(())

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from handlers.context import PrepareContext
+from handlers.cursor import Progress
 from handlers.feed.consumers import FEED_FANOUT
+from realtime.contract.wire import unix_ms
 from realtime.redis.client import StoreUnavailable
 from sql.ids import MAX_ID, PostId
 
@@ -38,10 +40,11 @@ _ROWS_PER_SPARE_ID: Final = 4
 """A page gets more ids than it needs rows, one for so many of them: some may be of posts that are gone."""
 
 
-async def read_list_position(ctx: PrepareContext) -> int:
-    """The stamp below which all posts are in the lists that are read from now on; later ones may be on their way."""
+async def read_list_position(ctx: PrepareContext) -> Progress:
+    """How far a reader comes with a list that is read from now on; later posts may be on their way."""
     fact_names = [handler.fact.name for handler in FEED_FANOUT.handlers]
-    return await ctx.reads.feed.read_list_position(consumer=FEED_FANOUT.name, fact_names=fact_names)
+    here = await ctx.reads.feed.read_list_position(consumer=FEED_FANOUT.name, fact_names=fact_names)
+    return Progress(here.position, here.history, unix_ms(ctx.now()))
 
 
 async def read_home_list(ctx: PrepareContext, *, before: int, rows: int) -> HomeList:

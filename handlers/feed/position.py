@@ -5,12 +5,10 @@ from __future__ import annotations
 from handlers.context import Call
 from handlers.cursor import LOST, Progress, read_cursor, write_cursor
 from handlers.feed.contract import FEED
-from realtime.contract.wire import unix_ms
 
 
-def write_position(call: Call, position: int) -> str:
-    """For a reader to whom everything stamped below this position has been told."""
-    progress = Progress(position, unix_ms(call.now()))
+def write_position(call: Call, progress: Progress) -> str:
+    """For a reader who has come so far."""
     return write_cursor({FEED.name: progress}, call.user_id, call.services.cursor_seal)
 
 

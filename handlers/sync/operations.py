@@ -48,7 +48,7 @@ class Puller:
         peek = await ctx.db.sync.peek(viewer_id=ctx.user_id, after=after)
         if peek is None:
             raise CommandError(UNAUTHENTICATED, "The account of this token does not exist any more.")
-        here = PullPosition(Progress(peek.position, unix_ms(ctx.now())), cmd.limit or PAGE_LIMIT_DEFAULT)
+        here = PullPosition(Progress(peek.position, peek.history, unix_ms(ctx.now())), cmd.limit or PAGE_LIMIT_DEFAULT)
         progress, reads = dict(held), {}
         for name in names:
             bound, one = self._collections[name], held.get(name)
@@ -76,14 +76,14 @@ class Puller:
 
 def _is_to_be_read(held: Progress, reached: Progress, *, is_changed: bool) -> bool:
     """Mostly nothing has changed, and many clients ask: then the peek was all."""
-    return is_changed or held.unfinished is not None or not reaches(held, reached.position, reached.read_at_ms)
+    return is_changed or held.unfinished is not None or not reaches(held, reached)
 
 
 async def _read(ctx: Context, bound: BoundCollection, held: Progress | None, here: PullPosition) -> Pulled:
     reached = here.reached
     if held is None:
         return await _read_page(ctx, bound, ReadFrom(None, None, here.limit), reached)
-    if not reaches(held, reached.position, reached.read_at_ms):
+    if not reaches(held, reached):
         return Pulled(RESET, reached)
     if held.unfinished is not None:
         return await _read_page(ctx, bound, ReadFrom(*held.unfinished, here.limit), held)

@@ -50,12 +50,18 @@ CREATE FUNCTION id_after(previous bigint) RETURNS bigint
 CREATE TABLE epochs (
     is_current boolean PRIMARY KEY DEFAULT true CHECK (is_current),
     epoch bigint NOT NULL,
+    -- Of chance, so that two restores of one dump are told apart. The lower 32 bits are 0.
+    history bigint NOT NULL,
     system_identifier bigint NOT NULL,
     timeline_id integer NOT NULL
 );
 
-INSERT INTO epochs (epoch, system_identifier, timeline_id)
-SELECT 1, s.system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+CREATE FUNCTION random_history() RETURNS bigint
+    LANGUAGE sql VOLATILE
+    RETURN floor(random() * 2147483648)::bigint << 32;
+
+INSERT INTO epochs (epoch, history, system_identifier, timeline_id)
+SELECT 1, random_history(), s.system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
 FROM pg_control_system() s;
 
 -- Begins a new epoch where the history is another one; answers whether it did. Called on every new connection. The
@@ -77,9 +83,8 @@ BEGIN
     END IF;
     -- Waits for every transaction that has a stamp of the old epoch: a reader that has seen the new one has passed them.
     LOCK TABLE epochs IN ACCESS EXCLUSIVE MODE;
-    -- Two restores of one dump are two histories: by a step of chance they hardly ever get the same number.
     UPDATE epochs e
-    SET epoch = e.epoch + 1 + floor(random() * 127)::bigint, system_identifier = system_now, timeline_id = timeline_now
+    SET epoch = e.epoch + 1, history = random_history(), system_identifier = system_now, timeline_id = timeline_now
     WHERE e.system_identifier <> system_now OR e.timeline_id <> timeline_now;
     RETURN found;
 END

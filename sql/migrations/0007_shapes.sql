@@ -111,12 +111,13 @@ AS $$
         post.changed
 $$;
 
--- The card of a post's author, and the stamp of the author's last change.
+-- The card of a post's author, and in which state it is: the stamp of its last change, as it is in no other history of the
+-- database.
 CREATE FUNCTION post_author(user_id bigint)
     RETURNS TABLE (id bigint, username text, display_name text, version integer, author_changed bigint)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT u.id, u.username, u.display_name, u.version, u.changed
+    SELECT u.id, u.username, u.display_name, u.version, u.changed # (SELECT e.history FROM epochs e)
     FROM users u
     WHERE u.id = user_id
 $$;
@@ -137,7 +138,7 @@ AS $$
     SELECT
         post.id,
         post.changed,
-        author.changed,
+        author.changed # (SELECT e.history FROM epochs e),
         post.like_count,
         post.comment_count,
         post.share_count,

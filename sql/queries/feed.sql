@@ -14,10 +14,10 @@ FROM (
         asked.skip,
         asked.page_size,
         CASE
-            WHEN (SELECT e.epoch FROM epochs e) << 32 | me.follow_version = asked.version THEN (:ids::bigint[])[asked.first : asked.last]
+            WHEN (SELECT e.history FROM epochs e) | me.follow_version = asked.version THEN (:ids::bigint[])[asked.first : asked.last]
             ELSE '{}'
         END AS ids,
-        CASE WHEN (SELECT e.epoch FROM epochs e) << 32 | me.follow_version = asked.version THEN asked.floor ELSE 9223372036854775807 END AS floor
+        CASE WHEN (SELECT e.history FROM epochs e) | me.follow_version = asked.version THEN asked.floor ELSE 9223372036854775807 END AS floor
     FROM unnest(
         :viewer_ids::bigint[],
         :ids_firsts::integer[],
@@ -131,9 +131,9 @@ ORDER BY 1, 2 DESC;
 -- name: changed_posts(viewer_ids, sinces, page_sizes)
 -- The posts of followed users that have changed since a position, deleted ones too but none that was private all along,
 -- each with what the viewer may see of it, in no order; the first column says instead, in one row, that the whole feed has to be read anew. Every row has the
--- position of this read. users_pkey, users_published_changed_idx, follows_pkey, posts_changed_idx, posts_pkey,
+-- position of this read and the history that it is in. users_pkey, users_published_changed_idx, follows_pkey, posts_changed_idx, posts_pkey,
 -- blocks_pkey, post_likes_pkey; at most page_size rows a call, or one without a post.
-SELECT call.place, call.is_reset, here.position, changed.id AS post_id, seen.*
+SELECT call.place, call.is_reset, here.position, here.history, changed.id AS post_id, seen.*
 FROM (
     SELECT asked.*, anew.audience_changed AS is_reset
     FROM unnest(:viewer_ids::bigint[], :sinces::bigint[], :page_sizes::bigint[])
@@ -141,7 +141,7 @@ FROM (
     CROSS JOIN LATERAL audience_changed(asked.viewer_id, asked.since) anew
     OFFSET 0
 ) call
-CROSS JOIN (SELECT stamp_horizon() AS position OFFSET 0) here
+CROSS JOIN (SELECT stamp_horizon() AS position, (SELECT e.history FROM epochs e) AS history OFFSET 0) here
 LEFT JOIN LATERAL (
     SELECT fresh.id
     FROM follows f
@@ -168,7 +168,7 @@ LEFT JOIN LATERAL (
 ) seen ON true
 ORDER BY 1;
 
--- name: read_list_position(consumer, fact_names)$
+-- name: read_list_position(consumer, fact_names)^
 -- The stamp below which all posts are in the feed lists: none is uncommitted, and this consumer has read all Facts of
 -- these names. 0: it has never run. fact_checkpoints_pkey, facts_lane_idx; one row. It reads the Facts of each lane behind
 -- the checkpoint up to the first of these names, so those of a minute at most.
@@ -189,7 +189,7 @@ SELECT least(
         ) unread ON true
         WHERE c.consumer = :consumer
     )
-);
+) AS position, (SELECT e.history FROM epochs e) AS history;
 
 -- name: home_ids(viewer_id, id_limit)
 -- The newest posts of followed users who are not broadcasters, newest first, to build a feed list from.
@@ -242,7 +242,7 @@ LIMIT :page_size;
 -- name: read_list_version(viewer_id)$
 -- The version that a list of this user's home feed has if it is built now: how often they began to follow somebody, in this
 -- history of the database, since Redis may hold lists of one that was lost. users_pkey, epochs; 0 or 1 row.
-SELECT (SELECT e.epoch FROM epochs e) << 32 | u.follow_version
+SELECT (SELECT e.history FROM epochs e) | u.follow_version
 FROM users u
 WHERE u.id = :viewer_id;
 

@@ -1,10 +1,11 @@
 -- name: peek(viewer_ids, afters)
--- The horizon of stamps, and for each Collection whether anything in it can have changed at or above a stamp.
+-- The horizon of stamps, the history that they are of, and for each Collection whether anything in it can have changed at or above a stamp.
 -- users_pkey, relation_changes_changed_idx, users_published_changed_idx, posts_last_changed_idx, follows_pkey,
 -- follows_follower_idx, posts_changed_idx, conversation_members_user_idx, conversations_pkey; 0 or 1 row a call.
 SELECT
     call.place,
     horizon.position,
+    horizon.history,
     u.changed >= call.after AS me,
     relations.relations_changed AS relations,
     feed.feed_changed AS feed,
@@ -13,4 +14,4 @@ FROM unnest(:viewer_ids::bigint[], :afters::bigint[]) WITH ORDINALITY AS call (v
 JOIN users u ON u.id = call.viewer_id
 CROSS JOIN LATERAL relations_changed(call.viewer_id, call.after) relations
 CROSS JOIN LATERAL feed_changed(call.viewer_id, call.after) feed
-CROSS JOIN (SELECT stamp_horizon() AS position OFFSET 0) horizon;
+CROSS JOIN (SELECT stamp_horizon() AS position, (SELECT e.history FROM epochs e) AS history OFFSET 0) horizon;

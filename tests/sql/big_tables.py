@@ -12,6 +12,8 @@ LATER = 1 << 62
 SEED = f"""
 SET session_replication_role = replica;
 
+UPDATE epochs SET history = 1::bigint << 32;
+
 INSERT INTO users
     (id, username, username_folded, email, email_folded, password_hash, follower_count, is_broadcaster)
 SELECT

@@ -264,8 +264,10 @@ async def test_another_history_of_the_database_begins_an_epoch_above_all_stamps(
     before = await read(world)
     assert await world.write(lambda db: db.sessions.note_epoch()) is False
     # As after a restore into another cluster, whose transactions are counted from lower numbers.
+    history = await world.value("SELECT history FROM epochs")
     await world.execute("UPDATE epochs SET system_identifier = 1")
     assert await world.write(lambda db: db.sessions.note_epoch()) is True
+    assert await world.value("SELECT history FROM epochs") != history
     assert await world.write(lambda db: db.sessions.note_epoch()) is False
     await store(world, "user.followed")
     found = await read(world)

@@ -263,7 +263,9 @@ async def test_whoever_may_see_other_people_reads_all_anew(world: World, way: st
 
 async def test_the_position_of_a_list_waits_for_the_consumer_that_fills_it(world: World) -> None:
     async def read() -> int:
-        return await world.read(lambda db: db.feed.read_list_position(consumer="filler", fact_names=["post.created"]))
+        here = await world.read(lambda db: db.feed.read_list_position(consumer="filler", fact_names=["post.created"]))
+        assert here.history == await world.value("SELECT history FROM epochs")
+        return here.position
 
     async def checkpoint(lane: int, position: int, fact_id: int = 0) -> None:
         await world.execute(
@@ -354,7 +356,7 @@ async def test_followers_come_in_batches_without_skip_or_repeat_and_without_the_
         assert await db.feed.read_author(author_id=UserId(1)) is None
 
 
-@pytest.mark.parametrize("difference", [-1, 1, 1 << 32, None], ids=["earlier", "later", "of another epoch", "none"])
+@pytest.mark.parametrize("difference", [-1, 1, 1 << 32, None], ids=["earlier", "later", "of another history", "none"])
 async def test_a_list_of_another_version_counts_for_nothing(world: World, difference: int | None) -> None:
     ann, bob = await world.people("ann", "bob")
     await world.follow(ann, bob)

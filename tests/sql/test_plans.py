@@ -26,7 +26,7 @@ from tests.sql.written_out import WRITTEN_OUT
 LIST = list(range(58_402, 60_001, 2))
 FLOOR = 58_400
 FIRST_VERSION = 1 << 32
-"""Of the lists of those who follow nobody since the beginning, in the first epoch."""
+"""Of the lists of those who follow nobody since the beginning, in the history that the tables are given."""
 
 
 def feed_page(viewer_id: int, before: int) -> dict[str, list[int]]:

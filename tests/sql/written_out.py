@@ -7,7 +7,8 @@ WRITTEN_OUT = {
             WITH ORDINALITY AS call (viewer_id, author_id, before, skip, page_size, place)
         CROSS JOIN LATERAL (
             SELECT
-                p.id, p.changed, u.changed, p.like_count, p.comment_count, p.share_count,
+                p.id, p.changed, u.changed # (SELECT e.history FROM epochs e),
+                p.like_count, p.comment_count, p.share_count,
                 EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = call.viewer_id OFFSET 0)
             FROM posts p
             JOIN users u ON u.id = p.author_id

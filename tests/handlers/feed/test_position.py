@@ -64,7 +64,7 @@ async def test_a_position_of_before_a_restore_is_a_reset(server: RunningServer, 
     reader = await server.person("restored.reader")
     position = (await reader.do("/users", "sync:pull", {"collections": ["feed"]}))["cursor"]
     connection = await asyncpg.connect(database_url)
-    await connection.execute("UPDATE epochs SET epoch = epoch + 1")
+    await connection.execute("UPDATE epochs SET history = random_history()")
     await connection.close()
     answer = (await sync(reader, position))["data"]
     assert (answer["items"], answer["removed"], answer["reset"]) == ([], [], True)
