@@ -61,7 +61,9 @@ class Puller:
         return Outcome(
             encoded(
                 PullAnswer,
-                changes=json_object({name: _changes(one.items) for name, one in pulled.items()}),
+                changes=json_object(
+                    {name: _changes(one.items) for name, one in pulled.items() if name not in held or any(one.items)}
+                ),
                 cursor=json_of(write_cursor(progress, ctx.user_id, ctx.services.cursor_seal)),
                 more=json_of(any(one.progress.unfinished is not None for one in pulled.values())),
             )

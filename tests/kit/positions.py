@@ -16,11 +16,15 @@ async def settled_cursor(person: Person, *collections: str) -> str:
     return await until_nothing_is_new(person, cursor)
 
 
-async def until_nothing_is_new(person: Person, cursor: str) -> str:
-    """Pulls until nothing comes any more, perhaps several times what is known; returns the last cursor."""
+async def until_nothing_is_new(person: Person, cursor: str, *only: str) -> str:
+    """Pulls until nothing comes any more, perhaps several times what is known; returns the last cursor.
+
+    `only` these Collections; none: those of the cursor.
+    """
+    named = {"collections": list(only)} if only else {}
     async with asyncio.timeout(WITHIN_S):
         while True:
-            read = await person.do("/users", "sync:pull", {"cursor": cursor})
+            read = await person.do("/users", "sync:pull", {"cursor": cursor, **named})
             cursor = read["cursor"]
             if not read["changes"] and not read["more"]:
                 return cursor

@@ -97,6 +97,16 @@ async def test_a_cursor_of_somebody_else_and_one_that_was_changed_are_refused(se
         assert list(answer["error"]["fields"]) == ["cursor"]
 
 
+async def test_a_collection_with_nothing_new_is_not_named(server: RunningServer) -> None:
+    """That `me` is behind makes one look at `relations` too, which the client has already."""
+    ada, bea = await server.people("named_ada", "named_bea")
+    cursor = await settled_cursor(ada, "me", "relations")
+    await ada.do("/users", "user:follow", {"user_id": bea.id})
+    told = await ada.do("/users", "sync:pull", {"cursor": cursor, "collections": ["relations"]})
+    assert list(told["changes"]) == ["relations"]
+    await until_nothing_is_new(ada, told["cursor"], "relations")
+
+
 async def test_unknown_collections_are_refused(server: RunningServer) -> None:
     ada = await server.person("names_ada")
     for collections in (["me", "nothing"], []):
