@@ -28,7 +28,9 @@ def may_see_content(author: RelationRow, visibility: str) -> bool:
         return True
     if is_blocked(author):
         return False
-    return visibility == OPEN or (visibility == HIDDEN_UNTIL_FOLLOWED and author.follows)
+    if visibility == OPEN and not author.followers_only:
+        return True
+    return visibility in (OPEN, HIDDEN_UNTIL_FOLLOWED) and author.follows
 
 
 def may_see_comment(author: RelationRow) -> bool:

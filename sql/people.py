@@ -41,6 +41,11 @@ class RelationRow(NamedTuple):
     followed_by: bool
     blocks: bool
     blocked_by: bool
+    mutes: bool = False
+    requested: bool = False
+    """The viewer has asked to follow, and has no answer yet."""
+    followers_only: bool = False
+    """What the user publishes as public is for their followers: their account is private."""
 
 
 class PersonRow(NamedTuple):

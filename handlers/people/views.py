@@ -35,4 +35,10 @@ def card_view(row: CardRow) -> Card:
 
 
 def _user_viewer(relation: RelationRow) -> UserViewer:
-    return UserViewer(following=relation.follows, followed_by=relation.followed_by, blocked=relation.blocks)
+    return UserViewer(
+        following=relation.follows,
+        followed_by=relation.followed_by,
+        blocked=relation.blocks,
+        muted=relation.mutes,
+        requested=relation.requested,
+    )

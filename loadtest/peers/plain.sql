@@ -95,7 +95,8 @@ WITH followee AS NOT MATERIALIZED (
             p.deleted_at IS NULL
             AND r.viewer_follows
             AND may_see_content(
-                p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+                p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
+                r.followers_only
             )
         ORDER BY given.id DESC
         LIMIT :page_size + :skip::bigint

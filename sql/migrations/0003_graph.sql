@@ -1,4 +1,4 @@
--- Follows and blocks, and what a viewer may see of another user
+-- Follows, requests to follow, blocks and mutes, and what a viewer may see of another user
 -- depends: 0002_accounts
 
 -- migrate: apply
@@ -26,9 +26,34 @@ CREATE TABLE blocks (
 
 CREATE INDEX blocks_blocked_idx ON blocks (blocked_id, blocker_id);
 
--- That a user followed, unfollowed, blocked or unblocked another, or that a block ended their follow; one row for each
--- pair, written in the statement of the change. What the relation is now, follows and blocks tell. The other user may be
--- gone.
+-- The muted user's posts are not in the feed of who muted them, and the muted user does not learn of it. A mute with an end
+-- counts until then: readers compare the time, and a sweeper ends it as a change.
+CREATE TABLE mutes (
+    muter_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    muted_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    muted_until timestamptz,
+    PRIMARY KEY (muter_id, muted_id),
+    CHECK (muter_id <> muted_id)
+);
+
+CREATE INDEX mutes_muted_idx ON mutes (muted_id);
+
+CREATE INDEX mutes_ending_idx ON mutes (muted_until) WHERE muted_until IS NOT NULL;
+
+-- Who asks a private user to be let in as a follower. The id gives the order in which they asked.
+CREATE TABLE follow_requests (
+    requester_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    requested_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    id bigint NOT NULL DEFAULT make_id(),
+    PRIMARY KEY (requester_id, requested_id),
+    CHECK (requester_id <> requested_id)
+);
+
+CREATE INDEX follow_requests_requested_idx ON follow_requests (requested_id, id DESC) INCLUDE (requester_id);
+
+-- That a user's relation to another changed: a follow, a request, a block or a mute of theirs began or ended; one row for
+-- each pair, written in the statement of the change. What the relation is now, the tables above tell. The other
+-- user may be gone.
 CREATE TABLE relation_changes (
     user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
     other_id bigint NOT NULL,
@@ -41,7 +66,8 @@ CREATE INDEX relation_changes_changed_idx ON relation_changes (user_id, changed,
 
 CREATE INDEX relation_changes_age_idx ON relation_changes (changed_at);
 
--- The relation of a viewer to another user. The planner inlines it. OFFSET 0 makes each EXISTS an index probe: without
+-- The relation of a viewer to another user; `followers_only`: what the other user publishes as public is for their
+-- followers, since their account is private. The planner inlines it. OFFSET 0 makes each EXISTS an index probe: without
 -- it the planner may read all follows of one user into a hash table for the few rows of a page.
 CREATE FUNCTION relation(viewer_id bigint, other_id bigint)
     RETURNS TABLE (
@@ -49,7 +75,10 @@ CREATE FUNCTION relation(viewer_id bigint, other_id bigint)
         viewer_follows boolean,
         viewer_followed_by boolean,
         viewer_blocks boolean,
-        viewer_blocked_by boolean
+        viewer_blocked_by boolean,
+        viewer_mutes boolean,
+        viewer_requested boolean,
+        followers_only boolean
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -62,7 +91,25 @@ AS $$
         viewer_id <> other_id
             AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id AND b.blocked_id = other_id OFFSET 0),
         viewer_id <> other_id
-            AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0)
+            AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0),
+        viewer_id <> other_id
+            AND EXISTS (
+                SELECT
+                FROM mutes m
+                WHERE
+                    m.muter_id = viewer_id
+                    AND m.muted_id = other_id
+                    AND (m.muted_until IS NULL OR m.muted_until > now())
+                OFFSET 0
+            ),
+        viewer_id <> other_id
+            AND EXISTS (
+                SELECT
+                FROM follow_requests q
+                WHERE q.requester_id = viewer_id AND q.requested_id = other_id
+                OFFSET 0
+            ),
+        viewer_id <> other_id AND EXISTS (SELECT FROM users u WHERE u.id = other_id AND u.is_private OFFSET 0)
 $$;
 
 -- Whether anything has happened to the relations of a user since a position. The newest change tells it, which is one
@@ -105,11 +152,15 @@ $$;
 -- Whether a viewer with this relation sees what a user published with this visibility. The same rule as in
 -- handlers/access.py, which decides about single objects; a test compares the two.
 CREATE FUNCTION may_see_content(
-    visibility text, is_self boolean, follows boolean, blocks boolean, blocked_by boolean
+    visibility text, is_self boolean, follows boolean, blocks boolean, blocked_by boolean, followers_only boolean
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    -- Each parameter that may be an EXISTS stands here once: else the planner would not inline the function.
     RETURN is_self OR (
-        NOT blocks AND NOT blocked_by AND (visibility = 'public' OR (visibility = 'followers' AND follows))
+        visibility <> 'private'
+        AND NOT blocks
+        AND NOT blocked_by
+        AND (follows OR (visibility = 'public' AND NOT followers_only))
     );
 
 -- migrate: rollback

@@ -34,6 +34,7 @@ AS $$
             WHEN is_self THEN person.post_count
             WHEN blocks OR blocked_by THEN 0
             WHEN follows THEN person.followers_post_count
+            WHEN person.is_private THEN 0
             ELSE person.public_post_count
         END,
         person.is_private

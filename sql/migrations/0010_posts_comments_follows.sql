@@ -241,7 +241,10 @@ CREATE FUNCTION set_follows(
     viewer_follows boolean,
     viewer_followed_by boolean,
     viewer_blocks boolean,
-    viewer_blocked_by boolean
+    viewer_blocked_by boolean,
+    viewer_mutes boolean,
+    viewer_requested boolean,
+    followers_only boolean
 )
     LANGUAGE plpgsql VOLATILE
 AS $$
@@ -329,7 +332,10 @@ BEGIN
         call.viewer_follows,
         call.viewer_followed_by,
         call.viewer_blocks,
-        call.viewer_blocked_by
+        call.viewer_blocked_by,
+        call.viewer_mutes,
+        call.viewer_requested,
+        call.followers_only
     FROM call;
 END
 $$;

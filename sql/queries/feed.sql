@@ -54,7 +54,8 @@ CROSS JOIN LATERAL (
                 p.deleted_at IS NULL
                 AND r.viewer_follows
                 AND may_see_content(
-                    p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+                    p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
+                    r.followers_only
                 )
             ORDER BY given.id DESC
             LIMIT call.page_size + call.skip
@@ -163,7 +164,8 @@ LEFT JOIN LATERAL (
         p.id = changed.id
         AND p.deleted_at IS NULL
         AND may_see_content(
-            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
+            r.followers_only
         )
 ) seen ON true
 ORDER BY 1;

@@ -68,7 +68,8 @@ CROSS JOIN LATERAL (
         AND p.id < call.before
         AND p.deleted_at IS NULL
         AND may_see_content(
-            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+            p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
+            r.followers_only
         )
     ORDER BY p.id DESC
     OFFSET call.skip

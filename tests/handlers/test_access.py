@@ -40,6 +40,12 @@ def test_who_may_see_a_published_object(visibility: str, seen_by: set[RelationRo
     assert {reader for reader in readers if may_see_content(reader, visibility)} == seen_by
 
 
+@pytest.mark.parametrize("visibility", ["public", "followers"])
+def test_what_a_private_account_publishes_is_for_its_followers(visibility: str) -> None:
+    readers = [reader._replace(followers_only=True) for reader in (SELF, STRANGER, FOLLOWER, BLOCKER, BLOCKED)]
+    assert [may_see_content(reader, visibility) for reader in readers] == [True, False, True, False, False]
+
+
 @pytest.mark.parametrize("visibility", ["public", "followers", "private"])
 def test_a_block_in_any_direction_outweighs_every_follow(visibility: str) -> None:
     for follows, followed_by in itertools.product([False, True], repeat=2):
@@ -54,11 +60,10 @@ async def test_sql_filters_lists_by_the_same_rule(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         for visibility in ("public", "followers", "private"):
-            for is_self, follows, blocks, blocked_by in itertools.product([False, True], repeat=4):
-                said = await connection.fetchval(
-                    "SELECT may_see_content($1, $2, $3, $4, $5)", visibility, is_self, follows, blocks, blocked_by
-                )
-                relation = RelationRow(is_self, follows, False, blocks, blocked_by)
+            for case in itertools.product([False, True], repeat=5):
+                said = await connection.fetchval("SELECT may_see_content($1, $2, $3, $4, $5, $6)", visibility, *case)
+                is_self, follows, blocks, blocked_by, followers_only = case
+                relation = RelationRow(is_self, follows, False, blocks, blocked_by, followers_only=followers_only)
                 assert said == may_see_content(relation, visibility), (visibility, relation)
     finally:
         await connection.close()

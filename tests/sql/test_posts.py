@@ -312,11 +312,11 @@ async def test_likers_come_latest_first_in_pages_and_without_the_blocked(world: 
 
 @pytest.mark.parametrize("visibility", ["public", "followers", "private"])
 async def test_sql_and_access_rules_agree_on_who_sees_what(world: World, visibility: str) -> None:
-    for case in itertools.product([False, True], repeat=5):
-        relation = RelationRow(*case)
+    for *case, followers_only in itertools.product([False, True], repeat=6):
+        relation = RelationRow(*case)._replace(followers_only=followers_only)
         in_sql = await world.value(
-            "SELECT may_see_content($1, $2, $3, $4, $5)",
-            visibility, relation.is_self, relation.follows, relation.blocks, relation.blocked_by,
+            "SELECT may_see_content($1, $2, $3, $4, $5, $6)",
+            visibility, relation.is_self, relation.follows, relation.blocks, relation.blocked_by, followers_only,
         )  # fmt: skip
         assert in_sql == may_see_content(relation, visibility), relation
 

@@ -18,7 +18,8 @@ WRITTEN_OUT = {
                 AND p.id < call.before
                 AND p.deleted_at IS NULL
                 AND may_see_content(
-                    p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by
+                    p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
+                    r.followers_only
                 )
             ORDER BY p.id DESC
             OFFSET call.skip
@@ -36,7 +37,8 @@ WRITTEN_OUT = {
                 c.reply_count, c.client_id, id_moment(c.id),
                 c.deleted_at IS NOT NULL, u.id, u.username, u.display_name, u.version,
                 r.viewer_is_self, r.viewer_follows,
-                r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by
+                r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
+                r.viewer_mutes, r.viewer_requested, r.followers_only
             FROM comments c
             JOIN users u ON u.id = c.author_id
             CROSS JOIN LATERAL relation(call.viewer_id, c.author_id) r
@@ -63,10 +65,11 @@ WRITTEN_OUT = {
                     WHEN r.viewer_is_self THEN u.post_count
                     WHEN r.viewer_blocks OR r.viewer_blocked_by THEN 0
                     WHEN r.viewer_follows THEN u.followers_post_count
+                    WHEN u.is_private THEN 0
                     ELSE u.public_post_count
                 END,
                 u.is_private, r.viewer_is_self, r.viewer_follows, r.viewer_followed_by, r.viewer_blocks,
-                r.viewer_blocked_by
+                r.viewer_blocked_by, r.viewer_mutes, r.viewer_requested, r.followers_only
             FROM follows f
             JOIN users u ON u.id = f.follower_id
             CROSS JOIN LATERAL relation(call.viewer_id, f.follower_id) r
