@@ -11,6 +11,8 @@ DISPLAY_NAME_CHARS: Final = 50
 BIO_CHARS: Final = 300
 POST_CHARS: Final = 5_000
 LINK_CHARS: Final = 2_048
+POST_TAGS: Final = 30
+POST_MENTIONS: Final = 30
 COMMENT_CHARS: Final = 2_000
 MESSAGE_CHARS: Final = 4_000
 
@@ -24,6 +26,8 @@ class Limits(Model):
     display_name_chars: int = DISPLAY_NAME_CHARS
     bio_chars: int = BIO_CHARS
     post_chars: int = POST_CHARS
+    post_tags: int = POST_TAGS
+    post_mentions: int = POST_MENTIONS
     link_chars: int = LINK_CHARS
     comment_chars: int = COMMENT_CHARS
     message_chars: int = MESSAGE_CHARS

@@ -48,6 +48,15 @@ class RelationRow(NamedTuple):
     """What the user publishes as public is for their followers: their account is private."""
 
 
+class NamedPersonRow(NamedTuple):
+    """A user who has one of the names that were asked for."""
+
+    id: UserId
+    username: str
+    username_folded: str
+    viewer: RelationRow
+
+
 class PersonRow(NamedTuple):
     """A user's profile page."""
 
@@ -87,6 +96,11 @@ class PeopleQueries(Protocol):
 
     @joined
     async def read_person_by_username(self, *, viewer_id: UserId, username_folded: str) -> PersonRow | None: ...
+
+    @joined
+    async def find_people(self, *, viewer_id: UserId, usernames: list[str]) -> list[NamedPersonRow]:
+        """By folded usernames, in no order. It does not check whether the viewer may see them."""
+        ...
 
     @joined
     async def read_own_profile(self, *, user_id: UserId) -> OwnProfileRow | None: ...

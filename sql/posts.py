@@ -1,7 +1,7 @@
 """Posts and their likes."""
 
 import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sql.execution.joining import joined, joined_write
 from sql.ids import LikeId, PostId, UserId
@@ -16,6 +16,7 @@ class PostRow(NamedTuple):
     kind: str
     text: str
     link: str | None
+    entities: dict[str, Any]
     visibility: str
     like_count: int
     comment_count: int
@@ -80,6 +81,7 @@ class PostQueries(Protocol):
         kind: str,
         text: str,
         link: str | None,
+        entity_set: dict[str, Any],
         visibility: str,
         client_id: str | None,
     ) -> PostRow | None:
@@ -113,7 +115,13 @@ class PostQueries(Protocol):
     ) -> list[PostStateRow]: ...
 
     async def update_post(
-        self, *, post_id: PostId, author_id: UserId, text: str | None, visibility: str | None
+        self,
+        *,
+        post_id: PostId,
+        author_id: UserId,
+        text: str | None,
+        entities: dict[str, Any] | None,
+        visibility: str | None,
     ) -> UpdatedPostRow | None:
         """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted.
 

@@ -811,7 +811,7 @@ export interface CreateComment {
 
 /** A post with a link is of kind `link`, else of kind `text`; only one of kind `link` may have no text. */
 export type CreatePost = {
-  /** 1 to 5,000 characters. */
+  /** 1 to 5,000 characters. With at most 30 different hashtags and 30 mentions. */
   text?: string | null;
   kind?: "text" | "link" | null;
   /** 1 to 2,048 characters. An http or https address. */
@@ -893,6 +893,8 @@ export interface Limits {
   display_name_chars: number;
   bio_chars: number;
   post_chars: number;
+  post_tags: number;
+  post_mentions: number;
   link_chars: number;
   comment_chars: number;
   message_chars: number;
@@ -1093,8 +1095,10 @@ export interface PositionAck {
  * A post. `viewer` is in answers only, never in a push.
  *
  * `version` grows with each edit: of two copies the one with the larger version is newer. The counts are the
- * same for every reader, also where a block hides some of the likes and comments. `media`, `tags` and
- * `mentions` are empty until posts can have them; `edited_at_ms` is absent until the first edit.
+ * same for every reader, also where a block hides some of the likes and comments. `tags`, `mentions` and
+ * `links` are those of the text, once each in its order: a tag as it is written first, without its sign;
+ * people whom the author might see when it was written; links as they are written, perhaps without
+ * `https://`. `media` is empty until posts can have them; `edited_at_ms` is absent until the first edit.
  */
 export interface Post {
   id: Id;
@@ -1106,10 +1110,9 @@ export interface Post {
   media: [];
   link?: string;
   visibility: "public" | "followers" | "private";
-  /** At most 0 items. */
-  tags: [];
-  /** At most 0 items. */
-  mentions: [];
+  tags: string[];
+  mentions: Card[];
+  links: string[];
   created_at_ms: number;
   edited_at_ms?: number;
   like_count: number;
@@ -1329,7 +1332,7 @@ export interface UnwatchPresence {
 /** Absent fields stay as they are. */
 export interface UpdatePost {
   post_id: Id;
-  /** 1 to 5,000 characters. */
+  /** 1 to 5,000 characters. With at most 30 different hashtags and 30 mentions. */
   text?: string | null;
   visibility?: "public" | "followers" | "private" | null;
 }

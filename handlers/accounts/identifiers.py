@@ -12,6 +12,7 @@ from pydantic.config import JsonDict
 from handlers.case_folding import folded
 from realtime.contract.wire import TextRule
 
+USERNAME_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_.]{2,29}$"
 EMAIL_CHARS: Final = 254
 PHONE_CHARS: Final = 32
 
@@ -131,7 +132,7 @@ def normalized_login(value: str) -> str:
 
 Username = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{2,29}$", description="Not one that is reserved, as `admin`."),
+    Field(pattern=USERNAME_PATTERN, description="Not one that is reserved, as `admin`."),
     AfterValidator(_check_username),
 ]
 Email = Annotated[str, TextRule(EMAIL_CHARS), AfterValidator(normalized_email), Field(json_schema_extra=_EMAIL)]

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
 
-from handlers.limits import LINK_CHARS, POST_CHARS
+from handlers.limits import LINK_CHARS, POST_CHARS, POST_MENTIONS, POST_TAGS
 from handlers.people.models import User
+from handlers.posts.entities import check_entities
 from handlers.posts.models import Post, PostPage, Visibility
 from handlers.subjects import followed_subject, person_subject, post_subject
 from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Subject, Unit
@@ -41,7 +42,12 @@ def _web_address(value: str) -> str:
     return address
 
 
-Text = Annotated[str, TextRule(POST_CHARS, lines=True)]
+Text = Annotated[
+    str,
+    TextRule(POST_CHARS, lines=True),
+    AfterValidator(check_entities),
+    Field(description=f"With at most {POST_TAGS} different hashtags and {POST_MENTIONS} mentions."),
+]
 Link = Annotated[
     str,
     TextRule(LINK_CHARS),

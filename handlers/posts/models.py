@@ -24,7 +24,9 @@ class Post(Model):
 
     `version` grows with each edit: of two copies the one with the larger version is newer.
     The counts are the same for every reader, also where a block hides some of the likes and comments.
-    `media`, `tags` and `mentions` are empty until posts can have them; `edited_at_ms` is absent until the first edit.
+    `tags`, `mentions` and `links` are those of the text, once each in its order: a tag as it is written first, without
+    its sign; people whom the author might see when it was written; links as they are written, perhaps without `https://`.
+    `media` is empty until posts can have them; `edited_at_ms` is absent until the first edit.
     """
 
     id: WireId
@@ -35,8 +37,9 @@ class Post(Model):
     media: tuple[()] = ()
     link: str | None = None
     visibility: Visibility
-    tags: tuple[()] = ()
-    mentions: tuple[()] = ()
+    tags: list[str]
+    mentions: list[Card]
+    links: list[str]
     created_at_ms: int
     edited_at_ms: int | None = None
     # From here on: what is not in the body of a post, see bodies.py.

@@ -25,6 +25,7 @@ from handlers.posts.contract import (
     UnlikeAck,
     UpdatePost,
 )
+from handlers.posts.entities import entities_of
 from handlers.posts.models import PRIVATE, PostPage
 from handlers.posts.rooms import post_room
 from handlers.posts.views import post_view, pushed_post_view
@@ -44,6 +45,7 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
         kind=cmd.implied_kind,
         text=cmd.text or "",
         link=cmd.link,
+        entity_set=await entities_of(ctx, cmd.text or ""),
         visibility=cmd.visibility,
         client_id=cmd.client_id,
     )
@@ -61,7 +63,11 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     post_id = PostId(cmd.post_id)
     await ctx.db.people.lock_users(user_ids=[ctx.user_id])
     updated = await ctx.db.posts.update_post(
-        post_id=post_id, author_id=ctx.user_id, text=cmd.text, visibility=cmd.visibility
+        post_id=post_id,
+        author_id=ctx.user_id,
+        text=cmd.text,
+        entities=None if cmd.text is None else await entities_of(ctx, cmd.text),
+        visibility=cmd.visibility,
     )
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)

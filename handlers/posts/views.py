@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.people.views import card_view
+from handlers.posts.entities import mentions_of, tags_of, urls_of
 from handlers.posts.models import Post, PostViewer
 from realtime.contract.wire import unix_ms
 from sql.posts import PostRow
@@ -27,6 +28,9 @@ def _post(row: PostRow, viewer: PostViewer | None) -> Post:
         text=row.text,
         link=row.link,
         visibility=row.visibility,
+        tags=tags_of(row.entities),
+        mentions=mentions_of(row.entities),
+        links=urls_of(row.entities),
         like_count=row.like_count,
         comment_count=row.comment_count,
         share_count=row.share_count,

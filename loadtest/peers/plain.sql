@@ -171,12 +171,12 @@ CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
 CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
 ORDER BY p.id DESC;
 
--- name: insert_post(author_id, kind, text, link, visibility, client_id)^
+-- name: insert_post(author_id, kind, text, link, entity_set, visibility, client_id)^
 -- Stores a post, counts it on its author, with its Fact. users_pkey, posts_client_id_key; one row, or none for a repeated
 -- client_id.
 WITH made AS (
-    INSERT INTO posts (author_id, kind, text, link, visibility, client_id)
-    VALUES (:author_id, :kind, :text, :link, :visibility, :client_id)
+    INSERT INTO posts (author_id, kind, text, link, entities, visibility, client_id)
+    VALUES (:author_id, :kind, :text, :link, :entity_set, :visibility, :client_id)
     ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
     RETURNING posts AS post
 ), counted AS (

@@ -13,6 +13,8 @@ CREATE TABLE posts (
     kind text NOT NULL DEFAULT 'text' CHECK (kind IN ('text', 'image', 'video', 'link', 'share')),
     text text NOT NULL,
     link text,
+    -- The tags, mentions and links in the text, as handlers/posts/entities.py finds them.
+    entities jsonb NOT NULL DEFAULT '{}',
     visibility text NOT NULL DEFAULT 'public' CHECK (visibility IN ('public', 'followers', 'private')),
     -- Whether anybody but the author could ever see it. What nobody could see is not told to be gone.
     was_shown boolean NOT NULL DEFAULT true,
@@ -24,7 +26,9 @@ CREATE TABLE posts (
     edited_at timestamptz,
     deleted_at timestamptz,
     -- What is left of a deleted post tells readers that it is gone, until delete_old_posts removes it.
-    CONSTRAINT posts_deleted_are_empty CHECK (deleted_at IS NULL OR (text = '' AND link IS NULL)),
+    CONSTRAINT posts_deleted_are_empty CHECK (
+        deleted_at IS NULL OR (text = '' AND link IS NULL AND entities = '{}')
+    ),
     CHECK (was_shown OR visibility = 'private')
 ) WITH (fillfactor = 80);
 
@@ -40,6 +44,16 @@ CREATE INDEX posts_last_changed_idx ON posts (changed) INCLUDE (author_id) WHERE
 CREATE INDEX posts_deleted_idx ON posts (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE UNIQUE INDEX posts_client_id_key ON posts (author_id, client_id) WHERE client_id IS NOT NULL;
+
+-- The posts with a tag, which is folded by handlers/case_folding.py; also those that only their authors see. The key has
+-- the order of a page.
+CREATE TABLE post_tags (
+    tag text NOT NULL,
+    post_id bigint NOT NULL REFERENCES posts ON DELETE CASCADE,
+    PRIMARY KEY (tag, post_id)
+);
+
+CREATE INDEX post_tags_post_idx ON post_tags (post_id);
 
 CREATE TABLE post_likes (
     post_id bigint NOT NULL REFERENCES posts ON DELETE CASCADE,

@@ -34,12 +34,13 @@ BEGIN
 END
 $$;
 
--- Stores posts and counts them on their authors, who are locked first, as everywhere. No row for a repeated client_id.
+-- Stores posts with their tags and counts them on their authors, who are locked first, as everywhere. No row for a repeated client_id.
 CREATE FUNCTION create_posts(
     author_ids bigint[],
     kinds text[],
     texts text[],
     links text[],
+    entity_sets jsonb[],
     visibilities text[],
     client_ids text[],
     patient boolean
@@ -53,16 +54,21 @@ DECLARE
     stamp bigint := change_stamp();
 BEGIN
     WITH made AS (
-        INSERT INTO posts (id, author_id, kind, text, link, visibility, was_shown, client_id, changed)
+        INSERT INTO posts (id, author_id, kind, text, link, entities, visibility, was_shown, client_id, changed)
         SELECT
-            call.id, call.author_id, call.kind, call.text, call.link, call.visibility, call.visibility <> 'private',
-            call.client_id, stamp
-        FROM unnest(ids, author_ids, kinds, texts, links, visibilities, client_ids)
-            WITH ORDINALITY AS call (id, author_id, kind, text, link, visibility, client_id, place)
+            call.id, call.author_id, call.kind, call.text, call.link, call.entities, call.visibility,
+            call.visibility <> 'private', call.client_id, stamp
+        FROM unnest(ids, author_ids, kinds, texts, links, entity_sets, visibilities, client_ids)
+            WITH ORDINALITY AS call (id, author_id, kind, text, link, entities, visibility, client_id, place)
         WHERE call.author_id = ANY(locked)
         ORDER BY call.place
         ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
-        RETURNING id, author_id, visibility
+        RETURNING id, author_id, visibility, entities
+    ), tagged AS (
+        INSERT INTO post_tags (tag, post_id)
+        SELECT tag.found ->> 'folded', made.id
+        FROM made
+        CROSS JOIN LATERAL jsonb_array_elements(made.entities -> 'tags') AS tag (found)
     ), counted AS (
         UPDATE users
         SET

@@ -15,6 +15,16 @@ JOIN users u ON u.username_folded = call.username
 CROSS JOIN LATERAL relation(call.viewer_id, u.id) r
 CROSS JOIN LATERAL user_row(u, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by) person;
 
+-- name: find_people(usernames, viewer_ids, usernames_firsts, usernames_lasts)
+-- The users with these folded usernames, and the viewer's relation to each. The caller checks access.
+-- users_username_key, follows_pkey, blocks_pkey; at most one row for each name of a call.
+SELECT call.place, u.id, u.username, u.username_folded, r.*
+FROM unnest(:viewer_ids::bigint[], :usernames_firsts::integer[], :usernames_lasts::integer[])
+    WITH ORDINALITY AS call (viewer_id, first, last, place)
+CROSS JOIN LATERAL unnest((:usernames::text[])[call.first : call.last]) AS asked (username)
+JOIN users u ON u.username_folded = asked.username
+CROSS JOIN LATERAL relation(call.viewer_id, u.id) r;
+
 -- name: read_own_profile(user_ids)
 -- A user's own profile, with the columns that only they may see. users_pkey; 0 or 1 row a call.
 SELECT call.place, person.*, own.*

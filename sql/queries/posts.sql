@@ -1,5 +1,5 @@
--- name: insert_post(author_ids, kinds, texts, links, visibilitys, client_ids, patient)
--- Stores a post, counts it on its author for those who see it, with a Fact where others than its author see it, and
+-- name: insert_post(author_ids, kinds, texts, links, entity_sets, visibilitys, client_ids, patient)
+-- Stores a post with its tags, counts it on its author for those who see it, with a Fact where others than its author see it, and
 -- returns it as the author gets it. users_pkey, posts_client_id_key, posts_pkey; 0 or 1 row a call, none for a repeated
 -- client_id.
 SELECT made.place, made.skipped, post.*, author.*, r.*, viewer.*
@@ -8,6 +8,7 @@ FROM create_posts(
     :kinds::text[],
     :texts::text[],
     :links::text[],
+    :entity_sets::jsonb[],
     :visibilitys::text[],
     :client_ids::text[],
     :patient::boolean
@@ -77,10 +78,11 @@ CROSS JOIN LATERAL (
 ) page
 ORDER BY 1, 2 DESC;
 
--- name: update_post(post_id, author_id, text, visibility)^
--- Changes the given columns (NULL: not given) of the author's own post; it is edited, and gets another version and
+-- name: update_post(post_id, author_id, text, entities, visibility)^
+-- Changes the given columns (NULL: not given) of the author's own post, with its tags; it is edited, and gets another version and
 -- stamp, only if a value differs. Another visibility moves the counts of the author: call it after lock_users of them, a
--- statement that locks and changes one row counts on from before the lock. posts_pkey, users_pkey; 0 or 1 row.
+-- statement that locks and changes one row counts on from before the lock. posts_pkey, post_tags_pkey, users_pkey; 0 or 1
+-- row.
 WITH earlier AS (
     SELECT
         p.id,
@@ -94,6 +96,7 @@ WITH earlier AS (
     UPDATE posts
     SET
         text = coalesce(:text, posts.text),
+        entities = CASE WHEN earlier.differs THEN coalesce(:entities::jsonb, posts.entities) ELSE posts.entities END,
         visibility = coalesce(:visibility, posts.visibility),
         was_shown = posts.was_shown OR coalesce(:visibility, posts.visibility) <> 'private',
         version = posts.version + earlier.differs::integer,
@@ -101,7 +104,22 @@ WITH earlier AS (
         edited_at = CASE WHEN earlier.differs THEN now() ELSE posts.edited_at END
     FROM earlier
     WHERE posts.id = earlier.id
-    RETURNING posts.version, posts.visibility, earlier.author_id, earlier.visibility AS earlier_visibility, earlier.differs
+    RETURNING
+        posts.id, posts.version, posts.visibility, posts.entities, earlier.author_id,
+        earlier.visibility AS earlier_visibility, earlier.differs
+), tag AS (
+    SELECT edited.id AS post_id, found.tag ->> 'folded' AS folded
+    FROM edited
+    CROSS JOIN LATERAL jsonb_array_elements(edited.entities -> 'tags') AS found (tag)
+), untagged AS (
+    DELETE FROM post_tags t
+    USING edited
+    WHERE t.post_id = edited.id AND edited.differs AND t.tag NOT IN (SELECT tag.folded FROM tag)
+), tagged AS (
+    INSERT INTO post_tags (tag, post_id)
+    SELECT tag.folded, tag.post_id
+    FROM tag
+    ON CONFLICT (tag, post_id) DO NOTHING
 ), counted AS (
     UPDATE users
     SET
@@ -118,12 +136,18 @@ FROM edited;
 -- name: delete_post(post_id, author_id)^
 -- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts: call it after
 -- lock_users of them, as update_post.
--- posts_pkey, users_pkey; one row, with the visibility the first time; none when the post is another author's.
+-- posts_pkey, post_tags_post_idx, users_pkey; one row, with the visibility the first time; none when the post is another author's.
 WITH gone AS (
     UPDATE posts
-    SET deleted_at = now(), text = '', link = NULL, version = posts.version + 1, changed = change_stamp()
+    SET
+        deleted_at = now(), text = '', link = NULL, entities = '{}',
+        version = posts.version + 1, changed = change_stamp()
     WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
-    RETURNING posts.author_id, posts.visibility
+    RETURNING posts.id, posts.author_id, posts.visibility
+), untagged AS (
+    DELETE FROM post_tags t
+    USING gone
+    WHERE t.post_id = gone.id
 ), counted AS (
     UPDATE users
     SET

@@ -16,6 +16,7 @@ BEYOND_SCHEMAS: Final[Mapping[str, str]] = {
     "(?:An email address|The email address|The part after the @-sign|The domain name) .+": "many rules, of domains too",
     "is reserved": "a list of names, however they are written",
     "is one of the most used passwords": "a list of 10,000",
+    r"must have at most \d+ (?:hashtags|mentions)": "a text has to be searched for them",
     "must have at least 1 characters": "a pattern of all characters that cannot be seen is too long to read",
 }
 """The reasons by the fault that a request which breaks the rule is told, as a pattern."""

@@ -17,6 +17,8 @@ TESTED_ELSEWHERE = {
     "handlers/chat/sync_contract.py": "tests/handlers/chat/test_sync.py",
     "handlers/collections.py": "tests/handlers/sync/test_operations.py",
     "handlers/context.py": "tests/contract/test_callers.py",
+    "handlers/mentions.py": "tests/handlers/posts/test_entities.py",
+    "handlers/text/span.py": "tests/handlers/text/test_conformance.py",
     "handlers/feature.py": "tests/server/pipeline/test_dispatch.py",
     "handlers/posts/rooms.py": "tests/handlers/posts/test_watching.py",
     "handlers/subjects.py": "tests/recovery/test_withdrawn.py",

@@ -44,7 +44,13 @@ def post(
 ) -> asyncio.Future[PostRow | None]:
     return asyncio.ensure_future(
         node.single_writes.posts.insert_post(
-            author_id=author_id, kind="text", text=text, link=None, visibility=visibility, client_id=client_id
+            author_id=author_id,
+            kind="text",
+            text=text,
+            link=None,
+            entity_set={},
+            visibility=visibility,
+            client_id=client_id,
         )
     )
 

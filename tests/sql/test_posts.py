@@ -57,7 +57,13 @@ async def test_a_repeated_client_id_makes_one_post_however_many_try_at_once(worl
 
     async def create(db: Database) -> PostRow | None:
         return await db.posts.insert_post(
-            author_id=ann, kind="link", text="t", link="https://example.org", visibility="public", client_id="once"
+            author_id=ann,
+            kind="link",
+            text="t",
+            link="https://example.org",
+            entity_set={},
+            visibility="public",
+            client_id="once",
         )
 
     made = [post for post in await world.at_once([create] * 12) if post is not None]
@@ -74,7 +80,9 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
 
     async def edit(author_id: UserId, text: str | None, visibility: str | None) -> UpdatedPostRow | None:
         return await world.write(
-            lambda db: db.posts.update_post(post_id=post_id, author_id=author_id, text=text, visibility=visibility)
+            lambda db: db.posts.update_post(
+                post_id=post_id, author_id=author_id, text=text, entities=None, visibility=visibility
+            )
         )
 
     assert await edit(bob, "stolen", None) is None
@@ -106,7 +114,9 @@ async def test_what_readers_see_of_a_post_moves_its_stamp_and_no_counter_does(wo
     stamps = [await stamp(world, post_id)]
 
     def edit(text: str | None, visibility: str | None) -> Callable[[Database], Awaitable[UpdatedPostRow | None]]:
-        return lambda db: db.posts.update_post(post_id=post_id, author_id=ann, text=text, visibility=visibility)
+        return lambda db: db.posts.update_post(
+            post_id=post_id, author_id=ann, text=text, entities=None, visibility=visibility
+        )
 
     for act in (edit("second", None), edit(None, "followers")):
         await world.write(act)
@@ -127,7 +137,13 @@ async def test_nothing_that_was_written_is_left_of_a_deleted_post(world: World) 
     ann = await world.person("ann")
     made = await world.write(
         lambda db: db.posts.insert_post(
-            author_id=ann, kind="link", text="t", link="https://example.org", visibility="public", client_id="once"
+            author_id=ann,
+            kind="link",
+            text="t",
+            link="https://example.org",
+            entity_set={},
+            visibility="public",
+            client_id="once",
         )
     )
     assert made is not None
@@ -198,7 +214,9 @@ _COUNTED = """
 
 async def edit(db: Database, author_id: UserId, post_id: PostId, visibility: str | None) -> object:
     await db.people.lock_users(user_ids=[author_id])
-    return await db.posts.update_post(post_id=post_id, author_id=author_id, text="new", visibility=visibility)
+    return await db.posts.update_post(
+        post_id=post_id, author_id=author_id, text="new", entities=None, visibility=visibility
+    )
 
 
 async def delete(db: Database, author_id: UserId, post_id: PostId) -> DeletedPostRow | None:
@@ -236,7 +254,13 @@ async def test_the_three_counts_of_posts_are_exact_whatever_happens_at_once(worl
         match chance.choice(("edit", "edit", "edit", "delete", "create")):
             case "create":
                 return lambda db: db.posts.insert_post(
-                    author_id=ann, kind="text", text="", link=None, visibility=visibility or "public", client_id=None
+                    author_id=ann,
+                    kind="text",
+                    text="",
+                    link=None,
+                    entity_set={},
+                    visibility=visibility or "public",
+                    client_id=None,
                 )
             case "delete":
                 return lambda db: delete(db, ann, post_id)

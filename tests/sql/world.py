@@ -136,6 +136,7 @@ class World:
                 kind="text",
                 text=text,
                 link=None,
+                entity_set={},
                 visibility=visibility,
                 client_id=None,
             )

@@ -115,6 +115,7 @@ PLANS: Final[Mapping[str, Plan]] = {
                     "kind": "text",
                     "text": TEXT,
                     "link": None,
+                    "entity_set": "{}",
                     "visibility": "public",
                     "client_id": None,
                 },

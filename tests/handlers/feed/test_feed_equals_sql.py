@@ -124,6 +124,7 @@ class History:
             kind="text",
             text="slow",
             link=None,
+            entity_set={},
             visibility="public",
             client_id=None,
         )

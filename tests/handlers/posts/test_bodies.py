@@ -35,6 +35,7 @@ TIMES = st.datetimes(datetime.datetime(2020, 1, 1), timezones=st.just(datetime.U
         kind=st.just("text"),
         text=TEXTS,
         link=st.none() | TEXTS,
+        entities=st.just({"tags": [{"tag": "Rook", "folded": "rook"}], "mentions": [{"id": 1, "username": "ada"}]}),
         visibility=st.just("public"),
         like_count=COUNTS,
         comment_count=COUNTS,

@@ -1,0 +1,1 @@
+"""What a text holds: mentions, hashtags, links."""
