@@ -55,7 +55,7 @@ SCENES = {
         ("serve", "serve", "worker"), (WEBSOCKET, POLLING, UPGRADING), actions_per_s=32, seed=3
     ),
 }
-SECONDS = 15.0
+SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)

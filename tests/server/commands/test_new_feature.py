@@ -44,7 +44,7 @@ def files_of(copy: Path) -> dict[Path, bytes]:
 @pytest.mark.timeout(400)
 def test_a_skeleton_passes_checks_and_tests(copy: Path) -> None:
     before = files_of(copy)
-    made = run(copy, "new-feature", "polls", "--namespace", "/posts")
+    made = run(copy, "new-feature", "ratings", "--namespace", "/posts")
     assert made.returncode == 0, made.stderr
     told = {copy / line for line in made.stdout.splitlines()}
     after = files_of(copy)
@@ -53,11 +53,11 @@ def test_a_skeleton_passes_checks_and_tests(copy: Path) -> None:
     checked = run(copy, "check", *(str(path) for path in told if path.suffix == ".py"))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     # The rest of the suite does not depend on which features there are.
-    tested = run(copy, "test", "-n", "0", "-q", "-k", "poll or database or registry or every_declared", *_TESTS)
+    tested = run(copy, "test", "-n", "0", "-q", "-k", "rating or database or registry or every_declared", *_TESTS)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-_TESTS = ("tests/handlers/polls", "tests/sql", "tests/contract", "tests/server/pipeline")
+_TESTS = ("tests/handlers/ratings", "tests/sql", "tests/contract", "tests/server/pipeline")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("Polls", {}, "'Polls' cannot name a feature: use lower-case words joined by _, 30 characters at most"),
+        ("Ratings", {}, "'Ratings' cannot name a feature: use lower-case words joined by _, 30 characters at most"),
         ("class", {}, "'class' cannot name a feature: use lower-case words joined by _, 30 characters at most"),
         ("sheep", {}, "what is one of the sheep called? Say it with --noun"),
         ("posts", {}, "there are commands of the name post: already: choose another noun with --noun"),
@@ -84,7 +84,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"noun": "lease"},
             "sql/migrations/0005_fact_log.sql makes fact_leases already: choose another name",
         ),
-        ("polls", {"namespace": "/x"}, "/x is no namespace: take one of /auth, /chat, /feed, /posts, /users"),
+        ("ratings", {"namespace": "/x"}, "/x is no namespace: take one of /auth, /chat, /feed, /posts, /users"),
     ],
 )
 def test_a_name_that_cannot_be_used_is_refused_and_nothing_written(
