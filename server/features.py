@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.accounts.feature import FEATURE as ACCOUNTS
+from handlers.bookmarks.feature import FEATURE as BOOKMARKS
 from handlers.chat.feature import FEATURE as CHAT
 from handlers.comments.feature import FEATURE as COMMENTS
 from handlers.feature import Feature
@@ -20,6 +21,7 @@ _PRODUCT = (
     ACCOUNTS,
     PEOPLE,
     POSTS,
+    BOOKMARKS,
     COMMENTS,
     FEED,
     CHAT,

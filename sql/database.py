@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 
 from sql.accounts import AccountQueries
 from sql.binding import Executor, bind_queries
+from sql.bookmarks import BookmarkQueries
 from sql.chat import ChatQueries
 from sql.comments import CommentQueries
 from sql.facts import FactQueries
@@ -26,6 +27,7 @@ class Database:
     """
 
     accounts: AccountQueries
+    bookmarks: BookmarkQueries
     chat: ChatQueries
     comments: CommentQueries
     facts: FactQueries

@@ -31,6 +31,7 @@ class PostRow(NamedTuple):
     """The same of the author."""
     viewer: RelationRow
     viewer_liked: bool
+    viewer_bookmarked: bool
 
 
 class PostStateRow(NamedTuple):
@@ -46,6 +47,7 @@ class PostStateRow(NamedTuple):
     comment_count: int
     share_count: int
     viewer_liked: bool
+    viewer_bookmarked: bool
 
 
 class UpdatedPostRow(NamedTuple):

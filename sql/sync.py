@@ -18,6 +18,7 @@ class SyncPeekRow(NamedTuple):
     feed: bool
     conversations: bool
     """Their messages too."""
+    bookmarks: bool
 
 
 class SyncQueries(Protocol):

@@ -472,6 +472,24 @@ export interface PostsCommands extends CommandsEverywhere {
    */
   "post:unwatch": Command<NamedPost, Nothing, "forbidden">;
   /**
+   * Bookmarks a post, as the newest bookmark; one that there is stays where it is. Nobody else learns of it.
+   *
+   * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `POST /v1/posts/{post_id}/bookmark`.
+   */
+  "bookmark:add": Command<NamedPost, BookmarkAdded, "not_found">;
+  /**
+   * Removes a bookmark, whatever became of the post; the answer is the same where there was none.
+   *
+   * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `DELETE /v1/posts/{post_id}/bookmark`.
+   */
+  "bookmark:remove": Command<NamedPost, BookmarkRemoved>;
+  /**
+   * Lists the caller's bookmarks, the newest first; without posts that the caller may not see now.
+   *
+   * It changes nothing. Limit: 600 calls in 60 s. REST: `GET /v1/bookmarks`.
+   */
+  "bookmark:list": Command<ListBookmarks, Page<Bookmark>>;
+  /**
    * Comments on a post, or replies to a comment on it.
    *
    * A repeat with the same `client_id` is answered with what was created. Limit: 60 calls in 60 s. REST:
@@ -600,6 +618,15 @@ export interface Collections {
    */
   relations: Relation;
   /**
+   * The newest bookmarks of the user, by the ids of the posts, down to the oldest one that the client has read;
+   * of a bookmark that is older than that it takes no notice. A post that is deleted, or not the user's to see
+   * any more, is removed. It is reset when the user follows, unfollows, blocks or unblocks somebody or is
+   * blocked. Likes and other counts are as of the last read.
+   *
+   * Read anew by `sync:pull` of this Collection without a cursor; older ones by `bookmark:list`.
+   */
+  bookmarks: Bookmark;
+  /**
    * The newest posts of the users whom the user follows, down to the oldest one that the client has read; of a
    * post that is older than that it takes no notice. It is reset when the user follows, unfollows, blocks or
    * unblocks somebody or is blocked. Likes and other counts are as of the last read.
@@ -625,8 +652,8 @@ export interface Collections {
 
 /** New or changed items of a Collection, each as it is now, and the ids of those that are gone. */
 export type CollectionChanged = {
-  [Name in "me" | "relations"]: { name: Name; upserts: Collections[Name][]; removed: string[] };
-}["me" | "relations"];
+  [Name in "me" | "relations" | "bookmarks"]: { name: Name; upserts: Collections[Name][]; removed: string[] };
+}["me" | "relations" | "bookmarks"];
 
 /** The REST routes. */
 export interface RestRoutes {
@@ -638,6 +665,7 @@ export interface RestRoutes {
   "POST /auth/register": RestRoute<never, Register, Credentials>;
   "GET /auth/sessions": RestRoute<never, ListSessions, Page<LoginSession>>;
   "DELETE /auth/sessions/{session_id}": RestRoute<"session_id", RevokeSession, Nothing>;
+  "GET /bookmarks": RestRoute<never, ListBookmarks, Page<Bookmark>>;
   "POST /chat/sync": RestRoute<never, Sync, SyncAck>;
   "DELETE /comments/{comment_id}": RestRoute<"comment_id", NamedComment, Nothing>;
   "GET /conversations": RestRoute<never, ListConversations, Page<Conversation>>;
@@ -656,6 +684,8 @@ export interface RestRoutes {
   "GET /posts/{post_id}": RestRoute<"post_id", NamedPost, PostAck>;
   "PATCH /posts/{post_id}": RestRoute<"post_id", UpdatePost, PostAck>;
   "PUT /posts/{post_id}": RestRoute<"post_id", UpdatePost, PostAck>;
+  "DELETE /posts/{post_id}/bookmark": RestRoute<"post_id", NamedPost, BookmarkRemoved>;
+  "POST /posts/{post_id}/bookmark": RestRoute<"post_id", NamedPost, BookmarkAdded>;
   "GET /posts/{post_id}/comments": RestRoute<"post_id", ListComments, Page<Comment>>;
   "POST /posts/{post_id}/comments": RestRoute<"post_id", CreateComment, CommentAck>;
   "DELETE /posts/{post_id}/like": RestRoute<"post_id", NamedPost, UnlikeAck>;
@@ -686,6 +716,22 @@ export interface RestRoutes {
 
 export interface Blocking {
   blocked: boolean;
+}
+
+/** A bookmarked post. `id` is that of the bookmark: of two bookmarks the newer one has the larger id. */
+export interface Bookmark {
+  id: Id;
+  post: Post;
+}
+
+export interface BookmarkAdded {
+  post_id: Id;
+  bookmarked: true;
+}
+
+export interface BookmarkRemoved {
+  post_id: Id;
+  bookmarked: false;
 }
 
 /**
@@ -901,6 +947,12 @@ export interface Limits {
   page_items: number;
   page_items_default: number;
   payload_bytes: number;
+}
+
+export interface ListBookmarks {
+  before?: Id | null;
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
+  limit?: number | null;
 }
 
 /** With `parent_id` the replies to that comment, else the comments on the post itself. */
@@ -1132,6 +1184,7 @@ export interface PostRemoved {
 /** What the reader has done with this post. */
 export interface PostViewer {
   liked: boolean;
+  bookmarked: boolean;
 }
 
 /**
@@ -1157,8 +1210,8 @@ export interface Pull {
   cursor?: string | null;
   /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
-  /** 1 to 5 items. */
-  collections?: ("me" | "relations" | "feed" | "conversations" | "messages")[] | null;
+  /** 1 to 6 items. */
+  collections?: ("me" | "relations" | "bookmarks" | "feed" | "conversations" | "messages")[] | null;
 }
 
 /** `changes` has the Collections with something new. While there is `more`, pull again with this cursor. */
@@ -1171,6 +1224,7 @@ export interface PullAck {
 export interface PulledChanges {
   me?: CollectionChanges<OwnProfile>;
   relations?: CollectionChanges<Relation>;
+  bookmarks?: CollectionChanges<Bookmark>;
   feed?: CollectionChanges<Post>;
   conversations?: CollectionChanges<Conversation>;
   messages?: CollectionChanges<Message>;

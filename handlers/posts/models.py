@@ -17,6 +17,7 @@ class PostViewer(Model):
     """What the reader has done with this post."""
 
     liked: bool
+    bookmarked: bool
 
 
 class Post(Model):

@@ -56,7 +56,7 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
 
 
 async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[Encoded[PostAck]]:
-    return Outcome(post_ack(ctx, await _visible_post(ctx, PostId(cmd.post_id))))
+    return Outcome(await post_ack(ctx, await _visible_post(ctx, PostId(cmd.post_id))))
 
 
 async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:

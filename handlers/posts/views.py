@@ -11,7 +11,7 @@ from sql.posts import PostRow
 
 def post_view(row: PostRow) -> Post:
     """A post as the viewer of this row gets it."""
-    return _post(row, PostViewer(liked=row.viewer_liked))
+    return _post(row, PostViewer(liked=row.viewer_liked, bookmarked=row.viewer_bookmarked))
 
 
 def pushed_post_view(row: PostRow) -> Post:

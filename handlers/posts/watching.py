@@ -33,7 +33,7 @@ async def watch_post(ctx: Context, command: NamedPost, entered: str) -> Outcome[
     except CommandError:
         await ctx.session.leave(post_scope(command.post_id))
         raise
-    return Outcome(post_ack(ctx, row))
+    return Outcome(await post_ack(ctx, row))
 
 
 async def unwatch_post(call: Call, command: NamedPost) -> Outcome[Nothing]:

@@ -24,7 +24,9 @@ log = structlog.get_logger(__name__)
 
 
 class TombstoneSweeper:
-    """Deletes deleted posts with their likes and comments, and notes of changed relations, in small transactions.
+    """Deletes deleted posts with what belongs to them, removed bookmarks, and notes of changed relations.
+
+    It does so in small transactions.
 
     Any number of processes may sweep at the same time: rows that another one has locked are skipped.
     """
@@ -51,6 +53,8 @@ class TombstoneSweeper:
                     pass
                 while await self._sweep_relation_changes() == BATCH:
                     pass
+                while await self._sweep_bookmarks() == BATCH:
+                    pass
                 outage.succeeded()
             except Exception as error:
                 outage.failed(error)
@@ -65,6 +69,12 @@ class TombstoneSweeper:
     async def _sweep_relation_changes(self) -> int:
         async with self._units.write() as db:
             rows = await db.graph.delete_old_relation_changes(changed_before=self._kept_from(), batch_size=BATCH)
+        self._metrics.count("tombstone_rows_deleted", rows)
+        return rows
+
+    async def _sweep_bookmarks(self) -> int:
+        async with self._units.write() as db:
+            rows = await db.bookmarks.delete_old_bookmarks(removed_before=self._kept_from(), batch_size=BATCH)
         self._metrics.count("tombstone_rows_deleted", rows)
         return rows
 

@@ -38,8 +38,9 @@ CREATE INDEX posts_author_idx ON posts (author_id, id DESC) INCLUDE (visibility)
 -- Deleted posts too: readers are told that they are gone.
 CREATE INDEX posts_changed_idx ON posts (author_id, changed) WHERE was_shown;
 
--- The same for all authors: where little has changed at all, nobody asks for each followed user.
-CREATE INDEX posts_last_changed_idx ON posts (changed) INCLUDE (author_id) WHERE was_shown;
+-- The same for all authors: where little has changed at all, nobody asks for each followed user, or each bookmark.
+-- Authors may have bookmarked what nobody else could ever see.
+CREATE INDEX posts_last_changed_idx ON posts (changed) INCLUDE (author_id, was_shown);
 
 CREATE INDEX posts_deleted_idx ON posts (deleted_at) WHERE deleted_at IS NOT NULL;
 
@@ -63,6 +64,31 @@ CREATE TABLE post_likes (
 );
 
 CREATE INDEX post_likes_newest_idx ON post_likes (post_id, id DESC) INCLUDE (user_id);
+
+-- What a user wants to find again. A removed one tells their other devices so, until delete_old_bookmarks removes it.
+CREATE TABLE bookmarks (
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    post_id bigint NOT NULL REFERENCES posts ON DELETE CASCADE,
+    -- Of the post: a change of who sees this author is found by it.
+    author_id bigint NOT NULL,
+    -- Made anew when a removed bookmark is set again, so that it is the newest.
+    id bigint NOT NULL DEFAULT make_id(),
+    changed bigint NOT NULL DEFAULT change_stamp(),
+    removed_at timestamptz,
+    -- With all that tells whether a post is bookmarked: else the planner may read all bookmarks of the user for it.
+    PRIMARY KEY (user_id, post_id) INCLUDE (removed_at)
+);
+
+CREATE INDEX bookmarks_newest_idx ON bookmarks (user_id, id DESC) WHERE removed_at IS NULL;
+
+CREATE INDEX bookmarks_changed_idx ON bookmarks (user_id, changed);
+
+CREATE INDEX bookmarks_author_idx ON bookmarks (user_id, author_id) WHERE removed_at IS NULL;
+
+-- All that goes when a post goes.
+CREATE INDEX bookmarks_post_idx ON bookmarks (post_id);
+
+CREATE INDEX bookmarks_removed_idx ON bookmarks (removed_at) WHERE removed_at IS NOT NULL;
 
 CREATE TABLE comments (
     id bigint PRIMARY KEY DEFAULT make_id(),
@@ -123,8 +149,81 @@ AS $$
     ) recent
 $$;
 
--- Removes posts that were deleted before a moment, with their likes and comments. A call removes at most 500 posts, and
--- at most row_limit likes and as many comments, the newest first: a reply goes before what it replies to, so that no
+-- Whether a viewer's bookmarks have to be read anew since a position: the viewer, or an author of what they have
+-- bookmarked, sees or is seen by others than before.
+CREATE FUNCTION bookmarks_hidden(viewer_id bigint, since bigint)
+    RETURNS TABLE (bookmarks_hidden boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        EXISTS (SELECT FROM users u WHERE u.id = viewer_id AND u.audience_changed >= since OFFSET 0)
+        OR EXISTS (
+            SELECT
+            FROM users u
+            WHERE
+                u.published_changed > 0
+                AND u.published_changed >= since
+                AND EXISTS (
+                    SELECT
+                    FROM bookmarks b
+                    WHERE b.user_id = viewer_id AND b.author_id = u.id AND b.removed_at IS NULL
+                    OFFSET 0
+                )
+            OFFSET 0
+        )
+$$;
+
+-- Whether anything has happened to a user's bookmarks or to the bookmarked posts since a position, asked as in
+-- feed_changed. For users without bookmarks, who are most, nothing else is read.
+CREATE FUNCTION bookmarks_changed(viewer_id bigint, since bigint)
+    RETURNS TABLE (bookmarks_changed boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        anew.bookmarks_hidden
+        OR coalesce(newest.changed >= since, false)
+        OR CASE
+            WHEN recent.amount < 50 THEN recent.is_bookmarked
+            ELSE EXISTS (
+                SELECT
+                FROM bookmarks b
+                CROSS JOIN LATERAL (
+                    SELECT FROM posts p WHERE p.id = b.post_id AND p.changed >= since OFFSET 0
+                ) one
+                WHERE b.user_id = viewer_id AND b.removed_at IS NULL
+                OFFSET 0
+            )
+        END
+    FROM bookmarks_hidden(viewer_id, since) anew
+    CROSS JOIN LATERAL (
+        SELECT
+            (SELECT b.changed FROM bookmarks b WHERE b.user_id = viewer_id ORDER BY b.changed DESC LIMIT 1) AS changed
+        OFFSET 0
+    ) newest
+    CROSS JOIN LATERAL (
+        SELECT
+            count(*) AS amount,
+            coalesce(
+                bool_or(EXISTS (
+                    SELECT
+                    FROM bookmarks b
+                    WHERE b.user_id = viewer_id AND b.post_id = p.id AND b.removed_at IS NULL
+                    OFFSET 0
+                )),
+                false
+            ) AS is_bookmarked
+        FROM (
+            SELECT p.id
+            FROM posts p
+            WHERE newest.changed IS NOT NULL AND p.changed >= since
+            ORDER BY p.changed
+            LIMIT 50
+        ) p
+    ) recent
+$$;
+
+-- Removes posts that were deleted before a moment, with their likes, bookmarks and comments. A call removes at most 500
+-- posts, and at most row_limit likes and as many bookmarks and comments, the newest first: a reply goes before what it replies to, so that no
 -- cascade removes more. Posts that somebody else has locked are left out. Answers how many rows went; 0: none is left.
 CREATE FUNCTION delete_old_posts(deleted_before timestamptz, row_limit integer) RETURNS integer
     LANGUAGE plpgsql
@@ -139,6 +238,7 @@ DECLARE
         FOR UPDATE SKIP LOCKED
     );
     like_count integer;
+    bookmark_count integer;
     comment_count integer;
     post_count integer := 0;
 BEGIN
@@ -150,6 +250,14 @@ BEGIN
         LIMIT row_limit
     ));
     GET DIAGNOSTICS like_count = ROW_COUNT;
+    DELETE FROM bookmarks
+    WHERE ctid = ANY(ARRAY(
+        SELECT part.ctid
+        FROM unnest(ids) AS post (id)
+        CROSS JOIN LATERAL (SELECT b.ctid FROM bookmarks b WHERE b.post_id = post.id LIMIT row_limit) part
+        LIMIT row_limit
+    ));
+    GET DIAGNOSTICS bookmark_count = ROW_COUNT;
     DELETE FROM comments
     WHERE ctid = ANY(ARRAY(
         SELECT newest.ctid
@@ -164,11 +272,11 @@ BEGIN
         LIMIT row_limit
     ));
     GET DIAGNOSTICS comment_count = ROW_COUNT;
-    IF like_count < row_limit AND comment_count < row_limit THEN
+    IF like_count < row_limit AND bookmark_count < row_limit AND comment_count < row_limit THEN
         DELETE FROM posts WHERE id = ANY(ids);
         GET DIAGNOSTICS post_count = ROW_COUNT;
     END IF;
-    RETURN like_count + comment_count + post_count;
+    RETURN like_count + bookmark_count + comment_count + post_count;
 END
 $$;
 

@@ -125,6 +125,23 @@ AS $$
     WHERE u.id = user_id
 $$;
 
+-- What a viewer has done with a post.
+CREATE FUNCTION post_viewer(viewer_id bigint, post_id bigint)
+    RETURNS TABLE (viewer_liked boolean, viewer_bookmarked boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        EXISTS (
+            SELECT FROM post_likes l WHERE l.post_id = post_viewer.post_id AND l.user_id = viewer_id OFFSET 0
+        ),
+        EXISTS (
+            SELECT
+            FROM bookmarks b
+            WHERE b.user_id = viewer_id AND b.post_id = post_viewer.post_id AND b.removed_at IS NULL
+            OFFSET 0
+        )
+$$;
+
 -- Which state a post is in, by the stamps of the last changes of it and of its author, with what is no part of that.
 CREATE FUNCTION post_state(viewer_id bigint, post posts)
     RETURNS TABLE (
@@ -134,7 +151,8 @@ CREATE FUNCTION post_state(viewer_id bigint, post posts)
         like_count integer,
         comment_count integer,
         share_count integer,
-        viewer_liked boolean
+        viewer_liked boolean,
+        viewer_bookmarked boolean
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -145,20 +163,11 @@ AS $$
         post.like_count,
         post.comment_count,
         post.share_count,
-        EXISTS (SELECT FROM post_likes l WHERE l.post_id = post.id AND l.user_id = viewer_id OFFSET 0)
+        viewer.viewer_liked,
+        viewer.viewer_bookmarked
     FROM users author
+    CROSS JOIN LATERAL post_viewer(viewer_id, post.id) viewer
     WHERE author.id = post.author_id
-$$;
-
--- What a viewer has done with a post.
-CREATE FUNCTION post_viewer(viewer_id bigint, post_id bigint)
-    RETURNS TABLE (viewer_liked boolean)
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-AS $$
-    SELECT
-        EXISTS (
-            SELECT FROM post_likes l WHERE l.post_id = post_viewer.post_id AND l.user_id = viewer_id OFFSET 0
-        )
 $$;
 
 CREATE FUNCTION comment_row(comment comments)

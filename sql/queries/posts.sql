@@ -163,8 +163,8 @@ LEFT JOIN gone ON true
 WHERE p.id = :post_id AND p.author_id = :author_id;
 
 -- name: delete_old_posts(deleted_before, row_limit)$
--- Removes a part of the posts that were deleted before a moment, with their likes and comments.
--- posts_deleted_idx, post_likes_pkey, comments_post_idx, comments_parent_idx; one row, the number of removed rows.
+-- Removes a part of the posts that were deleted before a moment, with their likes, bookmarks and comments.
+-- posts_deleted_idx, post_likes_pkey, bookmarks_post_idx, comments_post_idx, comments_parent_idx; one row, the number of removed rows.
 SELECT delete_old_posts(:deleted_before, :row_limit);
 
 -- name: lock_post(post_id)$

@@ -121,6 +121,7 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("post:list", "not_found"): unknown_thing,
     ("post:like", "not_found"): unknown_thing,
     ("post:likers", "not_found"): unknown_thing,
+    ("bookmark:add", "not_found"): unknown_thing,
     ("post:watch", "not_found"): unknown_thing,
     ("post:watch", "forbidden"): no_connection,
     ("post:unwatch", "forbidden"): no_connection,

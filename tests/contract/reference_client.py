@@ -157,7 +157,8 @@ class ReferenceClient:
             self._messages[conversation["id"]].setdefault(1, deepcopy(conversation["last_message"]))
 
     def _feed_new(self, data: dict[str, Any]) -> None:
-        self._posts.setdefault(data["post"]["id"], deepcopy({**data["post"], "viewer": {"liked": False}}))
+        viewer = {"liked": False, "bookmarked": False}
+        self._posts.setdefault(data["post"]["id"], deepcopy({**data["post"], "viewer": viewer}))
 
     def _feed_removed(self, data: dict[str, Any]) -> None:
         for post_id in data["post_ids"]:

@@ -149,7 +149,19 @@ async def _messages(person: Person) -> Items:
     return found
 
 
+async def _bookmarks(person: Person) -> Items:
+    found: list[dict[str, Any]] = []
+    payload: dict[str, Any] = {"limit": 100}
+    while True:
+        read = await person.do("/posts", "bookmark:list", payload)
+        found += read["items"]
+        if "next_cursor" not in read:
+            return by_id("bookmarks", found)
+        payload["before"] = read["next_cursor"]
+
+
 READERS: Mapping[str, Callable[[Person], Awaitable[Items]]] = {
+    "bookmarks": _bookmarks,
     "conversations": _conversations,
     "feed": _newest_posts,
     "me": _own_profile,

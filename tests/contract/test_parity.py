@@ -134,6 +134,7 @@ async def furnish(world: World) -> World:
         await friend.do("/posts", "comment:create", {**post, "text": f"Comment {number}"})
     for person in (me, friend):
         await person.do("/posts", "post:like", post)
+    await me.do("/posts", "bookmark:add", post)
     return replace(world, values={**world.values, "after": after})
 
 

@@ -21,6 +21,7 @@ UNKNOWN_ID = "1"
 TAKES_BACK = {
     "auth:logout",
     "auth:revoke",
+    "bookmark:remove",
     "comment:delete",
     "feed:unsubscribe",
     "post:delete",
@@ -58,6 +59,7 @@ async def make_scene(server: RunningServer, database_url: str, prefix: str) -> S
     await ada.do("/users", "user:follow", {"user_id": bea.id})
     post = (await bea.do("/posts", "post:create", {"text": "For followers", "visibility": "followers"}))["post"]
     await ada.do("/posts", "post:like", {"post_id": post["id"]})
+    await ada.do("/posts", "bookmark:add", {"post_id": post["id"]})
     await ada.do("/posts", "post:watch", {"post_id": post["id"]})
     comment = await ada.do("/posts", "comment:create", {"post_id": post["id"], "text": "Mine"})
     _, login = await server.rest("POST", "/auth/login", {"login": ada.username, "password": PASSWORD})
@@ -123,11 +125,13 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
     ada, bea, post_id = scene.ada, scene.bea, scene.post_id
     await meanwhile(scene)
     unliked = {"post_id": post_id, "liked": False}
+    not_bookmarked = {"post_id": post_id, "bookmarked": False}
     seen = {"like_count": 0} if is_seen else {}
     unfollowed = {"following": False, "requested": False}
     for _ in range(2):
         assert await ada.do("/posts", "post:unlike", {"post_id": post_id}) == {**unliked, **seen}
         assert await ada.rest("DELETE", f"/posts/{post_id}/likes") == (200, {"ok": True, "data": {**unliked, **seen}})
+        assert await ada.do("/posts", "bookmark:remove", {"post_id": post_id}) == not_bookmarked
         assert await ada.do("/posts", "comment:delete", {"comment_id": scene.comment_id}) == {}
         assert await ada.do("/chat", "presence:unwatch", {"user_ids": [bea.id]}) == {}
         assert await ada.do("/feed", "feed:unsubscribe") == {}
@@ -141,6 +145,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
     for left in (
         "SELECT count(*) FROM post_likes WHERE user_id = $1",
         "SELECT count(*) FROM comments WHERE author_id = $1 AND deleted_at IS NULL",
+        "SELECT count(*) FROM bookmarks WHERE user_id = $1 AND removed_at IS NULL",
         "SELECT count(*) FROM follows WHERE follower_id = $1",
         "SELECT count(*) FROM blocks WHERE blocker_id = $1",
     ):
@@ -154,6 +159,8 @@ async def test_taking_back_what_never_was_tells_nothing(server: RunningServer, d
     for post_id in (scene.post_id, UNKNOWN_ID):
         answer = await cleo.do("/posts", "post:unlike", {"post_id": post_id})
         assert answer == {"post_id": post_id, "liked": False}
+        answer = await cleo.do("/posts", "bookmark:remove", {"post_id": post_id})
+        assert answer == {"post_id": post_id, "bookmarked": False}
     assert (await scene.bea.do("/posts", "post:get", {"post_id": scene.post_id}))["post"]["like_count"] == 1
     await scene.bea.do("/users", "user:block", {"user_id": cleo.id})
     for user_id in (scene.bea.id, cleo.id, UNKNOWN_ID):

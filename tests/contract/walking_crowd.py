@@ -86,6 +86,13 @@ async def likes_and_comments(crowd: Crowd, one: Person, other: Person) -> None:
         await tries(one, "/posts", "comment:create", {**named, "text": "Well said"})
 
 
+async def bookmarks_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
+    listed = await tries(one, "/posts", "post:list", {"user_id": crowd.chance.choice([one, other]).id})
+    if listed and listed["items"]:
+        named = {"post_id": crowd.chance.choice(listed["items"])["id"]}
+        await tries(one, "/posts", crowd.chance.choice(["bookmark:add", "bookmark:add", "bookmark:remove"]), named)
+
+
 async def writes(crowd: Crowd, one: Person, other: Person) -> None:
     await tries(one, "/chat", "message:write", {"user_id": other.id, "text": f"Hello {crowd.chance.random()}"})
 
@@ -123,6 +130,8 @@ ACTS: tuple[Act, ...] = (
     changes_a_post,
     deletes_a_post,
     likes_and_comments,
+    bookmarks_for_a_while,
+    bookmarks_for_a_while,
     writes,
     writes,
     changes_a_message,
@@ -155,15 +164,15 @@ async def walk(crowd: Crowd, rounds: int = ROUNDS) -> list[str]:
     for _ in range(rounds):
         back = [store.pull() for store in stores if crowd.chance.random() < 0.3]
         await asyncio.gather(act(crowd), act(crowd), *back)
-    message = await _make_friends(crowd)
+    message, post_id = await _make_friends(crowd)
     await asyncio.gather(*(store.settle() for store in stores))
-    await _end(crowd, message)
+    await _end(crowd, message, post_id)
     await asyncio.gather(*(store.pull() for store in stores))
     return [line for store in stores for line in await store.differences()]
 
 
-async def _make_friends(crowd: Crowd) -> dict[str, Any]:
-    """Nobody blocks and everybody follows everybody. Answers a message from the last person to the first.
+async def _make_friends(crowd: Crowd) -> tuple[dict[str, Any], str]:
+    """Nobody blocks and everybody follows everybody. Answers a message from the last person to the first, and a post.
 
     Another one follows it: an edit of the very last message would be found also by who does not know its rev.
     """
@@ -174,10 +183,11 @@ async def _make_friends(crowd: Crowd) -> dict[str, Any]:
     to_the_first = {"user_id": crowd.people[0].id, "text": "At last"}
     message: dict[str, Any] = (await crowd.people[-1].do("/chat", "message:write", to_the_first))["message"]
     await crowd.people[-1].do("/chat", "message:write", to_the_first)
-    return message
+    post = (await crowd.people[0].do("/posts", "post:create", {"text": "To be bookmarked"}))["post"]
+    return message, post["id"]
 
 
-async def _end(crowd: Crowd, message: dict[str, Any]) -> None:
+async def _end(crowd: Crowd, message: dict[str, Any], post_id: str) -> None:
     """Each Collection changes once more, and nothing resets the stores of those who have to be told.
 
     The random rounds may end with resets, which hide a fault; this part shows it always.
@@ -185,6 +195,7 @@ async def _end(crowd: Crowd, message: dict[str, Any]) -> None:
     for one, other in zip(crowd.people, [*crowd.people[1:], crowd.people[0]], strict=True):
         await writes(crowd, one, other)
         await one.do("/posts", "post:create", {"text": "The last news"})
+        await one.do("/posts", "bookmark:add", {"post_id": post_id})
         await one.do("/users", "user:update", {"bio": f"At the end of {one.username}"})
     await edit_untold(crowd.database_url, message["conversation_id"], message["seq"], "Edited at the end")
     await crowd.people[-1].do("/users", "user:unfollow", {"user_id": crowd.people[0].id})

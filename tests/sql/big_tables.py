@@ -5,7 +5,7 @@ POSTS = 60_000
 STAR_FOLLOWERS = 4_000
 VIEWER, STAR, HOT_POST, CHATTERER, LONG_TALK = 1, 2, 30_000, 3, 1
 COLLECTOR = 20_000
-"""Follows 5,000 users, and has changed 100,000 relations."""
+"""Follows 5,000 users, has changed 100,000 relations and bookmarked 2,000 posts."""
 LATER = 1 << 62
 """Above the stamp of every change."""
 
@@ -59,6 +59,15 @@ UNION ALL
 SELECT f.follower_id, f.followed_id, 1
 FROM follows f
 WHERE f.follower_id <> {COLLECTOR};
+
+INSERT INTO bookmarks (user_id, post_id, author_id, id, changed)
+SELECT person.id, p.id, p.author_id, p.id, 1
+FROM posts p
+CROSS JOIN (VALUES ({VIEWER}), ({COLLECTOR})) AS person (id)
+WHERE p.id <= 2000
+UNION ALL
+SELECT 10001 + p.id % 9000, p.id, p.author_id, p.id, 1
+FROM posts p;
 
 INSERT INTO post_likes (post_id, user_id, id)
 SELECT {HOT_POST}, user_id, user_id

@@ -175,6 +175,18 @@ HOT = [
         {"relation_changes_changed_idx", "follows_pkey"},
         4_000 + 400,
     ),
+    Hot(
+        "bookmarks.list_bookmarks",
+        {"viewer_ids": [COLLECTOR] * 4, "befores": [1_000] * 4, "page_sizes": [20] * 4},
+        {"bookmarks_newest_idx", "posts_pkey", "users_pkey"},
+        4 * 20 * 6,
+    ),
+    Hot(  # each bookmark costs a probe, where many posts have changed at all
+        "bookmarks.changed_bookmarks",
+        {"viewer_ids": [COLLECTOR], "sinces": [LATER], "page_sizes": [201]},
+        {"bookmarks_changed_idx", "posts_pkey"},
+        2 * 2_000 + 10,
+    ),
     *HOT_OF_CHAT,
     Hot(
         "facts.read_facts",
@@ -443,11 +455,11 @@ async def test_messages_are_sent_by_index_into_their_own_partitions(connection: 
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-@pytest.mark.parametrize(("post_ids", "row_limit", "removed"), [([HOT_POST], 100, 200), ([7, 11, 13], 5_000, 9)])
+@pytest.mark.parametrize(("post_ids", "row_limit", "removed"), [([HOT_POST], 100, 201), ([7, 11, 13], 5_000, 18)])
 async def test_deleted_posts_are_removed_by_index(
     connection: Any, post_ids: list[int], row_limit: int, removed: int, mode: str
 ) -> None:
-    """Their likes and comments too, and what foreign keys look for then."""
+    """Their likes, bookmarks and comments too, and what foreign keys look for then."""
     remove = read_queries("posts")["delete_old_posts"].sql
     async with undone(connection):
         await connection.execute(
@@ -459,6 +471,6 @@ async def test_deleted_posts_are_removed_by_index(
     touched = [node for plan in plans for node in nodes(plan)]
     assert not [node for node in touched if node["Node Type"] == "Seq Scan"]
     used = {node["Index Name"] for node in touched if "Index Name" in node and node["Actual Loops"]}
-    assert used >= {"posts_deleted_idx", "comments_post_idx"}
+    assert used >= {"posts_deleted_idx", "bookmarks_post_idx", "comments_post_idx"}
     assert used & {"post_likes_pkey", "post_likes_newest_idx"}
     assert sum(map(rows_touched, plans)) < 8 * removed

@@ -51,6 +51,10 @@ STAMPED: Mapping[str, Stamped] = {
         },
         free=_names("conversation_id user_id delivered_seq"),
     ),
+    "bookmarks": Stamped(
+        moved_by={"changed": _names("user_id post_id author_id id removed_at")},
+        free=frozenset(),
+    ),
     "users": Stamped(
         moved_by={
             "version": _OF_A_CARD | _names("settings"),

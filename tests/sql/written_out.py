@@ -9,7 +9,13 @@ WRITTEN_OUT = {
             SELECT
                 p.id, p.changed, u.changed # (SELECT e.history FROM epochs e),
                 p.like_count, p.comment_count, p.share_count,
-                EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = call.viewer_id OFFSET 0)
+                EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = call.viewer_id OFFSET 0),
+                EXISTS (
+                    SELECT
+                    FROM bookmarks b
+                    WHERE b.user_id = call.viewer_id AND b.post_id = p.id AND b.removed_at IS NULL
+                    OFFSET 0
+                )
             FROM posts p
             JOIN users u ON u.id = p.author_id
             CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r

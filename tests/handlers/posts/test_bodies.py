@@ -11,6 +11,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.bookmarks import contract as bookmarks
 from handlers.feed import contract as feed
 from handlers.posts import contract as posts
 from handlers.posts.bodies import body_of
@@ -63,6 +64,7 @@ async def test_answers_are_the_bytes_of_their_models(server: RunningServer) -> N
         )
     post_id = made["post"]["id"]
     await reader.do("/posts", "post:like", {"post_id": post_id})
+    await reader.do("/posts", "bookmark:add", {"post_id": post_id})
     await author.do("/posts", "post:update", {"post_id": post_id, "text": "edited"})
     device = await reader.device()
     position = (await device.do("/feed", "feed:subscribe"))["position"]
@@ -74,6 +76,7 @@ async def test_answers_are_the_bytes_of_their_models(server: RunningServer) -> N
         (posts.POST_LIST, {"user_id": author.id, "limit": 3}, f"/users/{author.id}/posts?limit=3"),
         (feed.FEED_PAGE, {"limit": 3}, "/feed?limit=3"),
         (feed.FEED_PAGE, {}, "/feed"),
+        (bookmarks.BOOKMARK_LIST, {}, "/bookmarks"),
         (feed.FEED_SUBSCRIBE, {"limit": 3}, ""),
         (feed.FEED_SYNC, {"after": position}, ""),
         (posts.POST_WATCH, {"post_id": post_id}, ""),

@@ -34,11 +34,14 @@ async def test_deleted_posts_and_changed_relations_go_after_31_days(database_url
             INSERT INTO posts (id, author_id, text) SELECT n, 1, '' FROM generate_series(1, 3) AS n;
             INSERT INTO post_likes (post_id, user_id) SELECT 1, n FROM generate_series(1, {LIKES}) AS n;
             INSERT INTO comments (id, post_id, author_id, text) VALUES (1, 1, 1, 'well'), (3, 3, 1, 'well');
+            INSERT INTO bookmarks (user_id, post_id, author_id) SELECT 1, n, 1 FROM generate_series(1, 3) AS n;
+            INSERT INTO bookmarks (user_id, post_id, author_id) SELECT 2, n, 1 FROM generate_series(2, 3) AS n;
             INSERT INTO relation_changes (user_id, other_id) SELECT 1, n FROM generate_series(2, 4) AS n
             """
         )
         await watching.execute("UPDATE posts SET deleted_at = $1 WHERE id < 3", clock.now())
         await watching.execute("UPDATE relation_changes SET changed_at = $1 WHERE other_id = 2", clock.now())
+        await watching.execute("UPDATE bookmarks SET removed_at = $1 WHERE post_id = 2", clock.now())
         clock.advance(DAY_S)
         await watching.execute("UPDATE posts SET deleted_at = $1 WHERE id = 2", clock.now())
         await watching.execute("UPDATE relation_changes SET changed_at = $1 WHERE other_id = 3", clock.now())
@@ -50,13 +53,16 @@ async def test_deleted_posts_and_changed_relations_go_after_31_days(database_url
                 await asyncio.sleep(0.01)
             while await watching.fetchval("SELECT count(*) FROM relation_changes") == 3:
                 await asyncio.sleep(0.01)
+            while await watching.fetchval("SELECT count(*) FROM bookmarks") > 2:
+                await asyncio.sleep(0.01)
         left = await watching.fetchrow(
             "SELECT (SELECT array_agg(id ORDER BY id) FROM posts), (SELECT count(*) FROM post_likes),"
-            " (SELECT array_agg(id) FROM comments), (SELECT array_agg(other_id ORDER BY 1) FROM relation_changes)"
+            " (SELECT array_agg(id) FROM comments), (SELECT array_agg(user_id ORDER BY 1) FROM bookmarks),"
+            " (SELECT array_agg(other_id ORDER BY 1) FROM relation_changes)"
         )
-        assert left is not None and tuple(left) == ([2, 3], 0, [3], [3, 4])
+        assert left is not None and tuple(left) == ([2, 3], 0, [3], [1, 2], [3, 4])
         await sweeper.stop()
-        rows = LIKES + 1 + 1 + 1
+        rows = LIKES + 1 + 1 + 1 + 3
         assert f'rookery_events_total{{name="tombstone_rows_deleted"}} {rows}.0' in metrics.render().decode()
     finally:
         await sweeper.stop()
