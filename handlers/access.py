@@ -38,11 +38,6 @@ def may_see_comment(author: RelationRow) -> bool:
     return not is_blocked(author)
 
 
-def may_comment(*, author: RelationRow, visibility: str) -> bool:
-    """Whether the reader may comment on what this author published: on everything that the reader sees."""
-    return may_see_content(author, visibility)
-
-
 def may_message(relation: RelationRow) -> bool:
     """False towards oneself, and where a block in either direction exists."""
     return not relation.is_self and not is_blocked(relation)

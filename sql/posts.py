@@ -18,6 +18,8 @@ class PostRow(NamedTuple):
     link: str | None
     entities: dict[str, Any]
     visibility: str
+    replies: str
+    sensitive: bool
     like_count: int
     comment_count: int
     share_count: int
@@ -32,6 +34,7 @@ class PostRow(NamedTuple):
     viewer: RelationRow
     viewer_liked: bool
     viewer_bookmarked: bool
+    viewer_may_comment: bool
 
 
 class PostStateRow(NamedTuple):
@@ -48,6 +51,7 @@ class PostStateRow(NamedTuple):
     share_count: int
     viewer_liked: bool
     viewer_bookmarked: bool
+    viewer_may_comment: bool
 
 
 class UpdatedPostRow(NamedTuple):
@@ -60,6 +64,14 @@ class UpdatedPostRow(NamedTuple):
 class DeletedPostRow(NamedTuple):
     visibility: str | None
     """Who saw the post until now; None: it was deleted before."""
+
+
+class PostVersionRow(NamedTuple):
+    """A text that an edit has replaced."""
+
+    version: int
+    text: str
+    written_at: datetime.datetime
 
 
 class LikeRow(NamedTuple):
@@ -85,6 +97,8 @@ class PostQueries(Protocol):
         link: str | None,
         entity_set: dict[str, Any],
         visibility: str,
+        replies_from: str,
+        sensitive: bool,
         client_id: str | None,
     ) -> PostRow | None:
         """The post as its author gets it; its Fact is stored with it.
@@ -124,6 +138,8 @@ class PostQueries(Protocol):
         text: str | None,
         entities: dict[str, Any] | None,
         visibility: str | None,
+        replies: str | None,
+        sensitive: bool | None,
     ) -> UpdatedPostRow | None:
         """A None argument leaves a field as it is. Returns None when the post is another author's, or deleted.
 
@@ -133,6 +149,11 @@ class PostQueries(Protocol):
 
     async def delete_post(self, *, post_id: PostId, author_id: UserId) -> DeletedPostRow | None:
         """None: the post is another author's."""
+        ...
+
+    @joined
+    async def list_versions(self, *, post_id: PostId, before: int, page_size: int) -> list[PostVersionRow]:
+        """`before` is a `version`."""
         ...
 
     async def delete_old_posts(self, *, deleted_before: datetime.datetime, row_limit: int) -> int:

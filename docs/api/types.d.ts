@@ -420,12 +420,18 @@ export interface PostsCommands extends CommandsEverywhere {
    */
   "post:get": Command<NamedPost, PostAck, "not_found">;
   /**
-   * Changes the text or the visibility of the caller's own post.
+   * Changes the caller's own post: its text, who sees it, who may comment, whether readers are warned.
    *
    * A repeat changes nothing more. Limit: 30 calls in 60 s. REST: `PATCH /v1/posts/{post_id}`,
    * `PUT /v1/posts/{post_id}`.
    */
   "post:update": Command<UpdatePost, PostAck, "not_found" | "forbidden">;
+  /**
+   * Lists the earlier texts of a post that others could see, the latest first; not the present one.
+   *
+   * It changes nothing. Limit: 600 calls in 60 s. REST: `GET /v1/posts/{post_id}/history`.
+   */
+  "post:history": Command<ListVersions, Page<PostVersion>, "not_found">;
   /**
    * Deletes the caller's own post, with its comments and likes.
    *
@@ -490,12 +496,12 @@ export interface PostsCommands extends CommandsEverywhere {
    */
   "bookmark:list": Command<ListBookmarks, Page<Bookmark>>;
   /**
-   * Comments on a post, or replies to a comment on it.
+   * Comments on a post that takes comments from the caller (`viewer.may_comment`), or replies to one on it.
    *
    * A repeat with the same `client_id` is answered with what was created. Limit: 60 calls in 60 s. REST:
    * `POST /v1/posts/{post_id}/comments`.
    */
-  "comment:create": Command<CreateComment, CommentAck, "not_found" | "conflict">;
+  "comment:create": Command<CreateComment, CommentAck, "not_found" | "forbidden" | "conflict">;
   /**
    * Lists the comments on a post or the replies to one, the latest first; without those of blocked users.
    *
@@ -688,6 +694,7 @@ export interface RestRoutes {
   "POST /posts/{post_id}/bookmark": RestRoute<"post_id", NamedPost, BookmarkAdded>;
   "GET /posts/{post_id}/comments": RestRoute<"post_id", ListComments, Page<Comment>>;
   "POST /posts/{post_id}/comments": RestRoute<"post_id", CreateComment, CommentAck>;
+  "GET /posts/{post_id}/history": RestRoute<"post_id", ListVersions, Page<PostVersion>>;
   "DELETE /posts/{post_id}/like": RestRoute<"post_id", NamedPost, UnlikeAck>;
   "POST /posts/{post_id}/like": RestRoute<"post_id", NamedPost, LikeAck>;
   "DELETE /posts/{post_id}/likes": RestRoute<"post_id", NamedPost, UnlikeAck>;
@@ -864,6 +871,10 @@ export type CreatePost = {
   link?: string | null;
   /** "public" where it is absent. */
   visibility?: "public" | "followers" | "private";
+  /** "everyone" where it is absent. */
+  replies?: "everyone" | "followers" | "mentioned" | "nobody";
+  /** false where it is absent. */
+  sensitive?: boolean;
   /**
    * 1 to 64 characters. Chosen by the client: a retry with the same one is answered with what was created, as
    * it is now.
@@ -1023,6 +1034,14 @@ export interface ListSessions {
   limit?: number | null;
 }
 
+/** `before`: a `version`. */
+export interface ListVersions {
+  post_id: Id;
+  before?: Id | null;
+  /** 1 to 100. How many items at most; usually 20 where it is absent. */
+  limit?: number | null;
+}
+
 /** `login` is a username, an e-mail address or a phone number. */
 export interface Login {
   /** 1 to 254 characters. */
@@ -1146,11 +1165,12 @@ export interface PositionAck {
 /**
  * A post. `viewer` is in answers only, never in a push.
  *
- * `version` grows with each edit: of two copies the one with the larger version is newer. The counts are the
- * same for every reader, also where a block hides some of the likes and comments. `tags`, `mentions` and
- * `links` are those of the text, once each in its order: a tag as it is written first, without its sign;
- * people whom the author might see when it was written; links as they are written, perhaps without
- * `https://`. `media` is empty until posts can have them; `edited_at_ms` is absent until the first edit.
+ * `version` grows with each edit: of two copies the one with the larger version is newer. A `sensitive` post
+ * is shown after a warning. `tags`, `mentions` and `links` are those of the text, once each in its order: a
+ * tag as it is written first, without its sign; people whom the author might see when it was written; links
+ * as they are written, perhaps without `https://`. `media` is empty until posts can have them; `edited_at_ms`
+ * is absent until the first edit. The counts are the same for every reader, also where a block hides some of
+ * the likes and comments.
  */
 export interface Post {
   id: Id;
@@ -1162,6 +1182,8 @@ export interface Post {
   media: [];
   link?: string;
   visibility: "public" | "followers" | "private";
+  replies: "everyone" | "followers" | "mentioned" | "nobody";
+  sensitive: boolean;
   tags: string[];
   mentions: Card[];
   links: string[];
@@ -1181,10 +1203,18 @@ export interface PostRemoved {
   post_id: Id;
 }
 
-/** What the reader has done with this post. */
+/** A text that a post had before an edit; `version` is the one of the post at its end. */
+export interface PostVersion {
+  version: number;
+  text: string;
+  written_at_ms: number;
+}
+
+/** What the reader has done with this post, and may do. */
 export interface PostViewer {
   liked: boolean;
   bookmarked: boolean;
+  may_comment: boolean;
 }
 
 /**
@@ -1389,6 +1419,8 @@ export interface UpdatePost {
   /** 1 to 5,000 characters. With at most 30 different hashtags and 30 mentions. */
   text?: string | null;
   visibility?: "public" | "followers" | "private" | null;
+  replies?: "everyone" | "followers" | "mentioned" | "nobody" | null;
+  sensitive?: boolean | null;
 }
 
 /** Absent fields stay as they are; `profile` and `settings` replace the whole old value. */

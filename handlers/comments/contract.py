@@ -74,12 +74,12 @@ COMMENT_CREATE = Command(
     namespace=NAMESPACE,
     payload=CreateComment,
     ack=CommentAck,
-    effect="Comments on a post, or replies to a comment on it.",
+    effect="Comments on a post that takes comments from the caller (`viewer.may_comment`), or replies to one on it.",
     repeat=Repeat.CLIENT_ID,
     rate=RateLimit(60, 60),
     example={"post_id": EXAMPLE_POST_ID, "text": "Well said", "client_id": "c0ffee-2"},
     works_on=Unit.STATEMENTS,
-    errors=(NOT_FOUND, CONFLICT),
+    errors=(NOT_FOUND, FORBIDDEN, CONFLICT),
     routes=(Route("POST", "/posts/{post_id}/comments", 201, renamed={"content": "text", **_PARENT}),),
 )
 

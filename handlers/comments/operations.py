@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.access import (
-    may_comment,
     may_delete_comment,
     may_see_comment,
     may_see_content,
@@ -42,9 +41,9 @@ from sql.posts import PostRow
 
 async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck]:
     post = await _read_post(ctx, PostId(cmd.post_id))
-    require_visible(may_comment(author=post.viewer, visibility=post.visibility))
+    require_visible(may_see_content(post.viewer, post.visibility))
     made = None
-    if await _may_reply(ctx, cmd):
+    if post.viewer_may_comment and await _may_reply(ctx, cmd):
         made = await ctx.db.comments.insert_comment(
             post_id=post.id,
             parent_id=None if cmd.parent_id is None else CommentId(cmd.parent_id),
@@ -54,8 +53,9 @@ async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck
             id_limit=HIDDEN_FROM_MAX + 1,
         )
     if made is None:
-        # A retry finds its comment even if its parent was deleted since, so that it could not be created now.
-        return Outcome(CommentAck(comment=comment_view(await _earlier_comment(ctx, cmd))))
+        # A retry finds its comment even if it could not be created now: its parent was deleted since, or fewer people
+        # may comment.
+        return Outcome(CommentAck(comment=comment_view(await _earlier_comment(ctx, cmd, post))))
     ack = CommentAck(comment=comment_view(made.comment))
     return Outcome(ack, pushes=(_to_watchers(post, made.hidden_from, COMMENT_CREATED, ack),))
 
@@ -138,12 +138,15 @@ async def _may_reply(ctx: Context, cmd: CreateComment) -> bool:
     return parent is not None and may_see_comment(parent.viewer)
 
 
-async def _earlier_comment(ctx: Context, cmd: CreateComment) -> CommentRow:
-    """The comment of an earlier try with this client_id. Raises `not_found` if there is none or it was deleted."""
-    if cmd.client_id is None:
-        raise CommandError(NOT_FOUND)
-    found = await ctx.db.comments.find_comment(author_id=ctx.user_id, client_id=cmd.client_id)
+async def _earlier_comment(ctx: Context, cmd: CreateComment, post: PostRow) -> CommentRow:
+    """The comment of an earlier try with this client_id. Raises `not_found` if there is none or it was deleted, or
+    `forbidden` where it is the post that takes none from the caller.
+    """
+    found = None
+    if cmd.client_id is not None:
+        found = await ctx.db.comments.find_comment(author_id=ctx.user_id, client_id=cmd.client_id)
     if found is None:
+        require_allowed(post.viewer_may_comment)
         raise CommandError(NOT_FOUND)
     row = await _read_comment(ctx, found)
     require_visible(not row.is_deleted)

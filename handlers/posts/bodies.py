@@ -20,7 +20,7 @@ from sql.ids import PostId
 from sql.posts import PostRow, PostStateRow
 
 _COUNTS: Final = b',"like_count":%d,"comment_count":%d,"share_count":%d'
-_VIEWER: Final = b',"viewer":{"liked":%b,"bookmarked":%b}'
+_VIEWER: Final = b',"viewer":{"liked":%b,"bookmarked":%b,"may_comment":%b}'
 _FALSE_TRUE: Final = (b"false", b"true")
 
 
@@ -68,7 +68,11 @@ def _counts(post: PostStateRow | PostRow) -> bytes:
 
 
 def _viewer(post: PostStateRow | PostRow) -> bytes:
-    return _VIEWER % (_FALSE_TRUE[post.viewer_liked], _FALSE_TRUE[post.viewer_bookmarked])
+    return _VIEWER % (
+        _FALSE_TRUE[post.viewer_liked],
+        _FALSE_TRUE[post.viewer_bookmarked],
+        _FALSE_TRUE[post.viewer_may_comment],
+    )
 
 
 async def _read(ctx: Context, missing: Sequence[PostStateRow]) -> dict[PostId, bytes]:

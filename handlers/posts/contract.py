@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, TypeAdapter, Va
 from handlers.limits import LINK_CHARS, POST_CHARS, POST_MENTIONS, POST_TAGS
 from handlers.people.models import User
 from handlers.posts.entities import check_entities
-from handlers.posts.models import Post, PostPage, Visibility
+from handlers.posts.models import Post, PostPage, PostVersion, Replies, Visibility
 from handlers.subjects import followed_subject, person_subject, post_subject
 from realtime.contract.declarations import Command, Fact, Push, Repeat, Route, Subject, Unit
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND
@@ -72,6 +72,8 @@ class CreatePost(Payload):
     kind: Literal["text", "link"] | None = None
     link: Link | None = None
     visibility: Visibility = "public"
+    replies: Replies = "everyone"
+    sensitive: bool = False
     client_id: ClientId | None = None
 
     @model_validator(mode="after")
@@ -97,12 +99,22 @@ class UpdatePost(Payload):
     post_id: Id
     text: Text | None = None
     visibility: Visibility | None = None
+    replies: Replies | None = None
+    sensitive: bool | None = None
 
 
 class ListPosts(Payload):
     user_id: Id
     before: Id | None = None
     offset: PageOffset | None = None
+    limit: PageLimit | None = None
+
+
+class ListVersions(Payload):
+    """`before`: a `version`."""
+
+    post_id: Id
+    before: Id | None = None
     limit: PageLimit | None = None
 
 
@@ -183,12 +195,25 @@ POST_UPDATE = Command(
     namespace=NAMESPACE,
     payload=UpdatePost,
     ack=PostAck,
-    effect="Changes the text or the visibility of the caller's own post.",
+    effect="Changes the caller's own post: its text, who sees it, who may comment, whether readers are warned.",
     repeat=Repeat.SETS_STATE,
     rate=_WRITES,
     example={"post_id": EXAMPLE_ID, "text": "Hello again"},
     errors=(NOT_FOUND, FORBIDDEN),
     routes=(Route("PATCH", "/posts/{post_id}", renamed=_TEXT), Route("PUT", "/posts/{post_id}", renamed=_TEXT)),
+)
+
+POST_HISTORY = Command(
+    name="post:history",
+    namespace=NAMESPACE,
+    payload=ListVersions,
+    ack=Page[PostVersion],
+    effect="Lists the earlier texts of a post that others could see, the latest first; not the present one.",
+    repeat=Repeat.READ,
+    rate=_READS,
+    example={"post_id": EXAMPLE_ID, "limit": 20},
+    errors=(NOT_FOUND,),
+    routes=(Route("GET", "/posts/{post_id}/history"),),
 )
 
 POST_DELETE = Command(

@@ -11,23 +11,27 @@ Kind = Literal["text", "image", "video", "link", "share"]
 Visibility = Literal["public", "followers", "private"]
 """Who sees a post beside its author: everybody, the author's followers, nobody."""
 PRIVATE: Final = "private"
+Replies = Literal["everyone", "followers", "mentioned", "nobody"]
+"""Who of a post's readers may comment on it, beside its author: all, the author's followers, the mentioned, none."""
 
 
 class PostViewer(Model):
-    """What the reader has done with this post."""
+    """What the reader has done with this post, and may do."""
 
     liked: bool
     bookmarked: bool
+    may_comment: bool
 
 
 class Post(Model):
     """A post. `viewer` is in answers only, never in a push.
 
     `version` grows with each edit: of two copies the one with the larger version is newer.
-    The counts are the same for every reader, also where a block hides some of the likes and comments.
+    A `sensitive` post is shown after a warning.
     `tags`, `mentions` and `links` are those of the text, once each in its order: a tag as it is written first, without
     its sign; people whom the author might see when it was written; links as they are written, perhaps without `https://`.
     `media` is empty until posts can have them; `edited_at_ms` is absent until the first edit.
+    The counts are the same for every reader, also where a block hides some of the likes and comments.
     """
 
     id: WireId
@@ -38,6 +42,8 @@ class Post(Model):
     media: tuple[()] = ()
     link: str | None = None
     visibility: Visibility
+    replies: Replies
+    sensitive: bool
     tags: list[str]
     mentions: list[Card]
     links: list[str]
@@ -48,6 +54,14 @@ class Post(Model):
     comment_count: int
     share_count: int
     viewer: PostViewer | None = None
+
+
+class PostVersion(Model):
+    """A text that a post had before an edit; `version` is the one of the post at its end."""
+
+    version: int
+    text: str
+    written_at_ms: int
 
 
 PostPage = Page[Post]

@@ -18,6 +18,7 @@ from handlers.posts.contract import (
     LikeAck,
     ListLikers,
     ListPosts,
+    ListVersions,
     NamedPost,
     PostAck,
     PostFactData,
@@ -26,9 +27,9 @@ from handlers.posts.contract import (
     UpdatePost,
 )
 from handlers.posts.entities import entities_of
-from handlers.posts.models import PRIVATE, PostPage
+from handlers.posts.models import PRIVATE, PostPage, PostVersion
 from handlers.posts.rooms import post_room
-from handlers.posts.views import post_view, pushed_post_view
+from handlers.posts.views import post_version_view, post_view, pushed_post_view
 from handlers.subjects import post_subject
 from realtime.contract.declarations import Fact
 from realtime.contract.emissions import CloseRoom, ToRoom, Withdraw, emission
@@ -47,6 +48,8 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
         link=cmd.link,
         entity_set=await entities_of(ctx, cmd.text or ""),
         visibility=cmd.visibility,
+        replies_from=cmd.replies,
+        sensitive=cmd.sensitive,
         client_id=cmd.client_id,
     )
     if row is None:
@@ -68,6 +71,8 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
         text=cmd.text,
         entities=None if cmd.text is None else await entities_of(ctx, cmd.text),
         visibility=cmd.visibility,
+        replies=cmd.replies,
+        sensitive=cmd.sensitive,
     )
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)
@@ -138,6 +143,16 @@ async def unlike_post(ctx: Context, cmd: NamedPost) -> Outcome[UnlikeAck]:
     return Outcome(UnlikeAck(post_id=post_id, like_count=row.like_count))
 
 
+async def list_versions(ctx: Context, cmd: ListVersions) -> Outcome[Page[PostVersion]]:
+    post_id = PostId(cmd.post_id)
+    await _visible_post(ctx, post_id)
+    rows = await ctx.db.posts.list_versions(
+        post_id=post_id, before=MAX_ID if cmd.before is None else cmd.before, page_size=rows_wanted(cmd.limit)
+    )
+    shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.version)
+    return Outcome(Page[PostVersion](items=[post_version_view(row) for row in shown], next_cursor=next_cursor))
+
+
 async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
     post_id = PostId(cmd.post_id)
     await _visible_post(ctx, post_id)
@@ -168,9 +183,11 @@ async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostRow:
     """The post of an earlier try with this client_id. Raises `not_found` if it was deleted since."""
     found = await ctx.db.posts.find_post(author_id=ctx.user_id, client_id=cmd.client_id or "")
     row = await _visible_post(ctx, found or PostId(0))
-    # The first text and visibility of an edited post are not stored.
+    # What was chosen first is not stored of an edited post.
     same = (row.kind, row.link) == (cmd.implied_kind, cmd.link) and (
-        row.edited_at is not None or (row.text, row.visibility) == (cmd.text or "", cmd.visibility)
+        row.edited_at is not None
+        or (row.text, row.visibility, row.replies, row.sensitive)
+        == (cmd.text or "", cmd.visibility, cmd.replies, cmd.sensitive)
     )
     if not same:
         raise CommandError(CONFLICT, "This client_id was used for another post.")

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from handlers.people.views import card_view
 from handlers.posts.entities import mentions_of, tags_of, urls_of
-from handlers.posts.models import Post, PostViewer
+from handlers.posts.models import Post, PostVersion, PostViewer
 from realtime.contract.wire import unix_ms
-from sql.posts import PostRow
+from sql.posts import PostRow, PostVersionRow
 
 
 def post_view(row: PostRow) -> Post:
     """A post as the viewer of this row gets it."""
-    return _post(row, PostViewer(liked=row.viewer_liked, bookmarked=row.viewer_bookmarked))
+    viewer = PostViewer(liked=row.viewer_liked, bookmarked=row.viewer_bookmarked, may_comment=row.viewer_may_comment)
+    return _post(row, viewer)
 
 
 def pushed_post_view(row: PostRow) -> Post:
     """A post as a push has it: nothing in it depends on the reader."""
     return _post(row, None)
+
+
+def post_version_view(row: PostVersionRow) -> PostVersion:
+    """An earlier text, the same for every reader of the post."""
+    return PostVersion(version=row.version, text=row.text, written_at_ms=unix_ms(row.written_at))
 
 
 def _post(row: PostRow, viewer: PostViewer | None) -> Post:
@@ -28,6 +34,8 @@ def _post(row: PostRow, viewer: PostViewer | None) -> Post:
         text=row.text,
         link=row.link,
         visibility=row.visibility,
+        replies=row.replies,
+        sensitive=row.sensitive,
         tags=tags_of(row.entities),
         mentions=mentions_of(row.entities),
         links=urls_of(row.entities),

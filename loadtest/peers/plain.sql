@@ -29,7 +29,7 @@ FROM posts p
 CROSS JOIN LATERAL post_row(p) post
 CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
+CROSS JOIN LATERAL post_viewer(:viewer_id, p) viewer
 WHERE p.id = :post_id AND p.deleted_at IS NULL;
 
 -- name: like_post(post_id, user_id)^
@@ -168,15 +168,17 @@ JOIN posts p ON p.id = page.id
 CROSS JOIN LATERAL post_row(p) post
 CROSS JOIN LATERAL card(p.author_id) author
 CROSS JOIN LATERAL relation(:viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(:viewer_id, p.id) viewer
+CROSS JOIN LATERAL post_viewer(:viewer_id, p) viewer
 ORDER BY p.id DESC;
 
--- name: insert_post(author_id, kind, text, link, entity_set, visibility, client_id)^
+-- name: insert_post(author_id, kind, text, link, entity_set, visibility, replies_from, sensitive, client_id)^
 -- Stores a post, counts it on its author, with its Fact. users_pkey, posts_client_id_key; one row, or none for a repeated
 -- client_id.
 WITH made AS (
-    INSERT INTO posts (author_id, kind, text, link, entities, visibility, client_id)
-    VALUES (:author_id, :kind, :text, :link, :entity_set, :visibility, :client_id)
+    INSERT INTO posts (author_id, kind, text, link, entities, visibility, replies, sensitive, client_id)
+    VALUES (
+        :author_id, :kind, :text, :link, :entity_set, :visibility, :replies_from, :sensitive, :client_id
+    )
     ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
     RETURNING posts AS post
 ), counted AS (
@@ -201,7 +203,7 @@ FROM made
 CROSS JOIN LATERAL post_row(made.post) post
 CROSS JOIN LATERAL card(:author_id) author
 CROSS JOIN LATERAL relation(:author_id, :author_id) r
-CROSS JOIN LATERAL post_viewer(:author_id, post.id) viewer;
+CROSS JOIN LATERAL post_viewer(:author_id, made.post) viewer;
 
 -- name: follow(follower_id, followed_id, broadcaster_from)^
 -- Follows a user and counts it on both, with its Fact. users_pkey, follows_pkey, blocks_pkey; one row, none when one of

@@ -16,6 +16,10 @@ CREATE TABLE posts (
     -- The tags, mentions and links in the text, as handlers/posts/entities.py finds them.
     entities jsonb NOT NULL DEFAULT '{}',
     visibility text NOT NULL DEFAULT 'public' CHECK (visibility IN ('public', 'followers', 'private')),
+    -- Who may comment; the author always may.
+    replies text NOT NULL DEFAULT 'everyone' CHECK (replies IN ('everyone', 'followers', 'mentioned', 'nobody')),
+    -- Whether readers are warned before they see it.
+    sensitive boolean NOT NULL DEFAULT false,
     -- Whether anybody but the author could ever see it. What nobody could see is not told to be gone.
     was_shown boolean NOT NULL DEFAULT true,
     like_count integer NOT NULL DEFAULT 0 CHECK (like_count >= 0),

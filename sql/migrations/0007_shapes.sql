@@ -87,6 +87,8 @@ CREATE FUNCTION post_row(post posts)
         link text,
         entities jsonb,
         visibility text,
+        replies text,
+        sensitive boolean,
         like_count integer,
         comment_count integer,
         share_count integer,
@@ -105,6 +107,8 @@ AS $$
         post.link,
         post.entities,
         post.visibility,
+        post.replies,
+        post.sensitive,
         post.like_count,
         post.comment_count,
         post.share_count,
@@ -125,21 +129,28 @@ AS $$
     WHERE u.id = user_id
 $$;
 
--- What a viewer has done with a post.
-CREATE FUNCTION post_viewer(viewer_id bigint, post_id bigint)
-    RETURNS TABLE (viewer_liked boolean, viewer_bookmarked boolean)
+-- What a viewer has done with a post, and may do with it where they see it. Whether they may comment is decided here alone.
+CREATE FUNCTION post_viewer(viewer_id bigint, post posts)
+    RETURNS TABLE (viewer_liked boolean, viewer_bookmarked boolean, viewer_may_comment boolean)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        EXISTS (
-            SELECT FROM post_likes l WHERE l.post_id = post_viewer.post_id AND l.user_id = viewer_id OFFSET 0
-        ),
+        EXISTS (SELECT FROM post_likes l WHERE l.post_id = post.id AND l.user_id = viewer_id OFFSET 0),
         EXISTS (
             SELECT
             FROM bookmarks b
-            WHERE b.user_id = viewer_id AND b.post_id = post_viewer.post_id AND b.removed_at IS NULL
+            WHERE b.user_id = viewer_id AND b.post_id = post.id AND b.removed_at IS NULL
             OFFSET 0
-        )
+        ),
+        post.author_id = viewer_id OR CASE post.replies
+            WHEN 'everyone' THEN true
+            WHEN 'followers' THEN EXISTS (
+                SELECT FROM follows f WHERE f.follower_id = viewer_id AND f.followed_id = post.author_id OFFSET 0
+            )
+            WHEN 'mentioned' THEN post.entities
+                @> jsonb_build_object('mentions', jsonb_build_array(jsonb_build_object('id', viewer_id)))
+            ELSE false
+        END
 $$;
 
 -- Which state a post is in, by the stamps of the last changes of it and of its author, with what is no part of that.
@@ -152,7 +163,8 @@ CREATE FUNCTION post_state(viewer_id bigint, post posts)
         comment_count integer,
         share_count integer,
         viewer_liked boolean,
-        viewer_bookmarked boolean
+        viewer_bookmarked boolean,
+        viewer_may_comment boolean
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -163,10 +175,9 @@ AS $$
         post.like_count,
         post.comment_count,
         post.share_count,
-        viewer.viewer_liked,
-        viewer.viewer_bookmarked
+        viewer.*
     FROM users author
-    CROSS JOIN LATERAL post_viewer(viewer_id, post.id) viewer
+    CROSS JOIN LATERAL post_viewer(viewer_id, post) viewer
     WHERE author.id = post.author_id
 $$;
 

@@ -42,6 +42,8 @@ CREATE FUNCTION create_posts(
     links text[],
     entity_sets jsonb[],
     visibilities text[],
+    reply_rules text[],
+    are_sensitive boolean[],
     client_ids text[],
     patient boolean
 ) RETURNS TABLE (place bigint, skipped boolean, author_id bigint, post posts)
@@ -54,12 +56,17 @@ DECLARE
     stamp bigint := change_stamp();
 BEGIN
     WITH made AS (
-        INSERT INTO posts (id, author_id, kind, text, link, entities, visibility, was_shown, client_id, changed)
+        INSERT INTO posts (
+            id, author_id, kind, text, link, entities, visibility, replies, sensitive, was_shown, client_id, changed
+        )
         SELECT
             call.id, call.author_id, call.kind, call.text, call.link, call.entities, call.visibility,
-            call.visibility <> 'private', call.client_id, stamp
-        FROM unnest(ids, author_ids, kinds, texts, links, entity_sets, visibilities, client_ids)
-            WITH ORDINALITY AS call (id, author_id, kind, text, link, entities, visibility, client_id, place)
+            call.replies, call.sensitive, call.visibility <> 'private', call.client_id, stamp
+        FROM unnest(
+            ids, author_ids, kinds, texts, links, entity_sets, visibilities, reply_rules, are_sensitive, client_ids
+        ) WITH ORDINALITY AS call (
+            id, author_id, kind, text, link, entities, visibility, replies, sensitive, client_id, place
+        )
         WHERE call.author_id = ANY(locked)
         ORDER BY call.place
         ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
@@ -130,7 +137,7 @@ BEGIN
         FROM unnest(post_ids, user_ids, wanted) WITH ORDINALITY AS asked (post_id, user_id, wanted, place)
         JOIN posts p ON p.id = asked.post_id
         CROSS JOIN LATERAL (SELECT asked.post_id = ANY(locked) AS is_locked) known
-        CROSS JOIN LATERAL post_viewer(asked.user_id, asked.post_id) viewer
+        CROSS JOIN LATERAL post_viewer(asked.user_id, p) viewer
         WHERE p.deleted_at IS NULL OR NOT asked.wanted
     ), liked AS (
         INSERT INTO post_likes (post_id, user_id)

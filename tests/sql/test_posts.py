@@ -63,6 +63,8 @@ async def test_a_repeated_client_id_makes_one_post_however_many_try_at_once(worl
             link="https://example.org",
             entity_set={},
             visibility="public",
+            replies_from="everyone",
+            sensitive=False,
             client_id="once",
         )
 
@@ -81,7 +83,13 @@ async def test_deleting_and_editing_are_for_the_author_and_count_once(world: Wor
     async def edit(author_id: UserId, text: str | None, visibility: str | None) -> UpdatedPostRow | None:
         return await world.write(
             lambda db: db.posts.update_post(
-                post_id=post_id, author_id=author_id, text=text, entities=None, visibility=visibility
+                post_id=post_id,
+                author_id=author_id,
+                text=text,
+                entities=None,
+                visibility=visibility,
+                replies=None,
+                sensitive=None,
             )
         )
 
@@ -115,7 +123,13 @@ async def test_what_readers_see_of_a_post_moves_its_stamp_and_no_counter_does(wo
 
     def edit(text: str | None, visibility: str | None) -> Callable[[Database], Awaitable[UpdatedPostRow | None]]:
         return lambda db: db.posts.update_post(
-            post_id=post_id, author_id=ann, text=text, entities=None, visibility=visibility
+            post_id=post_id,
+            author_id=ann,
+            text=text,
+            entities=None,
+            visibility=visibility,
+            replies=None,
+            sensitive=None,
         )
 
     for act in (edit("second", None), edit(None, "followers")):
@@ -143,6 +157,8 @@ async def test_nothing_that_was_written_is_left_of_a_deleted_post(world: World) 
             link="https://example.org",
             entity_set={},
             visibility="public",
+            replies_from="everyone",
+            sensitive=False,
             client_id="once",
         )
     )
@@ -215,7 +231,13 @@ _COUNTED = """
 async def edit(db: Database, author_id: UserId, post_id: PostId, visibility: str | None) -> object:
     await db.people.lock_users(user_ids=[author_id])
     return await db.posts.update_post(
-        post_id=post_id, author_id=author_id, text="new", entities=None, visibility=visibility
+        post_id=post_id,
+        author_id=author_id,
+        text="new",
+        entities=None,
+        visibility=visibility,
+        replies=None,
+        sensitive=None,
     )
 
 
@@ -260,6 +282,8 @@ async def test_the_three_counts_of_posts_are_exact_whatever_happens_at_once(worl
                     link=None,
                     entity_set={},
                     visibility=visibility or "public",
+                    replies_from="everyone",
+                    sensitive=False,
                     client_id=None,
                 )
             case "delete":

@@ -138,6 +138,8 @@ class World:
                 link=None,
                 entity_set={},
                 visibility=visibility,
+                replies_from="everyone",
+                sensitive=False,
                 client_id=None,
             )
         )

@@ -15,7 +15,18 @@ WRITTEN_OUT = {
                     FROM bookmarks b
                     WHERE b.user_id = call.viewer_id AND b.post_id = p.id AND b.removed_at IS NULL
                     OFFSET 0
-                )
+                ),
+                p.author_id = call.viewer_id OR CASE p.replies
+                    WHEN 'everyone' THEN true
+                    WHEN 'followers' THEN EXISTS (
+                        SELECT FROM follows f
+                        WHERE f.follower_id = call.viewer_id AND f.followed_id = p.author_id
+                        OFFSET 0
+                    )
+                    WHEN 'mentioned' THEN p.entities
+                        @> jsonb_build_object('mentions', jsonb_build_array(jsonb_build_object('id', call.viewer_id)))
+                    ELSE false
+                END
             FROM posts p
             JOIN users u ON u.id = p.author_id
             CROSS JOIN LATERAL relation(call.viewer_id, p.author_id) r

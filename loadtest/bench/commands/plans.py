@@ -117,6 +117,8 @@ PLANS: Final[Mapping[str, Plan]] = {
                     "link": None,
                     "entity_set": "{}",
                     "visibility": "public",
+                    "replies_from": "everyone",
+                    "sensitive": False,
                     "client_id": None,
                 },
                 joined="posts.insert_post",

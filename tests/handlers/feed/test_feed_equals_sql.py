@@ -126,6 +126,8 @@ class History:
             link=None,
             entity_set={},
             visibility="public",
+            replies_from="everyone",
+            sensitive=False,
             client_id=None,
         )
         assert post is not None

@@ -51,7 +51,7 @@ async def test_a_subscriber_reads_the_feed_and_gets_later_posts_pushed(server: R
     snapshot = await device.do("/feed", "feed:subscribe", {"limit": 5})
     assert ids_of(snapshot) == [first]
     assert "next_cursor" not in snapshot
-    assert snapshot["items"][0]["viewer"] == {"liked": False}
+    assert snapshot["items"][0]["viewer"] == {"liked": False, "bookmarked": False, "may_comment": True}
     second = await post(author, "after")
     while (push := await device.expect_push("feed:new"))["post"]["id"] != second:
         assert push["post"]["id"] == first, "heard and in the snapshot: its fact was late"
@@ -150,7 +150,7 @@ async def test_the_page_of_a_subscription_and_its_position_leave_no_gap(server: 
     _, by_rest = await reader.rest("GET", "/feed/sync", query={"after": position})
     for each in (told, by_rest["data"]):
         assert (ids_of(each), each["removed"]) == ([missed], [])
-        assert each["items"][0]["viewer"] == {"liked": False}
+        assert each["items"][0]["viewer"] == {"liked": False, "bookmarked": False, "may_comment": True}
 
 
 async def test_pages_over_rest_are_those_of_the_socket(server: RunningServer) -> None:

@@ -38,6 +38,7 @@ TIMES = st.datetimes(datetime.datetime(2020, 1, 1), timezones=st.just(datetime.U
         link=st.none() | TEXTS,
         entities=st.just({"tags": [{"tag": "Rook", "folded": "rook"}], "mentions": [{"id": 1, "username": "ada"}]}),
         visibility=st.just("public"),
+        replies=st.sampled_from(["everyone", "followers", "mentioned", "nobody"]),
         like_count=COUNTS,
         comment_count=COUNTS,
         share_count=COUNTS,
@@ -140,6 +141,7 @@ async def test_a_version_that_is_counted_again_after_a_restore_is_another_state(
         await connection.execute(
             "UPDATE posts SET text = 'one', version = 1, changed = changed - 1 WHERE id = $1", int(post_id)
         )
+        await connection.execute("DELETE FROM post_versions WHERE post_id = $1", int(post_id))
         again = await author.do("/posts", "post:update", {"post_id": post_id, "text": "made after it"})
     finally:
         await connection.close()

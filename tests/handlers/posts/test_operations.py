@@ -71,7 +71,14 @@ async def test_a_retry_gets_the_post_as_it_is_now_and_causes_nothing(database_ur
 
         await bea.do("/posts", "post:like", {"post_id": post["id"]})
         assert (await publish(ada, "Once", client_id="one"))["like_count"] == 1
-        for other in ({"text": "Twice"}, {"visibility": "followers"}, {"link": "https://example.org"}):
+        others: list[dict[str, object]] = [
+            {"text": "Twice"},
+            {"visibility": "followers"},
+            {"link": "https://example.org"},
+            {"replies": "nobody"},
+            {"sensitive": True},
+        ]
+        for other in others:
             assert await refusal(ada, "post:create", {**payload, **other}) == "conflict"
         assert (await publish(bea, "Once", client_id="one"))["id"] != post["id"]
 
