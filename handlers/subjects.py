@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realtime.contract.declarations import Subject
-from realtime.contract.emissions import Restore, Withdraw
+from realtime.contract.emissions import CloseRoomsAbout, Restore, Withdraw
 from realtime.contract.wire import MAX_ID
 
 
@@ -44,3 +44,14 @@ def restore_between(user_id: int, other_id: int) -> tuple[Restore, Restore]:
         Restore(person_subject(user_id).name, (other_id,)),
         Restore(person_subject(other_id).name, (user_id,)),
     )
+
+
+def withdraw_person(user_id: int) -> tuple[Withdraw, CloseRoomsAbout]:
+    """Nobody is told of a user any more, and nobody stays in a room of what they published."""
+    subject = person_subject(user_id).name
+    return (Withdraw(subject), CloseRoomsAbout(subject))
+
+
+def restore_person(user_id: int) -> tuple[Restore]:
+    """Others may be told of a user again, but for those to whom a block forbids it."""
+    return (Restore(person_subject(user_id).name, None),)

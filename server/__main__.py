@@ -20,6 +20,13 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on, instead of
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 facts_cli = typer.Typer(rich_markup_mode=None)
 cli.add_typer(facts_cli, name="facts")
+user_cli = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+cli.add_typer(user_cli, name="user", help="Decide about a user: role, ban, unban, delete. It is noted in the audit.")
+post_cli = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+cli.add_typer(post_cli, name="post", help="Decide about a post: delete. It is noted in the audit.")
+
+Username = Annotated[str, typer.Argument(help="Without regard to case.")]
+Reason = Annotated[str, typer.Option(help="Why; it is noted.")]
 
 
 @cli.command()
@@ -143,6 +150,48 @@ def forget(consumer: Annotated[str, typer.Argument(help="Its name, as `facts` sh
     from server.commands.facts import forget
 
     forget(_settings(), consumer)
+
+
+@user_cli.command("role")
+def user_role(
+    username: Username, role: Annotated[str, typer.Argument(help="user, moderator or admin.")], reason: Reason = ""
+) -> None:
+    """Give a user a role."""
+    from server.commands.moderation import set_role
+
+    set_role(_settings(), username, role, reason=reason)
+
+
+@user_cli.command("ban")
+def user_ban(username: Username, reason: Reason = "") -> None:
+    """Suspend a user: they are logged out, and nobody sees them or what they published."""
+    from server.commands.moderation import ban
+
+    ban(_settings(), username, reason=reason)
+
+
+@user_cli.command("unban")
+def user_unban(username: Username, reason: Reason = "") -> None:
+    """Take a ban back."""
+    from server.commands.moderation import unban
+
+    unban(_settings(), username, reason=reason)
+
+
+@user_cli.command("delete")
+def user_delete(username: Username, reason: Reason = "") -> None:
+    """Delete an account; its user can take that back within 14 days by logging in."""
+    from server.commands.moderation import delete_user
+
+    delete_user(_settings(), username, reason=reason)
+
+
+@post_cli.command("delete")
+def post_delete(post_id: Annotated[str, typer.Argument(help="The id of the post.")], reason: Reason = "") -> None:
+    """Delete a post for good."""
+    from server.commands.moderation import delete_post
+
+    delete_post(_settings(), post_id, reason=reason)
 
 
 @cli.command()

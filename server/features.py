@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.accounts.feature import DELETION
 from handlers.accounts.feature import FEATURE as ACCOUNTS
 from handlers.bookmarks.feature import FEATURE as BOOKMARKS
 from handlers.chat.feature import FEATURE as CHAT
@@ -20,6 +21,7 @@ CONNECTIONS = Feature(name="connections", commands=(), pushes=(RESYNC, SERVER_DR
 _PRODUCT = (
     ACCOUNTS,
     PEOPLE,
+    DELETION,
     POSTS,
     BOOKMARKS,
     COMMENTS,

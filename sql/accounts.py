@@ -1,10 +1,10 @@
-"""Credentials, login sessions and refresh tokens."""
+"""Credentials, login sessions and refresh tokens; roles, suspension and deletion, and the audit of such acts."""
 
 import datetime
 from typing import NamedTuple, Protocol
 
 from sql.execution.joining import joined
-from sql.ids import LoginSessionId, UserId
+from sql.ids import CommentId, LoginSessionId, PostId, UserId
 
 
 class CredentialsRow(NamedTuple):
@@ -45,6 +45,24 @@ class RefreshTokenRow(NamedTuple):
     successor_hash: bytes | None
     revoked_at: datetime.datetime | None
     """When its session was revoked."""
+    is_suspended: bool
+    """Its user."""
+
+
+class AccountStateRow(NamedTuple):
+    id: UserId
+    username: str
+    role: str
+    is_suspended: bool
+    deletion_asked_at: datetime.datetime | None
+    """When the account was deleted."""
+    is_hidden: bool
+    """One of the two."""
+
+
+class CommentToEraseRow(NamedTuple):
+    id: CommentId
+    post_id: PostId
 
 
 class AccountQueries(Protocol):
@@ -141,3 +159,46 @@ class AccountQueries(Protocol):
     async def delete_expired_tokens(self, *, expired_before: datetime.datetime, batch_size: int) -> int:
         """The number of deleted tokens; there may be more when it equals the batch size."""
         ...
+
+    async def find_user(self, *, username_folded: str) -> AccountStateRow | None: ...
+
+    async def read_state(self, *, user_id: UserId) -> AccountStateRow | None: ...
+
+    async def set_role(self, *, user_id: UserId, role: str) -> None: ...
+
+    async def set_suspended(self, *, user_id: UserId, suspended: bool) -> bool | None:
+        """Whether the user is hidden now; None: nothing changed."""
+        ...
+
+    async def set_deleted(self, *, user_id: UserId, deleted: bool) -> bool | None:
+        """Whether the user is hidden now; None: nothing changed."""
+        ...
+
+    async def find_author(self, *, post_id: PostId) -> UserId | None: ...
+
+    async def note_act(
+        self,
+        *,
+        actor_id: UserId | None,
+        act: str,
+        user_id: UserId,
+        post_id: PostId | None,
+        role: str | None,
+        reason: str,
+    ) -> None:
+        """`actor_id` is None for the operator at the command line."""
+        ...
+
+    async def lock_account_to_erase(self, *, deleted_before: datetime.datetime) -> UserId | None: ...
+
+    async def posts_to_erase(self, *, user_id: UserId, row_limit: int) -> list[PostId]: ...
+
+    async def comments_to_erase(self, *, user_id: UserId, row_limit: int) -> list[CommentToEraseRow]: ...
+
+    async def erase_comments(self, *, comment_ids: list[CommentId]) -> None: ...
+
+    async def erase_traces(self, *, user_id: UserId, row_limit: int) -> int:
+        """How many rows were left; 0: none."""
+        ...
+
+    async def erase_account(self, *, user_id: UserId) -> None: ...

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from sql.execution.joining import joined, joined_up_to, joined_write
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.people import CardRow
+from sql.people import ViewedCardRow
 
 LARGE_ANSWERS_MAX: Final = 16
 """Calls of one statement, where each may be answered with half a megabyte."""
@@ -22,7 +22,7 @@ class MemberRow(NamedTuple):
     delivered_seq: int | None
     """This and `read_seq` are None where one of viewer and member blocks the other."""
     read_seq: int | None
-    user: CardRow
+    user: ViewedCardRow
 
 
 class MessageRow(NamedTuple):
@@ -38,7 +38,7 @@ class MessageRow(NamedTuple):
     created_at: datetime.datetime
     edited_at: datetime.datetime | None
     is_deleted: bool
-    sender: CardRow
+    sender: ViewedCardRow
 
 
 class ConversationMemberRow(NamedTuple):

@@ -22,6 +22,9 @@ class CommentRow(NamedTuple):
     client_id: str | None
     created_at: datetime.datetime
     is_deleted: bool
+    """By its author or the post's, or `is_by_hidden`."""
+    is_by_hidden: bool
+    """The author is suspended, or their account is deleted."""
     author: CardRow
     """Also where `is_deleted`; it must not be shown then."""
     viewer: RelationRow

@@ -10,6 +10,8 @@ from sql.posts import PostStateRow
 class AuthorRow(NamedTuple):
     follower_count: int
     is_broadcaster: bool
+    is_hidden: bool
+    """Suspended, or their account is deleted: nobody is told of their posts."""
 
 
 class FollowerBatchRow(NamedTuple):

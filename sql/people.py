@@ -17,6 +17,18 @@ class CardRow(NamedTuple):
     """Like the name None where the query is for one viewer, and this user blocks the viewer."""
 
 
+class ViewedCardRow(NamedTuple):
+    """A user inside of another object that stays when they are gone, as one viewer gets them."""
+
+    id: UserId
+    username: str
+    display_name: str | None
+    """This and the version are None where the user blocks the viewer, or is gone."""
+    version: int | None
+    is_gone: bool
+    """Suspended, or their account is deleted."""
+
+
 class UserRow(NamedTuple):
     """A user as one viewer gets them."""
 

@@ -209,19 +209,21 @@ export interface AuthCommands extends CommandsEverywhere {
    */
   "auth:register": OpenCommand<Register, Credentials, "conflict">;
   /**
-   * Starts a login session. An unknown name and a wrong password get the same error.
+   * Starts a login session, and takes the deletion of the account back. An unknown name and a wrong password
+   * get the same error; `forbidden` while the account is suspended.
    *
    * Each call takes effect again. Limit: 300 calls in 300 s. REST: `POST /v1/auth/login`,
    * `POST /v1/auth/jwt/login`.
    */
-  "auth:login": OpenCommand<Login, Credentials, "unauthenticated">;
+  "auth:login": OpenCommand<Login, Credentials, "unauthenticated" | "forbidden">;
   /**
    * Exchanges a refresh token for new tokens. A repeat within some seconds gets the same new refresh token,
-   * while that one is unused; any other second use is treated as theft and ends the login session.
+   * while that one is unused; any other second use is treated as theft and ends the login session. `forbidden`
+   * while the account is suspended.
    *
    * Each call takes effect again. Limit: 600 calls in 60 s. REST: `POST /v1/auth/refresh`.
    */
-  "auth:refresh": OpenCommand<Refresh, Credentials, "unauthenticated">;
+  "auth:refresh": OpenCommand<Refresh, Credentials, "unauthenticated" | "forbidden">;
   /**
    * Ends the login session of a refresh token, or all login sessions of its user.
    *
@@ -399,7 +401,7 @@ export interface FeedPushes extends PushesEverywhere {
   "feed:new": Push<NewPost>;
   /**
    * Sockets subscribed to the feed, of a user who does not follow the author of these posts any more, or of the
-   * author's followers, where these posts are private now.
+   * author's followers, where these posts are private now or the author is hidden.
    */
   "feed:removed": Push<RemovedPosts>;
 }
@@ -595,6 +597,14 @@ export interface UsersCommands extends CommandsEverywhere {
    * It changes nothing. Limit: 600 calls in 60 s. REST: `GET /v1/users/{user_id}/following`.
    */
   "user:following": Command<ListFollows, Page<User>, "not_found">;
+  /**
+   * Deletes the caller's account: at once they are logged out everywhere, and nobody sees them or what they
+   * published. Logging in within 14 days takes that back; then all is erased but the caller's messages, and
+   * comments that others replied to, without their text. `forbidden` if `password` is wrong.
+   *
+   * Each call takes effect again. Limit: 60 calls in 300 s. REST: `DELETE /v1/users/{caller_id}`.
+   */
+  "user:delete": Command<DeleteUser, Nothing, "forbidden">;
 }
 
 /** Pushes in `/users`. */
@@ -707,6 +717,7 @@ export interface RestRoutes {
   "GET /users/me": RestRoute<never, Empty, UserMe>;
   "PATCH /users/me": RestRoute<never, UpdateUser, UserDetail>;
   "PUT /users/me": RestRoute<never, UpdateUser, UserDetail>;
+  "DELETE /users/{caller_id}": RestRoute<"caller_id", DeleteUser, Nothing>;
   "PUT /users/{caller_id}": RestRoute<"caller_id", UpdateUser, UserDetail>;
   "POST /users/{caller_id}/follows": RestRoute<"caller_id", NamedUser, Following>;
   "DELETE /users/{caller_id}/follows/{user_id}": RestRoute<"caller_id" | "user_id", NamedUser, Following>;
@@ -745,13 +756,15 @@ export interface BookmarkRemoved {
  * A user inside of another object (author, sender, member): the same for every reader.
  *
  * `display_name` and `version` are absent for a reader whom this user blocks. Of two cards the one with the
- * larger version is newer.
+ * larger version is newer. Of a `deleted` user, who has deleted their account or is suspended, there is no
+ * more than `id` and `username`; the username is another one once the account is erased.
  */
 export interface Card {
   id: Id;
   username: string;
   display_name?: string;
   version?: number;
+  deleted?: true;
 }
 
 export interface ChangePassword {
@@ -892,6 +905,11 @@ export interface Credentials {
   token_type: "Bearer";
   refresh_token: string;
   expires_in_s: number;
+}
+
+export interface DeleteUser {
+  /** 1 to 256 characters. */
+  password: string;
 }
 
 /**

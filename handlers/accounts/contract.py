@@ -147,12 +147,15 @@ AUTH_LOGIN = Command(
     namespace=AUTH_NAMESPACE,
     payload=Login,
     ack=Credentials,
-    effect="Starts a login session. An unknown name and a wrong password get the same error.",
+    effect=(
+        "Starts a login session, and takes the deletion of the account back. An unknown name and a wrong password get "
+        "the same error; `forbidden` while the account is suspended."
+    ),
     repeat=Repeat.ACTS,
     rate=_LOGINS,
     access=Access.ANYONE,
     example={"login": "ada", "password": "analytical engine"},
-    errors=(UNAUTHENTICATED,),
+    errors=(UNAUTHENTICATED, FORBIDDEN),
     routes=(
         Route("POST", "/auth/login"),
         Route(  # the password form of OAuth2
@@ -172,13 +175,14 @@ AUTH_REFRESH = Command(
     ack=Credentials,
     effect=(
         "Exchanges a refresh token for new tokens. A repeat within some seconds gets the same new refresh token, while "
-        "that one is unused; any other second use is treated as theft and ends the login session."
+        "that one is unused; any other second use is treated as theft and ends the login session. `forbidden` while "
+        "the account is suspended."
     ),
     repeat=Repeat.ACTS,
     rate=_TOKEN_USES,
     access=Access.ANYONE,
     example={"refresh_token": EXAMPLE_REFRESH_TOKEN},
-    errors=(UNAUTHENTICATED,),
+    errors=(UNAUTHENTICATED, FORBIDDEN),
     routes=(Route("POST", "/auth/refresh"),),
 )
 

@@ -12,6 +12,7 @@ from realtime.limits.networks import network_of
 from sql.ids import LoginSessionId, UserId
 
 USER_AGENT_CHARS = 300
+SUSPENDED = "This account is suspended."
 
 
 async def start_login_session(ctx: Context, user_id: UserId) -> Credentials:

@@ -1,8 +1,10 @@
-"""The accounts feature."""
+"""The features of accounts."""
 
 from __future__ import annotations
 
-from handlers.accounts import contract
+from handlers.accounts import contract, state_contract
+from handlers.accounts.consumers import ACCOUNT_STATES
+from handlers.accounts.deletion import check_password, delete_account
 from handlers.accounts.login import login, prepare_login, prepare_registration, register
 from handlers.accounts.login_limits import give_registration_back
 from handlers.accounts.login_sessions import change_password, list_sessions, prepare_password_change, revoke
@@ -23,3 +25,11 @@ FEATURE = Feature(
     ),
     pushes=(contract.TOKEN_EXPIRING, contract.SESSION_REVOKED),
 )
+
+DELETION = Feature(
+    name="deletion",
+    commands=(bind_prepared_command(state_contract.USER_DELETE, check_password, delete_account),),
+    facts=(state_contract.ACCOUNT_HIDDEN, state_contract.ACCOUNT_SHOWN),
+    consumers=(ACCOUNT_STATES,),
+)
+"""A command of `/users`, which stands among those of people."""

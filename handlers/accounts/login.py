@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from handlers.accounts.contract import Credentials, Login, Register
-from handlers.accounts.credentials import start_login_session
+from handlers.accounts.credentials import SUSPENDED, start_login_session
 from handlers.accounts.identifiers import normalized_login
 from handlers.accounts.login_limits import counted_registration, verify_password
+from handlers.accounts.state_contract import ACCOUNT_SHOWN, TAKEN_BACK_WITHIN, AccountData
 from handlers.case_folding import folded
-from handlers.context import Context, Outcome, PrepareContext
-from realtime.contract.errors import CONFLICT, UNAUTHENTICATED, CommandError
+from handlers.context import Context, Outcome, PrepareContext, RaisedFact
+from handlers.subjects import restore_person
+from realtime.contract.errors import CONFLICT, FORBIDDEN, UNAUTHENTICATED, CommandError
 from realtime.limits.networks import network_of
+from sql.accounts import AccountStateRow
 from sql.errors import UniqueViolated
 from sql.ids import UserId
 
@@ -87,10 +90,27 @@ async def login(ctx: Context, cmd: Login, verified: VerifiedLogin) -> Outcome[Cr
     current = await ctx.db.accounts.lock_password_hash(user_id=verified.user_id)
     if current != verified.password_hash:  # the password was changed during the check, which ended all other sessions
         raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
+    state = await ctx.db.accounts.read_state(user_id=verified.user_id)
+    if state is None or _is_too_late(ctx, state):
+        raise CommandError(UNAUTHENTICATED, WRONG_LOGIN)
+    if state.is_suspended:
+        raise CommandError(FORBIDDEN, SUSPENDED)
     if verified.upgraded_hash is not None:
         await ctx.db.accounts.set_password_hash(user_id=verified.user_id, password_hash=verified.upgraded_hash)
     await ctx.db.people.mark_active(user_ids=[verified.user_id])
-    return Outcome(await start_login_session(ctx, verified.user_id))
+    if state.deletion_asked_at is None:
+        return Outcome(await start_login_session(ctx, verified.user_id))
+    await ctx.db.accounts.set_deleted(user_id=verified.user_id, deleted=False)
+    return Outcome(
+        await start_login_session(ctx, verified.user_id),
+        facts=(RaisedFact(ACCOUNT_SHOWN, AccountData(user_id=verified.user_id)),),
+        signals=restore_person(verified.user_id),
+    )
+
+
+def _is_too_late(ctx: Context, state: AccountStateRow) -> bool:
+    """Whether the deletion of the account cannot be taken back any more."""
+    return state.deletion_asked_at is not None and ctx.now() - state.deletion_asked_at > TAKEN_BACK_WITHIN
 
 
 def _folded_email(cmd: Register) -> str | None:

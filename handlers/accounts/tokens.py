@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from handlers.accounts.contract import Credentials, Logout, Refresh, Renew, Renewed
-from handlers.accounts.credentials import make_credentials, note_network, refresh_expiry, user_agent_of
+from handlers.accounts.credentials import SUSPENDED, make_credentials, note_network, refresh_expiry, user_agent_of
 from handlers.context import Call, Context, Outcome, Refusal
 from realtime.contract.emissions import RevokeLoginSessions
 from realtime.contract.errors import FORBIDDEN, UNAUTHENTICATED, CommandError
@@ -19,6 +19,8 @@ async def refresh(ctx: Context, cmd: Refresh) -> Outcome[Credentials] | Refusal:
     """Rotates the token. Its lock serializes concurrent uses: one rotates, the others get the same answer."""
     used_hash = ctx.services.tokens.fingerprint(cmd.refresh_token)
     row = await ctx.db.accounts.lock_refresh_token(token_hash=used_hash)
+    if row is not None and row.is_suspended:
+        raise CommandError(FORBIDDEN, SUSPENDED)
     if row is None or row.revoked_at is not None:
         raise CommandError(UNAUTHENTICATED, WRONG_TOKEN)
     if row.used_at is not None:

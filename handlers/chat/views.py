@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Literal
 
 from handlers.chat.models import Conversation, ConversationViewer, DirectMessage, Member, Message
-from handlers.people.views import card_view
+from handlers.people.views import viewed_card_view
 from realtime.contract.wire import unix_ms
 from sql.chat import ConversationMemberRow, DirectMessageRow, MemberRow, MessageRow
 
@@ -19,7 +19,7 @@ def message_view(row: MessageRow) -> Message:
         conversation_id=row.conversation_id,
         seq=row.seq,
         rev=row.rev,
-        sender=card_view(row.sender),
+        sender=viewed_card_view(row.sender),
         text="" if row.is_deleted else row.text,
         reply_to_seq=row.reply_to_seq,
         created_at_ms=unix_ms(row.created_at),
@@ -80,4 +80,6 @@ def group_by_conversation(rows: Iterable[ConversationMemberRow]) -> Iterator[lis
 
 
 def _member_view(row: MemberRow) -> Member:
-    return Member(user=card_view(row.user), role=row.role, delivered_seq=row.delivered_seq, read_seq=row.read_seq)
+    return Member(
+        user=viewed_card_view(row.user), role=row.role, delivered_seq=row.delivered_seq, read_seq=row.read_seq
+    )

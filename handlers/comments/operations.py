@@ -127,6 +127,8 @@ async def _read_comment(ctx: Context, comment_id: CommentId) -> CommentRow:
 
 def _is_shown(comment: CommentRow) -> bool:
     """Whether a reader of the post sees the comment; a deleted one is shown while it has replies."""
+    if comment.is_by_hidden and not comment.viewer.blocks:
+        return comment.reply_count > 0
     return may_see_comment(comment.viewer) and (not comment.is_deleted or comment.reply_count > 0)
 
 

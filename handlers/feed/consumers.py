@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from handlers.accounts.state_contract import ACCOUNT_HIDDEN, ACCOUNT_SHOWN, AccountData
 from handlers.context import Context, Reaction
 from handlers.feature import Consumer, on_each
 from handlers.feed.contract import (
@@ -29,6 +30,7 @@ from handlers.posts.contract import (
 from handlers.posts.models import PRIVATE
 from handlers.posts.views import pushed_post_view
 from handlers.subjects import post_subject
+from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.emissions import ToTopic, Withdraw, emission
 from sql.feed import AuthorRow
 from sql.ids import MAX_ID, FollowId, PostId, UserId
@@ -51,6 +53,8 @@ async def fan_out(ctx: Context, appeared: PostFactData) -> Reaction:
         recipients = await _subscribed_followers(ctx, author_id)
     else:
         recipients = await _add_to_lists(ctx, author_id, post_id)
+    if author.is_hidden:  # the lists have the post for the day on which they are not
+        return Reaction()
     ctx.services.meter.count("feed_posts_fanned_out", 1)
     ctx.services.meter.count("feed_pushes_offered", len(recipients))
     data = NewPost(post=pushed_post_view(post))
@@ -65,7 +69,7 @@ async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
     post_id, author_id = PostId(changed.post_id), UserId(changed.author_id)
     post = await ctx.db.posts.read_post(viewer_id=author_id, post_id=post_id)
     author = await ctx.db.feed.read_author(author_id=author_id)
-    recipients = [] if author is None else await _followers(ctx, author_id, author)
+    recipients = [] if author is None or author.is_hidden else await _followers(ctx, author_id, author)
     # The node of the operation may have died before it said so.
     withdrawn = Withdraw(post_subject(post_id).name, None if post is None else post.version)
     if not recipients:
@@ -88,6 +92,24 @@ async def tell_removal(ctx: Context, ended: FollowData) -> Reaction:
     post_ids = await ctx.db.feed.newest_of_author(author_id=author_id, page_size=REMOVED_POSTS_MAX)
     data = RemovedPosts(post_ids=list(post_ids))
     return Reaction(pushes=(emission(FEED_REMOVED, data, ToTopic(TOPIC, [follower_id])),) if post_ids else ())
+
+
+async def tell_account(ctx: Context, changed: AccountData) -> Reaction:
+    """Takes the posts of a user who is hidden now out of their followers' subscribed feeds.
+
+    Where the user has come back, these feeds are read again.
+    """
+    author_id = UserId(changed.user_id)
+    author = await ctx.db.feed.read_author(author_id=author_id)
+    recipients = [] if author is None else await _followers(ctx, author_id, author)
+    if author is None or not recipients:
+        return Reaction()
+    to = ToTopic(TOPIC, recipients)
+    if not author.is_hidden:
+        return Reaction(pushes=(emission(RESYNC, Resync(scope=TOPIC), to, namespace=NAMESPACE),))
+    post_ids = await ctx.db.feed.newest_of_author(author_id=author_id, page_size=REMOVED_POSTS_MAX)
+    removed = RemovedPosts(post_ids=list(post_ids))
+    return Reaction(pushes=(emission(FEED_REMOVED, removed, to),) if post_ids else ())
 
 
 async def _add_to_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[UserId]:
@@ -137,5 +159,13 @@ async def delete_list(ctx: Context, data: FollowData) -> Reaction:
 
 
 FEED_FANOUT = Consumer("feed_fanout", (on_each(POST_CREATED, fan_out), on_each(POST_SHOWN, fan_out)))
-FEED_CHANGES = Consumer("feed_changes", (on_each(POST_CHANGED, tell_change), on_each(FOLLOW_ENDED, tell_removal)))
+FEED_CHANGES = Consumer(
+    "feed_changes",
+    (
+        on_each(POST_CHANGED, tell_change),
+        on_each(FOLLOW_ENDED, tell_removal),
+        on_each(ACCOUNT_HIDDEN, tell_account),
+        on_each(ACCOUNT_SHOWN, tell_account),
+    ),
+)
 FEED_FOLLOW = Consumer("feed_follow", (on_each(FOLLOW_CREATED, delete_list),))

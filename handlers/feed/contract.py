@@ -158,6 +158,6 @@ FEED_REMOVED = Push(
     model=RemovedPosts,
     audience=(
         "Sockets subscribed to the feed, of a user who does not follow the author of these posts any more, or of the "
-        "author's followers, where these posts are private now."
+        "author's followers, where these posts are private now or the author is hidden."
     ),
 )

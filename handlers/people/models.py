@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -37,13 +37,15 @@ class Card(Model):
     """A user inside of another object (author, sender, member): the same for every reader.
 
     `display_name` and `version` are absent for a reader whom this user blocks. Of two cards the one with the larger
-    version is newer.
+    version is newer. Of a `deleted` user, who has deleted their account or is suspended, there is no more than `id` and
+    `username`; the username is another one once the account is erased.
     """
 
     id: WireId
     username: str
     display_name: str | None = None
     version: int | None = None
+    deleted: Literal[True] | None = None
 
 
 class User(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.people.models import Card, OwnProfile, User, UserViewer
-from sql.people import CardRow, OwnProfileRow, RelationRow, UserRow
+from sql.people import CardRow, OwnProfileRow, RelationRow, UserRow, ViewedCardRow
 
 
 def user_view(row: UserRow, relation: RelationRow | None = None) -> User:
@@ -32,6 +32,17 @@ def own_profile_view(row: OwnProfileRow) -> OwnProfile:
 def card_view(row: CardRow) -> Card:
     """A person inside of something else."""
     return Card(id=row.id, username=row.username, display_name=row.display_name, version=row.version)
+
+
+def viewed_card_view(row: ViewedCardRow) -> Card:
+    """A person inside of something that stays when they are gone."""
+    return Card(
+        id=row.id,
+        username=row.username,
+        display_name=row.display_name,
+        version=row.version,
+        deleted=row.is_gone or None,
+    )
 
 
 def _user_viewer(relation: RelationRow) -> UserViewer:

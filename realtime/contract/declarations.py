@@ -65,7 +65,8 @@ class Route:
     field from there.
     `renamed` maps the names that old clients use for fields to the present ones. `form_ignores` are fields of an HTML
     form that mean nothing here; None: no forms are taken. `also_answers` are fields of the answer that stand also
-    beside `data`.
+    beside `data`. `with_body`: fields stand in the body where the method would have them in the query, whose secrets
+    would be found in logs.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -75,6 +76,7 @@ class Route:
     caller_fields: tuple[str, ...] = ("user_id",)
     form_ignores: tuple[str, ...] | None = None
     also_answers: tuple[str, ...] = ()
+    with_body: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

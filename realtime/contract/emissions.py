@@ -70,10 +70,10 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Takes a `Withdraw` from these users back: they may see the subject again."""
+    """Takes a `Withdraw` back: these users may see the subject again. None: one from everybody is taken back."""
 
     subject: str
-    user_ids: Sequence[int]
+    user_ids: Sequence[int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,14 @@ class CloseRoom:
     room: str
 
 
-Signal = JoinRoom | RevokeLoginSessions | Withdraw | Restore | CloseRoom
+@dataclass(frozen=True, slots=True)
+class CloseRoomsAbout:
+    """The same for every room that names this subject. It looks at all rooms of each node."""
+
+    subject: str
+
+
+Signal = JoinRoom | RevokeLoginSessions | Withdraw | Restore | CloseRoom | CloseRoomsAbout
 """An instruction to all nodes about their sessions. Clients do not receive it."""
 
 

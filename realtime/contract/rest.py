@@ -29,7 +29,7 @@ TICKET_TTL_S: Final = 60
 
 def takes_body(route: Route) -> bool:
     """Whether fields that are not in the path stand in the body; else in the query."""
-    return route.method in ("POST", "PUT", "PATCH")
+    return route.with_body or route.method in ("POST", "PUT", "PATCH")
 
 
 def path_fields(route: Route) -> Sequence[str]:

@@ -14,7 +14,9 @@ from realtime.contract.packed_ids import ID_BYTES, pack_ids, unpack_ids
 
 MAX_IDS_PER_ENVELOPE = 2_000
 
-_ROOM_PUSH, _TOPIC_PUSH, _ROOM_JOIN, _LOGIN_REVOCATION, _WITHDRAWAL, _RESTORATION, _ROOM_CLOSURE = range(7)
+_ROOM_PUSH, _TOPIC_PUSH, _ROOM_JOIN, _LOGIN_REVOCATION, _WITHDRAWAL, _RESTORATION, _ROOM_CLOSURE, _SUBJECT_CLOSURE = (
+    range(8)
+)
 
 Named = Sequence[tuple[str, int]]
 """What a push tells of, by name and version."""
@@ -79,10 +81,10 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """See `Restore` of the contract."""
+    """See `Restore` of the contract. `packed_user_ids` is None for everybody."""
 
     subject: str
-    packed_user_ids: bytes
+    packed_user_ids: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,14 @@ class RoomClosure:
     """Takes all sessions out of the room whose channel carries it."""
 
 
-Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation | Withdrawal | Restoration | RoomClosure
+@dataclass(frozen=True, slots=True)
+class SubjectClosure:
+    """Takes all sessions out of every room that names a subject."""
+
+    subject: str
+
+
+Envelope = RoomPush | TopicPush | RoomJoin | LoginRevocation | Withdrawal | Restoration | RoomClosure | SubjectClosure
 
 
 def pack(envelope: Envelope) -> bytes:
@@ -109,6 +118,8 @@ def pack(envelope: Envelope) -> bytes:
             parts = [_RESTORATION, subject, restored_ids]
         case RoomClosure():
             parts = [_ROOM_CLOSURE]
+        case SubjectClosure(subject):
+            parts = [_SUBJECT_CLOSURE, subject]
     return bytes(msgpack.packb(parts))
 
 
@@ -143,10 +154,12 @@ def unpack(body: bytes) -> Envelope:
             return LoginRevocation(unpack_ids(ids))
         case [4, str(subject), int() | None as below_version, bytes() | None as user_ids] if _are_ids(user_ids or b""):
             return Withdrawal(subject, below_version, user_ids)
-        case [5, str(subject), bytes(user_ids)] if _are_ids(user_ids):
+        case [5, str(subject), bytes() | None as user_ids] if _are_ids(user_ids or b""):
             return Restoration(subject, user_ids)
         case [6]:
             return RoomClosure()
+        case [7, str(subject)]:
+            return SubjectClosure(subject)
     raise ValueError("unknown envelope")
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from realtime.contract.emissions import (
     CloseRoom,
+    CloseRoomsAbout,
     Emission,
     JoinRoom,
     Restore,
@@ -39,6 +40,7 @@ from realtime.pubsub.envelope import (
     RoomClosure,
     RoomJoin,
     RoomPush,
+    SubjectClosure,
     TopicPush,
     Withdrawal,
 )
@@ -202,9 +204,12 @@ class Fanout:
                 self._logs.withdrawals.withdraw(subject, below_version, from_users)
                 self.restricted_rooms.withdraw(subject, from_users or ())
             case Restoration(subject, packed_user_ids):
-                self._logs.withdrawals.restore(subject, unpack_ids(packed_user_ids))
+                to_users = None if packed_user_ids is None else unpack_ids(packed_user_ids)
+                self._logs.withdrawals.restore(subject, to_users)
             case RoomClosure():
                 self.restricted_rooms.close(room_names.room_of_channel(channel) or "")
+            case SubjectClosure(subject):
+                self.restricted_rooms.close_about(subject)
 
     def _received(self, content: RoomPush | TopicPush, scope: str) -> EncodedPush:
         named, without = content.subjects, content.without if isinstance(content, RoomPush) else b""
@@ -298,8 +303,8 @@ def _address_signal(signal: Signal) -> list[tuple[str, Envelope]]:
             return [(room_names.EVERY_NODE_CHANNEL, Withdrawal(subject, below_version, part)) for part in parts]
         case CloseRoom(room):
             return [(room_names.room_channel(room), RoomClosure())]
-        case Restore(subject, user_ids):
-            return [
-                (room_names.EVERY_NODE_CHANNEL, Restoration(subject, pack_ids(part)))
-                for part in envelope.chunks(user_ids)
-            ]
+        case CloseRoomsAbout(subject):
+            return [(room_names.EVERY_NODE_CHANNEL, SubjectClosure(subject))]
+        case Restore(subject, to_users):
+            parts = [None] if to_users is None else [pack_ids(part) for part in envelope.chunks(to_users)]
+            return [(room_names.EVERY_NODE_CHANNEL, Restoration(subject, part)) for part in parts]

@@ -42,6 +42,10 @@ class RestrictedRooms:
         for session in self._hub.members_everywhere(room):
             self._leave(session, [room])
 
+    def close_about(self, subject: str) -> None:
+        for session in self._membership.sessions():
+            self._leave(session, [room for room in session.rooms if subject in room_names.about(room)])
+
     def is_withdrawn(self, room: str, user_id: int | None) -> bool:
         """Whether a subject of the room was withdrawn from this user."""
         return any(self._withdrawals.is_withdrawn(subject, user_id) for subject in room_names.about(room))

@@ -10,6 +10,7 @@ from server.accounts.token_sweeper import TokenSweeper
 from server.composition.context import NodeContext
 from server.composition.storage import Storage
 from server.pipeline.reactions import Reactions
+from server.worker.account_eraser import AccountEraser
 from server.worker.fact_stream import stream_copy
 from server.worker.tombstone_sweeper import TombstoneSweeper
 from server.worker.wake_up import WakeUp
@@ -23,6 +24,7 @@ class BackgroundWork:
     worker: Worker
     token_sweeper: TokenSweeper
     tombstone_sweeper: TombstoneSweeper
+    account_eraser: AccountEraser
 
 
 def build_background_work(
@@ -47,4 +49,5 @@ def build_background_work(
         worker,
         TokenSweeper(storage.units, node.clock),
         TombstoneSweeper(storage.units, node.clock, node.metrics),
+        AccountEraser(storage.units, node.clock, node.metrics),
     )

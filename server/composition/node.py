@@ -25,6 +25,7 @@ from server.config import Settings
 from server.features import FEATURES
 from server.monitoring.metrics import Metrics
 from server.pipeline.dispatch import Dispatcher
+from server.pipeline.operator import OperatorRunner
 from server.pipeline.reactions import Reactions
 from server.pipeline.registry import Registry
 from server.transports.drain import drain
@@ -47,6 +48,7 @@ class Node:
     hub: Hub
     dispatcher: Dispatcher
     reactions: Reactions
+    operator: OperatorRunner
 
     def __init__(self, settings: Settings, *, serve: bool, work: bool, features: Sequence[Feature] = FEATURES) -> None:
         self._serve = serve
@@ -96,6 +98,7 @@ class Node:
         wake_up = WakeUp(messaging.backplane)
         pipeline = build_pipeline(context, storage, accounts, messaging, stack, wake_consumers=wake_up.facts_committed)
         self.hub, self.dispatcher, self.reactions = messaging.hub, pipeline.dispatcher, pipeline.reactions
+        self.operator = pipeline.operator
 
         await messaging.fanout.start()
         stack.push_async_callback(messaging.fanout.stop)
@@ -113,6 +116,8 @@ class Node:
             stack.push_async_callback(work.token_sweeper.stop)
             work.tombstone_sweeper.start()
             stack.push_async_callback(work.tombstone_sweeper.stop)
+            work.account_eraser.start()
+            stack.push_async_callback(work.account_eraser.stop)
         if self._serve:
             await self._start_serving(storage, accounts, messaging, pipeline)
 

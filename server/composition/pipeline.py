@@ -21,6 +21,7 @@ from server.composition.storage import Storage
 from server.monitoring.body_cache_metrics import BodyCacheMetrics
 from server.pipeline.command_table import CommandTable
 from server.pipeline.dispatch import Dispatcher
+from server.pipeline.operator import OperatorRunner
 from server.pipeline.publisher import Publisher
 from server.pipeline.reactions import Reactions
 from server.pipeline.services import make_services
@@ -32,6 +33,7 @@ class Pipeline:
     limiter: Limiter
     dispatcher: Dispatcher
     reactions: Reactions
+    operator: OperatorRunner
 
 
 def build_pipeline(
@@ -85,4 +87,5 @@ def build_pipeline(
         publisher=publisher,
     )
     reactions = Reactions(storage.units, services, publisher, timeout_s=settings.reaction_timeout_s)
-    return Pipeline(limiter, dispatcher, reactions)
+    operator = OperatorRunner(storage.units, services, publisher)
+    return Pipeline(limiter, dispatcher, reactions, operator)

@@ -35,9 +35,17 @@ CREATE TABLE users (
     -- The stamp of the last change of who sees any of this user's posts: they go private, or their account ends. 0: never.
     published_changed bigint NOT NULL DEFAULT 0,
     role text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'moderator', 'admin')),
+    -- Since when a moderator has suspended the user; until it is lifted.
+    suspended_at timestamptz,
+    -- Since when the account is to be deleted: the user takes it back by logging in, until what they had is erased.
+    deletion_asked_at timestamptz,
+    erased_at timestamptz,
+    -- For all others this user does not exist, and neither does what they published.
+    is_hidden boolean NOT NULL GENERATED ALWAYS AS (suspended_at IS NOT NULL OR deletion_asked_at IS NOT NULL) STORED,
     created_at timestamptz NOT NULL DEFAULT now(),
     last_active_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT users_reachable CHECK (email IS NOT NULL OR phone IS NOT NULL),
+    CONSTRAINT users_reachable CHECK (email IS NOT NULL OR phone IS NOT NULL OR erased_at IS NOT NULL),
+    CONSTRAINT users_erased_stay_deleted CHECK (erased_at IS NULL OR deletion_asked_at IS NOT NULL),
     CONSTRAINT users_email_is_folded CHECK ((email IS NULL) = (email_folded IS NULL)),
     CHECK (public_post_count <= followers_post_count AND followers_post_count <= post_count)
 ) WITH (fillfactor = 80);
@@ -55,6 +63,11 @@ CREATE INDEX users_broadcaster_idx ON users (id) WHERE is_broadcaster;
 -- Few users ever go private or end: the followed users of a viewer are looked up among those of a time, not the other way.
 CREATE INDEX users_published_changed_idx ON users (published_changed) WHERE published_changed > 0;
 
+-- Few users are hidden: whether one is, is asked at nearly each read.
+CREATE INDEX users_hidden_idx ON users (id) WHERE is_hidden;
+
+CREATE INDEX users_deletion_idx ON users (deletion_asked_at) WHERE deletion_asked_at IS NOT NULL AND erased_at IS NULL;
+
 CREATE TABLE login_sessions (
     id bigint PRIMARY KEY DEFAULT make_id(),
     user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
@@ -65,6 +78,9 @@ CREATE TABLE login_sessions (
 );
 
 CREATE INDEX login_sessions_user_idx ON login_sessions (user_id, id DESC) WHERE revoked_at IS NULL;
+
+-- All of a user who is erased.
+CREATE INDEX login_sessions_owner_idx ON login_sessions (user_id);
 
 CREATE INDEX login_sessions_revoked_idx ON login_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 

@@ -66,9 +66,15 @@ CREATE INDEX relation_changes_changed_idx ON relation_changes (user_id, changed,
 
 CREATE INDEX relation_changes_age_idx ON relation_changes (changed_at);
 
+-- Whether a user is suspended, or has deleted their account.
+CREATE FUNCTION is_hidden(user_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN EXISTS (SELECT FROM users u WHERE u.id = user_id AND u.is_hidden OFFSET 0);
+
 -- The relation of a viewer to another user; `followers_only`: what the other user publishes as public is for their
--- followers, since their account is private. The planner inlines it. OFFSET 0 makes each EXISTS an index probe: without
--- it the planner may read all follows of one user into a hash table for the few rows of a page.
+-- followers, since their account is private. A hidden user is to everybody as if they blocked everybody. The planner
+-- inlines it. OFFSET 0 makes each EXISTS an index probe: without it the planner may read all follows of one user into a
+-- hash table for the few rows of a page.
 CREATE FUNCTION relation(viewer_id bigint, other_id bigint)
     RETURNS TABLE (
         viewer_is_self boolean,
@@ -91,7 +97,10 @@ AS $$
         viewer_id <> other_id
             AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id AND b.blocked_id = other_id OFFSET 0),
         viewer_id <> other_id
-            AND EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0),
+            AND (
+                EXISTS (SELECT FROM blocks b WHERE b.blocker_id = other_id AND b.blocked_id = viewer_id OFFSET 0)
+                OR is_hidden(other_id)
+            ),
         viewer_id <> other_id
             AND EXISTS (
                 SELECT

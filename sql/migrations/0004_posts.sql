@@ -94,6 +94,9 @@ CREATE INDEX bookmarks_post_idx ON bookmarks (post_id);
 
 CREATE INDEX bookmarks_removed_idx ON bookmarks (removed_at) WHERE removed_at IS NOT NULL;
 
+-- What a user who is erased liked.
+CREATE INDEX post_likes_user_idx ON post_likes (user_id);
+
 CREATE TABLE comments (
     id bigint PRIMARY KEY DEFAULT make_id(),
     post_id bigint NOT NULL REFERENCES posts ON DELETE CASCADE,
@@ -110,6 +113,9 @@ CREATE TABLE comments (
 CREATE INDEX comments_post_idx ON comments (post_id, (parent_id IS NULL), id DESC);
 
 CREATE INDEX comments_parent_idx ON comments (parent_id, id DESC) WHERE parent_id IS NOT NULL;
+
+-- What a user who is erased wrote.
+CREATE INDEX comments_author_idx ON comments (author_id, id);
 
 CREATE UNIQUE INDEX comments_client_id_key ON comments (author_id, client_id) WHERE client_id IS NOT NULL;
 

@@ -65,16 +65,19 @@ AS $$
     WHERE u.id = user_id
 $$;
 
--- The card as one viewer gets it: only id and username of a user who blocks the viewer.
+-- The card as one viewer gets it: only id and username of a user who blocks the viewer, or is hidden.
 CREATE FUNCTION card_for(viewer_id bigint, user_id bigint)
-    RETURNS TABLE (id bigint, username text, display_name text, version integer)
+    RETURNS TABLE (id bigint, username text, display_name text, version integer, is_gone boolean)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT u.id, u.username, shown.display_name, shown.version
+    SELECT u.id, u.username, shown.display_name, shown.version, u.is_hidden
     FROM users u
     LEFT JOIN LATERAL (SELECT u.display_name, u.version) shown
-        ON u.id = viewer_id
-        OR NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id OFFSET 0)
+        ON NOT u.is_hidden
+        AND (
+            u.id = viewer_id
+            OR NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id OFFSET 0)
+        )
     WHERE u.id = user_id
 $$;
 
@@ -191,7 +194,8 @@ CREATE FUNCTION comment_row(comment comments)
         reply_count integer,
         client_id text,
         created_at timestamptz,
-        is_deleted boolean
+        is_deleted boolean,
+        is_by_hidden boolean
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -199,14 +203,25 @@ AS $$
         comment.id,
         comment.post_id,
         comment.parent_id,
-        -- A deleted comment has no text for anybody.
-        CASE WHEN comment.deleted_at IS NULL THEN comment.text ELSE '' END,
+        -- A deleted comment has no text for anybody, and neither has one of a hidden user.
+        CASE WHEN comment.deleted_at IS NULL AND NOT by_hidden THEN comment.text ELSE '' END,
         comment.like_count,
         comment.reply_count,
         comment.client_id,
         id_moment(comment.id),
-        comment.deleted_at IS NOT NULL
+        comment.deleted_at IS NOT NULL OR by_hidden,
+        by_hidden
+    FROM (SELECT is_hidden(comment.author_id)) AS author (by_hidden)
 $$;
+
+-- Whether a viewer with this relation to its author sees a comment in a list: a deleted one, and one of a hidden user, only
+-- while others have replied to it.
+CREATE FUNCTION may_see_comment(
+    reply_count integer, is_deleted boolean, is_by_hidden boolean, blocks boolean, blocked_by boolean
+) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (NOT is_deleted OR reply_count > 0) AND NOT blocks AND (NOT blocked_by OR is_by_hidden);
+
 
 -- The users who see neither in lists nor live what this user says below this comment (NULL: below the post): those with a
 -- block in either direction between them and the author, or the author of a comment above it.
@@ -239,7 +254,7 @@ CREATE FUNCTION message_for(viewer_id bigint, message messages)
     RETURNS TABLE (
         conversation_id bigint, seq bigint, rev bigint, id bigint, text text, reply_to_seq bigint, client_id text,
         created_at timestamptz, edited_at timestamptz, is_deleted boolean,
-        sender_id bigint, sender_username text, sender_display_name text, sender_version integer
+        sender_id bigint, sender_username text, sender_display_name text, sender_version integer, sender_is_gone boolean
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -256,7 +271,7 @@ CREATE FUNCTION conversation_for(mine conversation_members)
         viewer_read_seq bigint, viewer_muted boolean, unread_count bigint,
         conversation_id bigint, seq bigint, last_message_rev bigint, last_message_id bigint, text text, reply_to_seq bigint, client_id text,
         created_at timestamptz, edited_at timestamptz, is_deleted boolean,
-        sender_id bigint, sender_username text, sender_display_name text, sender_version integer
+        sender_id bigint, sender_username text, sender_display_name text, sender_version integer, sender_is_gone boolean
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -272,7 +287,8 @@ $$;
 -- A member of a conversation as one viewer gets them: without positions where one of the two blocks the other.
 CREATE FUNCTION member_for(viewer_id bigint, member conversation_members)
     RETURNS TABLE (
-        role text, delivered_seq bigint, read_seq bigint, user_id bigint, username text, display_name text, version integer
+        role text, delivered_seq bigint, read_seq bigint, user_id bigint, username text, display_name text, version integer,
+        is_gone boolean
     )
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$

@@ -65,7 +65,7 @@ CREATE FUNCTION send_messages(
     is_new_to_somebody boolean, joined_ids bigint[],
     conversation_id bigint, seq bigint, rev bigint, id bigint, text text, reply_to_seq bigint, client_id text,
     created_at timestamptz, edited_at timestamptz, is_deleted boolean,
-    sender_id bigint, sender_username text, sender_display_name text, sender_version integer
+    sender_id bigint, sender_username text, sender_display_name text, sender_version integer, sender_is_gone boolean
 )
     LANGUAGE plpgsql VOLATILE
 AS $$

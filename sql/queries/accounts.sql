@@ -26,7 +26,7 @@ FROM unnest(:logins::text[], :networks::text[]) WITH ORDINALITY AS call (login, 
 CROSS JOIN LATERAL (
     SELECT u.id, u.password_hash
     FROM users u
-    WHERE u.username_folded = call.login OR u.email_folded = call.login OR u.phone = call.login
+    WHERE (u.username_folded = call.login OR u.email_folded = call.login OR u.phone = call.login) AND u.erased_at IS NULL
     LIMIT 1
 ) found;
 
@@ -134,9 +134,12 @@ VALUES (:token_hash, :session_id, :issued_at, :expires_at);
 -- Locks a refresh token and its login session until the transaction ends, so that two uses of it are serialized. The
 -- session is locked first (the order after OF counts): the use of an old token locks its successor too, and would
 -- deadlock with the use of the successor otherwise. refresh_tokens_pkey, login_sessions_pkey; 0 or 1 row.
-SELECT t.session_id, s.user_id, t.expires_at, t.used_at, t.successor_hash, s.revoked_at
+SELECT
+    t.session_id, s.user_id, t.expires_at, t.used_at, t.successor_hash, s.revoked_at,
+    u.suspended_at IS NOT NULL AS is_suspended
 FROM refresh_tokens t
 JOIN login_sessions s ON s.id = t.session_id
+JOIN users u ON u.id = s.user_id
 WHERE t.token_hash = :token_hash
 FOR NO KEY UPDATE OF s, t;
 
@@ -167,3 +170,116 @@ WITH deleted AS (
     RETURNING token_hash
 )
 SELECT count(*) FROM deleted;
+
+-- name: find_user(username_folded)^
+-- A user by folded username, hidden or not, but none who is erased. users_username_key; 0 or 1 row.
+SELECT u.id, u.username, u.role, u.suspended_at IS NOT NULL AS is_suspended, u.deletion_asked_at, u.is_hidden
+FROM users u
+WHERE u.username_folded = :username_folded AND u.erased_at IS NULL;
+
+-- name: read_state(user_id)^
+-- The same by id. Call it after lock_users of the user where it decides about a change. users_pkey; 0 or 1 row.
+SELECT u.id, u.username, u.role, u.suspended_at IS NOT NULL AS is_suspended, u.deletion_asked_at, u.is_hidden
+FROM users u
+WHERE u.id = :user_id AND u.erased_at IS NULL;
+
+-- name: set_role(user_id, role)!
+-- Sets the role of a user. users_pkey.
+UPDATE users
+SET role = :role
+WHERE id = :user_id;
+
+-- name: set_suspended(user_id, suspended)$
+-- Suspends a user, or lifts that; others see what they published no more, or again. Call it after lock_users of the user.
+-- users_pkey; one row where that changes, whether the user is hidden now.
+UPDATE users
+SET suspended_at = CASE WHEN :suspended::boolean THEN now() END, published_changed = change_stamp()
+WHERE id = :user_id AND (suspended_at IS NOT NULL) <> :suspended::boolean
+RETURNING is_hidden;
+
+-- name: set_deleted(user_id, deleted)$
+-- Deletes an account, which takes effect at once, or takes that back while nothing is erased. Call it after lock_users of
+-- the user. users_pkey; one row where that changes, whether the user is hidden now.
+UPDATE users
+SET deletion_asked_at = CASE WHEN :deleted::boolean THEN now() END, published_changed = change_stamp()
+WHERE id = :user_id AND (deletion_asked_at IS NOT NULL) <> :deleted::boolean AND erased_at IS NULL
+RETURNING is_hidden;
+
+-- name: find_author(post_id)$
+-- The author of a post that is not deleted. posts_pkey; 0 or 1 row.
+SELECT p.author_id
+FROM posts p
+WHERE p.id = :post_id AND p.deleted_at IS NULL;
+
+-- name: note_act(actor_id, act, user_id, post_id, role, reason)!
+-- Notes what was decided about a user or a post of theirs, in the transaction of the change.
+INSERT INTO audit (actor_id, act, user_id, post_id, role, reason)
+VALUES (:actor_id, :act, :user_id, :post_id, :role, :reason);
+
+-- name: lock_account_to_erase(deleted_before)$
+-- Locks one of the accounts that were deleted before a moment; one that somebody else has locked is left out.
+-- users_deletion_idx; 0 or 1 row, its user.
+SELECT u.id
+FROM users u
+WHERE u.deletion_asked_at < :deleted_before AND u.erased_at IS NULL
+ORDER BY u.deletion_asked_at
+LIMIT 1
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: posts_to_erase(user_id, row_limit)
+-- Posts of a user that are not deleted, by id. posts_author_idx; at most row_limit rows.
+SELECT p.id
+FROM posts p
+WHERE p.author_id = :user_id AND p.deleted_at IS NULL
+ORDER BY p.id
+LIMIT :row_limit;
+
+-- name: comments_to_erase(user_id, row_limit)
+-- Comments of a user of which the text is left, by post. comments_author_idx; at most row_limit rows.
+SELECT part.id, part.post_id
+FROM (SELECT c.id, c.post_id FROM comments c WHERE c.author_id = :user_id AND c.text <> '' LIMIT :row_limit) part
+ORDER BY part.post_id, part.id;
+
+-- name: erase_comments(comment_ids)!
+-- Empties deleted comments. Call it after delete_comment of each. comments_pkey.
+UPDATE comments
+SET text = ''
+WHERE id = ANY(:comment_ids::bigint[]);
+
+-- name: erase_traces(user_id, row_limit)$
+-- Takes a part of what a user had to do with others. Call it after lock_account_to_erase. follows_pkey,
+-- follows_followed_idx, blocks_pkey, blocks_blocked_idx, mutes_pkey, mutes_muted_idx, follow_requests_pkey,
+-- follow_requests_requested_idx, post_likes_user_idx; one row, the number of rows that were left.
+SELECT erase_traces(:user_id, :row_limit);
+
+-- name: erase_account(user_id)!
+-- Leaves of a user an empty row, which messages and what is left of comments stand on. Call it once erase_traces has
+-- nothing left. login_sessions_owner_idx, user_networks_pkey, bookmarks_pkey,
+-- relation_changes_pkey, users_pkey.
+WITH sessions AS (
+    DELETE FROM login_sessions s WHERE s.user_id = :user_id
+), networks AS (
+    DELETE FROM user_networks n WHERE n.user_id = :user_id
+), kept AS (
+    DELETE FROM bookmarks b WHERE b.user_id = :user_id
+), changes AS (
+    DELETE FROM relation_changes c WHERE c.user_id = :user_id
+)
+UPDATE users
+SET
+    erased_at = now(),
+    -- A name that nobody can register.
+    username = 'deleted-' || id,
+    username_folded = 'deleted-' || id,
+    email = NULL,
+    email_folded = NULL,
+    phone = NULL,
+    password_hash = '',
+    display_name = '',
+    bio = '',
+    profile = '{}',
+    settings = '{}',
+    role = 'user',
+    version = version + 1,
+    changed = change_stamp()
+WHERE id = :user_id;

@@ -57,7 +57,7 @@ CROSS JOIN LATERAL (
 
 -- name: list_comments(viewer_ids, post_ids, befores, page_sizes)
 -- A page of the comments on the post itself, newest first, without authors with a block in either direction.
--- A deleted comment is included while it has replies. comments_post_idx; at most page_size rows a call.
+-- A deleted comment, and one of a hidden user, is included while it has replies. comments_post_idx; at most page_size rows a call.
 SELECT call.place, page.*
 FROM unnest(:viewer_ids::bigint[], :post_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
     WITH ORDINALITY AS call (viewer_id, post_id, before, page_size, place)
@@ -71,9 +71,9 @@ CROSS JOIN LATERAL (
         c.post_id = call.post_id
         AND c.parent_id IS NULL
         AND c.id < call.before
-        AND (c.deleted_at IS NULL OR c.reply_count > 0)
-        AND NOT r.viewer_blocks
-        AND NOT r.viewer_blocked_by
+        AND may_see_comment(
+            c.reply_count, comment.is_deleted, comment.is_by_hidden, r.viewer_blocks, r.viewer_blocked_by
+        )
     ORDER BY c.id DESC
     LIMIT call.page_size
 ) page
@@ -99,9 +99,9 @@ CROSS JOIN LATERAL (
         c.parent_id = call.parent_id
         AND c.post_id = call.post_id
         AND c.id < call.before
-        AND (c.deleted_at IS NULL OR c.reply_count > 0)
-        AND NOT r.viewer_blocks
-        AND NOT r.viewer_blocked_by
+        AND may_see_comment(
+            c.reply_count, comment.is_deleted, comment.is_by_hidden, r.viewer_blocks, r.viewer_blocked_by
+        )
     ORDER BY c.id DESC
     LIMIT call.page_size
 ) page

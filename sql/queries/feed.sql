@@ -37,6 +37,7 @@ CROSS JOIN LATERAL (
         JOIN users author ON author.id = f.followed_id
         WHERE
             f.follower_id = call.viewer_id
+            AND NOT author.is_hidden
             AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = call.viewer_id AND b.blocked_id = f.followed_id)
             AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = call.viewer_id)
     ), recent AS MATERIALIZED (
@@ -250,7 +251,7 @@ WHERE u.id = :viewer_id;
 
 -- name: read_author(author_id)^
 -- How an author's posts are delivered. users_pkey; 0 or 1 row.
-SELECT u.follower_count, u.is_broadcaster
+SELECT u.follower_count, u.is_broadcaster, u.is_hidden
 FROM users u
 WHERE u.id = :author_id;
 

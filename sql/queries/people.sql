@@ -85,13 +85,14 @@ WHERE id IN (
 );
 
 -- name: list_last_seen(viewer_ids, user_ids)
--- When users were last active, for each pair (viewer, user) without a block in either direction.
+-- When users were last active, for each pair (viewer, user) without a block in either direction; no hidden user.
 -- users_pkey, blocks_pkey; at most one row a pair.
 SELECT pair.viewer_id, u.id AS user_id, u.last_active_at
 FROM unnest(:viewer_ids::bigint[], :user_ids::bigint[]) AS pair (viewer_id, user_id)
 JOIN users u ON u.id = pair.user_id
 WHERE
-    NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.viewer_id AND b.blocked_id = pair.user_id)
+    NOT u.is_hidden
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.viewer_id AND b.blocked_id = pair.user_id)
     AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.user_id AND b.blocked_id = pair.viewer_id);
 
 -- name: note_last_seen(user_ids, seen_at)!

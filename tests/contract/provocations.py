@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from handlers.accounts import acts
 from realtime.contract.declarations import Command
 from server.accounts.secrets_file import signing_keys
 from server.accounts.tokens import Tokens
@@ -77,6 +78,13 @@ async def a_wrong_old_password(server: RunningServer, world: World, command: Com
     return Attempt(world.me, {**world.payload(command), "old": "not the right one"})
 
 
+async def a_suspended_account(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
+    friend = world.friend
+    await server.node.operator.run(lambda ctx: acts.ban(ctx, acts.OPERATOR, friend.username))
+    of_friend = {"login": friend.username, "password": friend.password, "refresh_token": friend.refresh_token}
+    return Attempt(world.me, {field: of_friend[field] for field in command.example})
+
+
 async def a_refresh_token_of_nobody(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
     return Attempt(world.me, dict(command.example))
 
@@ -103,13 +111,16 @@ async def no_connection(server: RunningServer, world: World, command: Command[An
 PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("auth:register", "conflict"): a_name_that_is_taken,
     ("auth:login", "unauthenticated"): a_wrong_password,
+    ("auth:login", "forbidden"): a_suspended_account,
     ("auth:refresh", "unauthenticated"): a_refresh_token_of_nobody,
+    ("auth:refresh", "forbidden"): a_suspended_account,
     ("auth:logout", "unauthenticated"): a_refresh_token_of_nobody,
     ("auth:renew", "forbidden"): a_token_of_somebody_else,
     ("auth:renew", "unauthenticated"): a_token_of_nobody,
     ("auth:renew", "token_expired"): a_token_that_ran_out,
     ("auth:revoke", "not_found"): unknown_thing,
     ("auth:password", "forbidden"): a_wrong_old_password,
+    ("user:delete", "forbidden"): a_wrong_password,
     ("user:get", "not_found"): unknown_thing,
     ("user:follow", "not_found"): unknown_thing,
     ("user:follow", "conflict"): oneself,

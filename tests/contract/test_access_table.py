@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from realtime.contract.declarations import Command
+from realtime.contract.rest import takes_body
 from server.features import FEATURES
 from server.pipeline.registry import Registry
 from tests.contract.access_rows import CALLERS, AccessRow, read_access_table
@@ -189,7 +190,7 @@ async def call(
             return await connect_error(server, command.namespace)
         (route, *_) = command.routes
         rest = {field: value for field, value in payload.items() if f"{{{field}}}" not in route.path}
-        has_body = route.method not in ("GET", "DELETE")
+        has_body = takes_body(route)
         query = None if has_body else {field: str(value) for field, value in rest.items()}
         _, answer = await server.rest(
             route.method, route.path.format_map(payload), rest if has_body else None, query=query

@@ -22,7 +22,7 @@ from tests.house.checkout import CHECKOUT
 from tests.kit.server import PASSWORD, RunningServer
 
 HOOKS: Final = Path(__file__).with_name("schemathesis_hooks.py")
-NEEDS_A_SECRET: Final = {"auth:refresh", "auth:logout", "auth:password"}
+NEEDS_A_SECRET: Final = {"auth:refresh", "auth:logout", "auth:password", "user:delete"}
 """No request for these succeeds: they take a token that works once, or the password that the run logs in with."""
 
 ENDLESS: Final = ["events_stream"]

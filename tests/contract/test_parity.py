@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from realtime.contract.declarations import Access, Command, Repeat, Route
-from realtime.contract.rest import CALLER, caller_fields
+from realtime.contract.rest import CALLER, caller_fields, takes_body
 from server.features import FEATURES
 from server.pipeline.registry import Registry
 from tests.contract.world import World, make_world
@@ -116,7 +116,7 @@ async def ask_rest(
     rest |= dict.fromkeys(caller_fields(route, twin.command), world.me.id)
     token = None if twin.command.access is Access.ANYONE else world.me.access_token
     path = route.path.format_map({**payload, CALLER: world.me.id})
-    if route.method in ("GET", "DELETE"):
+    if not takes_body(route):
         query = {field: str(value) for field, value in rest.items()}
         return await server.rest(route.method, path, query=query, token=token)
     return await server.rest(route.method, path, rest, token=token)

@@ -29,6 +29,7 @@ TAKES_BACK = {
     "post:unwatch",
     "presence:unwatch",
     "user:unblock",
+    "user:delete",  # tests/handlers/accounts/test_deletion.py
     "user:unfollow",
 }
 """Every command that undoes what its caller did."""

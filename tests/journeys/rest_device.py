@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from realtime.contract.rest import CALLER
+from realtime.contract.rest import CALLER, takes_body
 from server.features import FEATURES
 from server.pipeline.registry import Registry
 from tests.kit.hearing import PUSH_TIMEOUT_S, Hearing
@@ -52,7 +52,7 @@ class RestDevice(Hearing):
         route, given = bound.command.routes[0], dict(payload or {})
         path = route.path.format_map({**given, CALLER: "me"})
         rest = {field: value for field, value in given.items() if f"{{{field}}}" not in route.path}
-        takes_query = route.method in ("GET", "DELETE")
+        takes_query = not takes_body(route)
         async with self._http.request(
             route.method,
             self._url + path,

@@ -71,10 +71,12 @@ class Withdrawals:
             self._by_subject.clear()
             self._count = 0
 
-    def restore(self, subject: str, user_ids: Sequence[int]) -> None:
-        """These users may be told of the subject again."""
+    def restore(self, subject: str, user_ids: Sequence[int] | None) -> None:
+        """These users may be told of the subject again; None: everybody from whom it was not withdrawn by name."""
         withdrawal = self._by_subject.get(subject)
-        if withdrawal is not None:
+        if withdrawal is not None and user_ids is None:
+            withdrawal.below_version = 0
+        elif withdrawal is not None and user_ids is not None:
             for user_id in user_ids:
                 if withdrawal.user_ids.pop(user_id, None) is not None:
                     self._count -= 1

@@ -9,7 +9,7 @@ import pytest
 from handlers.chat.views import message_status
 from sql.chat import MemberRow
 from sql.ids import UserId
-from sql.people import CardRow
+from sql.people import ViewedCardRow
 from tests.handlers.chat.talk import CHAT, open_conversation, send
 from tests.kit.server import Person, RunningServer
 
@@ -30,7 +30,7 @@ async def listed(person: Person, **query: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("seq", "status"), [(2, "read"), (3, "delivered"), (4, "sent")])
 def test_the_status_of_a_message_follows_the_receiver_s_positions(seq: int, status: str) -> None:
-    receiver = MemberRow("member", delivered_seq=3, read_seq=2, user=CardRow(UserId(1), "bob", "Bob", 1))
+    receiver = MemberRow("member", delivered_seq=3, read_seq=2, user=ViewedCardRow(UserId(1), "bob", "Bob", 1, False))
     assert message_status(seq, receiver) == status
 
 

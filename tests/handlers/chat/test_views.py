@@ -3,13 +3,13 @@ import datetime
 from handlers.chat.views import conversation_view, group_by_conversation, message_view, pushed_conversation_view
 from sql.chat import ConversationMemberRow, MemberRow, MessageRow
 from sql.ids import ActivityId, ConversationId, MessageId, UserId
-from sql.people import CardRow
+from sql.people import ViewedCardRow
 
 MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=datetime.UTC)
 
 
-def card(number: int) -> CardRow:
-    return CardRow(UserId(number), f"user{number}", f"User {number}", 1)
+def card(number: int) -> ViewedCardRow:
+    return ViewedCardRow(UserId(number), f"user{number}", f"User {number}", 1, False)
 
 
 MESSAGE = MessageRow(ConversationId(7), 3, 4, MessageId(70), "Hello", 2, "m3", MOMENT, None, False, card(1))

@@ -17,6 +17,7 @@ from realtime.pubsub.envelope import (
     RoomClosure,
     RoomJoin,
     RoomPush,
+    SubjectClosure,
     TopicPush,
     Withdrawal,
     chunks,
@@ -33,8 +34,9 @@ ENVELOPES = (
     st.builds(RoomPush, TEXT, TEXT, DATA, st.none() | TEXT, SUBJECTS, MANY_IDS.map(pack_ids))
     | st.builds(TopicPush, TEXT, TEXT, DATA, TEXT, MANY_IDS.map(pack_ids), st.none() | TEXT, SUBJECTS)
     | st.builds(Withdrawal, TEXT, st.none() | IDS, st.none() | MANY_IDS.map(pack_ids))
-    | st.builds(Restoration, TEXT, MANY_IDS.map(pack_ids))
+    | st.builds(Restoration, TEXT, st.none() | MANY_IDS.map(pack_ids))
     | st.builds(RoomClosure)
+    | st.builds(SubjectClosure, TEXT)
     | st.builds(RoomJoin, TEXT, TEXT, IDS, st.booleans())
     | st.builds(LoginRevocation, MANY_IDS)
 )
@@ -76,7 +78,8 @@ def test_any_other_body_is_unpacked_or_raises_value_error(body: bytes) -> None:
         msgpack.packb([0, "/chat", "said", b"{}", None, [], b"1"]),
         msgpack.packb([1, "/feed", "said", b"{}", "feed", b"123456789", None, []]),
         msgpack.packb([4, "post:1", None, b"1"]),
-        msgpack.packb([5, "post:1", None]),
+        msgpack.packb([5, "post:1", b"1"]),
+        msgpack.packb([7, None]),
         pack(LoginRevocation([1])) + b"\x00",
         pack(LoginRevocation([1]))[:-1],
     ],

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from realtime.contract.emissions import CloseRoom, Restore, Withdraw
+from realtime.contract.emissions import CloseRoom, CloseRoomsAbout, Restore, Withdraw
 from realtime.pubsub.room_names import person_room, room_about
 from tests.realtime.nodes import LabNode, RecordingMember, running_nodes
 
@@ -54,6 +54,24 @@ async def test_a_closed_room_has_no_members(pair: Pair) -> None:
     await pair[1].jobs_are_done()
     assert await pair[1].backplane.barrier()
     assert not pair[1].hub.has_members(ROOM)
+
+
+async def test_all_rooms_about_a_subject_are_closed_on_every_node(pair: Pair) -> None:
+    members = [member for node in pair for member in await members_of(node)]
+    await pair[0].fanout.publish((), [CloseRoomsAbout("author:1")])
+    for member in members:
+        await member.until_resync()
+        assert (member.scopes, ROOM in member.rooms, OTHER_ROOM in member.rooms) == (["thing:1"], False, True)
+
+
+async def test_what_was_withdrawn_from_everybody_can_be_restored(pair: Pair) -> None:
+    everybody, nobody = Withdraw("author:1"), Restore("author:1", None)
+    await pair[0].fanout.publish((), [everybody, Withdraw("author:1", user_ids=[7]), nobody])
+    assert await pair[1].backplane.barrier()
+    out, stays = await members_of(pair[1])
+    for member in (out, stays):
+        pair[1].fanout.restricted_rooms.leave_withdrawn(member)
+    assert ROOM not in out.rooms and ROOM in stays.rooms
 
 
 async def test_a_session_from_another_node_is_not_in_rooms_withdrawn_before(pair: Pair) -> None:
