@@ -120,7 +120,10 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     other_id = UserId(cmd.user_id)
     if other_id == ctx.user_id:
         raise CommandError(CONFLICT, "You cannot block yourself.")
-    if other_id not in await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id]):
+    await ctx.db.people.lock_users(user_ids=[ctx.user_id, other_id])
+    # Who blocks the caller can be blocked all the same; who is suspended or deleted is nobody.
+    state = await ctx.db.accounts.read_state(user_id=other_id)
+    if state is None or state.is_hidden:
         raise CommandError(NOT_FOUND)
     is_new = await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
     removed = await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from handlers.accounts import acts
 from handlers.collections import BoundCollection, ReadFrom
 from handlers.context import Context
 from handlers.cursor import Progress
 from handlers.people import relations
 from handlers.sync import operations
 from sql.ids import MAX_ID
-from tests.contract.sync_store import COLLECTIONS, READERS
+from tests.contract.sync_store import COLLECTIONS, READERS, SyncStore
 from tests.contract.walking_crowd import Crowd, gather_crowd, walk
 from tests.handlers.chat.talk import value
 from tests.kit.positions import WITHIN_S
@@ -112,6 +114,37 @@ async def test_the_law_finds_an_edit_that_skips_its_rev(
 async def is_found(nodes: Sequence[RunningServer], prefix: str, name: str) -> bool:
     """Whether a walk shows a fault in a Collection."""
     return any(f" holds of {name} " in line for line in await walk(await gather_crowd(nodes, prefix, 0)))
+
+
+async def differences_after_a_ban(nodes: Sequence[RunningServer], prefix: str) -> list[str]:
+    """What others hold otherwise than it is once somebody is banned whose posts they follow and keep, and afterwards."""
+    crowd = await gather_crowd(nodes, prefix, 0)
+    hidden, *others = crowd.people
+    post_id = (await hidden.do("/posts", "post:create", {"text": "News"}))["post"]["id"]
+    for other in others:
+        await other.do("/posts", "bookmark:add", {"post_id": post_id})
+    stores = [SyncStore(other) for other in others]
+    found = []
+    for act in (acts.ban, acts.unban):
+        await asyncio.gather(*(store.settle() for store in stores))
+        await nodes[0].node.operator.run(partial(act, act=acts.OPERATOR, username=hidden.username))
+        await asyncio.gather(*(store.pull() for store in stores))
+        found += [line for store in stores for line in await store.differences()]
+    return found
+
+
+async def test_who_was_away_holds_nothing_of_a_banned_user_until_they_are_back(
+    two_nodes: tuple[RunningServer, RunningServer],
+) -> None:
+    assert await differences_after_a_ban(two_nodes, "banned.") == []
+
+
+async def test_a_ban_without_its_stamp_is_found(
+    two_nodes: tuple[RunningServer, RunningServer], database_url: str
+) -> None:
+    async with stamps(database_url, "users", "0", "published_changed"):
+        found = await differences_after_a_ban(two_nodes, "unstamped.")
+    assert {line.partition(" holds of ")[2].split()[0] for line in found} == {"feed", "bookmarks"}
 
 
 async def removed_after_pages(crowd: Crowd) -> set[str]:

@@ -62,7 +62,8 @@ async def require_gone(scene: Scene) -> None:
         hidden = await bea.call(namespace, name, {"user_id": ada.id})
         assert hidden == await bea.call(namespace, name, UNKNOWN), name
     assert await code_of(bea, "/users", "user:get", {"username": ada.username}) == "not_found"
-    assert await code_of(bea, "/users", "user:follow", {"user_id": ada.id}) == "not_found"
+    for name in ("user:follow", "user:block"):
+        assert await code_of(bea, "/users", name, {"user_id": ada.id}) == "not_found", name
     for name in ("post:get", "post:watch", "post:like", "post:likers", "comment:list"):
         assert await code_of(bea, "/posts", name, {"post_id": scene.post}) == "not_found", name
     assert await ids_of(bea, "/feed", "feed:page", {}) == []
