@@ -117,7 +117,7 @@ async def is_found(nodes: Sequence[RunningServer], prefix: str, name: str) -> bo
 
 
 async def differences_after_a_ban(nodes: Sequence[RunningServer], prefix: str) -> list[str]:
-    """What others hold otherwise than it is once somebody is banned whose posts they follow and keep, and afterwards."""
+    """What others hold otherwise than it is, once somebody whose posts they keep is banned, and once that is over."""
     crowd = await gather_crowd(nodes, prefix, 0)
     hidden, *others = crowd.people
     post_id = (await hidden.do("/posts", "post:create", {"text": "News"}))["post"]["id"]
