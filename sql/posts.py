@@ -18,6 +18,10 @@ class PostRow(NamedTuple):
     link: str | None
     entities: dict[str, Any]
     visibility: str
+    """Who sees it now: nobody else while it is hidden."""
+    hidden_by: str | None
+    visibility_if_shown: str | None
+    """What the author chose, where it is hidden."""
     replies: str
     sensitive: bool
     like_count: int
@@ -59,6 +63,14 @@ class UpdatedPostRow(NamedTuple):
     changed: bool
     """False when the post had these values before."""
     earlier_visibility: str
+
+
+class HiddenPostRow(NamedTuple):
+    changed: bool
+    """False when it was hidden, or was not, before."""
+    earlier_visibility: str
+    is_refused: bool
+    """A moderator has hidden it: the author cannot show it again."""
 
 
 class DeletedPostRow(NamedTuple):
@@ -145,6 +157,10 @@ class PostQueries(Protocol):
 
         First `people.lock_users` of the author, in a statement of its own; for `delete_post` too.
         """
+        ...
+
+    async def hide_post(self, *, post_id: PostId, author_id: UserId, hidden: bool) -> HiddenPostRow | None:
+        """None: the post is another author's, or deleted."""
         ...
 
     async def delete_post(self, *, post_id: PostId, author_id: UserId) -> DeletedPostRow | None:

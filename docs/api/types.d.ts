@@ -429,6 +429,12 @@ export interface PostsCommands extends CommandsEverywhere {
    */
   "post:update": Command<UpdatePost, PostAck, "not_found" | "forbidden">;
   /**
+   * Hides the caller's own post from everybody else, or shows it again; not one that a moderator has hidden.
+   *
+   * A repeat changes nothing more. Limit: 30 calls in 60 s. REST: `PUT /v1/posts/{post_id}/hidden`.
+   */
+  "post:hide": Command<HidePost, PostAck, "not_found" | "forbidden">;
+  /**
    * Lists the earlier texts of a post that others could see, the latest first; not the present one.
    *
    * It changes nothing. Limit: 600 calls in 60 s. REST: `GET /v1/posts/{post_id}/history`.
@@ -704,6 +710,7 @@ export interface RestRoutes {
   "POST /posts/{post_id}/bookmark": RestRoute<"post_id", NamedPost, BookmarkAdded>;
   "GET /posts/{post_id}/comments": RestRoute<"post_id", ListComments, Page<Comment>>;
   "POST /posts/{post_id}/comments": RestRoute<"post_id", CreateComment, CommentAck>;
+  "PUT /posts/{post_id}/hidden": RestRoute<"post_id", HidePost, PostAck>;
   "GET /posts/{post_id}/history": RestRoute<"post_id", ListVersions, Page<PostVersion>>;
   "DELETE /posts/{post_id}/like": RestRoute<"post_id", NamedPost, UnlikeAck>;
   "POST /posts/{post_id}/like": RestRoute<"post_id", NamedPost, LikeAck>;
@@ -953,6 +960,11 @@ export type GetUser = {
   | { username: string; user_id?: null }
 );
 
+export interface HidePost {
+  post_id: Id;
+  hidden: boolean;
+}
+
 export interface LikeAck {
   post_id: Id;
   liked: boolean;
@@ -1183,12 +1195,13 @@ export interface PositionAck {
 /**
  * A post. `viewer` is in answers only, never in a push.
  *
- * `version` grows with each edit: of two copies the one with the larger version is newer. A `sensitive` post
- * is shown after a warning. `tags`, `mentions` and `links` are those of the text, once each in its order: a
- * tag as it is written first, without its sign; people whom the author might see when it was written; links
- * as they are written, perhaps without `https://`. `media` is empty until posts can have them; `edited_at_ms`
- * is absent until the first edit. The counts are the same for every reader, also where a block hides some of
- * the likes and comments.
+ * `version` grows with each edit: of two copies the one with the larger version is newer. `hidden_by` is
+ * there while nobody but the author sees the post; `visibility` is what the author chose even so. A
+ * `sensitive` post is shown after a warning. `tags`, `mentions` and `links` are those of the text, once each
+ * in its order: a tag as it is written first, without its sign; people whom the author might see when it was
+ * written; links as they are written, perhaps without `https://`. `media` is empty until posts can have them;
+ * `edited_at_ms` is absent until the first edit. The counts are the same for every reader, also where a block
+ * hides some of the likes and comments.
  */
 export interface Post {
   id: Id;
@@ -1200,6 +1213,7 @@ export interface Post {
   media: [];
   link?: string;
   visibility: "public" | "followers" | "private";
+  hidden_by?: "author" | "moderator";
   replies: "everyone" | "followers" | "mentioned" | "nobody";
   sensitive: boolean;
   tags: string[];

@@ -103,6 +103,11 @@ class UpdatePost(Payload):
     sensitive: bool | None = None
 
 
+class HidePost(Payload):
+    post_id: Id
+    hidden: bool
+
+
 class ListPosts(Payload):
     user_id: Id
     before: Id | None = None
@@ -201,6 +206,19 @@ POST_UPDATE = Command(
     example={"post_id": EXAMPLE_ID, "text": "Hello again"},
     errors=(NOT_FOUND, FORBIDDEN),
     routes=(Route("PATCH", "/posts/{post_id}", renamed=_TEXT), Route("PUT", "/posts/{post_id}", renamed=_TEXT)),
+)
+
+POST_HIDE = Command(
+    name="post:hide",
+    namespace=NAMESPACE,
+    payload=HidePost,
+    ack=PostAck,
+    effect="Hides the caller's own post from everybody else, or shows it again; not one that a moderator has hidden.",
+    repeat=Repeat.SETS_STATE,
+    rate=_WRITES,
+    example={"post_id": EXAMPLE_ID, "hidden": True},
+    errors=(NOT_FOUND, FORBIDDEN),
+    routes=(Route("PUT", "/posts/{post_id}/hidden"),),
 )
 
 POST_HISTORY = Command(

@@ -13,6 +13,7 @@ FEATURE: Final = Feature(
         bind_command(contract.POST_CREATE, operations.create_post),
         bind_command(contract.POST_GET, operations.show_post),
         bind_command(contract.POST_UPDATE, operations.update_post),
+        bind_command(contract.POST_HIDE, operations.hide_post),
         bind_command(contract.POST_HISTORY, operations.list_versions),
         bind_command(contract.POST_DELETE, operations.delete_post),
         bind_command(contract.POST_LIST, operations.list_posts),

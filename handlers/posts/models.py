@@ -11,6 +11,7 @@ Kind = Literal["text", "image", "video", "link", "share"]
 Visibility = Literal["public", "followers", "private"]
 """Who sees a post beside its author: everybody, the author's followers, nobody."""
 PRIVATE: Final = "private"
+HiddenBy = Literal["author", "moderator"]
 Replies = Literal["everyone", "followers", "mentioned", "nobody"]
 """Who of a post's readers may comment on it, beside its author: all, the author's followers, the mentioned, none."""
 
@@ -27,6 +28,7 @@ class Post(Model):
     """A post. `viewer` is in answers only, never in a push.
 
     `version` grows with each edit: of two copies the one with the larger version is newer.
+    `hidden_by` is there while nobody but the author sees the post; `visibility` is what the author chose even so.
     A `sensitive` post is shown after a warning.
     `tags`, `mentions` and `links` are those of the text, once each in its order: a tag as it is written first, without
     its sign; people whom the author might see when it was written; links as they are written, perhaps without `https://`.
@@ -42,6 +44,7 @@ class Post(Model):
     media: tuple[()] = ()
     link: str | None = None
     visibility: Visibility
+    hidden_by: HiddenBy | None = None
     replies: Replies
     sensitive: bool
     tags: list[str]

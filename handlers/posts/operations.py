@@ -15,6 +15,7 @@ from handlers.posts.contract import (
     POST_SHOWN,
     POST_UPDATED,
     CreatePost,
+    HidePost,
     LikeAck,
     ListLikers,
     ListPosts,
@@ -29,7 +30,7 @@ from handlers.posts.contract import (
 from handlers.posts.entities import entities_of
 from handlers.posts.models import PRIVATE, PostPage, PostVersion
 from handlers.posts.rooms import post_room
-from handlers.posts.views import post_version_view, post_view, pushed_post_view
+from handlers.posts.views import chosen_visibility, post_version_view, post_view, pushed_post_view
 from handlers.subjects import post_subject
 from realtime.contract.declarations import Fact
 from realtime.contract.emissions import CloseRoom, ToRoom, Withdraw, emission
@@ -76,20 +77,16 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     )
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)
-    # Also where nothing changed: the node that changed it may have died before it said so.
-    subject = post_subject(post_id, row.version)
-    withdrawn = Withdraw(subject.name, subject.version)
-    if updated is None or not updated.changed:
-        return Outcome(PostAck(post=post_view(row)), signals=(withdrawn,))
-    was_private = updated.earlier_visibility == PRIVATE
-    stays_private = was_private and row.visibility == PRIVATE
-    facts = () if stays_private else (_fact(ctx, POST_SHOWN if was_private else POST_CHANGED, post_id),)
-    watched = post_room(post_id, ctx.user_id, updated.earlier_visibility)
-    if row.visibility != updated.earlier_visibility:
-        # Not all of its watchers may see it now, and those who may watch it again, in another room.
-        return Outcome(PostAck(post=post_view(row)), facts=facts, signals=(withdrawn, CloseRoom(watched)))
-    push = emission(POST_UPDATED, PostAck(post=pushed_post_view(row)), ToRoom(watched))
-    return Outcome(PostAck(post=post_view(row)), pushes=(push,), facts=facts, signals=(withdrawn,))
+    return _told(ctx, row, None if updated is None or not updated.changed else updated.earlier_visibility)
+
+
+async def hide_post(ctx: Context, cmd: HidePost) -> Outcome[PostAck]:
+    post_id = PostId(cmd.post_id)
+    await ctx.db.people.lock_users(user_ids=[ctx.user_id])
+    done = await ctx.db.posts.hide_post(post_id=post_id, author_id=ctx.user_id, hidden=cmd.hidden)
+    row = await _visible_post(ctx, post_id)
+    require_allowed(done is not None and not done.is_refused)
+    return _told(ctx, row, None if done is None or not done.changed else done.earlier_visibility)
 
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
@@ -166,6 +163,24 @@ async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
     return Outcome(Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
 
 
+def _told(ctx: Context, row: PostRow, earlier_visibility: str | None) -> Outcome[PostAck]:
+    """Answers the caller's own post, and tells its readers of a change; `earlier_visibility` None: there is none."""
+    # Also where nothing changed: the node that changed it may have died before it said so.
+    subject = post_subject(row.id, row.version)
+    withdrawn = Withdraw(subject.name, subject.version)
+    if earlier_visibility is None:
+        return Outcome(PostAck(post=post_view(row)), signals=(withdrawn,))
+    was_private = earlier_visibility == PRIVATE
+    stays_private = was_private and row.visibility == PRIVATE
+    facts = () if stays_private else (_fact(ctx, POST_SHOWN if was_private else POST_CHANGED, row.id),)
+    watched = post_room(row.id, ctx.user_id, earlier_visibility)
+    if row.visibility != earlier_visibility:
+        # Not all of its watchers may see it now, and those who may watch it again, in another room.
+        return Outcome(PostAck(post=post_view(row)), facts=facts, signals=(withdrawn, CloseRoom(watched)))
+    push = emission(POST_UPDATED, PostAck(post=pushed_post_view(row)), ToRoom(watched))
+    return Outcome(PostAck(post=post_view(row)), pushes=(push,), facts=facts, signals=(withdrawn,))
+
+
 def _fact(ctx: Context, fact: Fact[PostFactData], post_id: PostId) -> RaisedFact:
     return RaisedFact(fact, PostFactData(post_id=post_id, author_id=ctx.user_id))
 
@@ -186,7 +201,7 @@ async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostRow:
     # What was chosen first is not stored of an edited post.
     same = (row.kind, row.link) == (cmd.implied_kind, cmd.link) and (
         row.edited_at is not None
-        or (row.text, row.visibility, row.replies, row.sensitive)
+        or (row.text, chosen_visibility(row), row.replies, row.sensitive)
         == (cmd.text or "", cmd.visibility, cmd.replies, cmd.sensitive)
     )
     if not same:

@@ -20,6 +20,11 @@ def pushed_post_view(row: PostRow) -> Post:
     return _post(row, None)
 
 
+def chosen_visibility(row: PostRow) -> str:
+    """Who may see the post by its author's choice, also where it is hidden."""
+    return row.visibility_if_shown or row.visibility
+
+
 def post_version_view(row: PostVersionRow) -> PostVersion:
     """An earlier text, the same for every reader of the post."""
     return PostVersion(version=row.version, text=row.text, written_at_ms=unix_ms(row.written_at))
@@ -33,7 +38,8 @@ def _post(row: PostRow, viewer: PostViewer | None) -> Post:
         kind=row.kind,
         text=row.text,
         link=row.link,
-        visibility=row.visibility,
+        visibility=chosen_visibility(row),
+        hidden_by=row.hidden_by,
         replies=row.replies,
         sensitive=row.sensitive,
         tags=tags_of(row.entities),

@@ -16,6 +16,10 @@ CREATE TABLE posts (
     -- The tags, mentions and links in the text, as handlers/posts/entities.py finds them.
     entities jsonb NOT NULL DEFAULT '{}',
     visibility text NOT NULL DEFAULT 'public' CHECK (visibility IN ('public', 'followers', 'private')),
+    -- Who has hidden the post from all but its author. Its visibility is private then, and the one that its author chose
+    -- is kept for the time when it is shown again.
+    hidden_by text CHECK (hidden_by IN ('author', 'moderator')),
+    visibility_if_shown text CHECK (visibility_if_shown IN ('public', 'followers', 'private')),
     -- Who may comment; the author always may.
     replies text NOT NULL DEFAULT 'everyone' CHECK (replies IN ('everyone', 'followers', 'mentioned', 'nobody')),
     -- Whether readers are warned before they see it.
@@ -33,7 +37,9 @@ CREATE TABLE posts (
     CONSTRAINT posts_deleted_are_empty CHECK (
         deleted_at IS NULL OR (text = '' AND link IS NULL AND entities = '{}')
     ),
-    CHECK (was_shown OR visibility = 'private')
+    CHECK (was_shown OR visibility = 'private'),
+    CHECK (hidden_by IS NULL OR visibility = 'private'),
+    CHECK ((hidden_by IS NULL) = (visibility_if_shown IS NULL))
 ) WITH (fillfactor = 80);
 
 -- It includes the visibility so that a feed page finds its ids without reading the rows.

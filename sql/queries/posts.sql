@@ -94,7 +94,7 @@ WITH earlier AS (
         p.text,
         p.was_shown AND (:text <> p.text) IS TRUE AS is_replaced,
         (
-            :text <> p.text OR :visibility <> p.visibility OR :replies <> p.replies OR :sensitive <> p.sensitive
+            :text <> p.text OR :visibility <> coalesce(p.visibility_if_shown, p.visibility) OR :replies <> p.replies OR :sensitive <> p.sensitive
         ) IS TRUE AS differs
     FROM posts p
     WHERE p.id = :post_id AND p.author_id = :author_id AND p.deleted_at IS NULL
@@ -104,10 +104,15 @@ WITH earlier AS (
     SET
         text = coalesce(:text, posts.text),
         entities = CASE WHEN earlier.differs THEN coalesce(:entities::jsonb, posts.entities) ELSE posts.entities END,
-        visibility = coalesce(:visibility, posts.visibility),
+        -- Of a hidden post the one that it gets when it is shown again.
+        visibility = CASE WHEN posts.hidden_by IS NULL THEN coalesce(:visibility, posts.visibility) ELSE 'private' END,
+        visibility_if_shown = CASE
+            WHEN posts.hidden_by IS NOT NULL THEN coalesce(:visibility, posts.visibility_if_shown)
+        END,
         replies = coalesce(:replies, posts.replies),
         sensitive = coalesce(:sensitive, posts.sensitive),
-        was_shown = posts.was_shown OR coalesce(:visibility, posts.visibility) <> 'private',
+        was_shown = posts.was_shown
+            OR (posts.hidden_by IS NULL AND coalesce(:visibility, posts.visibility) <> 'private'),
         version = posts.version + earlier.differs::integer,
         changed = CASE WHEN earlier.differs THEN change_stamp() ELSE posts.changed END,
         edited_at = CASE WHEN earlier.differs THEN now() ELSE posts.edited_at END
@@ -146,6 +151,46 @@ WITH earlier AS (
 )
 SELECT edited.version, edited.differs AS changed, edited.earlier_visibility
 FROM edited;
+
+-- name: hide_post(post_id, author_id, hidden)^
+-- Hides the author's own post from all others, or shows it again to whom they chose; what a moderator has hidden stays so.
+-- The counts of the author move: call it after lock_users of them, as update_post. posts_pkey, users_pkey; 0 or 1 row.
+WITH earlier AS (
+    SELECT
+        p.id,
+        p.visibility,
+        p.hidden_by,
+        (CASE WHEN :hidden THEN p.hidden_by IS NULL ELSE p.hidden_by = 'author' END) IS TRUE AS differs
+    FROM posts p
+    WHERE p.id = :post_id AND p.author_id = :author_id AND p.deleted_at IS NULL
+    FOR NO KEY UPDATE OF p
+), moved AS (
+    UPDATE posts
+    SET
+        hidden_by = CASE WHEN :hidden THEN 'author' END,
+        visibility_if_shown = CASE WHEN :hidden THEN posts.visibility END,
+        visibility = CASE WHEN :hidden THEN 'private' ELSE posts.visibility_if_shown END,
+        was_shown = posts.was_shown OR (NOT :hidden AND posts.visibility_if_shown <> 'private'),
+        version = posts.version + 1,
+        changed = change_stamp()
+    FROM earlier
+    WHERE posts.id = earlier.id AND earlier.differs
+    RETURNING posts.author_id, posts.visibility, earlier.visibility AS earlier_visibility
+), counted AS (
+    UPDATE users
+    SET
+        followers_post_count = followers_post_count
+            + (moved.visibility <> 'private')::integer - (moved.earlier_visibility <> 'private')::integer,
+        public_post_count = public_post_count
+            + (moved.visibility = 'public')::integer - (moved.earlier_visibility = 'public')::integer
+    FROM moved
+    WHERE users.id = moved.author_id AND moved.visibility <> moved.earlier_visibility
+)
+SELECT
+    earlier.differs AS changed,
+    earlier.visibility AS earlier_visibility,
+    NOT :hidden AND (earlier.hidden_by = 'moderator') IS TRUE AS is_refused
+FROM earlier;
 
 -- name: delete_post(post_id, author_id)^
 -- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts: call it after

@@ -137,6 +137,8 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("post:delete", "forbidden"): somebody_elses,
     ("post:list", "not_found"): unknown_thing,
     ("post:like", "not_found"): unknown_thing,
+    ("post:hide", "not_found"): unknown_thing,
+    ("post:hide", "forbidden"): somebody_elses,
     ("post:history", "not_found"): unknown_thing,
     ("post:likers", "not_found"): unknown_thing,
     ("bookmark:add", "not_found"): unknown_thing,

@@ -26,6 +26,7 @@ ALSO_LAWFUL = frozenset(
         "post:create",
         "post:update",
         "post:delete",
+        "post:hide",
         "comment:create",
         "comment:delete",
         "user:unfollow",
@@ -213,6 +214,19 @@ async def hide(stage: Stage) -> None:
         )
 
 
+async def withhold(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.world.me.do("/posts", "post:hide", {"post_id": stage.world.values["post_id"], "hidden": True})
+
+
+async def withhold_and_show(stage: Stage) -> None:
+    """A post that was hidden as soon as it was made."""
+    written = await stage.world.me.do("/posts", "post:create", {"text": "Not yet", "visibility": "private"})
+    named = {"post_id": written["post"]["id"]}
+    for name, change in (("hide", {"hidden": True}), ("update", {"visibility": "public"}), ("hide", {"hidden": False})):
+        await stage.world.me.do("/posts", f"post:{name}", {**named, **change})
+
+
 async def show(stage: Stage) -> None:
     """A post that was private for as long as all watchers watch."""
     written = await stage.world.me.do("/posts", "post:create", {"text": "Not yet", "visibility": "private"})
@@ -293,6 +307,10 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
         "restrict": Deed(restrict, (UPDATED,), (UPDATED,) * 2, (UPDATED,) * 2),
         "hide": Deed(hide, (RESYNC,), (REMOVED, RESYNC), (REMOVED, RESYNC)),
         "show": Deed(show, (), (POSTED,), (POSTED,)),
+    },
+    "post:hide": {
+        "twice": Deed(withhold, (RESYNC,), (REMOVED, RESYNC), (REMOVED, RESYNC)),
+        "and show": Deed(withhold_and_show, (), (POSTED,), (POSTED,)),
     },
     "post:delete": {"twice": Deed(delete, (DELETED,), (DELETED,) * 2, (DELETED,) * 2)},
     "comment:create": {"and reply": Deed(comment, (COMMENTED,) * 2, (COMMENTED,) * 2, (COMMENTED,) * 2)},

@@ -76,6 +76,8 @@ async def changes_a_post(crowd: Crowd, one: Person, other: Person) -> None:
             ]
         )
         await tries(one, "/posts", "post:update", {**named, **change})
+        if crowd.chance.random() < 0.3:
+            await tries(one, "/posts", "post:hide", {**named, "hidden": crowd.chance.random() < 0.5})
 
 
 async def deletes_a_post(crowd: Crowd, one: Person, other: Person) -> None:

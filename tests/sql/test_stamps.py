@@ -30,7 +30,8 @@ def _names(text: str) -> frozenset[str]:
 
 
 _OF_A_POST = _names(
-    "id author_id kind text link entities visibility replies sensitive was_shown client_id edited_at deleted_at"
+    "id author_id kind text link entities visibility hidden_by visibility_if_shown replies sensitive was_shown"
+    " client_id edited_at deleted_at"
 )
 _OF_A_MESSAGE = _names("conversation_id seq id sender_id text reply_to_seq client_id created_at edited_at deleted_at")
 _OF_A_CONVERSATION = _names("title last_seq rev last_activity_id")

@@ -38,6 +38,8 @@ TIMES = st.datetimes(datetime.datetime(2020, 1, 1), timezones=st.just(datetime.U
         link=st.none() | TEXTS,
         entities=st.just({"tags": [{"tag": "Rook", "folded": "rook"}], "mentions": [{"id": 1, "username": "ada"}]}),
         visibility=st.just("public"),
+        hidden_by=st.none(),
+        visibility_if_shown=st.none(),
         replies=st.sampled_from(["everyone", "followers", "mentioned", "nobody"]),
         like_count=COUNTS,
         comment_count=COUNTS,
