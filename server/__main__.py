@@ -186,6 +186,14 @@ def user_delete(username: Username, reason: Reason = "") -> None:
     delete_user(_settings(), username, reason=reason)
 
 
+@user_cli.command("acts")
+def user_acts(username: Username) -> None:
+    """Show the last acts on a user: when, who, what, why."""
+    from server.commands.moderation import show_acts
+
+    show_acts(_settings(), username)
+
+
 @post_cli.command("delete")
 def post_delete(post_id: Annotated[str, typer.Argument(help="The id of the post.")], reason: Reason = "") -> None:
     """Delete a post for good."""

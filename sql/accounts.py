@@ -65,6 +65,16 @@ class CommentToEraseRow(NamedTuple):
     post_id: PostId
 
 
+class ActRow(NamedTuple):
+    made_at: datetime.datetime
+    actor: str | None
+    """None: the operator at the command line."""
+    act: str
+    post_id: PostId | None
+    role: str | None
+    reason: str
+
+
 class AccountQueries(Protocol):
     async def find_taken_names(
         self, *, username_folded: str, email_folded: str | None, phone: str | None
@@ -188,6 +198,8 @@ class AccountQueries(Protocol):
     ) -> None:
         """`actor_id` is None for the operator at the command line."""
         ...
+
+    async def list_acts(self, *, user_id: UserId, row_limit: int) -> list[ActRow]: ...
 
     async def lock_account_to_erase(self, *, deleted_before: datetime.datetime) -> UserId | None: ...
 

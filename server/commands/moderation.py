@@ -8,9 +8,10 @@ from typing import Final, get_args
 
 from handlers.accounts import acts
 from handlers.accounts.acts import Act
+from handlers.case_folding import folded
 from handlers.context import Context, Outcome
-from realtime.contract.errors import CommandError
-from realtime.contract.wire import Nothing
+from realtime.contract.errors import NOT_FOUND, CommandError
+from realtime.contract.wire import NOTHING, Nothing
 from server.cli_error import CliError
 from server.commands.backing_services import dependencies, report
 from server.composition.node import Node
@@ -18,6 +19,8 @@ from server.config import Settings
 from sql.ids import MAX_ID, PostId
 
 ROLES: Final[tuple[acts.Role, ...]] = get_args(acts.Role)
+
+ACTS_MAX: Final = 100
 
 Operation = Callable[[Context], Awaitable[Outcome[Nothing]]]
 
@@ -51,6 +54,22 @@ def delete_post(settings: Settings, post_id: str, *, reason: str) -> None:
         raise CliError(f"{post_id} is no id of a post")
     _run(settings, lambda ctx: acts.delete_post(ctx, Act(reason=reason), PostId(int(post_id))))
     report(f"post {post_id} is deleted")
+
+
+def show_acts(settings: Settings, username: str) -> None:
+    """Prints a line for each of the last acts on a user, the latest first."""
+
+    async def show(ctx: Context) -> Outcome[Nothing]:
+        user = await ctx.db.accounts.find_user(username_folded=folded(username))
+        if user is None:
+            raise CommandError(NOT_FOUND, f"There is no user {username}.")
+        for row in await ctx.db.accounts.list_acts(user_id=user.id, row_limit=ACTS_MAX):
+            what = [row.act, row.role, None if row.post_id is None else str(row.post_id), row.reason]
+            told = " ".join(part for part in what if part)
+            print(f"{row.made_at:%Y-%m-%d %H:%M:%S} {row.actor or 'operator'}: {told}")
+        return Outcome(NOTHING)
+
+    _run(settings, show)
 
 
 def _run(settings: Settings, operation: Operation) -> None:

@@ -216,6 +216,16 @@ WHERE p.id = :post_id AND p.deleted_at IS NULL;
 INSERT INTO audit (actor_id, act, user_id, post_id, role, reason)
 VALUES (:actor_id, :act, :user_id, :post_id, :role, :reason);
 
+-- name: list_acts(user_id, row_limit)
+-- What was decided about a user, the latest first, and who did (NULL: the operator). audit_user_idx, users_pkey; at most
+-- row_limit rows.
+SELECT a.made_at, actor.username AS actor, a.act, a.post_id, a.role, a.reason
+FROM audit a
+LEFT JOIN users actor ON actor.id = a.actor_id
+WHERE a.user_id = :user_id
+ORDER BY a.id DESC
+LIMIT :row_limit;
+
 -- name: lock_account_to_erase(deleted_before)$
 -- Locks one of the accounts that were deleted before a moment; one that somebody else has locked is left out.
 -- users_deletion_idx; 0 or 1 row, its user.
