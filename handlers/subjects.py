@@ -30,6 +30,14 @@ def followed_subject(author_id: int) -> Subject:
     return Subject(f"followed:{author_id}")
 
 
+def words_subject(position: int) -> Subject:
+    """Words that people may have filtered, as far as filters were known at this position.
+
+    Withdrawn from somebody who sets a filter, in all versions that did not know of it.
+    """
+    return Subject("words", position)
+
+
 def withdraw_between(user_id: int, other_id: int) -> tuple[Withdraw, Withdraw]:
     """Neither of two users is told of the other any more."""
     return (

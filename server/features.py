@@ -9,6 +9,7 @@ from handlers.chat.feature import FEATURE as CHAT
 from handlers.comments.feature import FEATURE as COMMENTS
 from handlers.feature import Feature
 from handlers.feed.feature import FEATURE as FEED
+from handlers.filters.feature import FEATURE as FILTERS
 from handlers.people.feature import FEATURE as PEOPLE
 from handlers.posts.feature import FEATURE as POSTS
 from handlers.presence.feature import FEATURE as PRESENCE
@@ -26,6 +27,7 @@ _PRODUCT = (
     BOOKMARKS,
     COMMENTS,
     FEED,
+    FILTERS,
     CHAT,
     PRESENCE,
 )

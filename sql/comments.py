@@ -36,6 +36,8 @@ class NewCommentRow(NamedTuple):
     comment: CommentRow
     hidden_from: list[UserId]
     """At most `id_limit` of those who see it neither in lists nor live, see CommentQueries.hidden_from."""
+    filters_position: int
+    """Filters stamped below it were known to this read."""
 
 
 class DeletedCommentRow(NamedTuple):

@@ -10,7 +10,7 @@ from sql.bookmarks import BookmarkQueries
 from sql.chat import ChatQueries
 from sql.comments import CommentQueries
 from sql.facts import FactQueries
-from sql.feed import FeedQueries
+from sql.feed import FeedQueries, FilterQueries
 from sql.graph import GraphQueries
 from sql.network import NetworkQueries
 from sql.people import PeopleQueries
@@ -32,6 +32,7 @@ class Database:
     comments: CommentQueries
     facts: FactQueries
     feed: FeedQueries
+    filters: FilterQueries
     graph: GraphQueries
     network: NetworkQueries
     people: PeopleQueries

@@ -1,5 +1,6 @@
-"""The home feed, and the followers to whom a post is delivered."""
+"""The home feed, the followers to whom a post is delivered, and the words that hide posts and comments."""
 
+import datetime
 from typing import NamedTuple, Protocol
 
 from sql.execution.joining import joined
@@ -26,6 +27,12 @@ class ListPositionRow(NamedTuple):
     history: int
 
 
+class HomePostRow(NamedTuple):
+    post: PostStateRow
+    is_hidden: bool
+    """By a filter of the viewer: it is not to be shown."""
+
+
 class ChangedPostRow(NamedTuple):
     is_reset: bool
     """The viewer may see other people's posts than before; this is the only row then."""
@@ -49,7 +56,7 @@ class FeedQueries(Protocol):
         before: PostId,
         skip: int,
         page_size: int,
-    ) -> list[PostStateRow]:
+    ) -> list[HomePostRow]:
         """`ids` has every post above `floor` and below `before` by followed users who are not broadcasters, perhaps
         others, in any order; this was so when the viewer's list version was `version`.
 
@@ -81,3 +88,46 @@ class FeedQueries(Protocol):
         ...
 
     async def followers_among(self, *, author_id: UserId, user_ids: list[UserId]) -> list[UserId]: ...
+
+
+class WordFilterRow(NamedTuple):
+    phrase: str
+    ends_at: datetime.datetime | None
+
+
+class FilterChangeRow(NamedTuple):
+    changed: int
+    """Reads whose horizon lies above this stamp know of the change."""
+    is_new: bool
+    """False: it was so already."""
+
+
+class FilteredReadersRow(NamedTuple):
+    """Which of some users have filters, and whether one of these hides a post."""
+
+    position: int
+    """Everything stamped below it was known to this read."""
+    hidden_from: list[UserId]
+    shown_to: list[UserId]
+
+
+class FilterQueries(Protocol):
+    """To change a filter: first `people.lock_users` of its owner."""
+
+    async def list_filters(self, *, user_id: UserId) -> list[WordFilterRow]: ...
+
+    async def set_filter(
+        self, *, user_id: UserId, phrase: str, ends_at: datetime.datetime | None, max_count: int
+    ) -> FilterChangeRow | None:
+        """None: the user has as many others as they may."""
+        ...
+
+    async def remove_filter(self, *, user_id: UserId, phrase: str) -> FilterChangeRow | None:
+        """None: there was none."""
+        ...
+
+    async def filtered_readers(self, *, post_id: PostId, user_ids: list[UserId]) -> FilteredReadersRow: ...
+
+    async def end_filters(self, *, batch_size: int) -> int:
+        """Removes filters whose end has come, with a Fact for each owner; the number of owners."""
+        ...

@@ -611,6 +611,26 @@ export interface UsersCommands extends CommandsEverywhere {
    * Each call takes effect again. Limit: 60 calls in 300 s. REST: `DELETE /v1/users/{caller_id}`.
    */
   "user:delete": Command<DeleteUser, Nothing, "forbidden">;
+  /**
+   * Lists the caller's words that hide.
+   *
+   * It changes nothing. Limit: 600 calls in 60 s. REST: `GET /v1/users/me/filters`.
+   */
+  "filter:list": Command<Empty, WordFilters>;
+  /**
+   * Hides posts of others from the caller's feed, and comments of others with the replies below them, where
+   * they have these words; at read and live. Whole words count, single characters in scripts without spaces.
+   * The feed is to be read anew. `conflict` beyond 100 filters.
+   *
+   * A repeat changes nothing more. Limit: 60 calls in 60 s. REST: `PUT /v1/users/me/filters`.
+   */
+  "filter:set": Command<SetFilter, WordFilters, "conflict">;
+  /**
+   * Removes words that hide; the answer is the same where there were none. The feed is to be read anew.
+   *
+   * A repeat changes nothing more. Limit: 60 calls in 60 s. REST: `DELETE /v1/users/me/filters`.
+   */
+  "filter:remove": Command<RemoveFilter, WordFilters>;
 }
 
 /** Pushes in `/users`. */
@@ -724,6 +744,9 @@ export interface RestRoutes {
   "GET /users/me": RestRoute<never, Empty, UserMe>;
   "PATCH /users/me": RestRoute<never, UpdateUser, UserDetail>;
   "PUT /users/me": RestRoute<never, UpdateUser, UserDetail>;
+  "DELETE /users/me/filters": RestRoute<never, RemoveFilter, WordFilters>;
+  "GET /users/me/filters": RestRoute<never, Empty, WordFilters>;
+  "PUT /users/me/filters": RestRoute<never, SetFilter, WordFilters>;
   "DELETE /users/{caller_id}": RestRoute<"caller_id", DeleteUser, Nothing>;
   "PUT /users/{caller_id}": RestRoute<"caller_id", UpdateUser, UserDetail>;
   "POST /users/{caller_id}/follows": RestRoute<"caller_id", NamedUser, Following>;
@@ -1343,6 +1366,13 @@ export interface Relation {
   blocked: boolean;
 }
 
+export interface RemoveFilter {
+  /**
+   * 1 to 100 characters. One or more words; upper and lower case are the same, and so are numbers of spaces.
+   */
+  phrase: string;
+}
+
 export interface RemovedPosts {
   post_ids: Id[];
 }
@@ -1388,6 +1418,16 @@ export interface ServerDraining {
 /** `code` is the error that every call of this login session gets from now on. */
 export interface SessionRevoked {
   code: "unauthenticated";
+}
+
+/** Without `until_ms` the filter has no end, whatever it had before. */
+export interface SetFilter {
+  /**
+   * 1 to 100 characters. One or more words; upper and lower case are the same, and so are numbers of spaces.
+   */
+  phrase: string;
+  /** 0 to 253,402,300,799,000. */
+  until_ms?: number | null;
 }
 
 export interface SubscribeFeed {
@@ -1520,6 +1560,16 @@ export interface UserViewer {
 export interface WatchPresence {
   /** 1 to 1,000 items. */
   user_ids: Id[];
+}
+
+/** `until_ms` is absent for a filter without an end. */
+export interface WordFilter {
+  phrase: string;
+  until_ms?: number;
+}
+
+export interface WordFilters {
+  filters: WordFilter[];
 }
 
 export interface WriteMessage {

@@ -28,9 +28,9 @@ from handlers.comments.views import comment_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
 from handlers.posts.rooms import post_room, post_scope
-from handlers.subjects import comment_subject
+from handlers.subjects import comment_subject, words_subject
 from realtime.contract.connection_pushes import RESYNC, Resync
-from realtime.contract.declarations import Push
+from realtime.contract.declarations import Push, Subject
 from realtime.contract.emissions import Emission, ToRoom, Withdraw, emission
 from realtime.contract.errors import CONFLICT, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Model, Nothing, Page
@@ -57,7 +57,8 @@ async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck
         # may comment.
         return Outcome(CommentAck(comment=comment_view(await _earlier_comment(ctx, cmd, post))))
     ack = CommentAck(comment=comment_view(made.comment))
-    return Outcome(ack, pushes=(_to_watchers(post, made.hidden_from, COMMENT_CREATED, ack),))
+    about = (words_subject(made.filters_position),)
+    return Outcome(ack, pushes=(_to_watchers(post, made.hidden_from, COMMENT_CREATED, ack, about),))
 
 
 async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment]]:
@@ -103,12 +104,14 @@ async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
     return Outcome(NOTHING, pushes=pushes, signals=(Withdraw(comment_subject(comment.id).name),))
 
 
-def _to_watchers(post: PostRow, hidden_from: Sequence[UserId], push: Push[Any], data: Model) -> Emission:
+def _to_watchers(
+    post: PostRow, hidden_from: Sequence[UserId], push: Push[Any], data: Model, also_about: tuple[Subject, ...] = ()
+) -> Emission:
     """A push about a comment to those watchers of its post who may see the comment."""
     room = post_room(post.id, post.author.id, post.visibility)
     if len(hidden_from) > HIDDEN_FROM_MAX:
         return emission(RESYNC, Resync(scope=post_scope(post.id)), ToRoom(room), namespace=NAMESPACE)
-    return emission(push, data, ToRoom(room, hidden_from))
+    return emission(push, data, ToRoom(room, hidden_from), also_about=also_about)
 
 
 async def _read_post(ctx: Context, post_id: PostId) -> PostRow:

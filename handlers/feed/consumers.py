@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
 
 from handlers.accounts.state_contract import ACCOUNT_HIDDEN, ACCOUNT_SHOWN, AccountData
 from handlers.context import Context, Reaction
@@ -29,11 +32,13 @@ from handlers.posts.contract import (
 )
 from handlers.posts.models import PRIVATE
 from handlers.posts.views import pushed_post_view
-from handlers.subjects import post_subject
+from handlers.subjects import post_subject, words_subject
 from realtime.contract.connection_pushes import RESYNC, Resync
-from realtime.contract.emissions import ToTopic, Withdraw, emission
+from realtime.contract.declarations import Push
+from realtime.contract.emissions import Emission, ToTopic, Withdraw, emission
 from sql.feed import AuthorRow
 from sql.ids import MAX_ID, FollowId, PostId, UserId
+from sql.posts import PostRow
 
 BATCH_SIZE = 1_000
 """Followers read by one statement, and lists written in one go."""
@@ -58,7 +63,8 @@ async def fan_out(ctx: Context, appeared: PostFactData) -> Reaction:
     ctx.services.meter.count("feed_posts_fanned_out", 1)
     ctx.services.meter.count("feed_pushes_offered", len(recipients))
     data = NewPost(post=pushed_post_view(post))
-    return Reaction(pushes=(emission(FEED_NEW, data, ToTopic(TOPIC, recipients)),) if recipients else ())
+    readers = await _read_filters(ctx, post_id, recipients)
+    return Reaction(pushes=(readers.tell(FEED_NEW, data, readers.seeing),) if readers.seeing else ())
 
 
 async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
@@ -76,12 +82,25 @@ async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
         return Reaction(signals=(withdrawn,))
     to = ToTopic(TOPIC, recipients)
     if post is None:
-        push = emission(POST_DELETED, PostRemoved(post_id=post_id), to, namespace=NAMESPACE)
+        pushes = [emission(POST_DELETED, PostRemoved(post_id=post_id), to, namespace=NAMESPACE)]
     elif post.visibility == PRIVATE:
-        push = emission(FEED_REMOVED, RemovedPosts(post_ids=[post_id]), to)
+        pushes = [emission(FEED_REMOVED, RemovedPosts(post_ids=[post_id]), to)]
     else:
-        push = emission(POST_UPDATED, PostAck(post=pushed_post_view(post)), to, namespace=NAMESPACE)
-    return Reaction(pushes=(push,), signals=(withdrawn,))
+        pushes = _edited(post, await _read_filters(ctx, post_id, recipients))
+    return Reaction(pushes=tuple(pushes), signals=(withdrawn,))
+
+
+def _edited(post: PostRow, readers: Readers) -> list[Emission]:
+    """Takes the post from those from whom a filter hides it now; gives it to those from whom one may have hidden it."""
+    view, pushes = pushed_post_view(post), []
+    if readers.hidden_from:
+        removed = RemovedPosts(post_ids=[post.id])
+        pushes.append(emission(FEED_REMOVED, removed, ToTopic(TOPIC, readers.hidden_from)))
+    if readers.shown_to:
+        pushes.append(readers.tell(FEED_NEW, NewPost(post=view), readers.shown_to))
+    if readers.seeing:
+        pushes.append(readers.tell(POST_UPDATED, PostAck(post=view), readers.seeing))
+    return pushes
 
 
 async def tell_removal(ctx: Context, ended: FollowData) -> Reaction:
@@ -110,6 +129,35 @@ async def tell_account(ctx: Context, changed: AccountData) -> Reaction:
     post_ids = await ctx.db.feed.newest_of_author(author_id=author_id, page_size=REMOVED_POSTS_MAX)
     removed = RemovedPosts(post_ids=list(post_ids))
     return Reaction(pushes=(emission(FEED_REMOVED, removed, to),) if post_ids else ())
+
+
+class Readers(NamedTuple):
+    """Those to whom a post is told, as far as their filters were known at `position`."""
+
+    position: int
+    seeing: list[UserId]
+    hidden_from: list[UserId]
+    shown_to: list[UserId]
+    """Those of `seeing` who have filters."""
+
+    def tell(self, push: Push[Any], data: BaseModel, user_ids: list[UserId]) -> Emission:
+        about = (words_subject(self.position),)
+        return emission(push, data, ToTopic(TOPIC, user_ids), namespace=NAMESPACE, also_about=about)
+
+
+async def _read_filters(ctx: Context, post_id: PostId, recipients: list[UserId]) -> Readers:
+    parts = [
+        await ctx.db.filters.filtered_readers(post_id=post_id, user_ids=recipients[start : start + BATCH_SIZE])
+        for start in range(0, len(recipients), BATCH_SIZE)
+    ]
+    hidden_from = [user_id for part in parts for user_id in part.hidden_from]
+    hidden = frozenset(hidden_from)
+    return Readers(
+        position=min((part.position for part in parts), default=0),
+        seeing=[user_id for user_id in recipients if user_id not in hidden] if hidden else recipients,
+        hidden_from=hidden_from,
+        shown_to=[user_id for part in parts for user_id in part.shown_to],
+    )
 
 
 async def _add_to_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[UserId]:

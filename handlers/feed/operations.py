@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from handlers.context import Call, Context, Outcome, PrepareContext
 from handlers.feed.contract import TOPIC, FeedSnapshot, ReadFeed, SubscribeFeed
@@ -14,7 +14,15 @@ from handlers.posts.models import PostPage
 from realtime.contract.encoded import Encoded, encoded_page, json_of
 from realtime.contract.errors import FORBIDDEN, CommandError
 from realtime.contract.wire import NOTHING, Empty, Nothing
+from sql.feed import HomePostRow
 from sql.ids import MAX_ID, PostId
+from sql.posts import PostStateRow
+
+REFILL_ROWS: Final = 100
+REFILLS_MAX: Final = 5
+"""A page is filled up with posts below it where words hide some of its own; where they hide as many in a row as this
+reads, the page stays short, and its cursor leads on.
+"""
 
 
 class FeedPart(NamedTuple):
@@ -88,17 +96,34 @@ async def _read_list(ctx: PrepareContext, part: FeedPart) -> HomeList:
 
 async def _home_page(ctx: Context, part: FeedPart, home: HomeList) -> tuple[list[bytes], str | None]:
     """The posts of a page as JSON, and the cursor of the next one."""
-    rows = await ctx.db.feed.home_page(
+    wanted = rows_wanted(part.limit)
+    rows = await _read_rows(ctx, part, home, wanted)
+    shown, is_end = _shown(rows), len(rows) < wanted
+    for _ in range(REFILLS_MAX):
+        if is_end or len(shown) >= wanted:
+            break
+        rows = await _read_rows(ctx, part._replace(before=rows[-1].post.id, skip=0), home, REFILL_ROWS)
+        shown, is_end = shown + _shown(rows), len(rows) < REFILL_ROWS
+    page, next_cursor = cut_page(shown, part.limit, lambda post: post.id)
+    if next_cursor is None and not is_end:
+        next_cursor = str(rows[-1].post.id)
+    return await posts_json(ctx, page), next_cursor
+
+
+async def _read_rows(ctx: Context, part: FeedPart, home: HomeList, page_size: int) -> list[HomePostRow]:
+    return await ctx.db.feed.home_page(
         viewer_id=ctx.user_id,
         ids=home.ids,
         version=home.list_version,
         floor=home.floor,
         before=part.before,
         skip=part.skip,
-        page_size=rows_wanted(part.limit),
+        page_size=page_size,
     )
-    shown, next_cursor = cut_page(rows, part.limit, lambda row: row.id)
-    return await posts_json(ctx, shown), next_cursor
+
+
+def _shown(rows: list[HomePostRow]) -> list[PostStateRow]:
+    return [row.post for row in rows if not row.is_hidden]
 
 
 def _require_live_session(call: Call) -> None:

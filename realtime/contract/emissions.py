@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from realtime.contract.declarations import EVERY_NAMESPACE, Push
+from realtime.contract.declarations import EVERY_NAMESPACE, Push, Subject
 
 
 class ToRoom(NamedTuple):
@@ -26,12 +26,13 @@ class ToTopic(NamedTuple):
 
 
 class Emission(NamedTuple):
-    """One push with its data and its recipients."""
+    """One push with its data and its recipients, and subjects that its data does not name."""
 
     push: Push[Any]
     data: BaseModel
     to: ToRoom | ToTopic
     namespace: str
+    also_about: tuple[Subject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Withdraw:
     """What was told of a subject is not told again: not in a replay, and not by a push that is still on its way.
 
     `below_version`: only its older versions, after an edit; None: all. `user_ids`: not to these users, who may not see
-    it any more; None: to nobody. It holds on every node. Sessions of these users leave the rooms that name the subject.
+    it any more; None: to nobody. It holds on every node. Sessions of users who may see no version any more leave the
+    rooms that name the subject.
     """
 
     subject: str
@@ -94,7 +96,14 @@ Signal = JoinRoom | RevokeLoginSessions | Withdraw | Restore | CloseRoom | Close
 """An instruction to all nodes about their sessions. Clients do not receive it."""
 
 
-def emission(push: Push[Any], data: BaseModel, to: ToRoom | ToTopic, *, namespace: str | None = None) -> Emission:
+def emission(
+    push: Push[Any],
+    data: BaseModel,
+    to: ToRoom | ToTopic,
+    *,
+    namespace: str | None = None,
+    also_about: tuple[Subject, ...] = (),
+) -> Emission:
     """A push in its own namespace, or in one that it declares beside it.
 
     Raises TypeError where the data is not of the push's model, and ValueError for any other namespace: what is wrong
@@ -104,4 +113,4 @@ def emission(push: Push[Any], data: BaseModel, to: ToRoom | ToTopic, *, namespac
         raise TypeError(f"{push.name} carries {push.model.__name__}, not {type(data).__name__}")
     if namespace is not None and not {namespace, EVERY_NAMESPACE} & {push.namespace, *push.also_in}:
         raise ValueError(f"{push.name} is not sent in {namespace}")
-    return Emission(push, data, to, namespace or push.namespace)
+    return Emission(push, data, to, namespace or push.namespace, also_about)

@@ -146,7 +146,8 @@ class Fanout:
     async def _address(self, emission: Emission) -> list[tuple[str, Envelope]]:
         push, namespace, to = emission.push, emission.namespace, emission.to
         data = encode_model(emission.data)
-        subjects = () if push.subjects_of is None else tuple(push.subjects_of(emission.data))
+        declared = () if push.subjects_of is None else tuple(push.subjects_of(emission.data))
+        subjects = (*declared, *emission.also_about)
         if isinstance(to, ToRoom):
             push_id = None if push.volatile else self._push_ids.make()
             content = RoomPush(namespace, push.name, data, push_id, subjects, pack_ids(to.without))
@@ -202,7 +203,8 @@ class Fanout:
             case Withdrawal(subject, below_version, packed_user_ids):
                 from_users = None if packed_user_ids is None else unpack_ids(packed_user_ids)
                 self._logs.withdrawals.withdraw(subject, below_version, from_users)
-                self.restricted_rooms.withdraw(subject, from_users or ())
+                if below_version is None:
+                    self.restricted_rooms.withdraw(subject, from_users or ())
             case Restoration(subject, packed_user_ids):
                 to_users = None if packed_user_ids is None else unpack_ids(packed_user_ids)
                 self._logs.withdrawals.restore(subject, to_users)
@@ -238,7 +240,7 @@ class Fanout:
             if not withdrawals.includes(subjects, member.user_id):
                 member.deliver(push)
                 count += 1
-            elif is_outdated:
+            elif is_outdated or withdrawals.is_outdated_for(subjects, member.user_id):
                 self._resync_notifier.resync(member, subjects.scope)
         return count
 

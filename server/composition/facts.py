@@ -12,6 +12,7 @@ from server.composition.storage import Storage
 from server.pipeline.reactions import Reactions
 from server.worker.account_eraser import AccountEraser
 from server.worker.fact_stream import stream_copy
+from server.worker.filter_sweeper import FilterSweeper
 from server.worker.tombstone_sweeper import TombstoneSweeper
 from server.worker.wake_up import WakeUp
 from server.worker.worker import Worker
@@ -25,6 +26,7 @@ class BackgroundWork:
     token_sweeper: TokenSweeper
     tombstone_sweeper: TombstoneSweeper
     account_eraser: AccountEraser
+    filter_sweeper: FilterSweeper
 
 
 def build_background_work(
@@ -50,4 +52,5 @@ def build_background_work(
         TokenSweeper(storage.units, node.clock),
         TombstoneSweeper(storage.units, node.clock, node.metrics),
         AccountEraser(storage.units, node.clock, node.metrics),
+        FilterSweeper(storage.units),
     )

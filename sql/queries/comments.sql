@@ -1,8 +1,8 @@
 -- name: insert_comment(id_limits, post_ids, parent_ids, author_ids, texts, client_ids, patient)
 -- Stores a comment on a post, or a reply to a comment of that post, and counts it on both. Its id, and so its time, is
 -- made under the lock of the post, so that ids and times of a post's comments follow the order of their commits. Also
--- reads who may not see it. posts_pkey, comments_pkey, comments_client_id_key, users_pkey, blocks_pkey,
--- blocks_blocked_idx; 0 or 1 row a call, none for a repeated client_id, and where the post or the parent comment is
+-- reads who does not get to see it. posts_pkey, comments_pkey, comments_client_id_key, users_pkey, blocks_pkey,
+-- blocks_blocked_idx, word_filters_first_word_idx (one probe for each word); 0 or 1 row a call, none for a repeated client_id, and where the post or the parent comment is
 -- deleted.
 SELECT
     made.place,
@@ -12,9 +12,16 @@ SELECT
     r.*,
     ARRAY(
         SELECT hidden.id
-        FROM hidden_from(made.author_id, made.parent_id) hidden
+        FROM (
+            SELECT blocked.id
+            FROM hidden_from(made.author_id, made.parent_id) blocked
+            UNION
+            SELECT filtered.id
+            FROM filtered_from(made.author_id, made.parent_id, (made.comment).text) filtered
+        ) hidden
         LIMIT (:id_limits::bigint[])[made.place]
-    ) AS hidden_from
+    ) AS hidden_from,
+    here.position AS filters_position
 FROM create_comments(
     :post_ids::bigint[],
     :parent_ids::bigint[],
@@ -23,6 +30,7 @@ FROM create_comments(
     :client_ids::text[],
     :patient::boolean
 ) made
+CROSS JOIN (SELECT stamp_horizon() AS position OFFSET 0) here
 LEFT JOIN LATERAL comment_row(made.comment) comment ON true
 LEFT JOIN LATERAL card(made.author_id) author ON true
 LEFT JOIN LATERAL relation(made.author_id, made.author_id) r ON true;
@@ -56,8 +64,9 @@ CROSS JOIN LATERAL (
 ) hidden;
 
 -- name: list_comments(viewer_ids, post_ids, befores, page_sizes)
--- A page of the comments on the post itself, newest first, without authors with a block in either direction.
--- A deleted comment, and one of a hidden user, is included while it has replies. comments_post_idx; at most page_size rows a call.
+-- A page of the comments on the post itself, newest first, without authors with a block in either direction, and without
+-- those that a filter of the viewer hides: where it hides many, all comments on the post may be read. A deleted comment, and
+-- one of a hidden user, is included while it has replies. comments_post_idx, word_filters_pkey; at most page_size rows a call.
 SELECT call.place, page.*
 FROM unnest(:viewer_ids::bigint[], :post_ids::bigint[], :befores::bigint[], :page_sizes::bigint[])
     WITH ORDINALITY AS call (viewer_id, post_id, before, page_size, place)
@@ -73,6 +82,10 @@ CROSS JOIN LATERAL (
         AND c.id < call.before
         AND may_see_comment(
             c.reply_count, comment.is_deleted, comment.is_by_hidden, r.viewer_blocks, r.viewer_blocked_by
+        )
+        AND (
+            comment.is_deleted
+            OR NOT (SELECT says.is_hidden FROM says_filtered(call.viewer_id, c.author_id, c.text) says)
         )
     ORDER BY c.id DESC
     LIMIT call.page_size
@@ -101,6 +114,10 @@ CROSS JOIN LATERAL (
         AND c.id < call.before
         AND may_see_comment(
             c.reply_count, comment.is_deleted, comment.is_by_hidden, r.viewer_blocks, r.viewer_blocked_by
+        )
+        AND (
+            comment.is_deleted
+            OR NOT (SELECT says.is_hidden FROM says_filtered(call.viewer_id, c.author_id, c.text) says)
         )
     ORDER BY c.id DESC
     LIMIT call.page_size

@@ -3,8 +3,10 @@
 -- the page, also the posts of all followed users at or below the floor. Only posts whose author is followed now,
 -- without a block in either direction, and that the viewer may see. The viewer's own posts are not included. Each part
 -- reads at most the skipped rows and one page. Where the viewer's list version is not the given one, ids may be missing
--- from the list, and the whole page is read without it. posts_pkey, posts_author_idx, users_broadcaster_idx,
--- follows_pkey, blocks_pkey, users_pkey, post_likes_pkey; at most page_size rows a call.
+-- from the list, and the whole page is read without it. Of each post it says whether a filter of the viewer hides it: left
+-- out here, they would make one page read all posts of all followed users. posts_pkey, posts_author_idx,
+-- users_broadcaster_idx, follows_pkey, blocks_pkey, users_pkey, post_likes_pkey, word_filters_pkey (one probe a call where
+-- the viewer has none); at most page_size rows a call.
 SELECT call.place, page.*
 FROM (
     SELECT
@@ -13,6 +15,7 @@ FROM (
         asked.before,
         asked.skip,
         asked.page_size,
+        EXISTS (SELECT FROM word_filters f WHERE f.user_id = asked.viewer_id OFFSET 0) AS has_filters,
         CASE
             WHEN (SELECT e.history FROM epochs e) | me.follow_version = asked.version THEN (:ids::bigint[])[asked.first : asked.last]
             ELSE '{}'
@@ -122,7 +125,9 @@ CROSS JOIN LATERAL (
         LIMIT call.page_size
         OFFSET call.skip
     )
-    SELECT state.*
+    SELECT
+        state.*,
+        call.has_filters AND (SELECT says.is_hidden FROM says_filtered(call.viewer_id, p.author_id, p.text) says) AS is_hidden
     FROM page
     JOIN posts p ON p.id = page.id
     CROSS JOIN LATERAL post_state(call.viewer_id, p) state
@@ -134,7 +139,7 @@ ORDER BY 1, 2 DESC;
 -- The posts of followed users that have changed since a position, deleted ones too but none that was private all along,
 -- each with what the viewer may see of it, in no order; the first column says instead, in one row, that the whole feed has to be read anew. Every row has the
 -- position of this read and the history that it is in. users_pkey, users_published_changed_idx, follows_pkey, posts_changed_idx, posts_pkey,
--- blocks_pkey, post_likes_pkey; at most page_size rows a call, or one without a post.
+-- blocks_pkey, post_likes_pkey, word_filters_pkey; at most page_size rows a call, or one without a post.
 SELECT call.place, call.is_reset, here.position, here.history, changed.id AS post_id, seen.*
 FROM (
     SELECT asked.*, anew.audience_changed AS is_reset
@@ -168,6 +173,7 @@ LEFT JOIN LATERAL (
             p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
             r.followers_only
         )
+        AND NOT (SELECT says.is_hidden FROM says_filtered(call.viewer_id, p.author_id, p.text) says)
 ) seen ON true
 ORDER BY 1;
 

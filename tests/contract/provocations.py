@@ -6,7 +6,10 @@ import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+import asyncpg
+
 from handlers.accounts import acts
+from handlers.filters.contract import FILTERS_MAX
 from realtime.contract.declarations import Command
 from server.accounts.secrets_file import signing_keys
 from server.accounts.tokens import Tokens
@@ -45,6 +48,18 @@ async def client_id_of_what_was_deleted(server: RunningServer, world: World, com
     made = await world.me.do(command.namespace, command.name, payload)
     await world.me.do(command.namespace, "post:delete", {"post_id": made["post"]["id"]})
     return Attempt(world.me, payload)
+
+
+async def too_many_filters(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
+    database = await asyncpg.connect(server.settings.database_url)
+    await database.execute(
+        "INSERT INTO word_filters (user_id, words, phrase)"
+        " SELECT $1, words_of('w' || n), 'w' || n FROM generate_series(1, $2::int) AS n",
+        int(world.me.id),
+        FILTERS_MAX,
+    )
+    await database.close()
+    return Attempt(world.me, world.payload(command))
 
 
 async def oneself(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
@@ -142,6 +157,7 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("post:history", "not_found"): unknown_thing,
     ("post:likers", "not_found"): unknown_thing,
     ("bookmark:add", "not_found"): unknown_thing,
+    ("filter:set", "conflict"): too_many_filters,
     ("post:watch", "not_found"): unknown_thing,
     ("post:watch", "forbidden"): no_connection,
     ("post:unwatch", "forbidden"): no_connection,

@@ -24,6 +24,7 @@ TAKES_BACK = {
     "bookmark:remove",
     "comment:delete",
     "feed:unsubscribe",
+    "filter:remove",
     "post:delete",
     "post:unlike",
     "post:unwatch",
@@ -62,6 +63,7 @@ async def make_scene(server: RunningServer, database_url: str, prefix: str) -> S
     await ada.do("/posts", "post:like", {"post_id": post["id"]})
     await ada.do("/posts", "bookmark:add", {"post_id": post["id"]})
     await ada.do("/posts", "post:watch", {"post_id": post["id"]})
+    await ada.do("/users", "filter:set", {"phrase": "spoiler"})
     comment = await ada.do("/posts", "comment:create", {"post_id": post["id"], "text": "Mine"})
     _, login = await server.rest("POST", "/auth/login", {"login": ada.username, "password": PASSWORD})
     return Scene(database_url, ada, bea, post["id"], comment["comment"]["id"], login["data"])
@@ -136,6 +138,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
         assert await ada.do("/posts", "comment:delete", {"comment_id": scene.comment_id}) == {}
         assert await ada.do("/chat", "presence:unwatch", {"user_ids": [bea.id]}) == {}
         assert await ada.do("/feed", "feed:unsubscribe") == {}
+        assert await ada.do("/users", "filter:remove", {"phrase": "spoiler"}) == {"filters": []}
         assert await ada.do("/posts", "post:unwatch", {"post_id": post_id}) == {}
     for _ in range(2):
         assert await ada.do("/users", "user:unfollow", {"user_id": bea.id}) == unfollowed
@@ -147,6 +150,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
         "SELECT count(*) FROM post_likes WHERE user_id = $1",
         "SELECT count(*) FROM comments WHERE author_id = $1 AND deleted_at IS NULL",
         "SELECT count(*) FROM bookmarks WHERE user_id = $1 AND removed_at IS NULL",
+        "SELECT count(*) FROM word_filters WHERE user_id = $1",
         "SELECT count(*) FROM follows WHERE follower_id = $1",
         "SELECT count(*) FROM blocks WHERE blocker_id = $1",
     ):

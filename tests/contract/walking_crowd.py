@@ -12,6 +12,8 @@ from tests.handlers.chat.talk import delete_untold, edit_untold
 from tests.kit.server import Person, RunningServer
 
 ROUNDS = 12
+WORDS = ("news", "edited")
+"""That posts have and people hide."""
 ALLOWED = frozenset({"not_found", "conflict", "forbidden"})
 
 
@@ -94,6 +96,11 @@ async def likes_and_comments(crowd: Crowd, one: Person, other: Person) -> None:
         await tries(one, "/posts", "comment:create", {**named, "text": "Well said"})
 
 
+async def hides_words_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
+    name = crowd.chance.choice(["filter:set", "filter:remove", "filter:remove"])
+    await tries(one, "/users", name, {"phrase": crowd.chance.choice(WORDS)})
+
+
 async def bookmarks_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
     listed = await tries(one, "/posts", "post:list", {"user_id": crowd.chance.choice([one, other]).id})
     if listed and listed["items"]:
@@ -138,6 +145,7 @@ ACTS: tuple[Act, ...] = (
     changes_a_post,
     deletes_a_post,
     likes_and_comments,
+    hides_words_for_a_while,
     bookmarks_for_a_while,
     bookmarks_for_a_while,
     writes,
@@ -188,6 +196,9 @@ async def _make_friends(crowd: Crowd) -> tuple[dict[str, Any], str]:
     for name in ("user:unblock", "user:follow"):
         for one, other in pairs:
             await tries(one, "/users", name, {"user_id": other.id})
+    for one in crowd.people:
+        for phrase in WORDS:
+            await tries(one, "/users", "filter:remove", {"phrase": phrase})
     to_the_first = {"user_id": crowd.people[0].id, "text": "At last"}
     message: dict[str, Any] = (await crowd.people[-1].do("/chat", "message:write", to_the_first))["message"]
     await crowd.people[-1].do("/chat", "message:write", to_the_first)

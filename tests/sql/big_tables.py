@@ -73,6 +73,10 @@ UNION ALL
 SELECT 10001 + p.id % 9000, p.id, p.author_id, p.id, 1
 FROM posts p;
 
+INSERT INTO word_filters (user_id, words, phrase)
+SELECT id, ' w' || n || ' ', 'w' || n
+FROM generate_series(4001, 9000) AS id, generate_series(1, 5) AS n;
+
 INSERT INTO post_likes (post_id, user_id, id)
 SELECT {HOT_POST}, user_id, user_id
 FROM generate_series(1, {USERS}) AS user_id

@@ -66,6 +66,10 @@ WRITTEN_OUT = {
                 AND (c.deleted_at IS NULL OR c.reply_count > 0)
                 AND NOT r.viewer_blocks
                 AND NOT r.viewer_blocked_by
+                AND (
+                    c.deleted_at IS NOT NULL
+                    OR NOT (SELECT says.is_hidden FROM says_filtered(call.viewer_id, c.author_id, c.text) says)
+                )
             ORDER BY c.id DESC
             LIMIT call.page_size
         ) page

@@ -16,14 +16,22 @@ MAX_WITHDRAWALS: Final = 100_000
 
 
 class _Withdrawal:
-    """Versions below `below_version` are withdrawn from everybody, all versions from `user_ids`, each since a time."""
+    """Versions below `below_version` are withdrawn from everybody; those below another one from each of `user_ids`,
+    each since a time.
+    """
 
-    __slots__ = ("at_s", "below_version", "user_ids")
+    __slots__ = ("at_s", "below_version", "highest", "user_ids")
 
     def __init__(self) -> None:
         self.at_s = 0.0
         self.below_version = 0
-        self.user_ids: dict[int, float] = {}
+        self.highest = 0
+        """No version from here on is withdrawn from anybody."""
+        self.user_ids: dict[int, tuple[float, int]] = {}
+
+    def below_for(self, user_id: int | None) -> int:
+        """Which versions are withdrawn from this user beside those that are from everybody; 0: none."""
+        return self.user_ids[user_id][1] if user_id is not None and user_id in self.user_ids else 0
 
 
 class Withdrawals:
@@ -48,6 +56,7 @@ class Withdrawals:
 
     def withdraw(self, subject: str, below_version: int | None, user_ids: Sequence[int] | None) -> None:
         """Withdraws the versions below one, None: every version; from these users, None: from everybody."""
+        below_version = EVERY_VERSION if below_version is None else below_version
         self._expire()
         now_s = self._now_s()
         withdrawal = self._by_subject.pop(subject, None)
@@ -56,13 +65,13 @@ class Withdrawals:
         else:
             self._count -= _size_of(withdrawal)
         withdrawal.at_s = now_s
+        withdrawal.highest = max(withdrawal.highest, below_version)
         if user_ids is None:
-            below_version = EVERY_VERSION if below_version is None else below_version
             withdrawal.below_version = max(withdrawal.below_version, below_version)
         else:
             for user_id in user_ids:
-                withdrawal.user_ids.pop(user_id, None)
-                withdrawal.user_ids[user_id] = now_s
+                _, earlier = withdrawal.user_ids.pop(user_id, (0.0, 0))
+                withdrawal.user_ids[user_id] = (now_s, max(earlier, below_version))
             _drop_old(withdrawal.user_ids, now_s - self._keep_s)
         self._by_subject[subject] = withdrawal
         self._count += _size_of(withdrawal)
@@ -88,27 +97,39 @@ class Withdrawals:
     def may_include(self, subjects: Subjects) -> bool:
         """False where a push that has just been received may be told to everybody."""
         return bool(subjects.without) or (
-            bool(self._by_subject) and any(name in self._by_subject for name, _ in subjects.named)
+            bool(self._by_subject)
+            and any(
+                (withdrawal := self._by_subject.get(name)) is not None and version < withdrawal.highest
+                for name, version in subjects.named
+            )
         )
 
     def includes(self, subjects: Subjects, user_id: int | None) -> bool:
         """Whether a push about these subjects may not be told to this user."""
         return subjects.generation < self.generation or any(
             (withdrawal := self._by_subject.get(name)) is not None
-            and (version < withdrawal.below_version or user_id in withdrawal.user_ids)
+            and (version < withdrawal.below_version or version < withdrawal.below_for(user_id))
             for name, version in subjects.named
         )
 
     def is_withdrawn(self, subject: str, user_id: int | None) -> bool:
         """Whether a subject as a whole is withdrawn from this user, or from everybody."""
         withdrawal = self._by_subject.get(subject)
-        return withdrawal is not None and (withdrawal.below_version == EVERY_VERSION or user_id in withdrawal.user_ids)
+        return withdrawal is not None and EVERY_VERSION in (withdrawal.below_version, withdrawal.below_for(user_id))
 
     def is_outdated(self, subjects: Subjects) -> bool:
         """Whether a push about these subjects tells an older version of something that is still there."""
         return any(
             (withdrawal := self._by_subject.get(name)) is not None
             and version < withdrawal.below_version < EVERY_VERSION
+            for name, version in subjects.named
+        )
+
+    def is_outdated_for(self, subjects: Subjects, user_id: int | None) -> bool:
+        """Whether a push about these subjects tells an older version than this user may still be told."""
+        return any(
+            (withdrawal := self._by_subject.get(name)) is not None
+            and version < withdrawal.below_for(user_id) < EVERY_VERSION
             for name, version in subjects.named
         )
 
@@ -151,7 +172,11 @@ class Withdrawals:
         """All that is withdrawn, for another node; see `include`."""
         self._expire()
         return [
-            [subject, withdrawal.below_version, list(withdrawal.user_ids)]
+            [
+                subject,
+                withdrawal.below_version,
+                [[user_id, below] for user_id, (_, below) in withdrawal.user_ids.items()],
+            ]
             for subject, withdrawal in self._by_subject.items()
         ]
 
@@ -160,8 +185,8 @@ class Withdrawals:
         for subject, below_version, user_ids in exported:
             if below_version:
                 self.withdraw(subject, below_version, None)
-            if user_ids:
-                self.withdraw(subject, None, user_ids)
+            for user_id, below in user_ids:
+                self.withdraw(subject, below, [user_id])
 
     def _expire(self) -> None:
         before_s = self._now_s() - self._keep_s
@@ -182,6 +207,6 @@ def _size_of(withdrawal: _Withdrawal) -> int:
     return 1 + len(withdrawal.user_ids)
 
 
-def _drop_old(times: dict[int, float], before_s: float) -> None:
-    while times and next(iter(times.values())) < before_s:
+def _drop_old(times: dict[int, tuple[float, int]], before_s: float) -> None:
+    while times and next(iter(times.values()))[0] < before_s:
         del times[next(iter(times))]

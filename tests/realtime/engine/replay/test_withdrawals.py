@@ -64,6 +64,22 @@ def test_what_is_withdrawn_from_some_is_told_to_others_and_to_them_when_it_is_re
     assert lab.replayed(push, user_id=9) == [("feed", "a")]
 
 
+def test_older_versions_are_withdrawn_from_some_and_newer_ones_are_told_to_them() -> None:
+    lab, there = Lab(), Lab()
+    lab.withdrawals.withdraw("words", 5, [ME])
+    lab.withdrawals.withdraw("words", 3, [ME])  # an older one, which arrives late
+    pushes = [lab.push(f"{version}", ("words", version)) for version in (4, 5)]
+    there.withdrawals.include(lab.withdrawals.export())
+    for one in (lab, there):
+        assert one.replayed(*pushes) == [("feed", "4"), ("told", "5")]
+        assert one.replayed(*pushes, user_id=OTHER) == [("told", "4"), ("told", "5")]
+        subjects = [push.subjects for push in pushes if push.subjects is not None]
+        assert [one.withdrawals.may_include(about) for about in subjects] == [True, False]
+        assert [one.withdrawals.is_outdated_for(about, ME) for about in subjects] == [True, False]
+        assert not one.withdrawals.is_outdated_for(subjects[0], OTHER)
+        assert not one.withdrawals.is_withdrawn("words", ME), "rooms are left when all is withdrawn"
+
+
 def test_a_push_without_some_users_is_not_replayed_to_them() -> None:
     lab = Lab()
     push = EncodedPush("/feed", "told", b"1", "a", Subjects("post:1", (), 0, pack_ids([OTHER, ME])))
