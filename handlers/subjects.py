@@ -38,6 +38,11 @@ def words_subject(position: int) -> Subject:
     return Subject("words", position)
 
 
+def feed_subject(author_id: int) -> Subject:
+    """An author's posts in the feeds of others: withdrawn from those who mute the author, who see them elsewhere."""
+    return Subject(f"in_feeds:{author_id}")
+
+
 def withdraw_between(user_id: int, other_id: int) -> tuple[Withdraw, Withdraw]:
     """Neither of two users is told of the other any more."""
     return (

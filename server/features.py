@@ -10,6 +10,7 @@ from handlers.comments.feature import FEATURE as COMMENTS
 from handlers.feature import Feature
 from handlers.feed.feature import FEATURE as FEED
 from handlers.filters.feature import FEATURE as FILTERS
+from handlers.mutes.feature import FEATURE as MUTES
 from handlers.people.feature import FEATURE as PEOPLE
 from handlers.posts.feature import FEATURE as POSTS
 from handlers.presence.feature import FEATURE as PRESENCE
@@ -23,6 +24,7 @@ _PRODUCT = (
     ACCOUNTS,
     PEOPLE,
     DELETION,
+    MUTES,
     POSTS,
     BOOKMARKS,
     COMMENTS,

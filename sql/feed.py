@@ -18,6 +18,8 @@ class AuthorRow(NamedTuple):
 class FollowerBatchRow(NamedTuple):
     follow_id: FollowId
     user_id: UserId
+    mutes: bool
+    """They mute the author."""
 
 
 class ListPositionRow(NamedTuple):

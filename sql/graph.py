@@ -1,4 +1,4 @@
-"""Follows and blocks."""
+"""Follows, blocks, mutes, and what a user has decided about others."""
 
 import datetime
 from collections.abc import Awaitable
@@ -28,11 +28,15 @@ class RemovedFollowRow(NamedTuple):
 
 
 class RelatedRow(NamedTuple):
-    """Another user, and what the viewer has decided about them; neither: there is no relation any more."""
+    """Another user, and what the viewer has decided about them; nothing: there is no relation any more."""
 
     user_id: UserId
     following: bool
     blocked: bool
+    muted: bool
+    muted_until: datetime.datetime | None
+    """None: not muted, or without an end."""
+    requested: bool
 
 
 class RelationChangeRow(NamedTuple):
@@ -40,6 +44,11 @@ class RelationChangeRow(NamedTuple):
     """The changes are too many; this is the only row then, without a relation."""
     changed: int | None
     relation: RelatedRow | None
+
+
+class SetMuteRow(NamedTuple):
+    changed: bool
+    """False when there was this mute already, with this end."""
 
 
 class FollowsQuery(Protocol):
@@ -75,6 +84,9 @@ class GraphQueries(Protocol):
     async def list_relations(self, *, viewer_id: UserId, after: UserId, page_size: int) -> list[RelatedRow]: ...
 
     @joined
+    async def read_related(self, *, viewer_id: UserId, other_id: UserId) -> RelatedRow: ...
+
+    @joined
     async def list_relation_changes(
         self, *, viewer_id: UserId, after_stamp: int, after_id: UserId, page_size: int
     ) -> list[RelationChangeRow]:
@@ -83,6 +95,18 @@ class GraphQueries(Protocol):
 
     async def delete_old_relation_changes(self, *, changed_before: datetime.datetime, batch_size: int) -> int:
         """The number of deleted rows; there may be more when it equals the batch size."""
+        ...
+
+    async def set_mute(
+        self, *, muter_id: UserId, muted_id: UserId, muted_until: datetime.datetime | None
+    ) -> SetMuteRow:
+        """To set or remove a mute: first `people.lock_users` of the muter."""
+        ...
+
+    async def delete_mute(self, *, muter_id: UserId, muted_id: UserId) -> bool | None: ...
+
+    async def end_mutes(self, *, batch_size: int) -> int:
+        """The number of ended mutes, each with its Fact; there may be more when it equals the batch size."""
         ...
 
     @joined

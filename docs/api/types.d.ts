@@ -378,7 +378,7 @@ export interface FeedCommands extends CommandsEverywhere {
    */
   "feed:unsubscribe": Command<Empty, Nothing, "forbidden">;
   /**
-   * Reads a page of the home feed, newest first: posts of the users whom the caller follows.
+   * Reads a page of the home feed, newest first: posts of the users whom the caller follows and does not mute.
    *
    * It changes nothing. Limit: 600 calls in 60 s. REST: `GET /v1/feed`.
    */
@@ -397,11 +397,11 @@ export interface FeedPushes extends PushesEverywhere {
   "post:updated": Push<PostAck>;
   /** Watchers of the post, and in `/feed` subscribed feeds that show it. */
   "post:deleted": Push<PostRemoved>;
-  /** Sockets subscribed to the feed, of users who follow the author and may see the post. */
+  /** Sockets subscribed to the feed, of users who follow the author, do not mute them and may see the post. */
   "feed:new": Push<NewPost>;
   /**
-   * Sockets subscribed to the feed, of a user who does not follow the author of these posts any more, or of the
-   * author's followers, where these posts are private now or the author is hidden.
+   * Sockets subscribed to the feed, of a user who does not follow the author of these posts any more or mutes
+   * them, or of the author's followers, where these posts are private now or the author is hidden.
    */
   "feed:removed": Push<RemovedPosts>;
 }
@@ -612,6 +612,20 @@ export interface UsersCommands extends CommandsEverywhere {
    */
   "user:delete": Command<DeleteUser, Nothing, "forbidden">;
   /**
+   * Mutes a user, followed or not: their posts are not in the caller's feed, and everything else is as before.
+   * The muted user does not learn of it. `conflict` for oneself.
+   *
+   * A repeat changes nothing more. Limit: 60 calls in 60 s. REST: `POST /v1/users/{user_id}/mute`.
+   */
+  "user:mute": Command<MuteUser, Muting, "not_found" | "conflict">;
+  /**
+   * Ends the caller's mute: the user's posts are in the caller's feed again where the caller follows them. The
+   * answer is the same for a hidden user, and for an id of nobody.
+   *
+   * A repeat changes nothing more. Limit: 60 calls in 60 s. REST: `DELETE /v1/users/{user_id}/mute`.
+   */
+  "user:unmute": Command<NamedUser, Muting>;
+  /**
    * Lists the caller's words that hide.
    *
    * It changes nothing. Limit: 600 calls in 60 s. REST: `GET /v1/users/me/filters`.
@@ -654,7 +668,7 @@ export interface Collections {
    */
   me: OwnProfile;
   /**
-   * Whom the user follows and whom they block, by id; somebody who is neither is removed.
+   * Whom the user follows, blocks, mutes or asks to follow, by id; somebody who is none of these is removed.
    *
    * Read anew by `sync:pull` of this Collection without a cursor.
    */
@@ -670,8 +684,9 @@ export interface Collections {
   bookmarks: Bookmark;
   /**
    * The newest posts of the users whom the user follows, down to the oldest one that the client has read; of a
-   * post that is older than that it takes no notice. It is reset when the user follows, unfollows, blocks or
-   * unblocks somebody or is blocked. Likes and other counts are as of the last read.
+   * post that is older than that it takes no notice. It is reset when the user follows, unfollows, blocks,
+   * unblocks, mutes or unmutes somebody, a mute ends, or they are blocked. Likes and other counts are as of the
+   * last read.
    *
    * Read anew by `sync:pull` of this Collection without a cursor; older posts by `feed:page`.
    */
@@ -759,6 +774,8 @@ export interface RestRoutes {
   "POST /users/{user_id}/follow": RestRoute<"user_id", NamedUser, Following>;
   "GET /users/{user_id}/followers": RestRoute<"user_id", ListFollows, Page<User>>;
   "GET /users/{user_id}/following": RestRoute<"user_id", ListFollows, Page<User>>;
+  "DELETE /users/{user_id}/mute": RestRoute<"user_id", NamedUser, Muting>;
+  "POST /users/{user_id}/mute": RestRoute<"user_id", MuteUser, Muting>;
   "GET /users/{user_id}/posts": RestRoute<"user_id", ListPosts, Page<Post>>;
 }
 
@@ -1168,6 +1185,19 @@ export interface MovePosition {
   seq: number;
 }
 
+/** Without `until_ms` until it is taken back. A later call moves the end. */
+export interface MuteUser {
+  user_id: Id;
+  /** 0 to 253,402,300,799,999. Milliseconds since 1970-01-01 UTC. */
+  until_ms?: number | null;
+}
+
+/** `muted_until_ms` is absent where the mute has no end. */
+export interface Muting {
+  muted: boolean;
+  muted_until_ms?: number;
+}
+
 export interface NamedComment {
   comment_id: Id;
 }
@@ -1359,11 +1389,19 @@ export type Register = {
   | { phone: string; email?: null }
 );
 
-/** What the reader has decided about another user: at least one of these. `User.viewer` has more. */
+/**
+ * What the reader has decided about another user: at least one of these. `User.viewer` has more.
+ *
+ * `muted_until_ms` is absent where a mute has no end; one that has ends then, also where nobody says so.
+ * `requested`: the reader has asked to follow, and has no answer yet.
+ */
 export interface Relation {
   user_id: Id;
   following: boolean;
   blocked: boolean;
+  muted: boolean;
+  muted_until_ms?: number;
+  requested: boolean;
 }
 
 export interface RemoveFilter {
@@ -1546,8 +1584,9 @@ export interface UserMe {
 /**
  * The relation between the reader and this user.
  *
- * `blocked` is the reader's own block: a reader whom this user blocks never sees them. `muted` and
- * `requested` are false until users can be muted and accounts made private.
+ * `blocked` is the reader's own block: a reader whom this user blocks never sees them. `muted` is the
+ * reader's own mute, of which this user does not learn. `requested`: the reader has asked to follow, and has
+ * no answer yet.
  */
 export interface UserViewer {
   following: boolean;

@@ -19,6 +19,7 @@ from handlers.feed.contract import (
     NewPost,
     RemovedPosts,
 )
+from handlers.mutes.contract import MUTE_BEGUN, MuteData
 from handlers.people.contract import FOLLOW_CREATED, FOLLOW_ENDED, FollowData
 from handlers.posts.contract import (
     POST_CHANGED,
@@ -32,11 +33,11 @@ from handlers.posts.contract import (
 )
 from handlers.posts.models import PRIVATE
 from handlers.posts.views import pushed_post_view
-from handlers.subjects import post_subject, words_subject
+from handlers.subjects import feed_subject, followed_subject, post_subject, words_subject
 from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import Push
 from realtime.contract.emissions import Emission, ToTopic, Withdraw, emission
-from sql.feed import AuthorRow
+from sql.feed import AuthorRow, FollowerBatchRow
 from sql.ids import MAX_ID, FollowId, PostId, UserId
 from sql.posts import PostRow
 
@@ -64,7 +65,7 @@ async def fan_out(ctx: Context, appeared: PostFactData) -> Reaction:
     ctx.services.meter.count("feed_pushes_offered", len(recipients))
     data = NewPost(post=pushed_post_view(post))
     readers = await _read_filters(ctx, post_id, recipients)
-    return Reaction(pushes=(readers.tell(FEED_NEW, data, readers.seeing),) if readers.seeing else ())
+    return Reaction(pushes=(readers.tell(FEED_NEW, data, readers.seeing, post.author.id),) if readers.seeing else ())
 
 
 async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
@@ -97,15 +98,24 @@ def _edited(post: PostRow, readers: Readers) -> list[Emission]:
         removed = RemovedPosts(post_ids=[post.id])
         pushes.append(emission(FEED_REMOVED, removed, ToTopic(TOPIC, readers.hidden_from)))
     if readers.shown_to:
-        pushes.append(readers.tell(FEED_NEW, NewPost(post=view), readers.shown_to))
+        pushes.append(readers.tell(FEED_NEW, NewPost(post=view), readers.shown_to, post.author.id))
     if readers.seeing:
-        pushes.append(readers.tell(POST_UPDATED, PostAck(post=view), readers.seeing))
+        pushes.append(readers.tell(POST_UPDATED, PostAck(post=view), readers.seeing, post.author.id))
     return pushes
 
 
 async def tell_removal(ctx: Context, ended: FollowData) -> Reaction:
     """Takes an author's posts out of the subscribed feed of a user who does not follow them any more."""
-    follower_id, author_id = UserId(ended.follower_id), UserId(ended.followed_id)
+    return await _taken_out(ctx, UserId(ended.follower_id), UserId(ended.followed_id))
+
+
+async def tell_mute(ctx: Context, begun: MuteData) -> Reaction:
+    """Takes an author's posts out of the subscribed feed of a user who mutes them."""
+    return await _taken_out(ctx, UserId(begun.muter_id), UserId(begun.muted_id))
+
+
+async def _taken_out(ctx: Context, follower_id: UserId, author_id: UserId) -> Reaction:
+    """Unless this user's feed has posts of the author by now."""
     if await ctx.db.feed.followers_among(author_id=author_id, user_ids=[follower_id]):
         return Reaction()
     post_ids = await ctx.db.feed.newest_of_author(author_id=author_id, page_size=REMOVED_POSTS_MAX)
@@ -140,8 +150,9 @@ class Readers(NamedTuple):
     shown_to: list[UserId]
     """Those of `seeing` who have filters."""
 
-    def tell(self, push: Push[Any], data: BaseModel, user_ids: list[UserId]) -> Emission:
-        about = (words_subject(self.position),)
+    def tell(self, push: Push[Any], data: BaseModel, user_ids: list[UserId], author_id: UserId) -> Emission:
+        """Not to those who filter the words, unfollow the author or mute them meanwhile."""
+        about = (words_subject(self.position), followed_subject(author_id), feed_subject(author_id))
         return emission(push, data, ToTopic(TOPIC, user_ids), namespace=NAMESPACE, also_about=about)
 
 
@@ -161,11 +172,15 @@ async def _read_filters(ctx: Context, post_id: PostId, recipients: list[UserId])
 
 
 async def _add_to_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[UserId]:
-    """All followers. Their lists, where there are any, have the post now: later subscriptions find it there."""
+    """All followers who do not mute the author. The lists of all, where there are any, have the post now: later
+    subscriptions find it there.
+    """
     followers: list[UserId] = []
     async for batch in _follower_batches(ctx, author_id):
-        ctx.services.meter.count("feed_lists_written", await ctx.services.feeds.push(batch, post_id))
-        followers += batch
+        ctx.services.meter.count(
+            "feed_lists_written", await ctx.services.feeds.push([one.user_id for one in batch], post_id)
+        )
+        followers += _hearing(batch)
     return followers
 
 
@@ -173,17 +188,21 @@ async def _followers(ctx: Context, author_id: UserId, author: AuthorRow) -> list
     """Those to whom a push about this author's posts is offered; see `_subscribed_followers` for broadcasters."""
     if author.is_broadcaster:
         return await _subscribed_followers(ctx, author_id)
-    return [follower async for batch in _follower_batches(ctx, author_id) for follower in batch]
+    return [follower async for batch in _follower_batches(ctx, author_id) for follower in _hearing(batch)]
 
 
-async def _follower_batches(ctx: Context, author_id: UserId) -> AsyncIterator[list[UserId]]:
+def _hearing(batch: list[FollowerBatchRow]) -> list[UserId]:
+    return [follower.user_id for follower in batch if not follower.mutes]
+
+
+async def _follower_batches(ctx: Context, author_id: UserId) -> AsyncIterator[list[FollowerBatchRow]]:
     before, is_last = FollowId(MAX_ID), False
     while not is_last:
         batch = await ctx.db.feed.follower_batch(author_id=author_id, before_follow_id=before, batch_size=BATCH_SIZE)
         is_last = len(batch) < BATCH_SIZE
         if batch:
             before = batch[-1].follow_id
-            yield [follower.user_id for follower in batch]
+            yield batch
 
 
 async def _subscribed_followers(ctx: Context, author_id: UserId) -> list[UserId]:
@@ -216,4 +235,5 @@ FEED_CHANGES = Consumer(
         on_each(ACCOUNT_SHOWN, tell_account),
     ),
 )
+FEED_MUTES = Consumer("feed_mutes", (on_each(MUTE_BEGUN, tell_mute),))
 FEED_FOLLOW = Consumer("feed_follow", (on_each(FOLLOW_CREATED, delete_list),))

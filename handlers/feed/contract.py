@@ -15,7 +15,7 @@ from pydantic import Field
 from handlers.cursor import CURSOR_CHARS
 from handlers.posts.contract import subjects_of_post
 from handlers.posts.models import Post, PostPage
-from handlers.subjects import followed_subject
+from handlers.subjects import feed_subject, followed_subject
 from realtime.contract.collections import Collection
 from realtime.contract.declarations import Command, Push, Repeat, Route, Unit
 from realtime.contract.errors import FORBIDDEN
@@ -90,8 +90,9 @@ FEED = Collection(
     id_of=lambda post: str(post.id),
     holds=(
         "The newest posts of the users whom the user follows, down to the oldest one that the client has read; of a "
-        "post that is older than that it takes no notice. It is reset when the user follows, unfollows, blocks or "
-        "unblocks somebody or is blocked. Likes and other counts are as of the last read."
+        "post that is older than that it takes no notice. It is reset when the user follows, unfollows, blocks, "
+        "unblocks, mutes or unmutes somebody, a mute ends, or they are blocked. Likes and other counts are as of the "
+        "last read."
     ),
     read_anew="`sync:pull` of this Collection without a cursor; older posts by `feed:page`.",
 )
@@ -125,7 +126,7 @@ FEED_PAGE = Command(
     namespace=NAMESPACE,
     payload=ReadFeed,
     ack=PostPage,
-    effect="Reads a page of the home feed, newest first: posts of the users whom the caller follows.",
+    effect="Reads a page of the home feed, newest first: posts of the users whom the caller follows and does not mute.",
     repeat=Repeat.READ,
     rate=_READS,
     example={"before": EXAMPLE_ID, "limit": 20},
@@ -148,8 +149,12 @@ FEED_NEW = Push(
     name="feed:new",
     namespace=NAMESPACE,
     model=NewPost,
-    subjects_of=lambda new: (*subjects_of_post(new.post), followed_subject(new.post.author.id)),
-    audience="Sockets subscribed to the feed, of users who follow the author and may see the post.",
+    subjects_of=lambda new: (
+        *subjects_of_post(new.post),
+        followed_subject(new.post.author.id),
+        feed_subject(new.post.author.id),
+    ),
+    audience="Sockets subscribed to the feed, of users who follow the author, do not mute them and may see the post.",
 )
 
 FEED_REMOVED = Push(
@@ -157,7 +162,7 @@ FEED_REMOVED = Push(
     namespace=NAMESPACE,
     model=RemovedPosts,
     audience=(
-        "Sockets subscribed to the feed, of a user who does not follow the author of these posts any more, or of the "
-        "author's followers, where these posts are private now or the author is hidden."
+        "Sockets subscribed to the feed, of a user who does not follow the author of these posts any more or mutes "
+        "them, or of the author's followers, where these posts are private now or the author is hidden."
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.collections import BoundCollection
 from handlers.feature import Feature, bind_command, bind_plain_command, bind_prepared_command
 from handlers.feed.changes import read_feed, sync
-from handlers.feed.consumers import FEED_CHANGES, FEED_FANOUT, FEED_FOLLOW
+from handlers.feed.consumers import FEED_CHANGES, FEED_FANOUT, FEED_FOLLOW, FEED_MUTES
 from handlers.feed.contract import (
     FEED,
     FEED_NEW,
@@ -34,7 +34,7 @@ FEATURE = Feature(
         bind_command(FEED_SYNC, sync),
     ),
     pushes=(FEED_NEW, FEED_REMOVED),
-    consumers=(FEED_FANOUT, FEED_CHANGES, FEED_FOLLOW),
+    consumers=(FEED_FANOUT, FEED_CHANGES, FEED_MUTES, FEED_FOLLOW),
     collections=(BoundCollection(FEED, lambda peek: peek.feed, read_feed),),
     polled_topics={NAMESPACE: (TOPIC,)},
 )

@@ -112,7 +112,7 @@ RELATIONS = Collection(
     name="relations",
     item=Relation,
     id_of=lambda relation: str(relation.user_id),
-    holds="Whom the user follows and whom they block, by id; somebody who is neither is removed.",
+    holds="Whom the user follows, blocks, mutes or asks to follow, by id; somebody who is none of these is removed.",
     read_anew="`sync:pull` of this Collection without a cursor.",
     told_to_devices=True,
 )

@@ -22,15 +22,15 @@ Profile = Annotated[dict[Key, ProfileValue], Field(max_length=30)]
 class UserViewer(Model):
     """The relation between the reader and this user.
 
-    `blocked` is the reader's own block: a reader whom this user blocks never sees them. `muted` and `requested` are
-    false until users can be muted and accounts made private.
+    `blocked` is the reader's own block: a reader whom this user blocks never sees them. `muted` is the reader's own
+    mute, of which this user does not learn. `requested`: the reader has asked to follow, and has no answer yet.
     """
 
     following: bool
     followed_by: bool
     blocked: bool
-    muted: bool = False
-    requested: bool = False
+    muted: bool
+    requested: bool
 
 
 class Card(Model):
@@ -78,8 +78,15 @@ class OwnProfile(Model):
 
 
 class Relation(Model):
-    """What the reader has decided about another user: at least one of these. `User.viewer` has more."""
+    """What the reader has decided about another user: at least one of these. `User.viewer` has more.
+
+    `muted_until_ms` is absent where a mute has no end; one that has ends then, also where nobody says so.
+    `requested`: the reader has asked to follow, and has no answer yet.
+    """
 
     user_id: WireId
     following: bool
     blocked: bool
+    muted: bool
+    muted_until_ms: int | None = None
+    requested: bool

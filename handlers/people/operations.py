@@ -97,7 +97,7 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
         raise CommandError(CONFLICT, "You block this user: remove the block first.")
     return Outcome(
         Following(following=True),
-        pushes=(relation_told(ctx.user_id, other_id, following=True),) if row.changed else (),
+        pushes=(await relation_told(ctx, ctx.user_id, other_id),) if row.changed else (),
         signals=(Restore(followed_subject(other_id).name, (ctx.user_id,)),),
         stored_facts=(FOLLOW_CREATED,) if row.changed else (),
     )
@@ -110,7 +110,7 @@ async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     withdrawn = Withdraw(followed_subject(other_id).name, user_ids=(ctx.user_id,))
     return Outcome(
         Following(following=False),
-        pushes=(relation_told(ctx.user_id, other_id),) if has_ended else (),
+        pushes=(await relation_told(ctx, ctx.user_id, other_id),) if has_ended else (),
         signals=(withdrawn,),
         stored_facts=(FOLLOW_ENDED,) if has_ended else (),
     )
@@ -127,9 +127,9 @@ async def block(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
         raise CommandError(NOT_FOUND)
     is_new = await ctx.db.graph.insert_block(blocker_id=ctx.user_id, blocked_id=other_id)
     removed = await ctx.db.graph.remove_follows(user_id=ctx.user_id, other_id=other_id)
-    told = [relation_told(ctx.user_id, other_id, blocked=True)] if is_new else []
+    told = [await relation_told(ctx, ctx.user_id, other_id)] if is_new else []
     # The other one learns no more than that they do not follow the caller now.
-    told += [relation_told(other_id, ctx.user_id) for row in removed if row.follower_id == other_id]
+    told += [await relation_told(ctx, other_id, ctx.user_id) for row in removed if row.follower_id == other_id]
     return Outcome(
         Blocking(blocked=True),
         pushes=tuple(told),
@@ -152,7 +152,7 @@ async def unblock(ctx: Context, cmd: NamedUser) -> Outcome[Blocking]:
     is_over = other is not None and not is_blocked(other.viewer)
     return Outcome(
         Blocking(blocked=False),
-        pushes=(relation_told(ctx.user_id, other_id),) if had_block else (),
+        pushes=(await relation_told(ctx, ctx.user_id, other_id),) if had_block else (),
         signals=restore_between(ctx.user_id, other_id) if is_over else (),
     )
 

@@ -1,13 +1,15 @@
-"""The Collection of whom a user follows and blocks."""
+"""The Collection of what a user has decided about others."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from handlers.collections import RESET, ChangedItems, ReadFrom, collection_changed
 from handlers.context import Context
 from handlers.people.contract import RELATIONS
 from handlers.people.models import Relation
+from handlers.people.views import relation_view
 from realtime.contract.emissions import Emission
 from sql.graph import RelatedRow
 from sql.ids import MAX_ID, UserId
@@ -23,11 +25,11 @@ async def read_relations(ctx: Context, start: ReadFrom) -> ChangedItems:
     return await _changed_relations(ctx, start.since, start)
 
 
-def relation_told(user_id: UserId, other_id: UserId, *, following: bool = False, blocked: bool = False) -> Emission:
-    """Tells the devices of a user what their relation to another one is now."""
-    if not following and not blocked:
+async def relation_told(ctx: Context, user_id: UserId, other_id: UserId) -> Emission:
+    """Tells the devices of a user what their relation to another one is now, after a change of it."""
+    relation = relation_view(await ctx.db.graph.read_related(viewer_id=user_id, other_id=other_id))
+    if relation is None:
         return collection_changed(RELATIONS, user_id, removed=[str(other_id)])
-    relation = Relation(user_id=other_id, following=following, blocked=blocked)
     return collection_changed(RELATIONS, user_id, upserts=[relation])
 
 
@@ -35,7 +37,7 @@ async def _all_relations(ctx: Context, start: ReadFrom) -> ChangedItems:
     after = 0 if start.resume is None else cast("int", start.resume)
     rows = await ctx.db.graph.list_relations(viewer_id=ctx.user_id, after=UserId(after), page_size=ITEMS_MAX)
     resume = rows[-1].user_id if len(rows) == ITEMS_MAX else None
-    return ChangedItems(upserts=[_relation(row) for row in rows], resume=resume)
+    return ChangedItems(upserts=_shown(rows), resume=resume)
 
 
 async def _changed_relations(ctx: Context, since: int, start: ReadFrom) -> ChangedItems:
@@ -47,11 +49,11 @@ async def _changed_relations(ctx: Context, since: int, start: ReadFrom) -> Chang
         return RESET
     changed = [row.relation for row in rows if row.relation is not None]
     return ChangedItems(
-        upserts=[_relation(row) for row in changed if row.following or row.blocked],
-        removed=[str(row.user_id) for row in changed if not row.following and not row.blocked],
+        upserts=_shown(changed),
+        removed=[str(row.user_id) for row in changed if relation_view(row) is None],
         resume=[rows[-1].changed, changed[-1].user_id] if len(rows) == ITEMS_MAX else None,
     )
 
 
-def _relation(row: RelatedRow) -> Relation:
-    return Relation(user_id=row.user_id, following=row.following, blocked=row.blocked)
+def _shown(rows: Sequence[RelatedRow]) -> list[Relation]:
+    return [relation for row in rows if (relation := relation_view(row)) is not None]

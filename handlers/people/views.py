@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from handlers.people.models import Card, OwnProfile, User, UserViewer
+from handlers.people.models import Card, OwnProfile, Relation, User, UserViewer
+from realtime.contract.wire import unix_ms
+from sql.graph import RelatedRow
 from sql.people import CardRow, OwnProfileRow, RelationRow, UserRow, ViewedCardRow
 
 
@@ -42,6 +44,20 @@ def viewed_card_view(row: ViewedCardRow) -> Card:
         display_name=row.display_name,
         version=row.version,
         deleted=row.is_gone or None,
+    )
+
+
+def relation_view(row: RelatedRow) -> Relation | None:
+    """What a user has decided about another one; None: nothing."""
+    if not (row.following or row.blocked or row.muted or row.requested):
+        return None
+    return Relation(
+        user_id=row.user_id,
+        following=row.following,
+        blocked=row.blocked,
+        muted=row.muted,
+        muted_until_ms=None if row.muted_until is None else unix_ms(row.muted_until),
+        requested=row.requested,
     )
 
 

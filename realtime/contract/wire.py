@@ -147,6 +147,18 @@ WHOLE: Final = BeforeValidator(_without_fraction)
 """For a whole number that a client sends, as `Annotated[int, Field(ge=1), WHOLE]`: 5.0 is 5 in JSON and its schemas."""
 
 
+LAST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999."""
+
+MomentMs = Annotated[int, Field(ge=0, le=LAST_MS, description="Milliseconds since 1970-01-01 UTC."), WHOLE]
+"""A time that a client sends; see `moment_of`."""
+
+
+def moment_of(unix_ms: int) -> datetime.datetime:
+    """The time that stands so on the wire."""
+    return _UNIX_EPOCH + unix_ms * _MILLISECOND
+
+
 class OneTypeOf:
     """Type of a value that may have several types, as `Annotated[bool | str, OneTypeOf("must be …")]`.
 

@@ -11,6 +11,7 @@ from server.composition.context import NodeContext
 from server.composition.storage import Storage
 from server.pipeline.reactions import Reactions
 from server.worker.account_eraser import AccountEraser
+from server.worker.end_sweeper import EndSweeper
 from server.worker.fact_stream import stream_copy
 from server.worker.filter_sweeper import FilterSweeper
 from server.worker.tombstone_sweeper import TombstoneSweeper
@@ -27,6 +28,7 @@ class BackgroundWork:
     tombstone_sweeper: TombstoneSweeper
     account_eraser: AccountEraser
     filter_sweeper: FilterSweeper
+    end_sweeper: EndSweeper
 
 
 def build_background_work(
@@ -53,4 +55,5 @@ def build_background_work(
         TombstoneSweeper(storage.units, node.clock, node.metrics),
         AccountEraser(storage.units, node.clock, node.metrics),
         FilterSweeper(storage.units),
+        EndSweeper(storage.units, wake_up.facts_committed),
     )

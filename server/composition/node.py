@@ -120,6 +120,8 @@ class Node:
             stack.push_async_callback(work.account_eraser.stop)
             work.filter_sweeper.start()
             stack.push_async_callback(work.filter_sweeper.stop)
+            work.end_sweeper.start()
+            stack.push_async_callback(work.end_sweeper.stop)
         if self._serve:
             await self._start_serving(storage, accounts, messaging, pipeline)
 

@@ -121,6 +121,27 @@ AS $$
         viewer_id <> other_id AND EXISTS (SELECT FROM users u WHERE u.id = other_id AND u.is_private OFFSET 0)
 $$;
 
+-- What a user has decided about another: the columns of an item of their relations.
+CREATE FUNCTION related(viewer_id bigint, other_id bigint)
+    RETURNS TABLE (
+        user_id bigint, following boolean, blocked boolean, muted boolean, muted_until timestamptz, requested boolean
+    )
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        other_id,
+        EXISTS (SELECT FROM follows f WHERE f.follower_id = viewer_id AND f.followed_id = other_id OFFSET 0),
+        EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id AND b.blocked_id = other_id OFFSET 0),
+        mute.muter_id IS NOT NULL,
+        mute.muted_until,
+        EXISTS (SELECT FROM follow_requests q WHERE q.requester_id = viewer_id AND q.requested_id = other_id OFFSET 0)
+    FROM (SELECT) one
+    LEFT JOIN mutes mute
+        ON mute.muter_id = viewer_id
+        AND mute.muted_id = other_id
+        AND (mute.muted_until IS NULL OR mute.muted_until > now())
+$$;
+
 -- Whether anything has happened to the relations of a user since a position. The newest change tells it, which is one
 -- probe: for a range of stamps that it does not know the planner may read the table.
 CREATE FUNCTION relations_changed(viewer_id bigint, since bigint)

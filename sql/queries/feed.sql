@@ -1,7 +1,7 @@
 -- name: home_page(ids, viewer_ids, ids_firsts, ids_lasts, versions, floors, befores, skips, page_sizes)
 -- A page of the home feed, newest first: the given ids and the posts of followed broadcasters; where these do not fill
 -- the page, also the posts of all followed users at or below the floor. Only posts whose author is followed now,
--- without a block in either direction, and that the viewer may see. The viewer's own posts are not included. Each part
+-- without a block in either direction or a mute by the viewer, and that the viewer may see. The viewer's own posts are not included. Each part
 -- reads at most the skipped rows and one page. Where the viewer's list version is not the given one, ids may be missing
 -- from the list, and the whole page is read without it. Of each post it says whether a filter of the viewer hides it: left
 -- out here, they would make one page read all posts of all followed users. posts_pkey, posts_author_idx,
@@ -43,6 +43,15 @@ CROSS JOIN LATERAL (
             AND NOT author.is_hidden
             AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = call.viewer_id AND b.blocked_id = f.followed_id)
             AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followed_id AND b.blocked_id = call.viewer_id)
+            AND NOT EXISTS (
+                SELECT
+                FROM mutes m
+                WHERE
+                    m.muter_id = call.viewer_id
+                    AND m.muted_id = f.followed_id
+                    AND (m.muted_until IS NULL OR m.muted_until > now())
+                OFFSET 0
+            )
     ), recent AS MATERIALIZED (
         (
             SELECT given.id
@@ -57,6 +66,7 @@ CROSS JOIN LATERAL (
             WHERE
                 p.deleted_at IS NULL
                 AND r.viewer_follows
+                AND NOT r.viewer_mutes
                 AND may_see_content(
                     p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
                     r.followers_only
@@ -169,6 +179,7 @@ LEFT JOIN LATERAL (
     WHERE
         p.id = changed.id
         AND p.deleted_at IS NULL
+        AND NOT r.viewer_mutes
         AND may_see_content(
             p.visibility, r.viewer_is_self, r.viewer_follows, r.viewer_blocks, r.viewer_blocked_by,
             r.followers_only
@@ -262,9 +273,21 @@ FROM users u
 WHERE u.id = :author_id;
 
 -- name: follower_batch(author_id, before_follow_id, batch_size)
--- The next followers to deliver a post to, from the latest follow downwards, without a block in either direction.
--- follows_followed_idx, blocks_pkey; at most batch_size rows.
-SELECT f.id AS follow_id, f.follower_id AS user_id
+-- The next followers whose lists get a post, from the latest follow downwards, without a block in either direction. Who
+-- mutes the author has it in the list too, for the time after the mute. follows_followed_idx, blocks_pkey, mutes_pkey; at
+-- most batch_size rows.
+SELECT
+    f.id AS follow_id,
+    f.follower_id AS user_id,
+    EXISTS (
+        SELECT
+        FROM mutes m
+        WHERE
+            m.muter_id = f.follower_id
+            AND m.muted_id = :author_id
+            AND (m.muted_until IS NULL OR m.muted_until > now())
+        OFFSET 0
+    ) AS mutes
 FROM follows f
 WHERE
     f.followed_id = :author_id
@@ -275,12 +298,22 @@ ORDER BY f.id DESC
 LIMIT :batch_size;
 
 -- name: followers_among(author_id, user_ids)
--- Which of these users follow an author, without a block in either direction. It probes the index for each user,
--- however many followers the author has (OFFSET 0 excludes other plans). follows_pkey, blocks_pkey; at most one row a
--- user.
+-- Which of these users have an author's posts in their feeds: they follow, without a block in either direction, and do not
+-- mute the author. It probes the index for each user,
+-- however many followers the author has (OFFSET 0 excludes other plans). follows_pkey, blocks_pkey, mutes_pkey; at
+-- most one row a user.
 SELECT person.id
 FROM unnest(:user_ids::bigint[]) AS person (id)
 WHERE
     EXISTS (SELECT FROM follows f WHERE f.follower_id = person.id AND f.followed_id = :author_id OFFSET 0)
     AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = :author_id AND b.blocked_id = person.id OFFSET 0)
-    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = person.id AND b.blocked_id = :author_id OFFSET 0);
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = person.id AND b.blocked_id = :author_id OFFSET 0)
+    AND NOT EXISTS (
+        SELECT
+        FROM mutes m
+        WHERE
+            m.muter_id = person.id
+            AND m.muted_id = :author_id
+            AND (m.muted_until IS NULL OR m.muted_until > now())
+        OFFSET 0
+    );

@@ -125,36 +125,78 @@ CROSS JOIN LATERAL (
 ORDER BY 1, 2 DESC;
 
 -- name: list_relations(viewer_ids, afters, page_sizes)
--- A page of the users whom a viewer follows or blocks, by id. follows_pkey, blocks_pkey; at most page_size rows a call.
-SELECT call.place, page.user_id, page.following, page.blocked
+-- A page of the users whom a viewer follows, blocks, mutes or asks to follow, by id. follows_pkey, blocks_pkey, mutes_pkey,
+-- follow_requests_pkey; at most page_size rows a call.
+SELECT call.place, page.*
 FROM unnest(:viewer_ids::bigint[], :afters::bigint[], :page_sizes::bigint[])
     WITH ORDINALITY AS call (viewer_id, after, page_size, place)
 CROSS JOIN LATERAL (
-    (
-        SELECT f.followed_id AS user_id, true AS following, false AS blocked
-        FROM follows f
-        WHERE f.follower_id = call.viewer_id AND f.followed_id > call.after
-        ORDER BY f.followed_id
-        LIMIT call.page_size
-    )
-    UNION ALL
-    (
-        SELECT b.blocked_id, false, true
-        FROM blocks b
-        WHERE b.blocker_id = call.viewer_id AND b.blocked_id > call.after
-        ORDER BY b.blocked_id
-        LIMIT call.page_size
-    )
-    ORDER BY user_id
+    SELECT
+        part.user_id,
+        bool_or(part.following) AS following,
+        bool_or(part.blocked) AS blocked,
+        bool_or(part.muted) AS muted,
+        max(part.muted_until) AS muted_until,
+        bool_or(part.requested) AS requested
+    FROM (
+        (
+            SELECT
+                f.followed_id AS user_id, true AS following, false AS blocked, false AS muted,
+                NULL::timestamptz AS muted_until, false AS requested
+            FROM follows f
+            WHERE f.follower_id = call.viewer_id AND f.followed_id > call.after
+            ORDER BY f.followed_id
+            LIMIT call.page_size
+        )
+        UNION ALL
+        (
+            SELECT b.blocked_id, false, true, false, NULL, false
+            FROM blocks b
+            WHERE b.blocker_id = call.viewer_id AND b.blocked_id > call.after
+            ORDER BY b.blocked_id
+            LIMIT call.page_size
+        )
+        UNION ALL
+        (
+            SELECT m.muted_id, false, false, true, m.muted_until, false
+            FROM mutes m
+            WHERE
+                m.muter_id = call.viewer_id
+                AND m.muted_id > call.after
+                AND (m.muted_until IS NULL OR m.muted_until > now())
+            ORDER BY m.muted_id
+            LIMIT call.page_size
+        )
+        UNION ALL
+        (
+            SELECT q.requested_id, false, false, false, NULL, true
+            FROM follow_requests q
+            WHERE q.requester_id = call.viewer_id AND q.requested_id > call.after
+            ORDER BY q.requested_id
+            LIMIT call.page_size
+        )
+    ) part
+    GROUP BY part.user_id
+    ORDER BY part.user_id
     LIMIT call.page_size
 ) page
 ORDER BY 1, 2;
 
+-- name: read_related(viewer_ids, other_ids)
+-- What a viewer has decided about another user, existing or not. follows_pkey, blocks_pkey, mutes_pkey,
+-- follow_requests_pkey; one row a call.
+SELECT call.place, related.*
+FROM unnest(:viewer_ids::bigint[], :other_ids::bigint[]) WITH ORDINALITY AS call (viewer_id, other_id, place)
+CROSS JOIN LATERAL related(call.viewer_id, call.other_id) related;
+
 -- name: list_relation_changes(viewer_ids, after_stamps, after_ids, page_sizes)
 -- A page of the users whose relation to a viewer has changed after a stamp and an id, in this order, each with what the
 -- relation is now. Where the changes are more than the page and than all that a new read would answer, one row says so
--- instead. users_pkey, blocks_pkey, relation_changes_changed_idx, follows_pkey; at most page_size rows a call.
-SELECT call.place, call.is_reset, page.changed, page.user_id, page.following, page.blocked
+-- instead. users_pkey, blocks_pkey, mutes_pkey, follow_requests_pkey, relation_changes_changed_idx, follows_pkey; at most
+-- page_size rows a call.
+SELECT
+    call.place, call.is_reset, page.changed, page.user_id, page.following, page.blocked, page.muted, page.muted_until,
+    page.requested
 FROM (
     SELECT asked.*, later.amount > later.most AS is_reset
     FROM unnest(:viewer_ids::bigint[], :after_stamps::bigint[], :after_ids::bigint[], :page_sizes::bigint[])
@@ -164,7 +206,10 @@ FROM (
         SELECT
             greatest(
                 asked.page_size,
-                me.following_count + (SELECT count(*) FROM blocks b WHERE b.blocker_id = asked.viewer_id)
+                me.following_count
+                + (SELECT count(*) FROM blocks b WHERE b.blocker_id = asked.viewer_id)
+                + (SELECT count(*) FROM mutes m WHERE m.muter_id = asked.viewer_id)
+                + (SELECT count(*) FROM follow_requests q WHERE q.requester_id = asked.viewer_id)
             ) AS most
     ) fresh
     CROSS JOIN LATERAL (
@@ -181,9 +226,9 @@ FROM (
     OFFSET 0
 ) call
 LEFT JOIN LATERAL (
-    SELECT c.changed, c.other_id AS user_id, r.viewer_follows AS following, r.viewer_blocks AS blocked
+    SELECT c.changed, related.*
     FROM relation_changes c
-    CROSS JOIN LATERAL relation(call.viewer_id, c.other_id) r
+    CROSS JOIN LATERAL related(call.viewer_id, c.other_id) related
     WHERE
         NOT call.is_reset
         AND c.user_id = call.viewer_id
@@ -208,3 +253,91 @@ WITH deleted AS (
     RETURNING user_id
 )
 SELECT count(*) FROM deleted;
+
+-- name: set_mute(muter_id, muted_id, muted_until)^
+-- Mutes a user until a moment (NULL: for good), or moves the end of the mute. Call it after lock_users of the muter.
+-- mutes_pkey, relation_changes_pkey, users_pkey; one row.
+WITH made AS (
+    INSERT INTO mutes AS m (muter_id, muted_id, muted_until)
+    VALUES (:muter_id, :muted_id, :muted_until)
+    ON CONFLICT (muter_id, muted_id) DO UPDATE
+    SET muted_until = excluded.muted_until
+    WHERE m.muted_until IS DISTINCT FROM excluded.muted_until
+    RETURNING m.muter_id, m.muted_id
+), noted AS (
+    INSERT INTO relation_changes (user_id, other_id)
+    SELECT made.muter_id, made.muted_id
+    FROM made
+    ON CONFLICT (user_id, other_id) DO UPDATE
+    SET changed = excluded.changed, changed_at = excluded.changed_at
+), hidden AS (
+    UPDATE users
+    SET audience_changed = change_stamp()
+    FROM made
+    WHERE users.id = made.muter_id
+)
+SELECT EXISTS (SELECT FROM made) AS changed;
+
+-- name: delete_mute(muter_id, muted_id)$
+-- Ends a mute. Call it after lock_users of the muter. mutes_pkey, relation_changes_pkey, users_pkey; one row if there was
+-- one.
+WITH gone AS (
+    DELETE FROM mutes
+    WHERE muter_id = :muter_id AND muted_id = :muted_id
+    RETURNING muter_id, muted_id
+), noted AS (
+    INSERT INTO relation_changes (user_id, other_id)
+    SELECT gone.muter_id, gone.muted_id
+    FROM gone
+    ON CONFLICT (user_id, other_id) DO UPDATE
+    SET changed = excluded.changed, changed_at = excluded.changed_at
+), shown AS (
+    UPDATE users
+    SET audience_changed = change_stamp()
+    FROM gone
+    WHERE users.id = gone.muter_id
+)
+SELECT true
+FROM gone;
+
+-- name: end_mutes(batch_size)$
+-- Ends mutes whose time is over, each with its Fact, and leaves out those of muters whom somebody else has locked. Whoever
+-- moves an end meanwhile keeps their mute. mutes_ending_idx, users_pkey, mutes_pkey, relation_changes_pkey; one row, the
+-- number of ended mutes.
+WITH muter AS MATERIALIZED (
+    SELECT u.id
+    FROM users u
+    WHERE
+        u.id = ANY(ARRAY(
+            SELECT m.muter_id
+            FROM mutes m
+            WHERE m.muted_until <= now()
+            ORDER BY m.muted_until
+            LIMIT :batch_size
+        ))
+    ORDER BY u.id
+    FOR NO KEY UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM mutes m
+    USING muter
+    WHERE m.muter_id = muter.id AND m.muted_until <= now()
+    RETURNING m.muter_id, m.muted_id
+), noted AS (
+    INSERT INTO relation_changes (user_id, other_id)
+    SELECT gone.muter_id, gone.muted_id
+    FROM gone
+    ON CONFLICT (user_id, other_id) DO UPDATE
+    SET changed = excluded.changed, changed_at = excluded.changed_at
+), shown AS (
+    UPDATE users
+    SET audience_changed = change_stamp()
+    WHERE users.id IN (SELECT gone.muter_id FROM gone)
+), told AS (
+    INSERT INTO facts (lane, name, payload)
+    SELECT
+        fact_lane(gone.muter_id),
+        'mute.ended',
+        jsonb_build_object('muter_id', gone.muter_id::text, 'muted_id', gone.muted_id::text)
+    FROM gone
+)
+SELECT count(*) FROM gone;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-CALLERS = ("anonymous", "stranger", "follower", "blocked", "member", "owner")
+CALLERS = ("anonymous", "stranger", "follower", "blocked", "muted", "member", "owner")
 
 _HEAD = ["command", "object", *CALLERS]
 _TABLE = Path(__file__).parent / "access_table.md"

@@ -141,6 +141,8 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("user:follow", "conflict"): oneself,
     ("user:block", "not_found"): unknown_thing,
     ("user:block", "conflict"): oneself,
+    ("user:mute", "not_found"): unknown_thing,
+    ("user:mute", "conflict"): oneself,
     ("user:followers", "not_found"): unknown_thing,
     ("user:following", "not_found"): unknown_thing,
     ("post:create", "conflict"): another_use_of_the_client_id,

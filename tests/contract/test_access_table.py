@@ -37,6 +37,7 @@ class Cast(NamedTuple):
     stranger: Person
     follower: Person
     blocked: Person
+    muted: Person
     member: Person
     other: Person
     conversation_id: str
@@ -46,12 +47,14 @@ Thing = Callable[[RunningServer, Cast], Awaitable[Mapping[str, Any]]]
 
 
 async def make_cast(server: RunningServer, prefix: str) -> Cast:
-    names = ("owner", "stranger", "follower", "blocked", "member", "other")
-    owner, stranger, follower, blocked, member, other = await server.people(*[f"{prefix}.{name}" for name in names])
+    names = ("owner", "stranger", "follower", "blocked", "muted", "member", "other")
+    people = await server.people(*[f"{prefix}.{name}" for name in names])
+    owner, stranger, follower, blocked, muted, member, other = people
     conversation_id = await talk(owner, member)
     await follower.do("/users", "user:follow", {"user_id": owner.id})
     await owner.do("/users", "user:block", {"user_id": blocked.id})
-    return Cast(owner, stranger, follower, blocked, member, other, conversation_id)
+    await owner.do("/users", "user:mute", {"user_id": muted.id})
+    return Cast(owner, stranger, follower, blocked, muted, member, other, conversation_id)
 
 
 async def talk(person: Person, other: Person) -> str:

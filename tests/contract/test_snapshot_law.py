@@ -30,6 +30,7 @@ ALSO_LAWFUL = frozenset(
         "comment:create",
         "comment:delete",
         "user:unfollow",
+        "user:mute",
         "user:block",
         "user:unblock",
     }
@@ -265,6 +266,11 @@ async def unfollow(stage: Stage) -> None:
         await stage.newcomer.do("/users", "user:unfollow", {"user_id": stage.world.me.id})
 
 
+async def mute(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.newcomer.do("/users", "user:mute", {"user_id": stage.world.me.id})
+
+
 async def block(stage: Stage) -> None:
     for _ in range(2):
         await stage.world.me.do("/users", "user:block", {"user_id": stage.newcomer.id})
@@ -316,6 +322,7 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
     "comment:create": {"and reply": Deed(comment, (COMMENTED,) * 2, (COMMENTED,) * 2, (COMMENTED,) * 2)},
     "comment:delete": {"thread": Deed(delete_thread, THREAD, THREAD, THREAD)},
     "user:unfollow": {"twice": Deed(unfollow, (), (), (REMOVED, CHANGED))},
+    "user:mute": {"twice": Deed(mute, (), (), (REMOVED, CHANGED))},
     "user:block": {"twice": Deed(block, (REMOVED, CHANGED), (), (REMOVED, RESYNC, CHANGED))},
     "user:unblock": {"twice": Deed(unblock, (REMOVED, CHANGED, CHANGED), (), (REMOVED, RESYNC, CHANGED))},
 }

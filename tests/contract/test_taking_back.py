@@ -32,6 +32,7 @@ TAKES_BACK = {
     "user:unblock",
     "user:delete",  # tests/handlers/accounts/test_deletion.py
     "user:unfollow",
+    "user:unmute",
 }
 """Every command that undoes what its caller did."""
 
@@ -59,6 +60,7 @@ class Scene(NamedTuple):
 async def make_scene(server: RunningServer, database_url: str, prefix: str) -> Scene:
     ada, bea = await server.people(f"{prefix}.ada", f"{prefix}.bea")
     await ada.do("/users", "user:follow", {"user_id": bea.id})
+    await ada.do("/users", "user:mute", {"user_id": bea.id})
     post = (await bea.do("/posts", "post:create", {"text": "For followers", "visibility": "followers"}))["post"]
     await ada.do("/posts", "post:like", {"post_id": post["id"]})
     await ada.do("/posts", "bookmark:add", {"post_id": post["id"]})
@@ -143,6 +145,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
     for _ in range(2):
         assert await ada.do("/users", "user:unfollow", {"user_id": bea.id}) == unfollowed
         assert await ada.do("/users", "user:unblock", {"user_id": bea.id}) == {"blocked": False}
+        assert await ada.do("/users", "user:unmute", {"user_id": bea.id}) == {"muted": False}
         assert await bea.do("/posts", "post:delete", {"post_id": post_id}) == {}
     counts = "SELECT like_count + comment_count FROM posts WHERE id = $1"
     assert await scene.sql(counts, int(post_id)) == 0
@@ -153,6 +156,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
         "SELECT count(*) FROM word_filters WHERE user_id = $1",
         "SELECT count(*) FROM follows WHERE follower_id = $1",
         "SELECT count(*) FROM blocks WHERE blocker_id = $1",
+        "SELECT count(*) FROM mutes WHERE muter_id = $1",
     ):
         assert await scene.sql(left, int(ada.id)) == 0, left
 
@@ -172,6 +176,7 @@ async def test_taking_back_what_never_was_tells_nothing(server: RunningServer, d
         named = {"user_id": user_id}
         assert await cleo.do("/users", "user:unfollow", named) == {"following": False, "requested": False}
         assert await cleo.do("/users", "user:unblock", named) == {"blocked": False}
+        assert await cleo.do("/users", "user:unmute", named) == {"muted": False}
     assert await scene.sql("SELECT count(*) FROM blocks WHERE blocked_id = $1", int(cleo.id)) == 1
     comments = [await cleo.call("/posts", "comment:delete", {"comment_id": id_}) for id_ in (scene.comment_id, "1")]
     assert comments[0] == comments[1]

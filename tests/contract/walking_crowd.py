@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -57,6 +58,19 @@ async def blocks_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
     await tries(
         one, "/users", crowd.chance.choice(["user:block", "user:unblock", "user:unblock"]), {"user_id": other.id}
     )
+
+
+async def mutes_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
+    """Perhaps with an end, which is over already where the call has to wait for long."""
+    soon_ms = int(time.time() * 1000) + crowd.chance.randrange(300, 900)
+    payload = crowd.chance.choice([{"until_ms": soon_ms}, {"until_ms": soon_ms}, {}])
+    answer = await one.call("/users", "user:mute", {"user_id": other.id, **payload})
+    is_late = not answer["ok"] and answer["error"].get("fields") == {"until_ms": "must be in the future"}
+    assert answer["ok"] or is_late or answer["error"]["code"] in ALLOWED, answer
+
+
+async def unmutes(crowd: Crowd, one: Person, other: Person) -> None:
+    await tries(one, "/users", "user:unmute", {"user_id": other.id})
 
 
 async def posts(crowd: Crowd, one: Person, other: Person) -> None:
@@ -140,6 +154,8 @@ ACTS: tuple[Act, ...] = (
     follows,
     unfollows,
     blocks_for_a_while,
+    mutes_for_a_while,
+    unmutes,
     posts,
     posts,
     changes_a_post,
@@ -188,12 +204,13 @@ async def walk(crowd: Crowd, rounds: int = ROUNDS) -> list[str]:
 
 
 async def _make_friends(crowd: Crowd) -> tuple[dict[str, Any], str]:
-    """Nobody blocks and everybody follows everybody. Answers a message from the last person to the first, and a post.
+    """Nobody blocks or mutes, and everybody follows everybody. Answers a message from the last person to the first, and
+    a post.
 
     Another one follows it: an edit of the very last message would be found also by who does not know its rev.
     """
     pairs = [(one, other) for one in crowd.people for other in crowd.people if one is not other]
-    for name in ("user:unblock", "user:follow"):
+    for name in ("user:unblock", "user:unmute", "user:follow"):
         for one, other in pairs:
             await tries(one, "/users", name, {"user_id": other.id})
     for one in crowd.people:

@@ -39,6 +39,14 @@ INSERT INTO post_tags (tag, post_id)
 SELECT 'tag' || id % 97, id
 FROM generate_series(1, {POSTS}) AS id;
 
+INSERT INTO mutes (muter_id, muted_id)
+SELECT id, id + 1
+FROM generate_series(10000, 15000) AS id;
+
+INSERT INTO follow_requests (requester_id, requested_id)
+SELECT id, id + 1
+FROM generate_series(10000, 15000) AS id;
+
 INSERT INTO follows (follower_id, followed_id, id)
 SELECT follower, {STAR}, follower
 FROM generate_series(3, {STAR_FOLLOWERS}) AS follower

@@ -312,7 +312,9 @@ async def test_all_relations_are_paged_by_id(world: World) -> None:
             assert len(rows) <= 2
             found += rows
             after = rows[-1].user_id
-    assert found == [RelatedRow(other, place % 2 == 0, place % 2 == 1) for place, other in enumerate(others)]
+    assert found == [
+        RelatedRow(other, place % 2 == 0, place % 2 == 1, False, None, False) for place, other in enumerate(others)
+    ]
 
 
 async def test_whose_feed_changes_is_stamped(world: World) -> None:
