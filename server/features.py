@@ -12,6 +12,7 @@ from handlers.feed.feature import FEATURE as FEED
 from handlers.filters.feature import FEATURE as FILTERS
 from handlers.mutes.feature import FEATURE as MUTES
 from handlers.people.feature import FEATURE as PEOPLE
+from handlers.polls.feature import FEATURE as POLLS
 from handlers.posts.feature import FEATURE as POSTS
 from handlers.presence.feature import FEATURE as PRESENCE
 from handlers.sync.feature import sync_feature
@@ -26,6 +27,7 @@ _PRODUCT = (
     DELETION,
     MUTES,
     POSTS,
+    POLLS,
     BOOKMARKS,
     COMMENTS,
     FEED,

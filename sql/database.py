@@ -14,6 +14,7 @@ from sql.feed import FeedQueries, FilterQueries
 from sql.graph import GraphQueries
 from sql.network import NetworkQueries
 from sql.people import PeopleQueries
+from sql.polls import PollQueries
 from sql.pool import SqlConnection
 from sql.posts import PostQueries
 from sql.sessions import SessionQueries
@@ -36,6 +37,7 @@ class Database:
     graph: GraphQueries
     network: NetworkQueries
     people: PeopleQueries
+    polls: PollQueries
     posts: PostQueries
     sessions: SessionQueries
     sync: SyncQueries

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from sql.execution.joining import joined, joined_write
 from sql.ids import LikeId, PostId, UserId
 from sql.people import CardRow, RelationRow, UserRow
+from sql.polls import PollRow
 
 
 class PostRow(NamedTuple):
@@ -24,6 +25,7 @@ class PostRow(NamedTuple):
     """What the author chose, where it is hidden."""
     replies: str
     sensitive: bool
+    poll: PollRow | None
     like_count: int
     comment_count: int
     share_count: int
@@ -50,6 +52,7 @@ class PostStateRow(NamedTuple):
     id: PostId
     changed: int
     author_changed: int
+    is_poll: bool
     like_count: int
     comment_count: int
     share_count: int
@@ -111,10 +114,12 @@ class PostQueries(Protocol):
         visibility: str,
         replies_from: str,
         sensitive: bool,
+        poll: dict[str, Any] | None,
         client_id: str | None,
     ) -> PostRow | None:
         """The post as its author gets it; its Fact is stored with it.
 
+        A `poll` has `options`, `multiple` and `closes_in_s`.
         None: the author has a post with this client_id (see find_post), or there is no such author.
         """
         ...

@@ -486,6 +486,13 @@ export interface PostsCommands extends CommandsEverywhere {
    */
   "post:unwatch": Command<NamedPost, Nothing, "forbidden">;
   /**
+   * Votes in a poll, in place of an earlier vote of the caller; no choices take it back. `conflict` once the
+   * poll is closed.
+   *
+   * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `PUT /v1/posts/{post_id}/vote`.
+   */
+  "poll:vote": Command<Vote, VoteAck, "not_found" | "conflict">;
+  /**
    * Bookmarks a post, as the newest bookmark; one that there is stays where it is. Nobody else learns of it.
    *
    * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `POST /v1/posts/{post_id}/bookmark`.
@@ -530,6 +537,8 @@ export interface PostsPushes extends PushesEverywhere {
   "post:updated": Push<PostAck>;
   /** Watchers of the post, and in `/feed` subscribed feeds that show it. */
   "post:deleted": Push<PostRemoved>;
+  /** Watchers of the post: how many have voted. It does not tell what they chose. */
+  "poll:counters": Push<PollCounts>;
   /** Watchers of the post who may see the comment and those that it replies to. */
   "comment:created": Push<CommentAck>;
   /**
@@ -753,6 +762,7 @@ export interface RestRoutes {
   "GET /posts/{post_id}/likes": RestRoute<"post_id", ListLikers, Page<User>>;
   "POST /posts/{post_id}/likes": RestRoute<"post_id", NamedPost, LikeAck>;
   "DELETE /posts/{post_id}/likes/{caller_id}": RestRoute<"post_id" | "caller_id", NamedPost, UnlikeAck>;
+  "PUT /posts/{post_id}/vote": RestRoute<"post_id", Vote, VoteAck>;
   "POST /presence": RestRoute<never, WatchPresence, PresenceAck>;
   "POST /sync": RestRoute<never, Pull, PullAck>;
   "GET /users/by-name/{username}": RestRoute<"username", GetUser, UserDetail>;
@@ -922,13 +932,17 @@ export interface CreateComment {
   client_id?: string | null;
 }
 
-/** A post with a link is of kind `link`, else of kind `text`; only one of kind `link` may have no text. */
+/**
+ * A post with a link is of kind `link`, one with a poll of kind `poll`, else of kind `text`; only one of kind
+ * `link` may have no text.
+ */
 export type CreatePost = {
   /** 1 to 5,000 characters. With at most 30 different hashtags and 30 mentions. */
   text?: string | null;
-  kind?: "text" | "link" | null;
+  kind?: "text" | "link" | "poll" | null;
   /** 1 to 2,048 characters. An http or https address. */
   link?: string | null;
+  poll?: NewPoll | null;
   /** "public" where it is absent. */
   visibility?: "public" | "followers" | "private";
   /** "everyone" where it is absent. */
@@ -941,8 +955,9 @@ export type CreatePost = {
    */
   client_id?: string | null;
 } & (
-  | { text: string; link?: null; kind?: "text" | null }
-  | { link: string; kind?: "link" | null }
+  | { text: string; link?: null; poll?: null; kind?: "text" | null }
+  | { link: string; poll?: null; kind?: "link" | null }
+  | { text: string; poll: Record<string, unknown>; link?: null; kind?: "poll" | null }
 );
 
 /** `expires_in_s` is the time until the access token expires. */
@@ -1210,6 +1225,16 @@ export interface NamedUser {
   user_id: Id;
 }
 
+/** A question to the readers of a post, whose text asks it; nothing of it can be changed afterwards. */
+export interface NewPoll {
+  /** 2 to 6 items. */
+  options: string[];
+  /** false where it is absent. */
+  multiple?: boolean;
+  /** 60 to 2,592,000. */
+  closes_in_s: number;
+}
+
 /** A post of a user whom the receiver follows: a new one, or one that was private until now. */
 export interface NewPost {
   post: Post;
@@ -1237,6 +1262,31 @@ export interface Page<Item> {
   next_cursor?: string;
 }
 
+/**
+ * A poll as its reader may see it: the results show to its author, to who has voted, and to all once it is
+ * closed.
+ *
+ * `vote_count` is the number of people who have voted; with `multiple` one may choose several options.
+ */
+export interface Poll {
+  options: PollOption[];
+  multiple: boolean;
+  closes_at_ms: number;
+  vote_count: number;
+  closed: boolean;
+}
+
+export interface PollCounts {
+  post_id: Id;
+  vote_count: number;
+}
+
+/** `vote_count` is absent while the results are hidden from the reader. */
+export interface PollOption {
+  text: string;
+  vote_count?: number;
+}
+
 /** The caller's positions after the call. `unread_count` = `last_seq` - `read_seq`, exact. */
 export interface PositionAck {
   conversation_id: Id;
@@ -1260,7 +1310,7 @@ export interface Post {
   id: Id;
   version: number;
   author: Card;
-  kind: "text" | "image" | "video" | "link" | "share";
+  kind: "text" | "image" | "video" | "link" | "poll" | "share";
   text: string;
   /** At most 0 items. */
   media: [];
@@ -1277,6 +1327,7 @@ export interface Post {
   like_count: number;
   comment_count: number;
   share_count: number;
+  poll?: Poll;
   viewer?: PostViewer;
 }
 
@@ -1295,11 +1346,12 @@ export interface PostVersion {
   written_at_ms: number;
 }
 
-/** What the reader has done with this post, and may do. */
+/** What the reader has done with this post, and may do. `voted`: the chosen options of its poll, by place. */
 export interface PostViewer {
   liked: boolean;
   bookmarked: boolean;
   may_comment: boolean;
+  voted?: number[];
 }
 
 /**
@@ -1594,6 +1646,20 @@ export interface UserViewer {
   blocked: boolean;
   muted: boolean;
   requested: boolean;
+}
+
+/** `choices` are the places of options, counted from 0; several only where the poll takes several. */
+export interface Vote {
+  post_id: Id;
+  /** At most 6 items. */
+  choices: number[];
+}
+
+/** The poll as the caller sees it now; `voted` are the caller's choices. */
+export interface VoteAck {
+  post_id: Id;
+  poll: Poll;
+  voted: number[];
 }
 
 export interface WatchPresence {

@@ -7,20 +7,24 @@ names their present state; a body that was kept is found by this state only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+import orjson
 
 from handlers.access import may_see_content
 from handlers.context import Context
+from handlers.polls.views import poll_view
 from handlers.posts.contract import PostAck
-from handlers.posts.views import pushed_post_view
+from handlers.posts.views import bare_post_view
 from realtime.contract.encoded import Encoded
 from realtime.contract.wire import encode_model
 from sql.ids import PostId
+from sql.polls import ReadPollRow
 from sql.posts import PostRow, PostStateRow
 
 _COUNTS: Final = b',"like_count":%d,"comment_count":%d,"share_count":%d'
-_VIEWER: Final = b',"viewer":{"liked":%b,"bookmarked":%b,"may_comment":%b}'
+_VIEWER: Final = b',"viewer":{"liked":%b,"bookmarked":%b,"may_comment":%b%b}'
 _FALSE_TRUE: Final = (b"false", b"true")
 
 
@@ -35,14 +39,16 @@ async def each_post_json(ctx: Context, states: Sequence[PostStateRow]) -> list[b
     """The same in the places of the states, with None for a post that is left out."""
     bodies = ctx.services.bodies.get_many([state[:3] for state in states])
     read = await _read(ctx, [state for state, body in zip(states, bodies, strict=True) if body is None])
+    polls = await _polls(ctx, [state.id for state in states if state.is_poll and state.id not in read])
     return [
-        read.get(state.id) if body is None else _whole(body, state) for state, body in zip(states, bodies, strict=True)
+        read.get(state.id) if body is None else _whole(body, state, polls)
+        for state, body in zip(states, bodies, strict=True)
     ]
 
 
 async def post_json(ctx: Context, row: PostRow) -> bytes:
     """JSON of a post as the viewer of this row gets it."""
-    return _whole(_kept_body(ctx, row), row)
+    return _whole(_kept_body(ctx, row), row, await _polls(ctx, [row.id] if row.poll else []))
 
 
 async def post_ack(ctx: Context, row: PostRow) -> Encoded[PostAck]:
@@ -52,34 +58,52 @@ async def post_ack(ctx: Context, row: PostRow) -> Encoded[PostAck]:
 
 def body_of(row: PostRow) -> bytes:
     """What is kept of a post: its JSON up to the counts, which begin its last fields."""
-    json, counts = encode_model(pushed_post_view(row)), _counts(row) + b"}"
+    json, counts = encode_model(bare_post_view(row)), _counts(row) + b"}"
     if not json.endswith(counts):
         raise ValueError("the counts are not the last fields of a post")
     return json.removesuffix(counts)
 
 
-def _whole(body: bytes, post: PostStateRow | PostRow) -> bytes:
+def _whole(body: bytes, post: PostStateRow | PostRow, polls: Mapping[PostId, ReadPollRow]) -> bytes:
     """A post as one reader gets it. What is put in stands in the order of the fields of `Post`."""
-    return b"".join((body, _counts(post), _viewer(post), b"}"))
+    poll = polls.get(post.id)
+    return b"".join((body, _counts(post), _poll(poll), _viewer(post, poll), b"}"))
 
 
 def _counts(post: PostStateRow | PostRow) -> bytes:
     return _COUNTS % (post.like_count, post.comment_count, post.share_count)
 
 
-def _viewer(post: PostStateRow | PostRow) -> bytes:
+def _poll(read: ReadPollRow | None) -> bytes:
+    if read is None:
+        return b""
+    shows_results = read.is_own or read.choices is not None
+    return b',"poll":' + encode_model(poll_view(read.poll, shows_results=shows_results))
+
+
+def _viewer(post: PostStateRow | PostRow, poll: ReadPollRow | None) -> bytes:
     return _VIEWER % (
         _FALSE_TRUE[post.viewer_liked],
         _FALSE_TRUE[post.viewer_bookmarked],
         _FALSE_TRUE[post.viewer_may_comment],
+        b"" if poll is None or poll.choices is None else b',"voted":' + orjson.dumps(poll.choices),
     )
+
+
+async def _polls(ctx: Context, post_ids: Sequence[PostId]) -> dict[PostId, ReadPollRow]:
+    if not post_ids:
+        return {}
+    rows = await ctx.db.polls.read_polls(viewer_id=ctx.user_id, post_ids=list(post_ids))
+    return {row.post_id: row for row in rows}
 
 
 async def _read(ctx: Context, missing: Sequence[PostStateRow]) -> dict[PostId, bytes]:
     if not missing:
         return {}
     rows = await ctx.db.posts.read_posts(viewer_id=ctx.user_id, post_ids=[state.id for state in missing])
-    return {row.id: await post_json(ctx, row) for row in rows if may_see_content(row.viewer, row.visibility)}
+    seen = [row for row in rows if may_see_content(row.viewer, row.visibility)]
+    polls = await _polls(ctx, [row.id for row in seen if row.poll])
+    return {row.id: _whole(_kept_body(ctx, row), row, polls) for row in seen}
 
 
 def _kept_body(ctx: Context, row: PostRow) -> bytes:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, TypeAdapter, Va
 
 from handlers.limits import LINK_CHARS, POST_CHARS, POST_MENTIONS, POST_TAGS
 from handlers.people.models import User
+from handlers.polls.models import NewPoll
 from handlers.posts.entities import check_entities
 from handlers.posts.models import Post, PostPage, PostVersion, Replies, Visibility
 from handlers.subjects import followed_subject, person_subject, post_subject
@@ -57,20 +58,24 @@ Link = Annotated[
 
 
 class CreatePost(Payload):
-    """A post with a link is of kind `link`, else of kind `text`; only one of kind `link` may have no text."""
+    """A post with a link is of kind `link`, one with a poll of kind `poll`, else of kind `text`; only one of kind
+    `link` may have no text.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
             "anyOf": [
-                option("text", absent=("link",), kind={"enum": ["text", None]}),
-                option("link", kind={"enum": ["link", None]}),
+                option("text", absent=("link", "poll"), kind={"enum": ["text", None]}),
+                option("link", absent=("poll",), kind={"enum": ["link", None]}),
+                option("text", "poll", absent=("link",), poll={"type": "object"}, kind={"enum": ["poll", None]}),
             ]
         }
     )
 
     text: Text | None = None
-    kind: Literal["text", "link"] | None = None
+    kind: Literal["text", "link", "poll"] | None = None
     link: Link | None = None
+    poll: NewPoll | None = None
     visibility: Visibility = "public"
     replies: Replies = "everyone"
     sensitive: bool = False
@@ -79,13 +84,17 @@ class CreatePost(Payload):
     @model_validator(mode="after")
     def _has_content(self) -> CreatePost:
         if self.kind is not None and self.kind != self.implied_kind:
-            raise ValueError("a post of kind link needs a link, one of kind text has none")
+            raise ValueError("a post of kind link needs a link, one of kind poll a poll, one of kind text has neither")
+        if self.poll is not None and (self.link is not None or self.text is None):
+            raise ValueError("a poll needs a text that asks, and has no link")
         if self.text is None and self.link is None:
             raise ValueError("needs a text or a link")
         return self
 
     @property
-    def implied_kind(self) -> Literal["text", "link"]:
+    def implied_kind(self) -> Literal["text", "link", "poll"]:
+        if self.poll is not None:
+            return "poll"
         return "text" if self.link is None else "link"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from handlers.people.models import Card
+from handlers.polls.models import Poll
 from realtime.contract.wire import Model, Page, WireId
 
-Kind = Literal["text", "image", "video", "link", "share"]
+Kind = Literal["text", "image", "video", "link", "poll", "share"]
 Visibility = Literal["public", "followers", "private"]
 """Who sees a post beside its author: everybody, the author's followers, nobody."""
 PRIVATE: Final = "private"
@@ -17,11 +18,12 @@ Replies = Literal["everyone", "followers", "mentioned", "nobody"]
 
 
 class PostViewer(Model):
-    """What the reader has done with this post, and may do."""
+    """What the reader has done with this post, and may do. `voted`: the chosen options of its poll, by place."""
 
     liked: bool
     bookmarked: bool
     may_comment: bool
+    voted: list[int] | None = None
 
 
 class Post(Model):
@@ -56,6 +58,7 @@ class Post(Model):
     like_count: int
     comment_count: int
     share_count: int
+    poll: Poll | None = None
     viewer: PostViewer | None = None
 
 

@@ -30,7 +30,7 @@ from handlers.posts.contract import (
 from handlers.posts.entities import entities_of
 from handlers.posts.models import PRIVATE, PostPage, PostVersion
 from handlers.posts.rooms import post_room
-from handlers.posts.views import chosen_visibility, post_version_view, post_view, pushed_post_view
+from handlers.posts.views import chosen_visibility, post_version_view, pushed_post_view
 from handlers.subjects import post_subject
 from realtime.contract.declarations import Fact
 from realtime.contract.emissions import CloseRoom, ToRoom, Withdraw, emission
@@ -41,7 +41,7 @@ from sql.ids import MAX_ID, LikeId, PostId, UserId
 from sql.posts import PostRow
 
 
-async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
+async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[Encoded[PostAck]]:
     row = await ctx.db.posts.insert_post(
         author_id=ctx.user_id,
         kind=cmd.implied_kind,
@@ -51,19 +51,20 @@ async def create_post(ctx: Context, cmd: CreatePost) -> Outcome[PostAck]:
         visibility=cmd.visibility,
         replies_from=cmd.replies,
         sensitive=cmd.sensitive,
+        poll=None if cmd.poll is None else cmd.poll.model_dump(),
         client_id=cmd.client_id,
     )
     if row is None:
-        return Outcome(PostAck(post=post_view(await _earlier_post(ctx, cmd))))
+        return Outcome(await post_ack(ctx, await _earlier_post(ctx, cmd)))
     stored = () if row.visibility == PRIVATE else (POST_CREATED,)
-    return Outcome(PostAck(post=post_view(row)), stored_facts=stored)
+    return Outcome(await post_ack(ctx, row), stored_facts=stored)
 
 
 async def show_post(ctx: Context, cmd: NamedPost) -> Outcome[Encoded[PostAck]]:
     return Outcome(await post_ack(ctx, await _visible_post(ctx, PostId(cmd.post_id))))
 
 
-async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
+async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[Encoded[PostAck]]:
     post_id = PostId(cmd.post_id)
     await ctx.db.people.lock_users(user_ids=[ctx.user_id])
     updated = await ctx.db.posts.update_post(
@@ -77,16 +78,16 @@ async def update_post(ctx: Context, cmd: UpdatePost) -> Outcome[PostAck]:
     )
     row = await _visible_post(ctx, post_id)
     require_allowed(updated is not None)
-    return _told(ctx, row, None if updated is None or not updated.changed else updated.earlier_visibility)
+    return await _told(ctx, row, None if updated is None or not updated.changed else updated.earlier_visibility)
 
 
-async def hide_post(ctx: Context, cmd: HidePost) -> Outcome[PostAck]:
+async def hide_post(ctx: Context, cmd: HidePost) -> Outcome[Encoded[PostAck]]:
     post_id = PostId(cmd.post_id)
     await ctx.db.people.lock_users(user_ids=[ctx.user_id])
     done = await ctx.db.posts.hide_post(post_id=post_id, author_id=ctx.user_id, hidden=cmd.hidden)
     row = await _visible_post(ctx, post_id)
     require_allowed(done is not None and not done.is_refused)
-    return _told(ctx, row, None if done is None or not done.changed else done.earlier_visibility)
+    return await _told(ctx, row, None if done is None or not done.changed else done.earlier_visibility)
 
 
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
@@ -163,22 +164,23 @@ async def list_likers(ctx: Context, cmd: ListLikers) -> Outcome[Page[User]]:
     return Outcome(Page[User](items=[user_view(row.user, row.viewer) for row in shown], next_cursor=next_cursor))
 
 
-def _told(ctx: Context, row: PostRow, earlier_visibility: str | None) -> Outcome[PostAck]:
+async def _told(ctx: Context, row: PostRow, earlier_visibility: str | None) -> Outcome[Encoded[PostAck]]:
     """Answers the caller's own post, and tells its readers of a change; `earlier_visibility` None: there is none."""
+    ack = await post_ack(ctx, row)
     # Also where nothing changed: the node that changed it may have died before it said so.
     subject = post_subject(row.id, row.version)
     withdrawn = Withdraw(subject.name, subject.version)
     if earlier_visibility is None:
-        return Outcome(PostAck(post=post_view(row)), signals=(withdrawn,))
+        return Outcome(ack, signals=(withdrawn,))
     was_private = earlier_visibility == PRIVATE
     stays_private = was_private and row.visibility == PRIVATE
     facts = () if stays_private else (_fact(ctx, POST_SHOWN if was_private else POST_CHANGED, row.id),)
     watched = post_room(row.id, ctx.user_id, earlier_visibility)
     if row.visibility != earlier_visibility:
         # Not all of its watchers may see it now, and those who may watch it again, in another room.
-        return Outcome(PostAck(post=post_view(row)), facts=facts, signals=(withdrawn, CloseRoom(watched)))
+        return Outcome(ack, facts=facts, signals=(withdrawn, CloseRoom(watched)))
     push = emission(POST_UPDATED, PostAck(post=pushed_post_view(row)), ToRoom(watched))
-    return Outcome(PostAck(post=post_view(row)), pushes=(push,), facts=facts, signals=(withdrawn,))
+    return Outcome(ack, pushes=(push,), facts=facts, signals=(withdrawn,))
 
 
 def _fact(ctx: Context, fact: Fact[PostFactData], post_id: PostId) -> RaisedFact:
@@ -194,12 +196,16 @@ async def _visible_post(ctx: Context, post_id: PostId) -> PostRow:
     return row
 
 
+def _asked_by(post: PostRow | CreatePost) -> tuple[list[str], bool] | None:
+    return None if post.poll is None else (post.poll.options, post.poll.multiple)
+
+
 async def _earlier_post(ctx: Context, cmd: CreatePost) -> PostRow:
     """The post of an earlier try with this client_id. Raises `not_found` if it was deleted since."""
     found = await ctx.db.posts.find_post(author_id=ctx.user_id, client_id=cmd.client_id or "")
     row = await _visible_post(ctx, found or PostId(0))
     # What was chosen first is not stored of an edited post.
-    same = (row.kind, row.link) == (cmd.implied_kind, cmd.link) and (
+    same = (row.kind, row.link, _asked_by(row)) == (cmd.implied_kind, cmd.link, _asked_by(cmd)) and (
         row.edited_at is not None
         or (row.text, chosen_visibility(row), row.replies, row.sensitive)
         == (cmd.text or "", cmd.visibility, cmd.replies, cmd.sensitive)

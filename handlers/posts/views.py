@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from handlers.people.views import card_view
+from handlers.polls.views import poll_view
 from handlers.posts.entities import mentions_of, tags_of, urls_of
-from handlers.posts.models import Post, PostVersion, PostViewer
+from handlers.posts.models import Post, PostVersion
 from realtime.contract.wire import unix_ms
 from sql.posts import PostRow, PostVersionRow
 
 
-def post_view(row: PostRow) -> Post:
-    """A post as the viewer of this row gets it."""
-    viewer = PostViewer(liked=row.viewer_liked, bookmarked=row.viewer_bookmarked, may_comment=row.viewer_may_comment)
-    return _post(row, viewer)
-
-
 def pushed_post_view(row: PostRow) -> Post:
     """A post as a push has it: nothing in it depends on the reader."""
-    return _post(row, None)
+    poll = None if row.poll is None else poll_view(row.poll, shows_results=False)
+    return bare_post_view(row).model_copy(update={"poll": poll})
 
 
-def chosen_visibility(row: PostRow) -> str:
-    """Who may see the post by its author's choice, also where it is hidden."""
-    return row.visibility_if_shown or row.visibility
-
-
-def post_version_view(row: PostVersionRow) -> PostVersion:
-    """An earlier text, the same for every reader of the post."""
-    return PostVersion(version=row.version, text=row.text, written_at_ms=unix_ms(row.written_at))
-
-
-def _post(row: PostRow, viewer: PostViewer | None) -> Post:
+def bare_post_view(row: PostRow) -> Post:
+    """A post without what is put into it at each read."""
     return Post(
         id=row.id,
         version=row.version,
@@ -50,5 +37,14 @@ def _post(row: PostRow, viewer: PostViewer | None) -> Post:
         share_count=row.share_count,
         created_at_ms=unix_ms(row.created_at),
         edited_at_ms=None if row.edited_at is None else unix_ms(row.edited_at),
-        viewer=viewer,
     )
+
+
+def chosen_visibility(row: PostRow) -> str:
+    """Who may see the post by its author's choice, also where it is hidden."""
+    return row.visibility_if_shown or row.visibility
+
+
+def post_version_view(row: PostVersionRow) -> PostVersion:
+    """An earlier text, the same for every reader of the post."""
+    return PostVersion(version=row.version, text=row.text, written_at_ms=unix_ms(row.written_at))

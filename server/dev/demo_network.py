@@ -14,7 +14,7 @@ from pathlib import Path
 
 from handlers.case_folding import folded
 from server.cli_error import CliError
-from sql.bulk import (
+from sql.execution.bulk import (
     CommentRecord,
     ConversationRecord,
     FollowRecord,

@@ -18,7 +18,8 @@ from server.cli_error import CliError
 from server.clock import SystemClock
 from server.config import Settings
 from server.dev.demo_network import DEMO_USERNAME, DemoNetwork, NetworkMaker, read_edges
-from sql.bulk import (
+from sql.database import load_queries
+from sql.execution.bulk import (
     CommentRecord,
     ConversationRecord,
     FollowRecord,
@@ -32,7 +33,6 @@ from sql.bulk import (
     RefreshTokenRecord,
     copy_records,
 )
-from sql.database import load_queries
 from sql.ids import id_floor_ms
 from sql.pool import close_pool, open_pool
 from sql.unit import Units

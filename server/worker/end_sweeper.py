@@ -27,7 +27,11 @@ async def end_mutes(db: Database, batch_size: int) -> int:
     return await db.graph.end_mutes(batch_size=batch_size)
 
 
-ENDINGS: Final[tuple[Ending, ...]] = (end_mutes,)
+async def end_polls(db: Database, batch_size: int) -> int:
+    return await db.polls.close_polls(batch_size=batch_size)
+
+
+ENDINGS: Final[tuple[Ending, ...]] = (end_mutes, end_polls)
 
 
 class EndSweeper:

@@ -10,7 +10,7 @@ CREATE TABLE posts (
     -- The stamp of the last such change, the deletion too.
     changed bigint NOT NULL DEFAULT change_stamp(),
     author_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
-    kind text NOT NULL DEFAULT 'text' CHECK (kind IN ('text', 'image', 'video', 'link', 'share')),
+    kind text NOT NULL DEFAULT 'text' CHECK (kind IN ('text', 'image', 'video', 'link', 'poll', 'share')),
     text text NOT NULL,
     link text,
     -- The tags, mentions and links in the text, as handlers/posts/entities.py finds them.
@@ -26,6 +26,14 @@ CREATE TABLE posts (
     sensitive boolean NOT NULL DEFAULT false,
     -- Whether anybody but the author could ever see it. What nobody could see is not told to be gone.
     was_shown boolean NOT NULL DEFAULT true,
+    -- What a poll asks; all NULL where there is none. The end is told by a sweeper, and readers compare the time.
+    poll_options text[],
+    poll_multiple boolean,
+    poll_closes_at timestamptz,
+    poll_end_told boolean NOT NULL DEFAULT false,
+    -- Votes for each option, and people who have voted.
+    poll_counts integer[],
+    poll_voter_count integer CHECK (poll_voter_count >= 0),
     like_count integer NOT NULL DEFAULT 0 CHECK (like_count >= 0),
     comment_count integer NOT NULL DEFAULT 0 CHECK (comment_count >= 0),
     share_count integer NOT NULL DEFAULT 0 CHECK (share_count >= 0),
@@ -35,12 +43,24 @@ CREATE TABLE posts (
     deleted_at timestamptz,
     -- What is left of a deleted post tells readers that it is gone, until delete_old_posts removes it.
     CONSTRAINT posts_deleted_are_empty CHECK (
-        deleted_at IS NULL OR (text = '' AND link IS NULL AND entities = '{}')
+        deleted_at IS NULL OR (text = '' AND link IS NULL AND entities = '{}' AND poll_options IS NULL)
     ),
+    CHECK ((poll_options IS NULL) = (poll_closes_at IS NULL) AND (poll_options IS NULL) = (poll_counts IS NULL)),
     CHECK (was_shown OR visibility = 'private'),
     CHECK (hidden_by IS NULL OR visibility = 'private'),
     CHECK ((hidden_by IS NULL) = (visibility_if_shown IS NULL))
 ) WITH (fillfactor = 80);
+
+CREATE INDEX posts_poll_end_idx ON posts (poll_closes_at)
+    WHERE poll_closes_at IS NOT NULL AND NOT poll_end_told AND deleted_at IS NULL;
+
+CREATE TABLE poll_votes (
+    post_id bigint NOT NULL REFERENCES posts ON DELETE CASCADE,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    -- Places of options, counted from 0.
+    choices integer[] NOT NULL CHECK (cardinality(choices) > 0),
+    PRIMARY KEY (post_id, user_id)
+);
 
 -- It includes the visibility so that a feed page finds its ids without reading the rows.
 CREATE INDEX posts_author_idx ON posts (author_id, id DESC) INCLUDE (visibility) WHERE deleted_at IS NULL;

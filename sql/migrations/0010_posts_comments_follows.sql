@@ -44,6 +44,7 @@ CREATE FUNCTION create_posts(
     visibilities text[],
     reply_rules text[],
     are_sensitive boolean[],
+    polls jsonb[],
     client_ids text[],
     patient boolean
 ) RETURNS TABLE (place bigint, skipped boolean, author_id bigint, post posts)
@@ -57,16 +58,25 @@ DECLARE
 BEGIN
     WITH made AS (
         INSERT INTO posts (
-            id, author_id, kind, text, link, entities, visibility, replies, sensitive, was_shown, client_id, changed
+            id, author_id, kind, text, link, entities, visibility, replies, sensitive,
+            poll_options, poll_multiple, poll_closes_at, poll_counts, poll_voter_count, was_shown, client_id, changed
         )
         SELECT
             call.id, call.author_id, call.kind, call.text, call.link, call.entities, call.visibility,
-            call.replies, call.sensitive, call.visibility <> 'private', call.client_id, stamp
+            call.replies, call.sensitive,
+            asked.options, (call.poll ->> 'multiple')::boolean,
+            now() + (call.poll ->> 'closes_in_s')::integer * interval '1 second',
+            asked.counts, asked.voter_count,
+            call.visibility <> 'private', call.client_id, stamp
         FROM unnest(
-            ids, author_ids, kinds, texts, links, entity_sets, visibilities, reply_rules, are_sensitive, client_ids
+            ids, author_ids, kinds, texts, links, entity_sets, visibilities, reply_rules, are_sensitive, polls, client_ids
         ) WITH ORDINALITY AS call (
-            id, author_id, kind, text, link, entities, visibility, replies, sensitive, client_id, place
+            id, author_id, kind, text, link, entities, visibility, replies, sensitive, poll, client_id, place
         )
+        LEFT JOIN LATERAL (
+            SELECT array_agg(option.text ORDER BY option.place) AS options, array_agg(0) AS counts, 0 AS voter_count
+            FROM jsonb_array_elements_text(call.poll -> 'options') WITH ORDINALITY AS option (text, place)
+        ) asked ON call.poll IS NOT NULL
         WHERE call.author_id = ANY(locked)
         ORDER BY call.place
         ON CONFLICT (author_id, client_id) WHERE client_id IS NOT NULL DO NOTHING

@@ -1,4 +1,4 @@
--- name: insert_post(author_ids, kinds, texts, links, entity_sets, visibilitys, replies_froms, sensitives, client_ids, patient)
+-- name: insert_post(author_ids, kinds, texts, links, entity_sets, visibilitys, replies_froms, sensitives, polls, client_ids, patient)
 -- Stores a post with its tags, counts it on its author for those who see it, with a Fact where others than its author see it, and
 -- returns it as the author gets it. users_pkey, posts_client_id_key, posts_pkey; 0 or 1 row a call, none for a repeated
 -- client_id.
@@ -12,6 +12,7 @@ FROM create_posts(
     :visibilitys::text[],
     :replies_froms::text[],
     :sensitives::boolean[],
+    :polls::jsonb[],
     :client_ids::text[],
     :patient::boolean
 ) made
@@ -200,6 +201,7 @@ WITH gone AS (
     UPDATE posts
     SET
         deleted_at = now(), text = '', link = NULL, entities = '{}',
+        poll_options = NULL, poll_multiple = NULL, poll_closes_at = NULL, poll_counts = NULL, poll_voter_count = NULL,
         version = posts.version + 1, changed = change_stamp()
     WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
     RETURNING posts.id, posts.author_id, posts.visibility

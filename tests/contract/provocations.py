@@ -16,6 +16,7 @@ from server.accounts.tokens import Tokens
 from tests.contract.world import World
 from tests.kit.clock import ManualClock
 from tests.kit.server import Person, RunningServer, settings_for_tests
+from tests.kit.services import execute
 
 UNKNOWN_ID = "1"
 
@@ -74,6 +75,14 @@ async def where_nobody_may_comment(server: RunningServer, world: World, command:
     payload = world.payload(command)
     await world.me.do("/posts", "post:update", {"post_id": payload["post_id"], "replies": "nobody"})
     return Attempt(world.friend, payload)
+
+
+async def poll_that_is_closed(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
+    poll = {"options": ["One", "Other"], "closes_in_s": 3_600}
+    made = await world.me.do("/posts", "post:create", {"text": "Well?", "poll": poll})
+    post_id = made["post"]["id"]
+    await execute(server.settings.database_url, f"UPDATE posts SET poll_closes_at = now() WHERE id = {post_id}")
+    return Attempt(world.me, {**world.payload(command), "post_id": post_id})
 
 
 async def after_a_block(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
@@ -158,6 +167,8 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("post:hide", "forbidden"): somebody_elses,
     ("post:history", "not_found"): unknown_thing,
     ("post:likers", "not_found"): unknown_thing,
+    ("poll:vote", "not_found"): unknown_thing,
+    ("poll:vote", "conflict"): poll_that_is_closed,
     ("bookmark:add", "not_found"): unknown_thing,
     ("filter:set", "conflict"): too_many_filters,
     ("post:watch", "not_found"): unknown_thing,

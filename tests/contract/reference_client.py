@@ -229,8 +229,12 @@ class ReferenceClient:
 
 
 def _without_counts(post: dict[str, Any]) -> dict[str, Any]:
-    """Counters are no part of the law: they are told by pushes of their own."""
-    return {name: value for name, value in post.items() if not name.endswith("_count")}
+    """Counters are no part of the law, those of a poll neither: they are told by pushes of their own."""
+    poll = post.get("poll")
+    asked = (
+        {} if poll is None else {"poll": {**poll, "vote_count": 0, "options": [one["text"] for one in poll["options"]]}}
+    )
+    return {name: value for name, value in post.items() if not name.endswith("_count")} | asked
 
 
 async def _read_comments(person: Person, post_id: str, of: dict[str, str]) -> list[dict[str, Any]]:

@@ -65,7 +65,9 @@ async def talk(person: Person, other: Person) -> str:
 
 
 async def publish(author: Person, visibility: str = "public") -> dict[str, str]:
-    answer = await author.do("/posts", "post:create", {"text": "A post", "visibility": visibility})
+    """With a poll, so that every command on posts has something to do."""
+    poll = {"options": ["One", "Other"], "closes_in_s": 3_600}
+    answer = await author.do("/posts", "post:create", {"text": "A post", "poll": poll, "visibility": visibility})
     return {"post_id": answer["post"]["id"]}
 
 

@@ -60,6 +60,10 @@ async def somebody_comments(server: RunningServer, world: World) -> None:
     await world.me.do("/posts", "comment:create", {"post_id": world.values["post_id"], "text": "Well said"})
 
 
+async def somebody_votes(server: RunningServer, world: World) -> None:
+    await world.me.do("/posts", "poll:vote", {"post_id": world.values["post_id"], "choices": [1]})
+
+
 async def somebody_deletes_a_comment(server: RunningServer, world: World) -> None:
     await world.me.do("/posts", "comment:delete", {"comment_id": world.values["comment_id"]})
 
@@ -125,6 +129,7 @@ CAUSES: Mapping[str, Cause] = {
     "feed:new": a_friend_posts,
     "feed:removed": a_friend_is_followed_no_more,
     "comment:created": somebody_comments,
+    "poll:counters": somebody_votes,
     "comment:deleted": somebody_deletes_a_comment,
     "post:updated": a_friend_edits,
     "post:deleted": a_friend_deletes,

@@ -38,7 +38,8 @@ async def make_world(server: RunningServer, prefix: str) -> World:
     _, sessions = await me.rest("GET", "/auth/sessions")
     other = next(item for item in sessions["data"]["items"] if not item["current"])
     await friend.rest("POST", f"/users/{me.id}/follow")
-    _, post = await me.rest("POST", "/posts", {"text": "The post"})
+    poll = {"options": ["One", "Other"], "closes_in_s": 3_600}
+    _, post = await me.rest("POST", "/posts", {"text": "The post", "poll": poll})
     post_id = post["data"]["post"]["id"]
     _, comment = await me.rest("POST", f"/posts/{post_id}/comments", {"text": "The comment"})
     _, conversation = await me.rest("POST", "/conversations", {"user_id": friend.id})

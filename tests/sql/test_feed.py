@@ -188,6 +188,7 @@ async def test_whatever_happened_to_posts_of_followed_users_is_read_as_it_is_now
                 visibility=visibility,
                 replies=None,
                 sensitive=None,
+                poll=None,
             )
         )
     await world.write(lambda db: db.posts.delete_post(post_id=deleted, author_id=bob))
@@ -243,6 +244,7 @@ async def test_a_post_that_commits_late_is_read_by_the_next_sync(world: World) -
             visibility="public",
             replies_from="everyone",
             sensitive=False,
+            poll=None,
             client_id=None,
         )
         assert row is not None

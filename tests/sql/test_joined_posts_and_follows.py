@@ -52,6 +52,7 @@ def post(
             visibility=visibility,
             replies_from="everyone",
             sensitive=False,
+            poll=None,
             client_id=client_id,
         )
     )

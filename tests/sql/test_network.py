@@ -2,8 +2,8 @@ import datetime
 
 import pytest
 
-from sql.bulk import LikeRecord, PersonRecord, PostRecord, copy_records
 from sql.errors import ForeignKeyMissing
+from sql.execution.bulk import LikeRecord, PersonRecord, PostRecord, copy_records
 from sql.ids import PostId, UserId
 from tests.sql.world import World
 

@@ -65,6 +65,7 @@ async def test_a_repeated_client_id_makes_one_post_however_many_try_at_once(worl
             visibility="public",
             replies_from="everyone",
             sensitive=False,
+            poll=None,
             client_id="once",
         )
 
@@ -159,6 +160,7 @@ async def test_nothing_that_was_written_is_left_of_a_deleted_post(world: World) 
             visibility="public",
             replies_from="everyone",
             sensitive=False,
+            poll=None,
             client_id="once",
         )
     )
@@ -284,6 +286,7 @@ async def test_the_three_counts_of_posts_are_exact_whatever_happens_at_once(worl
                     visibility=visibility or "public",
                     replies_from="everyone",
                     sensitive=False,
+                    poll=None,
                     client_id=None,
                 )
             case "delete":

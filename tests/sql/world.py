@@ -140,6 +140,7 @@ class World:
                 visibility=visibility,
                 replies_from="everyone",
                 sensitive=False,
+                poll=None,
                 client_id=None,
             )
         )

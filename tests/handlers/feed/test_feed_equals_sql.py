@@ -128,6 +128,7 @@ class History:
             visibility="public",
             replies_from="everyone",
             sensitive=False,
+            poll=None,
             client_id=None,
         )
         assert post is not None

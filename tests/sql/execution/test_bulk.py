@@ -3,8 +3,8 @@ from typing import get_args
 
 import pytest
 
-from sql.bulk import STAMPS, TABLES, FollowRecord, PersonRecord, Record, copy_records
 from sql.errors import BadText, ForeignKeyMissing, UniqueViolated
+from sql.execution.bulk import STAMPS, TABLES, FollowRecord, PersonRecord, Record, copy_records
 from tests.sql.world import World
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -1,0 +1,1 @@
+"""Polls: posts that ask, and the votes on them."""
