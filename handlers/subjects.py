@@ -16,8 +16,8 @@ def below_post(post_id: int) -> Subject:
     return post_subject(post_id, MAX_ID)
 
 
-def comment_subject(comment_id: int) -> Subject:
-    return Subject(f"comment:{comment_id}")
+def comment_subject(comment_id: int, version: int = 0) -> Subject:
+    return Subject(f"comment:{comment_id}", version)
 
 
 def person_subject(user_id: int) -> Subject:

@@ -6,12 +6,14 @@ from typing import NamedTuple, Protocol
 from sql.execution.joining import joined, joined_write
 from sql.ids import CommentId, PostId, UserId
 from sql.people import CardRow, RelationRow
+from sql.posts import LikeRow
 
 
 class CommentRow(NamedTuple):
     """A comment as one viewer gets it; `viewer` is the viewer's relation to its author."""
 
     id: CommentId
+    version: int
     post_id: PostId
     parent_id: CommentId | None
     text: str
@@ -21,6 +23,7 @@ class CommentRow(NamedTuple):
     """Direct replies that are shown, including deleted ones with replies of their own."""
     client_id: str | None
     created_at: datetime.datetime
+    edited_at: datetime.datetime | None
     is_deleted: bool
     """By its author or the post's, or `is_by_hidden`."""
     is_by_hidden: bool
@@ -28,6 +31,7 @@ class CommentRow(NamedTuple):
     author: CardRow
     """Also where `is_deleted`; it must not be shown then."""
     viewer: RelationRow
+    viewer_liked: bool
 
 
 class NewCommentRow(NamedTuple):
@@ -38,6 +42,21 @@ class NewCommentRow(NamedTuple):
     """At most `id_limit` of those who see it neither in lists nor live, see CommentQueries.hidden_from."""
     filters_position: int
     """Filters stamped below it were known to this read."""
+
+
+class LeftOutRow(NamedTuple):
+    """Who is not told of a comment as it is now."""
+
+    hidden_from: list[UserId]
+    """At most `id_limit` of them."""
+    filters_position: int
+    """Filters stamped below it were known to this read."""
+
+
+class UpdatedCommentRow(NamedTuple):
+    version: int
+    changed: bool
+    """False when the comment had this text before."""
 
 
 class DeletedCommentRow(NamedTuple):
@@ -71,6 +90,9 @@ class CommentQueries(Protocol):
     async def hidden_from(self, *, comment_id: CommentId, id_limit: int) -> list[UserId]: ...
 
     @joined
+    async def left_out(self, *, comment_id: CommentId, id_limit: int) -> LeftOutRow | None: ...
+
+    @joined
     async def list_comments(
         self, *, viewer_id: UserId, post_id: PostId, before: CommentId, page_size: int
     ) -> list[CommentRow]: ...
@@ -85,6 +107,15 @@ class CommentQueries(Protocol):
         before: CommentId,
         page_size: int,
     ) -> list[CommentRow]: ...
+
+    async def update_comment(self, *, comment_id: CommentId, author_id: UserId, text: str) -> UpdatedCommentRow | None:
+        """None: the comment is another author's, or deleted."""
+        ...
+
+    @joined_write("comment_id", "user_id")
+    async def set_like(self, *, comment_id: CommentId, user_id: UserId, wanted: bool) -> LikeRow | None:
+        """None: there is no such comment, or it is deleted and a like of it `wanted`. Access is not checked."""
+        ...
 
     async def delete_comment(self, *, comment_id: CommentId) -> DeletedCommentRow | None:
         """None when it was deleted before. Call `posts.lock_post` first, in the same transaction."""

@@ -524,6 +524,27 @@ export interface PostsCommands extends CommandsEverywhere {
    */
   "comment:list": Command<ListComments, Page<Comment>, "not_found">;
   /**
+   * Changes the text of the caller's own comment.
+   *
+   * A repeat changes nothing more. Limit: 60 calls in 60 s. REST: `PATCH /v1/comments/{comment_id}`,
+   * `PUT /v1/comments/{comment_id}`.
+   */
+  "comment:update": Command<UpdateComment, CommentAck, "not_found" | "forbidden">;
+  /**
+   * Likes a comment; a user likes a comment once, however often the call is made.
+   *
+   * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `POST /v1/comments/{comment_id}/likes`,
+   * `POST /v1/comments/{comment_id}/like`.
+   */
+  "comment:like": Command<NamedComment, LikeCommentAck, "not_found">;
+  /**
+   * Removes the caller's like, whatever became of the comment; the answer is the same where there was none.
+   *
+   * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `DELETE /v1/comments/{comment_id}/likes`,
+   * `DELETE /v1/comments/{comment_id}/like`.
+   */
+  "comment:unlike": Command<NamedComment, UnlikeCommentAck>;
+  /**
    * Deletes the caller's own comment, or one on the caller's own post.
    *
    * A repeat changes nothing more. Limit: 60 calls in 60 s. REST: `DELETE /v1/comments/{comment_id}`.
@@ -541,6 +562,8 @@ export interface PostsPushes extends PushesEverywhere {
   "poll:counters": Push<PollCounts>;
   /** Watchers of the post who may see the comment and those that it replies to. */
   "comment:created": Push<CommentAck>;
+  /** Watchers of the post who may see the comment and those that it replies to: as it is after an edit. */
+  "comment:updated": Push<CommentAck>;
   /**
    * Watchers of the post who could see the comment. One with replies keeps its place, without text and author;
    * a deleted one goes when it has no replies any more.
@@ -734,6 +757,12 @@ export interface RestRoutes {
   "GET /bookmarks": RestRoute<never, ListBookmarks, Page<Bookmark>>;
   "POST /chat/sync": RestRoute<never, Sync, SyncAck>;
   "DELETE /comments/{comment_id}": RestRoute<"comment_id", NamedComment, Nothing>;
+  "PATCH /comments/{comment_id}": RestRoute<"comment_id", UpdateComment, CommentAck>;
+  "PUT /comments/{comment_id}": RestRoute<"comment_id", UpdateComment, CommentAck>;
+  "DELETE /comments/{comment_id}/like": RestRoute<"comment_id", NamedComment, UnlikeCommentAck>;
+  "POST /comments/{comment_id}/like": RestRoute<"comment_id", NamedComment, LikeCommentAck>;
+  "DELETE /comments/{comment_id}/likes": RestRoute<"comment_id", NamedComment, UnlikeCommentAck>;
+  "POST /comments/{comment_id}/likes": RestRoute<"comment_id", NamedComment, LikeCommentAck>;
   "GET /conversations": RestRoute<never, ListConversations, Page<Conversation>>;
   "POST /conversations": RestRoute<never, OpenConversation, ConversationAck>;
   "GET /conversations/{conversation_id}": RestRoute<"conversation_id", GetConversation, ConversationAck>;
@@ -860,10 +889,14 @@ export interface CollectionChanges<Item> {
  * A comment; `parent_id` is the comment that it replies to, absent for a comment on the post itself.
  *
  * A deleted comment with replies stays in its place, with `deleted`, an empty text and no author. A block
- * that hid it and the replies below it hides them still.
+ * that hid it and the replies below it hides them still. `viewer` is in answers only, never in a push.
+ *
+ * `version` grows with each edit and with the deletion: of two copies the one with the larger version is
+ * newer, but for the counts. `edited_at_ms` is absent until the first edit.
  */
 export interface Comment {
   id: Id;
+  version: number;
   post_id: Id;
   parent_id?: Id;
   author?: Card;
@@ -871,7 +904,9 @@ export interface Comment {
   like_count: number;
   reply_count: number;
   created_at_ms: number;
+  edited_at_ms?: number;
   deleted?: true;
+  viewer?: CommentViewer;
 }
 
 export interface CommentAck {
@@ -881,6 +916,11 @@ export interface CommentAck {
 export interface CommentRemoved {
   comment_id: Id;
   post_id: Id;
+}
+
+/** What the reader has done with this comment. */
+export interface CommentViewer {
+  liked: boolean;
 }
 
 /**
@@ -1023,6 +1063,12 @@ export interface HidePost {
 export interface LikeAck {
   post_id: Id;
   liked: boolean;
+  like_count: number;
+}
+
+export interface LikeCommentAck {
+  comment_id: Id;
+  liked: true;
   like_count: number;
 }
 
@@ -1569,10 +1615,23 @@ export interface UnlikeAck {
   like_count?: number;
 }
 
+/** `like_count` is absent where the caller does not see the comment, and where there is none. */
+export interface UnlikeCommentAck {
+  comment_id: Id;
+  liked: false;
+  like_count?: number;
+}
+
 /** Without `user_ids`: all users. */
 export interface UnwatchPresence {
   /** At most 1,000 items. */
   user_ids?: Id[] | null;
+}
+
+export interface UpdateComment {
+  comment_id: Id;
+  /** 1 to 2,000 characters. */
+  text: string;
 }
 
 /** Absent fields stay as they are. */

@@ -15,16 +15,20 @@ from handlers.access import (
 from handlers.comments.contract import (
     COMMENT_CREATED,
     COMMENT_DELETED,
+    COMMENT_UPDATED,
     HIDDEN_FROM_MAX,
     NAMESPACE,
     Comment,
     CommentAck,
     CommentRemoved,
     CreateComment,
+    LikeCommentAck,
     ListComments,
     NamedComment,
+    UnlikeCommentAck,
+    UpdateComment,
 )
-from handlers.comments.views import comment_view
+from handlers.comments.views import comment_view, pushed_comment_view
 from handlers.context import Context, Outcome
 from handlers.paging import cut_page, rows_wanted
 from handlers.posts.rooms import post_room, post_scope
@@ -56,9 +60,12 @@ async def create_comment(ctx: Context, cmd: CreateComment) -> Outcome[CommentAck
         # A retry finds its comment even if it could not be created now: its parent was deleted since, or fewer people
         # may comment.
         return Outcome(CommentAck(comment=comment_view(await _earlier_comment(ctx, cmd, post))))
-    ack = CommentAck(comment=comment_view(made.comment))
+    told = CommentAck(comment=pushed_comment_view(made.comment))
     about = (words_subject(made.filters_position),)
-    return Outcome(ack, pushes=(_to_watchers(post, made.hidden_from, COMMENT_CREATED, ack, about),))
+    return Outcome(
+        CommentAck(comment=comment_view(made.comment)),
+        pushes=(_to_watchers(post, made.hidden_from, COMMENT_CREATED, told, about),),
+    )
 
 
 async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment]]:
@@ -82,6 +89,51 @@ async def list_comments(ctx: Context, cmd: ListComments) -> Outcome[Page[Comment
         )
     shown, next_cursor = cut_page(rows, cmd.limit, lambda row: row.id)
     return Outcome(Page[Comment](items=[comment_view(row) for row in shown], next_cursor=next_cursor))
+
+
+async def update_comment(ctx: Context, cmd: UpdateComment) -> Outcome[CommentAck]:
+    comment_id = CommentId(cmd.comment_id)
+    post, before = await _visible_comment(ctx, comment_id)
+    require_allowed(before.viewer.is_self)
+    updated = await ctx.db.comments.update_comment(comment_id=comment_id, author_id=ctx.user_id, text=cmd.text)
+    if updated is None:
+        raise CommandError(NOT_FOUND)
+    row = await _read_comment(ctx, comment_id)
+    # Also where nothing changed: the node that changed it may have died before it said so.
+    subject = comment_subject(comment_id, updated.version)
+    withdrawn = Withdraw(subject.name, subject.version)
+    ack = CommentAck(comment=comment_view(row))
+    if not updated.changed:
+        return Outcome(ack, signals=(withdrawn,))
+    left_out = await ctx.db.comments.left_out(comment_id=comment_id, id_limit=HIDDEN_FROM_MAX + 1)
+    if left_out is None:
+        raise CommandError(NOT_FOUND)
+    told = CommentAck(comment=pushed_comment_view(row))
+    about = (words_subject(left_out.filters_position),)
+    push = _to_watchers(post, left_out.hidden_from, COMMENT_UPDATED, told, about)
+    return Outcome(ack, pushes=(push,), signals=(withdrawn,))
+
+
+async def like_comment(ctx: Context, cmd: NamedComment) -> Outcome[LikeCommentAck]:
+    comment_id = CommentId(cmd.comment_id)
+    await _visible_comment(ctx, comment_id)
+    row = await ctx.db.comments.set_like(comment_id=comment_id, user_id=ctx.user_id, wanted=True)
+    if row is None:
+        raise CommandError(NOT_FOUND)
+    return Outcome(LikeCommentAck(comment_id=comment_id, like_count=row.like_count))
+
+
+async def unlike_comment(ctx: Context, cmd: NamedComment) -> Outcome[UnlikeCommentAck]:
+    """Needs no access to the comment: a like can be taken back whatever became of it, of its post and of its author."""
+    comment_id = CommentId(cmd.comment_id)
+    done = await ctx.db.comments.set_like(comment_id=comment_id, user_id=ctx.user_id, wanted=False)
+    if done is None:
+        return Outcome(UnlikeCommentAck(comment_id=comment_id))
+    try:
+        await _visible_comment(ctx, comment_id)
+    except CommandError:
+        return Outcome(UnlikeCommentAck(comment_id=comment_id))
+    return Outcome(UnlikeCommentAck(comment_id=comment_id, like_count=done.like_count))
 
 
 async def delete_comment(ctx: Context, cmd: NamedComment) -> Outcome[Nothing]:
@@ -126,6 +178,15 @@ async def _read_comment(ctx: Context, comment_id: CommentId) -> CommentRow:
     if row is None:
         raise CommandError(NOT_FOUND)
     return row
+
+
+async def _visible_comment(ctx: Context, comment_id: CommentId) -> tuple[PostRow, CommentRow]:
+    """A comment that is not deleted, with its post. Raises `not_found` where the caller may not see both."""
+    comment = await _read_comment(ctx, comment_id)
+    post = await _read_post(ctx, comment.post_id)
+    require_visible(may_see_content(post.viewer, post.visibility))
+    require_visible(may_see_comment(comment.viewer) and not comment.is_deleted)
+    return post, comment
 
 
 def _is_shown(comment: CommentRow) -> bool:

@@ -313,11 +313,13 @@ SELECT
     comment.*,
     author.*,
     r.*,
+    viewer.*,
     ARRAY(SELECT hidden.id FROM hidden_from(:author_id, :parent_id) hidden LIMIT :id_limit) AS hidden_from
 FROM made
 CROSS JOIN LATERAL comment_row(made.comment) comment
 CROSS JOIN LATERAL card(:author_id) author
-CROSS JOIN LATERAL relation(:author_id, :author_id) r;
+CROSS JOIN LATERAL relation(:author_id, :author_id) r
+CROSS JOIN LATERAL comment_viewer(:author_id, (made.comment).id) viewer;
 
 -- name: send_message(conversation_id, sender_id, text, reply_to_seq, client_id)^
 -- Stores a message under the next number of its conversation, unless one of the two blocks the other, and moves the

@@ -128,10 +128,13 @@ CREATE TABLE comments (
     post_id bigint NOT NULL REFERENCES posts ON DELETE CASCADE,
     parent_id bigint REFERENCES comments ON DELETE CASCADE,
     author_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    -- Raised by each change of what the author wrote, never by a counter.
+    version integer NOT NULL DEFAULT 1,
     text text NOT NULL,
     like_count integer NOT NULL DEFAULT 0 CHECK (like_count >= 0),
     reply_count integer NOT NULL DEFAULT 0 CHECK (reply_count >= 0),
     client_id text,
+    edited_at timestamptz,
     deleted_at timestamptz
 ) WITH (fillfactor = 80);
 
@@ -144,6 +147,12 @@ CREATE INDEX comments_parent_idx ON comments (parent_id, id DESC) WHERE parent_i
 CREATE INDEX comments_author_idx ON comments (author_id, id);
 
 CREATE UNIQUE INDEX comments_client_id_key ON comments (author_id, client_id) WHERE client_id IS NOT NULL;
+
+CREATE TABLE comment_likes (
+    comment_id bigint NOT NULL REFERENCES comments ON DELETE CASCADE,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    PRIMARY KEY (comment_id, user_id)
+);
 
 -- Whether anything has happened to a user's home feed since a position. Where few posts have changed at all, it is asked
 -- of each whether its author is followed, else of each followed user whether a post of theirs has. Sorting and LIMIT
@@ -273,9 +282,22 @@ DECLARE
         LIMIT 500
         FOR UPDATE SKIP LOCKED
     );
+    comment_ids bigint[] := ARRAY(
+        SELECT newest.id
+        FROM unnest(ids) AS post (id)
+        CROSS JOIN LATERAL (
+            SELECT c.id
+            FROM comments c
+            WHERE c.post_id = post.id
+            ORDER BY (c.parent_id IS NULL), c.id DESC
+            LIMIT row_limit
+        ) newest
+        LIMIT row_limit
+    );
     like_count integer;
     bookmark_count integer;
-    comment_count integer;
+    comment_like_count integer;
+    comment_count integer := 0;
     post_count integer := 0;
 BEGIN
     DELETE FROM post_likes
@@ -294,25 +316,30 @@ BEGIN
         LIMIT row_limit
     ));
     GET DIAGNOSTICS bookmark_count = ROW_COUNT;
-    DELETE FROM comments
+    DELETE FROM comment_likes
     WHERE ctid = ANY(ARRAY(
-        SELECT newest.ctid
-        FROM unnest(ids) AS post (id)
+        SELECT part.ctid
+        FROM unnest(comment_ids) AS comment (id)
         CROSS JOIN LATERAL (
-            SELECT c.ctid
-            FROM comments c
-            WHERE c.post_id = post.id
-            ORDER BY (c.parent_id IS NULL), c.id DESC
-            LIMIT row_limit
-        ) newest
+            SELECT l.ctid FROM comment_likes l WHERE l.comment_id = comment.id LIMIT row_limit
+        ) part
         LIMIT row_limit
     ));
-    GET DIAGNOSTICS comment_count = ROW_COUNT;
-    IF like_count < row_limit AND bookmark_count < row_limit AND comment_count < row_limit THEN
+    GET DIAGNOSTICS comment_like_count = ROW_COUNT;
+    IF comment_like_count < row_limit THEN
+        DELETE FROM comments WHERE id = ANY(comment_ids);
+        GET DIAGNOSTICS comment_count = ROW_COUNT;
+    END IF;
+    IF
+        like_count < row_limit
+        AND bookmark_count < row_limit
+        AND comment_like_count < row_limit
+        AND comment_count < row_limit
+    THEN
         DELETE FROM posts WHERE id = ANY(ids);
         GET DIAGNOSTICS post_count = ROW_COUNT;
     END IF;
-    RETURN like_count + bookmark_count + comment_count + post_count;
+    RETURN like_count + bookmark_count + comment_like_count + comment_count + post_count;
 END
 $$;
 

@@ -205,6 +205,7 @@ $$;
 CREATE FUNCTION comment_row(comment comments)
     RETURNS TABLE (
         id bigint,
+        version integer,
         post_id bigint,
         parent_id bigint,
         text text,
@@ -212,6 +213,7 @@ CREATE FUNCTION comment_row(comment comments)
         reply_count integer,
         client_id text,
         created_at timestamptz,
+        edited_at timestamptz,
         is_deleted boolean,
         is_by_hidden boolean
     )
@@ -219,6 +221,7 @@ CREATE FUNCTION comment_row(comment comments)
 AS $$
     SELECT
         comment.id,
+        comment.version,
         comment.post_id,
         comment.parent_id,
         -- A deleted comment has no text for anybody, and neither has one of a hidden user.
@@ -227,6 +230,7 @@ AS $$
         comment.reply_count,
         comment.client_id,
         id_moment(comment.id),
+        comment.edited_at,
         comment.deleted_at IS NOT NULL OR by_hidden,
         by_hidden
     FROM (SELECT is_hidden(comment.author_id)) AS author (by_hidden)
@@ -240,6 +244,19 @@ CREATE FUNCTION may_see_comment(
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (NOT is_deleted OR reply_count > 0) AND NOT blocks AND (NOT blocked_by OR is_by_hidden);
 
+-- What a viewer has done with a comment.
+CREATE FUNCTION comment_viewer(viewer_id bigint, comment_id bigint)
+    RETURNS TABLE (viewer_liked boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT
+        EXISTS (
+            SELECT
+            FROM comment_likes l
+            WHERE l.comment_id = comment_viewer.comment_id AND l.user_id = viewer_id
+            OFFSET 0
+        )
+$$;
 
 -- The users who see neither in lists nor live what this user says below this comment (NULL: below the post): those with a
 -- block in either direction between them and the author, or the author of a comment above it.

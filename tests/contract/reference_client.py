@@ -35,6 +35,7 @@ class ReferenceClient:
             "post:updated": self._post_updated,
             "post:deleted": self._post_deleted,
             "comment:created": self._comment_created,
+            "comment:updated": self._comment_updated,
             "comment:deleted": self._comment_deleted,
             "collection:changed": self._collection_changed,
         }
@@ -78,7 +79,7 @@ class ReferenceClient:
             "feed": [_without_counts(self._posts[post_id]) for post_id in sorted(self._posts, key=int, reverse=True)],
             "relations": self._relations,
             "watched": None if self._watched is None else _without_counts(self._watched),
-            "comments": self._comments,
+            "comments": {name: _without_likes(comment) for name, comment in self._comments.items()},
         }
 
     def knows(self, name: str, data: dict[str, Any]) -> bool:
@@ -88,6 +89,9 @@ class ReferenceClient:
             return message["seq"] in self._messages.get(message["conversation_id"], {})
         if name == "comment:created":
             return data["comment"]["id"] in self._comments
+        if name == "comment:updated":
+            known = self._comments.get(data["comment"]["id"])
+            return known is not None and known["version"] >= data["comment"]["version"]
         if name == "post:updated":
             post = data["post"]
             return post["id"] in self._posts and self._posts[post["id"]]["version"] >= post["version"]
@@ -195,13 +199,18 @@ class ReferenceClient:
             if "parent_id" in comment:
                 self._comments[comment["parent_id"]]["reply_count"] += 1
 
+    def _comment_updated(self, data: dict[str, Any]) -> None:
+        known = self._comments.get(data["comment"]["id"])
+        if known is not None and known["version"] < data["comment"]["version"]:
+            known.update({**deepcopy(data["comment"]), "reply_count": known["reply_count"]})
+
     def _comment_deleted(self, data: dict[str, Any]) -> None:
         """One with replies keeps its place; a deleted one goes with its last reply."""
         comment = self._comments.get(data["comment_id"])
         if comment is None:
             return
         comment.pop("author", None)
-        comment |= {"text": "", "deleted": True}
+        comment |= {"text": "", "deleted": True, "version": comment["version"] + 1}
         while comment is not None and comment.get("deleted") and not comment["reply_count"]:
             del self._comments[comment["id"]]
             comment = self._comments.get(comment.get("parent_id", ""))
@@ -235,6 +244,11 @@ def _without_counts(post: dict[str, Any]) -> dict[str, Any]:
         {} if poll is None else {"poll": {**poll, "vote_count": 0, "options": [one["text"] for one in poll["options"]]}}
     )
     return {name: value for name, value in post.items() if not name.endswith("_count")} | asked
+
+
+def _without_likes(comment: dict[str, Any]) -> dict[str, Any]:
+    """Likes are no part of the law: they are told by reads."""
+    return {name: value for name, value in comment.items() if name not in ("like_count", "viewer")}
 
 
 async def _read_comments(person: Person, post_id: str, of: dict[str, str]) -> list[dict[str, Any]]:

@@ -64,6 +64,11 @@ async def somebody_votes(server: RunningServer, world: World) -> None:
     await world.me.do("/posts", "poll:vote", {"post_id": world.values["post_id"], "choices": [1]})
 
 
+async def somebody_edits_a_comment(server: RunningServer, world: World) -> None:
+    edit = {"comment_id": world.values["comment_id"], "text": "Very well said"}
+    await world.me.do("/posts", "comment:update", edit)
+
+
 async def somebody_deletes_a_comment(server: RunningServer, world: World) -> None:
     await world.me.do("/posts", "comment:delete", {"comment_id": world.values["comment_id"]})
 
@@ -130,6 +135,7 @@ CAUSES: Mapping[str, Cause] = {
     "feed:removed": a_friend_is_followed_no_more,
     "comment:created": somebody_comments,
     "poll:counters": somebody_votes,
+    "comment:updated": somebody_edits_a_comment,
     "comment:deleted": somebody_deletes_a_comment,
     "post:updated": a_friend_edits,
     "post:deleted": a_friend_deletes,

@@ -28,6 +28,9 @@ ALSO_LAWFUL = frozenset(
         "post:delete",
         "post:hide",
         "comment:create",
+        "comment:update",
+        "comment:like",
+        "comment:unlike",
         "comment:delete",
         "user:unfollow",
         "user:mute",
@@ -254,6 +257,23 @@ async def comment(stage: Stage) -> None:
     await stage.newcomer.do("/posts", "comment:create", reply)
 
 
+async def edit_comment(stage: Stage) -> None:
+    for text in ("Said", "Said", "Well said"):
+        edit = {"comment_id": stage.world.values["comment_id"], "text": text}
+        await stage.world.me.do("/posts", "comment:update", edit)
+
+
+async def like_comment(stage: Stage) -> None:
+    for person in (stage.world.friend, stage.newcomer):
+        for _ in range(2):
+            await person.do("/posts", "comment:like", {"comment_id": stage.world.values["comment_id"]})
+
+
+async def unlike_comment(stage: Stage) -> None:
+    await like_comment(stage)
+    await stage.newcomer.do("/posts", "comment:unlike", {"comment_id": stage.world.values["comment_id"]})
+
+
 async def delete_thread(stage: Stage) -> None:
     named = {"post_id": stage.world.values["post_id"], "parent_id": stage.world.values["comment_id"]}
     made = await stage.newcomer.do("/posts", "comment:create", {**named, "text": "Not so"})
@@ -285,7 +305,7 @@ async def unblock(stage: Stage) -> None:
 SENT, RECEIPT, OPENED, POSTED = "message:created", "receipt:updated", "conversation:updated", "feed:new"
 UPDATED, DELETED, REMOVED, RESYNC = "post:updated", "post:deleted", "feed:removed", "resync"
 CHANGED = "collection:changed"
-COMMENTED, TAKEN_BACK = "comment:created", "comment:deleted"
+COMMENTED, REPHRASED, TAKEN_BACK = "comment:created", "comment:updated", "comment:deleted"
 THREAD = (COMMENTED, TAKEN_BACK, TAKEN_BACK)
 DEEDS: Mapping[str, Mapping[str, Deed]] = {
     "message:send": {"once": Deed(send, (SENT,), (SENT,)), "twice": Deed(send_twice, (SENT,), (SENT,))},
@@ -320,6 +340,9 @@ DEEDS: Mapping[str, Mapping[str, Deed]] = {
     },
     "post:delete": {"twice": Deed(delete, (DELETED,), (DELETED,) * 2, (DELETED,) * 2)},
     "comment:create": {"and reply": Deed(comment, (COMMENTED,) * 2, (COMMENTED,) * 2, (COMMENTED,) * 2)},
+    "comment:update": {"twice": Deed(edit_comment, (REPHRASED,) * 2, (REPHRASED,) * 2, (REPHRASED,) * 2)},
+    "comment:like": {"twice": Deed(like_comment, (), ())},
+    "comment:unlike": {"of one": Deed(unlike_comment, (), ())},
     "comment:delete": {"thread": Deed(delete_thread, THREAD, THREAD, THREAD)},
     "user:unfollow": {"twice": Deed(unfollow, (), (), (REMOVED, CHANGED))},
     "user:mute": {"twice": Deed(mute, (), (), (REMOVED, CHANGED))},

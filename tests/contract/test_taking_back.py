@@ -23,6 +23,7 @@ TAKES_BACK = {
     "auth:revoke",
     "bookmark:remove",
     "comment:delete",
+    "comment:unlike",
     "feed:unsubscribe",
     "filter:remove",
     "post:delete",
@@ -67,6 +68,7 @@ async def make_scene(server: RunningServer, database_url: str, prefix: str) -> S
     await ada.do("/posts", "post:watch", {"post_id": post["id"]})
     await ada.do("/users", "filter:set", {"phrase": "spoiler"})
     comment = await ada.do("/posts", "comment:create", {"post_id": post["id"], "text": "Mine"})
+    await ada.do("/posts", "comment:like", {"comment_id": comment["comment"]["id"]})
     _, login = await server.rest("POST", "/auth/login", {"login": ada.username, "password": PASSWORD})
     return Scene(database_url, ada, bea, post["id"], comment["comment"]["id"], login["data"])
 
@@ -133,11 +135,14 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
     not_bookmarked = {"post_id": post_id, "bookmarked": False}
     seen = {"like_count": 0} if is_seen else {}
     unfollowed = {"following": False, "requested": False}
-    for _ in range(2):
+    for turn in range(2):
         assert await ada.do("/posts", "post:unlike", {"post_id": post_id}) == {**unliked, **seen}
         assert await ada.rest("DELETE", f"/posts/{post_id}/likes") == (200, {"ok": True, "data": {**unliked, **seen}})
         assert await ada.do("/posts", "bookmark:remove", {"post_id": post_id}) == not_bookmarked
-        assert await ada.do("/posts", "comment:delete", {"comment_id": scene.comment_id}) == {}
+        comment = {"comment_id": scene.comment_id}
+        seen_comment = seen if turn == 0 else {}
+        assert await ada.do("/posts", "comment:unlike", comment) == {**comment, "liked": False, **seen_comment}
+        assert await ada.do("/posts", "comment:delete", comment) == {}
         assert await ada.do("/chat", "presence:unwatch", {"user_ids": [bea.id]}) == {}
         assert await ada.do("/feed", "feed:unsubscribe") == {}
         assert await ada.do("/users", "filter:remove", {"phrase": "spoiler"}) == {"filters": []}
@@ -151,6 +156,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
     assert await scene.sql(counts, int(post_id)) == 0
     for left in (
         "SELECT count(*) FROM post_likes WHERE user_id = $1",
+        "SELECT count(*) FROM comment_likes WHERE user_id = $1",
         "SELECT count(*) FROM comments WHERE author_id = $1 AND deleted_at IS NULL",
         "SELECT count(*) FROM bookmarks WHERE user_id = $1 AND removed_at IS NULL",
         "SELECT count(*) FROM word_filters WHERE user_id = $1",
@@ -170,6 +176,9 @@ async def test_taking_back_what_never_was_tells_nothing(server: RunningServer, d
         assert answer == {"post_id": post_id, "liked": False}
         answer = await cleo.do("/posts", "bookmark:remove", {"post_id": post_id})
         assert answer == {"post_id": post_id, "bookmarked": False}
+    for comment_id in (scene.comment_id, UNKNOWN_ID):
+        answer = await cleo.do("/posts", "comment:unlike", {"comment_id": comment_id})
+        assert answer == {"comment_id": comment_id, "liked": False}
     assert (await scene.bea.do("/posts", "post:get", {"post_id": scene.post_id}))["post"]["like_count"] == 1
     await scene.bea.do("/users", "user:block", {"user_id": cleo.id})
     for user_id in (scene.bea.id, cleo.id, UNKNOWN_ID):

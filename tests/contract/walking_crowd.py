@@ -107,7 +107,11 @@ async def likes_and_comments(crowd: Crowd, one: Person, other: Person) -> None:
     if listed["items"]:
         named = {"post_id": crowd.chance.choice(listed["items"])["id"]}
         await tries(one, "/posts", "post:like", named)
-        await tries(one, "/posts", "comment:create", {**named, "text": "Well said"})
+        made = await tries(one, "/posts", "comment:create", {**named, "text": "Well said"})
+        if "comment" in made:
+            comment = {"comment_id": made["comment"]["id"]}
+            await tries(other, "/posts", crowd.chance.choice(["comment:like", "comment:unlike"]), comment)
+            await tries(one, "/posts", "comment:update", {**comment, "text": "Very well said"})
 
 
 async def hides_words_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:

@@ -123,6 +123,9 @@ async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
             made = await commenter.do(POSTS, "comment:create", {**post, "text": SECRET})
             await witness.expect_push("comment:created")
             match act:
+                case "edit":
+                    edit = {"comment_id": made["comment"]["id"], "text": "thought over"}
+                    await commenter.do(POSTS, "comment:update", edit)
                 case "delete":
                     await commenter.do(POSTS, "comment:delete", {"comment_id": made["comment"]["id"]})
                 case "block":
@@ -141,13 +144,15 @@ async def test_what_is_withdrawn_from_a_watched_post_is_not_replayed(
             assert [args[0] for args in told] == [{"scope": f"post:{post['post_id']}"}], act
             assert SECRET not in str(device.heard), act
             # It still watches the post, on the node to which its session has moved, unless it may not.
-            if act in ("delete", "block"):
+            if act in ("edit", "delete", "block"):
                 await author.do(POSTS, "comment:create", {**post, "text": "after"})
                 await device.until_told(POSTS, "comment:created")
                 await author.do(POSTS, "post:delete", post)
                 await device.until_told(POSTS, "post:deleted")
 
-    await asyncio.gather(*(story(act) for act in ("delete", "block", "unfollow", "narrow", "hide", "delete post")))
+    await asyncio.gather(
+        *(story(act) for act in ("edit", "delete", "block", "unfollow", "narrow", "hide", "delete post"))
+    )
 
 
 JOINED_LONG_AGO = "UPDATE conversation_members SET joined_at = now() - interval '1 h' WHERE conversation_id = $1"

@@ -97,6 +97,10 @@ INSERT INTO comments (id, post_id, author_id, text)
 SELECT n, CASE WHEN n % 20 = 0 THEN {HOT_POST} ELSE 1 + (n * 13) % {POSTS} END, 1 + n % {USERS}, 'well'
 FROM generate_series(1, 60000) AS n;
 
+INSERT INTO comment_likes (comment_id, user_id)
+SELECT n, 1 + (n * 17) % {USERS}
+FROM generate_series(1, 60000) AS n;
+
 INSERT INTO conversations (id, kind, direct_low, direct_high, last_seq, rev, last_activity_id, changed)
 SELECT n, 'direct', {CHATTERER}, 3 + n, 3, 3, n, n
 FROM generate_series(1, 300) AS n

@@ -82,8 +82,8 @@ HOT = [
     Hot(
         "comments.list_comments",
         {"viewer_ids": [VIEWER], "post_ids": [HOT_POST], "befores": [MAX_ID], "page_sizes": [20]},
-        {"comments_post_idx", "users_pkey"},
-        120,
+        {"comments_post_idx", "users_pkey", "comment_likes_pkey"},
+        140,
     ),
     Hot(
         "feed.home_page",
@@ -224,8 +224,8 @@ JOIN pg_class whole ON whole.oid = i.inhparent
 """
 
 SHAPES = re.compile(
-    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_author|post_state|post_viewer|comment_row|conversation_for"
-    r"|member_for|message_for|hidden_from|relation|may_see_content|relations_changed|audience_changed|feed_changed)\("
+    r"\b(?:user_row|own_user_row|card|card_for|post_row|post_author|post_state|post_viewer|comment_row|comment_viewer"
+    r"|conversation_for|member_for|message_for|hidden_from|relation|may_see_content|relations_changed|audience_changed|feed_changed)\("
 )
 """A call of one of them in a plan: the planner did not put it in line."""
 
@@ -455,7 +455,7 @@ async def test_messages_are_sent_by_index_into_their_own_partitions(connection: 
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-@pytest.mark.parametrize(("post_ids", "row_limit", "removed"), [([HOT_POST], 100, 201), ([7, 11, 13], 5_000, 18)])
+@pytest.mark.parametrize(("post_ids", "row_limit", "removed"), [([HOT_POST], 100, 201), ([7, 11, 13], 5_000, 21)])
 async def test_deleted_posts_are_removed_by_index(
     connection: Any, post_ids: list[int], row_limit: int, removed: int, mode: str
 ) -> None:
@@ -471,6 +471,6 @@ async def test_deleted_posts_are_removed_by_index(
     touched = [node for plan in plans for node in nodes(plan)]
     assert not [node for node in touched if node["Node Type"] == "Seq Scan"]
     used = {node["Index Name"] for node in touched if "Index Name" in node and node["Actual Loops"]}
-    assert used >= {"posts_deleted_idx", "bookmarks_post_idx", "comments_post_idx"}
+    assert used >= {"posts_deleted_idx", "bookmarks_post_idx", "comments_post_idx", "comment_likes_pkey"}
     assert used & {"post_likes_pkey", "post_likes_newest_idx"}
     assert sum(map(rows_touched, plans)) < 8 * removed

@@ -50,12 +50,19 @@ WRITTEN_OUT = {
             WITH ORDINALITY AS call (viewer_id, post_id, before, page_size, place)
         CROSS JOIN LATERAL (
             SELECT
-                c.id, c.post_id, c.parent_id, CASE WHEN c.deleted_at IS NULL THEN c.text ELSE '' END, c.like_count,
-                c.reply_count, c.client_id, id_moment(c.id),
+                c.id, c.version, c.post_id, c.parent_id,
+                CASE WHEN c.deleted_at IS NULL THEN c.text ELSE '' END, c.like_count,
+                c.reply_count, c.client_id, id_moment(c.id), c.edited_at,
                 c.deleted_at IS NOT NULL, u.id, u.username, u.display_name, u.version,
                 r.viewer_is_self, r.viewer_follows,
                 r.viewer_followed_by, r.viewer_blocks, r.viewer_blocked_by,
-                r.viewer_mutes, r.viewer_requested, r.followers_only
+                r.viewer_mutes, r.viewer_requested, r.followers_only,
+                EXISTS (
+                    SELECT
+                    FROM comment_likes l
+                    WHERE l.comment_id = c.id AND l.user_id = call.viewer_id
+                    OFFSET 0
+                )
             FROM comments c
             JOIN users u ON u.id = c.author_id
             CROSS JOIN LATERAL relation(call.viewer_id, c.author_id) r

@@ -212,6 +212,7 @@ const commands = {
         return {
           comment: {
             id: row[at.id],
+            version: row[at.version],
             post_id: row[at.post_id],
             parent_id: row[at.parent_id] ?? undefined,
             author: card(row, at),
@@ -219,6 +220,7 @@ const commands = {
             like_count: row[at.like_count],
             reply_count: row[at.reply_count],
             created_at_ms: row[at.created_at].getTime(),
+            viewer: { liked: row[at.viewer_liked] },
           },
         };
       }),

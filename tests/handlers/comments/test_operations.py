@@ -106,7 +106,7 @@ async def test_a_deleted_comment_is_hidden_or_kept_for_its_replies(server: Runni
 
     (tombstone,) = await listed(ada, post_id)
     named = {field: value for field, value in top.items() if field != "author"}
-    assert tombstone == {**named, "text": "", "deleted": True, "reply_count": 1}, "nobody is named"
+    assert tombstone == {**named, "version": 2, "text": "", "deleted": True, "reply_count": 1}, "nobody is named"
     assert [item["id"] for item in await listed(ada, post_id, parent_id=top["id"])] == [reply["id"]]
     assert await comment_count(ada, post_id) == 1
     answering = {"post_id": post_id, "parent_id": top["id"], "text": "Too late"}

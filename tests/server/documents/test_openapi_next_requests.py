@@ -22,7 +22,8 @@ def test_what_is_created_leads_to_what_takes_its_id() -> None:
     }
     assert {"post_get", "post_update", "post_delete", "comment_create"} <= found.keys()
     assert NEXT_REQUESTS.of_route(OPEN.routes[0], OPEN).keys() >= {"message_send", "message_read"}
-    assert NEXT_REQUESTS.of_route(COMMENT_CREATE.routes[0], COMMENT_CREATE).keys() == {"comment_delete"}
+    found = NEXT_REQUESTS.of_route(COMMENT_CREATE.routes[0], COMMENT_CREATE)
+    assert found.keys() == {"comment_update", "comment_like", "comment_unlike", "comment_delete"}
 
 
 def test_what_creates_nothing_that_a_path_names_leads_nowhere() -> None:
