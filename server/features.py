@@ -15,6 +15,7 @@ from handlers.people.feature import FEATURE as PEOPLE
 from handlers.polls.feature import FEATURE as POLLS
 from handlers.posts.feature import FEATURE as POSTS
 from handlers.presence.feature import FEATURE as PRESENCE
+from handlers.shares.feature import FEATURE as SHARES
 from handlers.sync.feature import sync_feature
 from realtime.contract.connection_pushes import RESYNC, SERVER_DRAINING
 
@@ -28,6 +29,7 @@ _PRODUCT = (
     MUTES,
     POSTS,
     POLLS,
+    SHARES,
     BOOKMARKS,
     COMMENTS,
     FEED,

@@ -16,7 +16,7 @@ from sql.network import NetworkQueries
 from sql.people import PeopleQueries
 from sql.polls import PollQueries
 from sql.pool import SqlConnection
-from sql.posts import PostQueries
+from sql.posts import PostQueries, ShareQueries
 from sql.sessions import SessionQueries
 from sql.sync import SyncQueries
 
@@ -40,6 +40,7 @@ class Database:
     polls: PollQueries
     posts: PostQueries
     sessions: SessionQueries
+    shares: ShareQueries
     sync: SyncQueries
 
     def __init__(self, queries: "Queries", executor: Executor) -> None:

@@ -26,6 +26,8 @@ class PostRow(NamedTuple):
     replies: str
     sensitive: bool
     poll: PollRow | None
+    shared_id: PostId | None
+    """The post that a share shows; it may be gone, or not the viewer's to see."""
     like_count: int
     comment_count: int
     share_count: int
@@ -42,6 +44,10 @@ class PostRow(NamedTuple):
     viewer_bookmarked: bool
     viewer_may_comment: bool
 
+    @property
+    def is_poll(self) -> bool:
+        return self.poll is not None
+
 
 class PostStateRow(NamedTuple):
     """Which state a post is in, and what is not part of that: its counters, and what one viewer has done with it.
@@ -53,6 +59,7 @@ class PostStateRow(NamedTuple):
     changed: int
     author_changed: int
     is_poll: bool
+    shared_id: PostId | None
     like_count: int
     comment_count: int
     share_count: int
@@ -99,6 +106,12 @@ class LikerRow(NamedTuple):
     like_id: LikeId
     user: UserRow
     viewer: RelationRow
+
+
+class ChangedShareRow(NamedTuple):
+    id: PostId
+    author_id: UserId
+    visibility: str
 
 
 class PostQueries(Protocol):
@@ -194,3 +207,31 @@ class PostQueries(Protocol):
     ) -> list[LikerRow]:
         """`before` is a `like_id`."""
         ...
+
+
+class ShareQueries(Protocol):
+    """Shares: posts that show another post.
+
+    To make or delete a share: first `people.lock_users` of its author, then lock the shared post.
+    """
+
+    async def lock_with_shared(self, *, post_id: PostId) -> list[PostId]: ...
+
+    async def insert_share(
+        self, *, author_id: UserId, shared_id: PostId, text: str, entities: dict[str, Any], client_id: str | None
+    ) -> PostId | None:
+        """None: there was one, or the shared post is deleted or not public. Whether it is seen is not checked."""
+        ...
+
+    async def find_share(self, *, author_id: UserId, post_id: PostId) -> PostId | None: ...
+
+    async def change_shares(self, *, shared_id: PostId) -> list[ChangedShareRow]:
+        """The shares of a changed or deleted post; the Facts of their change are stored."""
+        ...
+
+    @joined
+    async def visible_posts(self, *, viewer_id: UserId, post_ids: list[PostId]) -> list[PostStateRow]:
+        """Those that the viewer may see, in no order."""
+        ...
+
+    async def readers_among(self, *, post_id: PostId, user_ids: list[UserId]) -> list[UserId]: ...

@@ -493,6 +493,21 @@ export interface PostsCommands extends CommandsEverywhere {
    */
   "poll:vote": Command<Vote, VoteAck, "not_found" | "conflict">;
   /**
+   * Publishes a post of kind `share` that shows a public post; it appears in the feeds of the caller's
+   * followers. A share of a share shows the original. A second share without a text answers the first one.
+   *
+   * A repeat with the same `client_id` is answered with what was created. Limit: 30 calls in 60 s. REST:
+   * `POST /v1/posts/{post_id}/shares`.
+   */
+  "post:share": Command<SharePost, PostAck, "conflict" | "forbidden" | "not_found">;
+  /**
+   * Deletes the caller's share without a text of a post, or of the post that this one shares, whatever became
+   * of it; the answer is the same where there was none. Quotes are deleted by `post:delete`.
+   *
+   * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `DELETE /v1/posts/{post_id}/shares`.
+   */
+  "post:unshare": Command<NamedPost, UnshareAck>;
+  /**
    * Bookmarks a post, as the newest bookmark; one that there is stays where it is. Nobody else learns of it.
    *
    * A repeat changes nothing more. Limit: 120 calls in 60 s. REST: `POST /v1/posts/{post_id}/bookmark`.
@@ -791,6 +806,8 @@ export interface RestRoutes {
   "GET /posts/{post_id}/likes": RestRoute<"post_id", ListLikers, Page<User>>;
   "POST /posts/{post_id}/likes": RestRoute<"post_id", NamedPost, LikeAck>;
   "DELETE /posts/{post_id}/likes/{caller_id}": RestRoute<"post_id" | "caller_id", NamedPost, UnlikeAck>;
+  "DELETE /posts/{post_id}/shares": RestRoute<"post_id", NamedPost, UnshareAck>;
+  "POST /posts/{post_id}/shares": RestRoute<"post_id", SharePost, PostAck>;
   "PUT /posts/{post_id}/vote": RestRoute<"post_id", Vote, VoteAck>;
   "POST /presence": RestRoute<never, WatchPresence, PresenceAck>;
   "POST /sync": RestRoute<never, Pull, PullAck>;
@@ -1348,9 +1365,10 @@ export interface PositionAck {
  * there while nobody but the author sees the post; `visibility` is what the author chose even so. A
  * `sensitive` post is shown after a warning. `tags`, `mentions` and `links` are those of the text, once each
  * in its order: a tag as it is written first, without its sign; people whom the author might see when it was
- * written; links as they are written, perhaps without `https://`. `media` is empty until posts can have them;
- * `edited_at_ms` is absent until the first edit. The counts are the same for every reader, also where a block
- * hides some of the likes and comments.
+ * written; links as they are written, perhaps without `https://`. `shared` is the post that a share shows,
+ * never a share itself; absent where it is gone, or not the reader's to see. `media` is empty until posts can
+ * have them; `edited_at_ms` is absent until the first edit. The counts are the same for every reader, also
+ * where a block hides some of the likes and comments.
  */
 export interface Post {
   id: Id;
@@ -1373,6 +1391,7 @@ export interface Post {
   like_count: number;
   comment_count: number;
   share_count: number;
+  shared?: Post;
   poll?: Poll;
   viewer?: PostViewer;
 }
@@ -1566,6 +1585,18 @@ export interface SetFilter {
   until_ms?: number | null;
 }
 
+/** Without a text a plain share, of which a user has one for each post; with a text a quote. */
+export interface SharePost {
+  post_id: Id;
+  /** 1 to 5,000 characters. With at most 30 different hashtags and 30 mentions. */
+  text?: string | null;
+  /**
+   * 1 to 64 characters. Chosen by the client: a retry with the same one is answered with what was created, as
+   * it is now.
+   */
+  client_id?: string | null;
+}
+
 export interface SubscribeFeed {
   /** 1 to 100. How many items at most; usually 20 where it is absent. */
   limit?: number | null;
@@ -1620,6 +1651,11 @@ export interface UnlikeCommentAck {
   comment_id: Id;
   liked: false;
   like_count?: number;
+}
+
+export interface UnshareAck {
+  post_id: Id;
+  shared: false;
 }
 
 /** Without `user_ids`: all users. */

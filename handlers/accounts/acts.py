@@ -67,9 +67,11 @@ async def delete_post(ctx: Context, act: Act, post_id: PostId) -> Outcome[Nothin
     if author_id is None:
         raise CommandError(NOT_FOUND, f"There is no post {post_id}.")
     await ctx.db.people.lock_users(user_ids=[author_id])
+    await ctx.db.shares.lock_with_shared(post_id=post_id)
     deleted = await ctx.db.posts.delete_post(post_id=post_id, author_id=author_id)
     if deleted is None or deleted.visibility is None:
         raise CommandError(NOT_FOUND, f"There is no post {post_id}.")
+    await ctx.db.shares.change_shares(shared_id=post_id)
     await _note(ctx, act, "delete_post", author_id, post_id=post_id)
     watched = post_room(post_id, author_id, deleted.visibility)
     fact = RaisedFact(POST_CHANGED, PostFactData(post_id=post_id, author_id=author_id))

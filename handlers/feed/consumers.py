@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -31,7 +31,7 @@ from handlers.posts.contract import (
     PostFactData,
     PostRemoved,
 )
-from handlers.posts.models import PRIVATE
+from handlers.posts.models import PRIVATE, Post
 from handlers.posts.views import pushed_post_view
 from handlers.subjects import feed_subject, followed_subject, post_subject, words_subject
 from realtime.contract.connection_pushes import RESYNC, Resync
@@ -63,9 +63,9 @@ async def fan_out(ctx: Context, appeared: PostFactData) -> Reaction:
         return Reaction()
     ctx.services.meter.count("feed_posts_fanned_out", 1)
     ctx.services.meter.count("feed_pushes_offered", len(recipients))
-    data = NewPost(post=pushed_post_view(post))
     readers = await _read_filters(ctx, post_id, recipients)
-    return Reaction(pushes=(readers.tell(FEED_NEW, data, readers.seeing, post.author.id),) if readers.seeing else ())
+    told = await _as_seen(ctx, post, readers.seeing)
+    return Reaction(pushes=tuple(readers.tell(FEED_NEW, NewPost(post=shown), to, post.author.id) for shown, to in told))
 
 
 async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
@@ -87,20 +87,20 @@ async def tell_change(ctx: Context, changed: PostFactData) -> Reaction:
     elif post.visibility == PRIVATE:
         pushes = [emission(FEED_REMOVED, RemovedPosts(post_ids=[post_id]), to)]
     else:
-        pushes = _edited(post, await _read_filters(ctx, post_id, recipients))
+        pushes = await _edited(ctx, post, await _read_filters(ctx, post_id, recipients))
     return Reaction(pushes=tuple(pushes), signals=(withdrawn,))
 
 
-def _edited(post: PostRow, readers: Readers) -> list[Emission]:
+async def _edited(ctx: Context, post: PostRow, readers: Readers) -> list[Emission]:
     """Takes the post from those from whom a filter hides it now; gives it to those from whom one may have hidden it."""
-    view, pushes = pushed_post_view(post), []
+    pushes = []
     if readers.hidden_from:
         removed = RemovedPosts(post_ids=[post.id])
         pushes.append(emission(FEED_REMOVED, removed, ToTopic(TOPIC, readers.hidden_from)))
-    if readers.shown_to:
-        pushes.append(readers.tell(FEED_NEW, NewPost(post=view), readers.shown_to, post.author.id))
-    if readers.seeing:
-        pushes.append(readers.tell(POST_UPDATED, PostAck(post=view), readers.seeing, post.author.id))
+    for shown, to in await _as_seen(ctx, post, readers.shown_to):
+        pushes.append(readers.tell(FEED_NEW, NewPost(post=shown), to, post.author.id))
+    for shown, to in await _as_seen(ctx, post, readers.seeing):
+        pushes.append(readers.tell(POST_UPDATED, PostAck(post=shown), to, post.author.id))
     return pushes
 
 
@@ -169,6 +169,19 @@ async def _read_filters(ctx: Context, post_id: PostId, recipients: list[UserId])
         hidden_from=hidden_from,
         shown_to=[user_id for part in parts for user_id in part.shown_to],
     )
+
+
+async def _as_seen(ctx: Context, post: PostRow, recipients: Sequence[UserId]) -> list[tuple[Post, list[UserId]]]:
+    """The post as it is pushed, and to whom: a share shows the shared post only to those who may see that."""
+    shared, readers = None, set[UserId]()
+    if post.shared_id is not None:
+        shared = await ctx.db.posts.read_post(viewer_id=post.author.id, post_id=post.shared_id)
+        for start in range(0, len(recipients), BATCH_SIZE):
+            batch = list(recipients[start : start + BATCH_SIZE])
+            readers.update(await ctx.db.shares.readers_among(post_id=post.shared_id, user_ids=batch))
+    others = [recipient for recipient in recipients if recipient not in readers]
+    told = [(pushed_post_view(post), others)] if others else []
+    return told + ([(pushed_post_view(post, shared), list(readers))] if readers else [])
 
 
 async def _add_to_lists(ctx: Context, author_id: UserId, post_id: PostId) -> list[UserId]:

@@ -8,7 +8,7 @@ names their present state; a body that was kept is found by this state only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -22,6 +22,14 @@ from realtime.contract.wire import encode_model
 from sql.ids import PostId
 from sql.polls import ReadPollRow
 from sql.posts import PostRow, PostStateRow
+
+
+class Inside(NamedTuple):
+    """What posts show beside their own content: their polls, and the JSON of the posts that they share."""
+
+    polls: Mapping[PostId, ReadPollRow]
+    shared: Mapping[PostId, bytes]
+
 
 _COUNTS: Final = b',"like_count":%d,"comment_count":%d,"share_count":%d'
 _VIEWER: Final = b',"viewer":{"liked":%b,"bookmarked":%b,"may_comment":%b%b}'
@@ -39,16 +47,17 @@ async def each_post_json(ctx: Context, states: Sequence[PostStateRow]) -> list[b
     """The same in the places of the states, with None for a post that is left out."""
     bodies = ctx.services.bodies.get_many([state[:3] for state in states])
     read = await _read(ctx, [state for state, body in zip(states, bodies, strict=True) if body is None])
-    polls = await _polls(ctx, [state.id for state in states if state.is_poll and state.id not in read])
+    kept = [state for state, body in zip(states, bodies, strict=True) if body is not None]
+    inside = await _inside(ctx, kept)
     return [
-        read.get(state.id) if body is None else _whole(body, state, polls)
+        read.get(state.id) if body is None else _whole(body, state, inside)
         for state, body in zip(states, bodies, strict=True)
     ]
 
 
 async def post_json(ctx: Context, row: PostRow) -> bytes:
     """JSON of a post as the viewer of this row gets it."""
-    return _whole(_kept_body(ctx, row), row, await _polls(ctx, [row.id] if row.poll else []))
+    return _whole(_kept_body(ctx, row), row, await _inside(ctx, [row]))
 
 
 async def post_ack(ctx: Context, row: PostRow) -> Encoded[PostAck]:
@@ -64,10 +73,13 @@ def body_of(row: PostRow) -> bytes:
     return json.removesuffix(counts)
 
 
-def _whole(body: bytes, post: PostStateRow | PostRow, polls: Mapping[PostId, ReadPollRow]) -> bytes:
+def _whole(body: bytes, post: PostStateRow | PostRow, inside: Inside) -> bytes:
     """A post as one reader gets it. What is put in stands in the order of the fields of `Post`."""
-    poll = polls.get(post.id)
-    return b"".join((body, _counts(post), _poll(poll), _viewer(post, poll), b"}"))
+    poll = inside.polls.get(post.id)
+    shared = None if post.shared_id is None else inside.shared.get(post.shared_id)
+    return b"".join(
+        (body, _counts(post), b"" if shared is None else b',"shared":' + shared, _poll(poll), _viewer(post, poll), b"}")
+    )
 
 
 def _counts(post: PostStateRow | PostRow) -> bytes:
@@ -90,11 +102,27 @@ def _viewer(post: PostStateRow | PostRow, poll: ReadPollRow | None) -> bytes:
     )
 
 
-async def _polls(ctx: Context, post_ids: Sequence[PostId]) -> dict[PostId, ReadPollRow]:
+async def _inside(ctx: Context, posts: Sequence[PostStateRow | PostRow]) -> Inside:
+    """What these posts show that is read for the caller; nothing is read where none does."""
+    return Inside(await _polls(ctx, posts), await _shared(ctx, posts))
+
+
+async def _polls(ctx: Context, posts: Sequence[PostStateRow | PostRow]) -> dict[PostId, ReadPollRow]:
+    post_ids = [post.id for post in posts if post.is_poll]
     if not post_ids:
         return {}
-    rows = await ctx.db.polls.read_polls(viewer_id=ctx.user_id, post_ids=list(post_ids))
+    rows = await ctx.db.polls.read_polls(viewer_id=ctx.user_id, post_ids=post_ids)
     return {row.post_id: row for row in rows}
+
+
+async def _shared(ctx: Context, posts: Sequence[PostStateRow | PostRow]) -> dict[PostId, bytes]:
+    """JSON of the posts that these share, as far as the caller sees them. A shared post shares nothing itself."""
+    ids = {post.shared_id for post in posts if post.shared_id is not None}
+    if not ids:
+        return {}
+    states = await ctx.db.shares.visible_posts(viewer_id=ctx.user_id, post_ids=list(ids))
+    found = zip(states, await each_post_json(ctx, states), strict=True)
+    return {state.id: post for state, post in found if post is not None}
 
 
 async def _read(ctx: Context, missing: Sequence[PostStateRow]) -> dict[PostId, bytes]:
@@ -102,8 +130,8 @@ async def _read(ctx: Context, missing: Sequence[PostStateRow]) -> dict[PostId, b
         return {}
     rows = await ctx.db.posts.read_posts(viewer_id=ctx.user_id, post_ids=[state.id for state in missing])
     seen = [row for row in rows if may_see_content(row.viewer, row.visibility)]
-    polls = await _polls(ctx, [row.id for row in seen if row.poll])
-    return {row.id: _whole(_kept_body(ctx, row), row, polls) for row in seen}
+    inside = await _inside(ctx, seen)
+    return {row.id: _whole(_kept_body(ctx, row), row, inside) for row in seen}
 
 
 def _kept_body(ctx: Context, row: PostRow) -> bytes:

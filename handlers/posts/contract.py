@@ -139,7 +139,9 @@ class ListLikers(Payload):
 
 
 def subjects_of_post(post: Post) -> tuple[Subject, ...]:
-    subjects = (post_subject(post.id, post.version), person_subject(post.author.id))
+    subjects: tuple[Subject, ...] = (post_subject(post.id, post.version), person_subject(post.author.id))
+    if post.shared is not None:
+        subjects += subjects_of_post(post.shared)
     return subjects if post.visibility == "public" else (*subjects, followed_subject(post.author.id))
 
 

@@ -34,6 +34,7 @@ class Post(Model):
     A `sensitive` post is shown after a warning.
     `tags`, `mentions` and `links` are those of the text, once each in its order: a tag as it is written first, without
     its sign; people whom the author might see when it was written; links as they are written, perhaps without `https://`.
+    `shared` is the post that a share shows, never a share itself; absent where it is gone, or not the reader's to see.
     `media` is empty until posts can have them; `edited_at_ms` is absent until the first edit.
     The counts are the same for every reader, also where a block hides some of the likes and comments.
     """
@@ -58,6 +59,7 @@ class Post(Model):
     like_count: int
     comment_count: int
     share_count: int
+    shared: Post | None = None
     poll: Poll | None = None
     viewer: PostViewer | None = None
 

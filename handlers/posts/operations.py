@@ -9,6 +9,7 @@ from handlers.people.models import User
 from handlers.people.views import user_view
 from handlers.posts.bodies import post_ack, posts_json
 from handlers.posts.contract import (
+    NAMESPACE,
     POST_CHANGED,
     POST_CREATED,
     POST_DELETED,
@@ -29,11 +30,12 @@ from handlers.posts.contract import (
 )
 from handlers.posts.entities import entities_of
 from handlers.posts.models import PRIVATE, PostPage, PostVersion
-from handlers.posts.rooms import post_room
+from handlers.posts.rooms import post_room, post_scope
 from handlers.posts.views import chosen_visibility, post_version_view, pushed_post_view
 from handlers.subjects import post_subject
+from realtime.contract.connection_pushes import RESYNC, Resync
 from realtime.contract.declarations import Fact
-from realtime.contract.emissions import CloseRoom, ToRoom, Withdraw, emission
+from realtime.contract.emissions import CloseRoom, Emission, ToRoom, Withdraw, emission
 from realtime.contract.encoded import Encoded, encoded_page
 from realtime.contract.errors import CONFLICT, FORBIDDEN, NOT_FOUND, CommandError
 from realtime.contract.wire import NOTHING, Nothing, Page
@@ -93,6 +95,7 @@ async def hide_post(ctx: Context, cmd: HidePost) -> Outcome[Encoded[PostAck]]:
 async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     post_id = PostId(cmd.post_id)
     await ctx.db.people.lock_users(user_ids=[ctx.user_id])
+    await ctx.db.shares.lock_with_shared(post_id=post_id)
     deleted = await ctx.db.posts.delete_post(post_id=post_id, author_id=ctx.user_id)
     if deleted is None:
         await _visible_post(ctx, post_id)
@@ -100,6 +103,7 @@ async def delete_post(ctx: Context, cmd: NamedPost) -> Outcome[Nothing]:
     withdrawn = Withdraw(post_subject(post_id).name)
     if deleted.visibility is None:
         return Outcome(NOTHING, signals=(withdrawn,))
+    await ctx.db.shares.change_shares(shared_id=post_id)
     watched = post_room(post_id, ctx.user_id, deleted.visibility)
     push = emission(POST_DELETED, PostRemoved(post_id=post_id), ToRoom(watched))
     facts = () if deleted.visibility == PRIVATE else (_fact(ctx, POST_CHANGED, post_id),)
@@ -172,6 +176,7 @@ async def _told(ctx: Context, row: PostRow, earlier_visibility: str | None) -> O
     withdrawn = Withdraw(subject.name, subject.version)
     if earlier_visibility is None:
         return Outcome(ack, signals=(withdrawn,))
+    await ctx.db.shares.change_shares(shared_id=row.id)
     was_private = earlier_visibility == PRIVATE
     stays_private = was_private and row.visibility == PRIVATE
     facts = () if stays_private else (_fact(ctx, POST_SHOWN if was_private else POST_CHANGED, row.id),)
@@ -179,8 +184,16 @@ async def _told(ctx: Context, row: PostRow, earlier_visibility: str | None) -> O
     if row.visibility != earlier_visibility:
         # Not all of its watchers may see it now, and those who may watch it again, in another room.
         return Outcome(ack, facts=facts, signals=(withdrawn, CloseRoom(watched)))
+    if row.shared_id is not None:
+        # Not all of its watchers may see the shared post: they read it again.
+        return Outcome(ack, pushes=(_told_to_read_again(row),), facts=facts, signals=(withdrawn,))
     push = emission(POST_UPDATED, PostAck(post=pushed_post_view(row)), ToRoom(watched))
     return Outcome(ack, pushes=(push,), facts=facts, signals=(withdrawn,))
+
+
+def _told_to_read_again(row: PostRow) -> Emission:
+    room = post_room(row.id, row.author.id, row.visibility)
+    return emission(RESYNC, Resync(scope=post_scope(row.id)), ToRoom(room), namespace=NAMESPACE)
 
 
 def _fact(ctx: Context, fact: Fact[PostFactData], post_id: PostId) -> RaisedFact:

@@ -10,10 +10,11 @@ from realtime.contract.wire import unix_ms
 from sql.posts import PostRow, PostVersionRow
 
 
-def pushed_post_view(row: PostRow) -> Post:
-    """A post as a push has it: nothing in it depends on the reader."""
+def pushed_post_view(row: PostRow, shared: PostRow | None = None) -> Post:
+    """A post as a push has it: nothing in it depends on the reader. `shared` only for readers who may see that post."""
     poll = None if row.poll is None else poll_view(row.poll, shows_results=False)
-    return bare_post_view(row).model_copy(update={"poll": poll})
+    inner = None if shared is None else pushed_post_view(shared)
+    return bare_post_view(row).model_copy(update={"poll": poll, "shared": inner})
 
 
 def bare_post_view(row: PostRow) -> Post:

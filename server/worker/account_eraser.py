@@ -77,7 +77,9 @@ async def _erase_what_it_left(db: Database, user_id: UserId) -> bool:
     accounts = db.accounts
     post_ids = await accounts.posts_to_erase(user_id=user_id, row_limit=BATCH)
     for post_id in post_ids:
+        await db.shares.lock_with_shared(post_id=post_id)
         await db.posts.delete_post(post_id=post_id, author_id=user_id)
+        await db.shares.change_shares(shared_id=post_id)
     comments = await accounts.comments_to_erase(user_id=user_id, row_limit=BATCH)
     for comment in comments:
         await db.posts.lock_post(post_id=comment.post_id)

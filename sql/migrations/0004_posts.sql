@@ -24,6 +24,8 @@ CREATE TABLE posts (
     replies text NOT NULL DEFAULT 'everyone' CHECK (replies IN ('everyone', 'followers', 'mentioned', 'nobody')),
     -- Whether readers are warned before they see it.
     sensitive boolean NOT NULL DEFAULT false,
+    -- The post that a share shows, never a share itself. It may be gone.
+    shared_id bigint,
     -- Whether anybody but the author could ever see it. What nobody could see is not told to be gone.
     was_shown boolean NOT NULL DEFAULT true,
     -- What a poll asks; all NULL where there is none. The end is told by a sweeper, and readers compare the time.
@@ -48,7 +50,8 @@ CREATE TABLE posts (
     CHECK ((poll_options IS NULL) = (poll_closes_at IS NULL) AND (poll_options IS NULL) = (poll_counts IS NULL)),
     CHECK (was_shown OR visibility = 'private'),
     CHECK (hidden_by IS NULL OR visibility = 'private'),
-    CHECK ((hidden_by IS NULL) = (visibility_if_shown IS NULL))
+    CHECK ((hidden_by IS NULL) = (visibility_if_shown IS NULL)),
+    CHECK ((kind = 'share') = (shared_id IS NOT NULL))
 ) WITH (fillfactor = 80);
 
 CREATE INDEX posts_poll_end_idx ON posts (poll_closes_at)
@@ -73,6 +76,12 @@ CREATE INDEX posts_changed_idx ON posts (author_id, changed) WHERE was_shown;
 CREATE INDEX posts_last_changed_idx ON posts (changed) INCLUDE (author_id, was_shown);
 
 CREATE INDEX posts_deleted_idx ON posts (deleted_at) WHERE deleted_at IS NOT NULL;
+
+CREATE INDEX posts_shared_idx ON posts (shared_id, id) WHERE shared_id IS NOT NULL AND deleted_at IS NULL;
+
+-- A share without a text is made once.
+CREATE UNIQUE INDEX posts_plain_share_key ON posts (author_id, shared_id)
+WHERE shared_id IS NOT NULL AND text = '' AND deleted_at IS NULL;
 
 CREATE UNIQUE INDEX posts_client_id_key ON posts (author_id, client_id) WHERE client_id IS NOT NULL;
 

@@ -194,8 +194,8 @@ SELECT
 FROM earlier;
 
 -- name: delete_post(post_id, author_id)^
--- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts: call it after
--- lock_users of them, as update_post.
+-- Deletes the author's own post: nothing that they wrote is left in its row. Decrements their counts, and that of the post
+-- that it shares: call it after lock_users of them, as update_post, and after lock_with_shared.
 -- posts_pkey, post_tags_post_idx, post_versions_pkey, users_pkey; one row, with the visibility the first time; none when the post is another author's.
 WITH gone AS (
     UPDATE posts
@@ -204,7 +204,7 @@ WITH gone AS (
         poll_options = NULL, poll_multiple = NULL, poll_closes_at = NULL, poll_counts = NULL, poll_voter_count = NULL,
         version = posts.version + 1, changed = change_stamp()
     WHERE id = :post_id AND author_id = :author_id AND deleted_at IS NULL
-    RETURNING posts.id, posts.author_id, posts.visibility
+    RETURNING posts.id, posts.author_id, posts.visibility, posts.shared_id
 ), untagged AS (
     DELETE FROM post_tags t
     USING gone
@@ -213,6 +213,11 @@ WITH gone AS (
     DELETE FROM post_versions v
     USING gone
     WHERE v.post_id = gone.id
+), unshared AS (
+    UPDATE posts
+    SET share_count = posts.share_count - 1
+    FROM gone
+    WHERE posts.id = gone.shared_id
 ), counted AS (
     UPDATE users
     SET

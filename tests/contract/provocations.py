@@ -63,6 +63,11 @@ async def too_many_filters(server: RunningServer, world: World, command: Command
     return Attempt(world.me, world.payload(command))
 
 
+async def not_public(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
+    made = await world.me.do("/posts", "post:create", {"text": "For followers", "visibility": "followers"})
+    return Attempt(world.me, {**world.payload(command), "post_id": made["post"]["id"]})
+
+
 async def oneself(server: RunningServer, world: World, command: Command[Any, Any]) -> Attempt:
     return Attempt(world.me, {"user_id": world.me.id})
 
@@ -169,6 +174,9 @@ PROVOCATIONS: Mapping[tuple[str, str], Provocation] = {
     ("post:likers", "not_found"): unknown_thing,
     ("poll:vote", "not_found"): unknown_thing,
     ("poll:vote", "conflict"): poll_that_is_closed,
+    ("post:share", "not_found"): unknown_thing,
+    ("post:share", "forbidden"): not_public,
+    ("post:share", "conflict"): another_use_of_the_client_id,
     ("bookmark:add", "not_found"): unknown_thing,
     ("filter:set", "conflict"): too_many_filters,
     ("post:watch", "not_found"): unknown_thing,

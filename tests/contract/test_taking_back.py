@@ -28,6 +28,7 @@ TAKES_BACK = {
     "filter:remove",
     "post:delete",
     "post:unlike",
+    "post:unshare",
     "post:unwatch",
     "presence:unwatch",
     "user:unblock",
@@ -65,6 +66,9 @@ async def make_scene(server: RunningServer, database_url: str, prefix: str) -> S
     post = (await bea.do("/posts", "post:create", {"text": "For followers", "visibility": "followers"}))["post"]
     await ada.do("/posts", "post:like", {"post_id": post["id"]})
     await ada.do("/posts", "bookmark:add", {"post_id": post["id"]})
+    await bea.do("/posts", "post:update", {"post_id": post["id"], "visibility": "public"})
+    await ada.do("/posts", "post:share", {"post_id": post["id"]})
+    await bea.do("/posts", "post:update", {"post_id": post["id"], "visibility": "followers"})
     await ada.do("/posts", "post:watch", {"post_id": post["id"]})
     await ada.do("/users", "filter:set", {"phrase": "spoiler"})
     comment = await ada.do("/posts", "comment:create", {"post_id": post["id"], "text": "Mine"})
@@ -139,6 +143,7 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
         assert await ada.do("/posts", "post:unlike", {"post_id": post_id}) == {**unliked, **seen}
         assert await ada.rest("DELETE", f"/posts/{post_id}/likes") == (200, {"ok": True, "data": {**unliked, **seen}})
         assert await ada.do("/posts", "bookmark:remove", {"post_id": post_id}) == not_bookmarked
+        assert await ada.do("/posts", "post:unshare", {"post_id": post_id}) == {"post_id": post_id, "shared": False}
         comment = {"comment_id": scene.comment_id}
         seen_comment = seen if turn == 0 else {}
         assert await ada.do("/posts", "comment:unlike", comment) == {**comment, "liked": False, **seen_comment}
@@ -152,12 +157,13 @@ async def check(server: RunningServer, database_url: str, meanwhile: Event, is_s
         assert await ada.do("/users", "user:unblock", {"user_id": bea.id}) == {"blocked": False}
         assert await ada.do("/users", "user:unmute", {"user_id": bea.id}) == {"muted": False}
         assert await bea.do("/posts", "post:delete", {"post_id": post_id}) == {}
-    counts = "SELECT like_count + comment_count FROM posts WHERE id = $1"
+    counts = "SELECT like_count + comment_count + share_count FROM posts WHERE id = $1"
     assert await scene.sql(counts, int(post_id)) == 0
     for left in (
         "SELECT count(*) FROM post_likes WHERE user_id = $1",
         "SELECT count(*) FROM comment_likes WHERE user_id = $1",
         "SELECT count(*) FROM comments WHERE author_id = $1 AND deleted_at IS NULL",
+        "SELECT count(*) FROM posts WHERE author_id = $1 AND deleted_at IS NULL",
         "SELECT count(*) FROM bookmarks WHERE user_id = $1 AND removed_at IS NULL",
         "SELECT count(*) FROM word_filters WHERE user_id = $1",
         "SELECT count(*) FROM follows WHERE follower_id = $1",
@@ -174,6 +180,8 @@ async def test_taking_back_what_never_was_tells_nothing(server: RunningServer, d
     for post_id in (scene.post_id, UNKNOWN_ID):
         answer = await cleo.do("/posts", "post:unlike", {"post_id": post_id})
         assert answer == {"post_id": post_id, "liked": False}
+        answer = await cleo.do("/posts", "post:unshare", {"post_id": post_id})
+        assert answer == {"post_id": post_id, "shared": False}
         answer = await cleo.do("/posts", "bookmark:remove", {"post_id": post_id})
         assert answer == {"post_id": post_id, "bookmarked": False}
     for comment_id in (scene.comment_id, UNKNOWN_ID):

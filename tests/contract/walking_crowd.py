@@ -119,6 +119,14 @@ async def hides_words_for_a_while(crowd: Crowd, one: Person, other: Person) -> N
     await tries(one, "/users", name, {"phrase": crowd.chance.choice(WORDS)})
 
 
+async def shares_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
+    listed = await tries(one, "/posts", "post:list", {"user_id": crowd.chance.choice([one, other]).id})
+    if listed and listed["items"]:
+        named = {"post_id": crowd.chance.choice(listed["items"])["id"]}
+        name, more = crowd.chance.choice([("post:share", {}), ("post:share", {"text": "Look"}), ("post:unshare", {})])
+        await tries(one, "/posts", name, {**named, **more})
+
+
 async def bookmarks_for_a_while(crowd: Crowd, one: Person, other: Person) -> None:
     listed = await tries(one, "/posts", "post:list", {"user_id": crowd.chance.choice([one, other]).id})
     if listed and listed["items"]:
@@ -168,6 +176,8 @@ ACTS: tuple[Act, ...] = (
     hides_words_for_a_while,
     bookmarks_for_a_while,
     bookmarks_for_a_while,
+    shares_for_a_while,
+    shares_for_a_while,
     writes,
     writes,
     changes_a_message,

@@ -8,7 +8,7 @@ WRITTEN_OUT = {
         CROSS JOIN LATERAL (
             SELECT
                 p.id, p.changed, u.changed # (SELECT e.history FROM epochs e),
-                p.like_count, p.comment_count, p.share_count,
+                p.shared_id, p.like_count, p.comment_count, p.share_count,
                 EXISTS (SELECT FROM post_likes l WHERE l.post_id = p.id AND l.user_id = call.viewer_id OFFSET 0),
                 EXISTS (
                     SELECT
