@@ -23,7 +23,7 @@ from handlers.people.contract import (
     UserMe,
 )
 from handlers.people.models import User
-from handlers.people.relations import relation_told
+from handlers.people.relations import follow_told, relation_told
 from handlers.people.views import own_profile_view, user_view
 from handlers.subjects import followed_subject, restore_between, withdraw_between
 from realtime.contract.emissions import Restore, Withdraw
@@ -97,7 +97,7 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
         raise CommandError(CONFLICT, "You block this user: remove the block first.")
     return Outcome(
         Following(following=True),
-        pushes=(await relation_told(ctx, ctx.user_id, other_id),) if row.changed else (),
+        pushes=(await follow_told(ctx, other_id, row.viewer, following=True),) if row.changed else (),
         signals=(Restore(followed_subject(other_id).name, (ctx.user_id,)),),
         stored_facts=(FOLLOW_CREATED,) if row.changed else (),
     )
@@ -106,13 +106,13 @@ async def follow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
 async def unfollow(ctx: Context, cmd: NamedUser) -> Outcome[Following]:
     other_id = UserId(cmd.user_id)
     row = await _set_follow(ctx, other_id, wanted=False)
-    has_ended = row is not None and row.changed
+    told = () if row is None or not row.changed else (await follow_told(ctx, other_id, row.viewer, following=False),)
     withdrawn = Withdraw(followed_subject(other_id).name, user_ids=(ctx.user_id,))
     return Outcome(
         Following(following=False),
-        pushes=(await relation_told(ctx, ctx.user_id, other_id),) if has_ended else (),
+        pushes=told,
         signals=(withdrawn,),
-        stored_facts=(FOLLOW_ENDED,) if has_ended else (),
+        stored_facts=(FOLLOW_ENDED,) if told else (),
     )
 
 

@@ -13,6 +13,7 @@ from handlers.people.views import relation_view
 from realtime.contract.emissions import Emission
 from sql.graph import RelatedRow
 from sql.ids import MAX_ID, UserId
+from sql.people import RelationRow
 
 ITEMS_MAX = 1_000
 """Of a page, whatever its limit is: an item is small, and a user may follow thousands."""
@@ -27,7 +28,26 @@ async def read_relations(ctx: Context, start: ReadFrom) -> ChangedItems:
 
 async def relation_told(ctx: Context, user_id: UserId, other_id: UserId) -> Emission:
     """Tells the devices of a user what their relation to another one is now, after a change of it."""
-    relation = relation_view(await ctx.db.graph.read_related(viewer_id=user_id, other_id=other_id))
+    return _told(user_id, other_id, await ctx.db.graph.read_related(viewer_id=user_id, other_id=other_id))
+
+
+async def follow_told(ctx: Context, other_id: UserId, earlier: RelationRow, *, following: bool) -> Emission:
+    """The same where the caller has just begun or ended to follow; nothing is read where that was all between them."""
+    if earlier.mutes:
+        return await relation_told(ctx, ctx.user_id, other_id)
+    now = RelatedRow(
+        user_id=other_id,
+        following=following,
+        blocked=earlier.blocks,
+        muted=False,
+        muted_until=None,
+        requested=earlier.requested and not following,
+    )
+    return _told(ctx.user_id, other_id, now)
+
+
+def _told(user_id: UserId, other_id: UserId, row: RelatedRow) -> Emission:
+    relation = relation_view(row)
     if relation is None:
         return collection_changed(RELATIONS, user_id, removed=[str(other_id)])
     return collection_changed(RELATIONS, user_id, upserts=[relation])

@@ -305,6 +305,7 @@ DECLARE
     );
     like_count integer;
     bookmark_count integer;
+    vote_count integer;
     comment_like_count integer;
     comment_count integer := 0;
     post_count integer := 0;
@@ -325,6 +326,14 @@ BEGIN
         LIMIT row_limit
     ));
     GET DIAGNOSTICS bookmark_count = ROW_COUNT;
+    DELETE FROM poll_votes
+    WHERE ctid = ANY(ARRAY(
+        SELECT part.ctid
+        FROM unnest(ids) AS post (id)
+        CROSS JOIN LATERAL (SELECT v.ctid FROM poll_votes v WHERE v.post_id = post.id LIMIT row_limit) part
+        LIMIT row_limit
+    ));
+    GET DIAGNOSTICS vote_count = ROW_COUNT;
     DELETE FROM comment_likes
     WHERE ctid = ANY(ARRAY(
         SELECT part.ctid
@@ -342,13 +351,14 @@ BEGIN
     IF
         like_count < row_limit
         AND bookmark_count < row_limit
+        AND vote_count < row_limit
         AND comment_like_count < row_limit
         AND comment_count < row_limit
     THEN
         DELETE FROM posts WHERE id = ANY(ids);
         GET DIAGNOSTICS post_count = ROW_COUNT;
     END IF;
-    RETURN like_count + bookmark_count + comment_like_count + comment_count + post_count;
+    RETURN like_count + bookmark_count + vote_count + comment_like_count + comment_count + post_count;
 END
 $$;
 

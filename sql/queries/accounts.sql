@@ -186,8 +186,8 @@ WHERE u.id = :user_id AND u.erased_at IS NULL;
 -- name: set_role(user_id, role)!
 -- Sets the role of a user. users_pkey.
 UPDATE users
-SET role = :role
-WHERE id = :user_id;
+SET role = :role, changed = change_stamp()
+WHERE id = :user_id AND role <> :role;
 
 -- name: set_suspended(user_id, suspended)$
 -- Suspends a user, or lifts that; others see what they published no more, or again. Call it after lock_users of the user.

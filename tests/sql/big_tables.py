@@ -97,6 +97,13 @@ INSERT INTO comments (id, post_id, author_id, text)
 SELECT n, CASE WHEN n % 20 = 0 THEN {HOT_POST} ELSE 1 + (n * 13) % {POSTS} END, 1 + n % {USERS}, 'well'
 FROM generate_series(1, 60000) AS n;
 
+INSERT INTO poll_votes (post_id, user_id, choices)
+SELECT post_id, user_id, '{{0}}'
+FROM post_likes
+ORDER BY post_id
+OFFSET 1000
+LIMIT 20000;
+
 INSERT INTO comment_likes (comment_id, user_id)
 SELECT n, 1 + (n * 17) % {USERS}
 FROM generate_series(1, 60000) AS n;

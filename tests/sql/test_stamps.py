@@ -32,6 +32,7 @@ def _names(text: str) -> frozenset[str]:
 _OF_A_POST = _names(
     "id author_id kind text link entities visibility hidden_by visibility_if_shown replies sensitive was_shown"
     " shared_id client_id edited_at deleted_at"
+    " poll_options poll_multiple poll_closes_at poll_end_told"
 )
 _OF_A_MESSAGE = _names("conversation_id seq id sender_id text reply_to_seq client_id created_at edited_at deleted_at")
 _OF_A_CONVERSATION = _names("title last_seq rev last_activity_id")
@@ -40,7 +41,7 @@ _OF_A_CARD = _names("id username username_folded display_name bio profile is_pri
 STAMPED: Mapping[str, Stamped] = {
     "posts": Stamped(
         moved_by={"version": _OF_A_POST, "changed": _OF_A_POST},
-        free=_names("like_count comment_count share_count last_comment_id"),
+        free=_names("like_count comment_count share_count last_comment_id poll_counts poll_voter_count"),
     ),
     "messages": Stamped(moved_by={"rev": _OF_A_MESSAGE, "changed": _OF_A_MESSAGE}, free=frozenset()),
     "conversations": Stamped(
@@ -66,6 +67,8 @@ STAMPED: Mapping[str, Stamped] = {
         free=_names(
             "password_hash follower_count following_count follow_version post_count followers_post_count"
             " public_post_count is_broadcaster last_active_at audience_changed published_changed"
+            # Nobody sees a user who is hidden: published_changed tells it.
+            " suspended_at deletion_asked_at is_hidden erased_at"
         ),
     ),
 }

@@ -59,7 +59,10 @@ const peek = statement("plain.peek", "viewer_id", "after");
 const homeIds = statement("feed.home_ids", "viewer_id", "id_limit");
 const homePage = statement("plain.home_page", "viewer_id", "before", "ids", "page_size", "skip", "floor");
 const readPost = statement("plain.read_post", "viewer_id", "post_id");
-const insertPost = statement("plain.insert_post", "author_id", "kind", "text", "link", "visibility", "client_id");
+const insertPost = statement(
+  "plain.insert_post", "author_id", "kind", "text", "link", "entity_set", "visibility", "replies_from", "sensitive",
+  "client_id",
+);
 const likePost = statement("plain.like_post", "user_id", "post_id");
 const unlikePost = statement("plain.unlike_post", "post_id", "user_id");
 const insertComment = statement(
@@ -107,19 +110,24 @@ function post(row, at) {
     media: [],
     link: row[at.link] ?? undefined,
     visibility: row[at.visibility],
+    replies: row[at.replies],
+    sensitive: row[at.sensitive],
     tags: [],
     mentions: [],
+    links: [],
     like_count: row[at.like_count],
     comment_count: row[at.comment_count],
     share_count: row[at.share_count],
     created_at_ms: row[at.created_at].getTime(),
     edited_at_ms: row[at.edited_at]?.getTime(),
-    viewer: { liked: row[at.viewer_liked] },
+    viewer: {
+      liked: row[at.viewer_liked], bookmarked: row[at.viewer_bookmarked], may_comment: row[at.viewer_may_comment],
+    },
   };
 }
 
 const LIMITS = {
-  display_name_chars: 50, bio_chars: 300, post_chars: 5_000, link_chars: 2_048, comment_chars: 2_000,
+  display_name_chars: 50, bio_chars: 300, post_chars: 5_000, post_tags: 30, post_mentions: 30, link_chars: 2_048, comment_chars: 2_000,
   message_chars: 4_000, page_items: 100, page_items_default: 20, payload_bytes: 65_536,
 };
 
@@ -202,7 +210,7 @@ const commands = {
         return { post_id, liked: false, like_count: rows[0]?.[at.like_count] };
       }),
     async "post:create"(me, { text }) {
-      const [row, at] = only(await insertPost(pool, me, "text", text, null, "public", null));
+      const [row, at] = only(await insertPost(pool, me, "text", text, null, "{}", "public", "everyone", false, null));
       return { post: post(row, at) };
     },
     "comment:create": (me, { post_id, text }) =>

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sql.database import Database, load_queries
 from sql.ids import UserId
+from sql.pool import use_orjson
 from tests.handlers.feed.feed_lab import LIST_MAX, FeedLab, StoredFact
 from tests.kit.services import Valkey
 
@@ -161,6 +162,7 @@ class History:
 async def _connected(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
     try:
+        await use_orjson(connection)
         yield connection
     finally:
         await connection.close()
