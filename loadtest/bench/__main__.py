@@ -10,11 +10,13 @@ from typing import Final
 from loadtest.bench.commands import bench as commands
 from loadtest.bench.engine import bench as engine
 from loadtest.bench.facts import bench as facts
+from loadtest.bench.social import bench as social
 
 _BENCHES: Final[Mapping[str, tuple[str, Callable[[Sequence[str]], int]]]] = {
     "commands": ("the cost of a command, from the socket to PostgreSQL, beside Node and bare clients", commands.main),
     "engine": ("the socket engine alone, beside Node's socket.io and other servers", engine.main),
     "facts": ("Facts a second through consumers that store a row for each, beside SQL by hand", facts.main),
+    "social": ("feed pages, fan-out, mixed commands and likes of one post, in a network with celebrities", social.main),
 }
 
 

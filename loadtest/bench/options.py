@@ -12,13 +12,14 @@ RESULTS: Final = Path(__file__).parents[1] / "results"
 
 
 def parser(
-    name: str, description: str | None, *, quick: str, groups: Sequence[str], servers: Sequence[str]
+    name: str, description: str | None, *, quick: str, groups: Sequence[str], servers: Sequence[str] = ()
 ) -> argparse.ArgumentParser:
-    """The options that all benchmarks have; `quick` describes the quick form."""
+    """The options that all benchmarks have; `quick` describes the quick form. Without `servers` nothing is compared."""
     options = argparse.ArgumentParser(prog=f"./run bench {name}", description=description)
     options.add_argument("--quick", action="store_true", help=quick)
     options.add_argument("--only", nargs="+", choices=groups, default=groups, help="which figures")
-    options.add_argument("--servers", nargs="+", choices=servers, default=servers, help="which servers")
+    if servers:
+        options.add_argument("--servers", nargs="+", choices=servers, default=servers, help="which servers")
     options.add_argument(
         "--results", type=Path, metavar="DIR", default=RESULTS, help="folder for the JSON file and the picture"
     )

@@ -56,8 +56,8 @@ def _cell(value: float | None) -> str:
 def _target_line(verdict: Verdict, metric: Metric) -> str:
     target = verdict.target
     what = f"{metric.title}: {target.name} " + (f"/ {target.reference}" if target.reference else f"({metric.unit})")
-    missed = "" if verdict.met else "  missed"
-    return f"{what:{_TARGET_CHARS}}{target.side:>9}{target.bound:>7g}{verdict.reached:>9.2f}{missed}"
+    met = "met" if verdict.met else "missed"
+    return f"{what:{_TARGET_CHARS}}{target.side:>9}{target.bound:>7g}{verdict.reached:>9.2f}  {met}"
 
 
 def document(figures: Figures, verdicts: Sequence[Verdict], conditions: Mapping[str, object]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 import uvloop
 
-from loadtest.bench.commands.calls import Call, World
+from loadtest.bench.calls import Call, World
 from loadtest.bench.commands.plans import FEED_LIST_MAX, PLANS, Given, Plan, Source, Step, feed_list
 from loadtest.bench.commands.statements import Statement, read_statements, statement
 from loadtest.bench.orders import Order, percentiles_ms, serve_orders

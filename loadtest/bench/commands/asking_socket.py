@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from loadtest.bench.answers import data_of, is_accepted, is_refused_for_now
 from loadtest.bench.connecting_socket import ClientFailed
 from loadtest.bench.frames import masked, split
 
 _ACK: Final = b"43"
 _PING: Final = b"2"
 _PONG: Final = masked("3")
-_OK: Final = b'[{"ok":true'
-_RETRYABLE: Final = b'"retryable":true'
-_OK_WITHIN: Final = 40
-"""How far into an answer its beginning may stand: before it are the namespace and the ack id."""
 
 
 class AskingSocket(asyncio.Protocol):
@@ -53,10 +49,7 @@ class AskingSocket(asyncio.Protocol):
         self._transport.write(frame)
         payload = await self._single
         self._single = None
-        (answer,) = json.loads(payload[payload.index(b"[") :])
-        if not answer["ok"]:
-            raise ClientFailed(f"answered {payload[:200]!r}")
-        return answer["data"]
+        return data_of(payload)
 
     def close(self) -> None:
         self._transport.abort()
@@ -86,13 +79,13 @@ class AskingSocket(asyncio.Protocol):
             self._single.set_result(answer)
             return
         now_s = time.perf_counter()
-        if _OK in answer[:_OK_WITHIN]:
+        if is_accepted(answer):
             self.durations_s.append(now_s - self._sent_s)
             if now_s < self._until_s:
                 self._send()
             else:
                 self._on_end(None)
-        elif _RETRYABLE in answer:
+        elif is_refused_for_now(answer):
             self.refused += 1
             self._on_end(None)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Final
 
-from loadtest.bench.commands.calls import COMMANDS
+from loadtest.bench.calls import COMMANDS
 from loadtest.bench.commands.measurements import CommandsBench
 from loadtest.bench.commands.participants import ALL
 from loadtest.bench.commands.plan import FULL, LONG_PEOPLE, LONG_POSTS, QUICK, TARGETS, CommandsSizes

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import uvloop
 
+from loadtest.bench.calls import NAMESPACES, BenchCaller, World
 from loadtest.bench.commands.asking_socket import AskingSocket
-from loadtest.bench.commands.calls import NAMESPACES, BenchCaller, World
 from loadtest.bench.connecting_socket import ClientFailed, ConnectingSocket
 from loadtest.bench.frames import event
 from loadtest.bench.orders import Order, percentiles_ms, serve_orders

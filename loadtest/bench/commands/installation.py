@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,14 +13,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from loadtest.bench.commands.postgres import PostgresProcesses
 from loadtest.bench.commands.statements import Statement
 from loadtest.bench.commands.world import choose_world
-from loadtest.bench.processes import CHECKOUT, START_S, BenchFailed, ChildProcess, python_module
+from loadtest.bench.services import backing_services, seed_network
 
-TOKEN_LIFE_S: Final = 24 * 3600
-RATE_LIMIT_FACTOR: Final = "100000"
-"""Limits are counted as usual and never reached."""
 PEER_DATABASE: Final = "peers"
-_SERVICES_STOP_S: Final = 60.0
-"""PostgreSQL writes what it has in memory; killed, the command would leave it running."""
 _SESSION: Final = {"jit": "off", "plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
 """Settings that change plans, as the product stores them in its own database; a test compares all of them."""
 
@@ -50,27 +43,10 @@ def installation(
     tell: Callable[[str], None],
 ) -> Iterator[Installation]:
     """Starts PostgreSQL and Valkey, writes a network, and chooses `callers` from it. Raises BenchFailed."""
-    environment = {
-        "DATA_DIR": str(folder / "data"),
-        "DATABASE_URL": "",
-        "REDIS_URL": "",
-        "HOST": "127.0.0.1",
-        "RATE_LIMIT_FACTOR": RATE_LIMIT_FACTOR,
-        "ACCESS_TOKEN_TTL_S": str(TOKEN_LIFE_S),
-        "LOG_LEVEL": "warning",
-    }
     tokens, world_path = folder / "tokens", folder / "world.json"
-    with (
-        open(folder / "services.log", "wb") as log,
-        ChildProcess(
-            python_module("server", "services"), environment=environment, log=log, stop_s=_SERVICES_STOP_S
-        ) as services,
-    ):
-        for _ in range(2):
-            name, _, address = services.next_line(START_S).partition("=")
-            environment[name] = address
+    with open(folder / "services.log", "wb") as log, backing_services(folder / "data", log) as environment:
         tell(f"writing a network of {people:,} people and {posts:,} posts")
-        _seed(environment, people=people, posts=posts, tokens=tokens)
+        seed_network(environment, people=people, posts=posts, tokens=tokens)
         database_url = environment["DATABASE_URL"]
         asyncio.run(choose_world(database_url, statements, tokens, count=callers)).write(world_path)
         postgres = PostgresProcesses.of_data(folder / "data" / "postgres")
@@ -83,16 +59,3 @@ def peer_url(database_url: str, name: str) -> str:
     parts = urlsplit(database_url)
     options = quote(" ".join(f"-c {name}={value}" for name, value in _SESSION.items()))
     return urlunsplit(parts._replace(path=f"/{name}", query=f"{parts.query}&options={options}"))
-
-
-def _seed(environment: Mapping[str, str], *, people: int, posts: int, tokens: Path) -> None:
-    sizes = ("--people", str(people), "--posts", str(posts), "--tokens", str(tokens))
-    done = subprocess.run(
-        python_module("server", "seed", *sizes),
-        env={**os.environ, **environment},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise BenchFailed(f"the network cannot be written: {(done.stderr.splitlines() or ['no reason told'])[-1]}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from loadtest.bench.commands.calls import TEXT, World
+from loadtest.bench.calls import TEXT, World
 from loadtest.bench.commands.installation import Installation
 from loadtest.bench.commands.pgbench import commands_of, read_durations_s, script
 from loadtest.bench.commands.plan import POOL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from loadtest.bench.commands.calls import World
+from loadtest.bench.calls import World
 from loadtest.bench.commands.plans import PLANS, Given, Plan, Source, Step
 from loadtest.bench.commands.statements import Statement, statement
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from loadtest.bench.commands.calls import COMMANDS
+from loadtest.bench.calls import COMMANDS
 from loadtest.bench.figures import Metric, Target
 
 POOL: Final = 10

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from loadtest.bench.calls import PAGE
+
 LARGEST_ID: Final = 2**63 - 1
-PAGE: Final = 20
 BROADCASTER_FROM: Final = 10_000
 """`FEED_FANOUT_MAX_FOLLOWERS` of the product."""
 FEED_LIST_MAX: Final = 800

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from loadtest.bench.commands.calls import BenchCaller, World
+from loadtest.bench.calls import BenchCaller, World
 from loadtest.bench.commands.plans import FEED_LIST_MAX, LARGEST_ID, feed_list
 from loadtest.bench.commands.statements import Statement, statement
 from loadtest.people import Login, People

@@ -22,6 +22,7 @@ from loadtest.bench.options import RESULTS, tell, tell_stored
 from loadtest.bench.orders import percentiles_ms
 from loadtest.bench.processes import START_S, BenchFailed, ChildProcess, python_module
 from loadtest.bench.report import document, draw_bars, header, outcome, rows, store
+from loadtest.bench.services import backing_services
 
 CONSUMERS: Final = 8
 DRAINED: Final = Metric("drained", "Facts through eight consumers, from a full log", "1/s")
@@ -105,14 +106,7 @@ class _Run:
         self._statements = load_statements()
 
     async def measure(self, specs: Sequence[Spec]) -> None:
-        environment = {"DATA_DIR": str(self._folder), "DATABASE_URL": "", "REDIS_URL": "", "LOG_LEVEL": "warning"}
-        with ExitStack() as stack:
-            services = stack.enter_context(
-                ChildProcess(python_module("server", "services"), environment=environment, log=self._log, stop_s=60.0)
-            )
-            for _ in range(2):
-                name, _, address = services.next_line(START_S).partition("=")
-                environment[name] = address
+        with backing_services(self._folder, self._log) as environment:
             await self._migrate(environment)
             connection = await asyncpg.connect(environment["DATABASE_URL"])
             try:

@@ -10,6 +10,7 @@ def test_alone_it_lists_the_benchmarks(capsys: pytest.CaptureFixture[str]) -> No
         ["./run", "bench", "commands"],
         ["./run", "bench", "engine"],
         ["./run", "bench", "facts"],
+        ["./run", "bench", "social"],
     ]
 
 
@@ -19,7 +20,7 @@ def test_an_unknown_name_is_told_with_the_list(capsys: pytest.CaptureFixture[str
     assert "no benchmark 'turbine'" in said and "./run bench engine" in said
 
 
-@pytest.mark.parametrize("name", ["commands", "engine", "facts"])
+@pytest.mark.parametrize("name", ["commands", "engine", "facts", "social"])
 def test_each_tells_its_options(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])

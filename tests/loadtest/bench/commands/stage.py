@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 import sql.pool
-from loadtest.bench.commands.calls import COMMANDS, BenchCaller, Call, World
+from loadtest.bench.calls import COMMANDS, BenchCaller, Call, World
 from loadtest.bench.commands.installation import peer_url
 from loadtest.bench.commands.plans import PLANS
 from loadtest.bench.commands.statements import read_statements

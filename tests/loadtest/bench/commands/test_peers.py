@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from loadtest.bench.commands.calls import NAMESPACES
+from loadtest.bench.calls import NAMESPACES
 from loadtest.bench.commands.installation import peer_url
 from loadtest.bench.commands.participants import NODE_PEER
 from loadtest.bench.commands.statements import write_statements

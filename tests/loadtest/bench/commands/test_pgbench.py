@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from loadtest.bench.commands.calls import COMMANDS
+from loadtest.bench.calls import COMMANDS
 from loadtest.bench.commands.installation import Installation
 from loadtest.bench.commands.participants import PgbenchParticipant
 from loadtest.bench.commands.pgbench import read_durations_s

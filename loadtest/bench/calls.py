@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from loadtest.bench.commands.plans import PAGE
-
+PAGE: Final = 20
+"""Posts of a page of the feed."""
 TEXT: Final = "Something that people write, as long as most of it is, and said under load"
 NAMESPACES: Final = ("/users", "/posts", "/feed", "/chat")
 _NAMESPACE_OF: Final = {
