@@ -1,15 +1,19 @@
 import { RookerySocket } from "/client/socket.js";
 import * as session from "/client/session.js";
 import { Chat } from "/plain/chat.js";
-import { element, show, when } from "/client/dom.js";
+import { element, show } from "/client/dom.js";
+import { People } from "/plain/people.js";
+import { PostView } from "/plain/posts.js";
 
 const NAMESPACES = ["/users", "/posts", "/feed", "/chat"];
+const POLL_S = 86_400;
 const $ = (id) => document.getElementById(id);
 
 let socket = null;
 let chat = null;
 let oldest = null;
 let newPosts = [];
+const views = new Map();
 
 function showStatus(text) {
   $("status").textContent = text;
@@ -55,6 +59,7 @@ function start() {
     onState: onStateChange,
   });
   chat = new Chat(socket, user, fail);
+  new People(socket, user, { fail, chat, changed: () => setTimeout(() => load().catch(fail), 300) });
 }
 
 async function onStateChange(state) {
@@ -80,6 +85,7 @@ function onPush(namespace, name, data) {
   else if (name === "post:updated") updatePost(data.post);
   else if (name === "post:deleted") removePosts([data.post_id]);
   else if (name === "feed:removed") removePosts(data.post_ids);
+  else if (name.startsWith("comment:")) views.get(data.comment?.post_id ?? data.post_id)?.onComment(name, data);
   else if (name === "token:expiring" && namespace === "/users") renew().catch(fail);
   else if (name === "resync") load().catch(fail);
   else chat.onPush(name, data).catch(fail);
@@ -95,6 +101,7 @@ async function load() {
   newPosts = [];
   showNewer();
   $("feed").replaceChildren();
+  views.clear();
   addOlder(page);
   if (!page.items.length) $("feed").append(element("li", { className: "hint" }, "Follow people to see their posts here."));
   await chat.load();
@@ -117,13 +124,15 @@ function queueNewPost(post) {
 
 function updatePost(post) {
   newPosts = newPosts.map((queued) => (queued.id === post.id ? post : queued));
-  const text = $("feed").querySelector(`[data-post="${post.id}"] p`);
-  if (text) text.textContent = post.text;
+  views.get(post.id)?.update(post);
 }
 
 function removePosts(ids) {
   newPosts = newPosts.filter(({ id }) => !ids.includes(id));
-  for (const id of ids) $("feed").querySelector(`[data-post="${id}"]`)?.remove();
+  for (const id of ids) {
+    views.get(id)?.element.remove();
+    views.delete(id);
+  }
   showNewer();
 }
 
@@ -144,78 +153,28 @@ $("older").addEventListener("click", () =>
 $("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
+    const options = $("composer-options").value.split("\n").map((line) => line.trim()).filter(Boolean);
     const { post } = await socket.call("/posts", "post:create", {
       text: $("composer-text").value,
+      ...(options.length && { poll: { options, closes_in_s: POLL_S } }),
       client_id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
     });
     $("composer").reset();
-    $("feed").prepend(postView(post));
+    prepend(post);
   } catch (error) {
     fail(error);
   }
 });
 
 function postView(post) {
-  let liked = post.viewer?.liked ?? false;
-  const like = element("button", {}, "");
-  let count = post.like_count;
-  const draw = () => {
-    like.textContent = `${liked ? "♥" : "♡"} ${count}`;
-    like.classList.toggle("liked", liked);
-    like.setAttribute("aria-label", `${liked ? "Unlike" : "Like"}, ${count} so far`);
-  };
-  draw();
-  like.addEventListener("click", async () => {
-    try {
-      const answer = await socket.call("/posts", liked ? "post:unlike" : "post:like", { post_id: post.id });
-      liked = answer.liked;
-      count = answer.like_count ?? count - 1; // absent where the post was hidden or deleted since
-      draw();
-    } catch (error) {
-      fail(error);
-    }
-  });
-  const link = post.link ? [element("p", {}, element("a", { href: post.link, rel: "noreferrer nofollow" }, post.link))] : [];
-  const view = element("li", {},
-    element("span", { className: "who" }, post.author.display_name || post.author.username), " ",
-    element("span", { className: "when" }, `@${post.author.username} · ${when(post.created_at_ms)}`),
-    element("p", {}, post.text), ...link, like);
-  view.dataset.post = post.id;
-  return view;
+  const own = session.current().user;
+  const view = new PostView(post, { socket, own, fail, added: prepend });
+  views.set(post.id, view);
+  return view.element;
 }
 
-// People
-
-$("finder").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  try {
-    const { user } = await socket.call("/users", "user:get", { username: $("finder-name").value.trim() });
-    $("found").replaceChildren(personView(user));
-  } catch (error) {
-    $("found").replaceChildren(element("p", { className: "error" }, reason(error)));
-  }
-});
-
-function personView(user) {
-  const follow = element("button", {}, user.viewer?.following ? "Unfollow" : "Follow");
-  follow.addEventListener("click", async () => {
-    try {
-      const command = follow.textContent === "Follow" ? "user:follow" : "user:unfollow";
-      await socket.call("/users", command, { user_id: user.id });
-      const { user: changed } = await socket.call("/users", "user:get", { user_id: user.id });
-      $("found").replaceChildren(personView(changed));
-      setTimeout(() => load().catch(fail), 300);
-    } catch (error) {
-      fail(error);
-    }
-  });
-  const talk = element("button", {}, "Message");
-  talk.addEventListener("click", () => chat.open(user.id).catch(fail));
-  const own = user.id === session.current().user.id;
-  return element("p", {},
-    element("span", { className: "who" }, user.display_name || user.username), " ",
-    element("span", { className: "when" }, `@${user.username} · ${user.follower_count} followers`), " ",
-    ...(own ? [] : [follow, " ", talk]));
+function prepend(post) {
+  if (!$("feed").querySelector(`[data-post="${post.id}"]`)) $("feed").prepend(postView(post));
 }
 
 if (session.current()) start();
