@@ -20,6 +20,7 @@ LINES_MAX = 20
 ID_OF: dict[str, Callable[[dict[str, Any]], str]] = {
     "me": lambda me: str(me["user"]["id"]),
     "relations": lambda relation: str(relation["user_id"]),
+    "bookmarks": lambda bookmark: str(bookmark["post"]["id"]),
     "feed": lambda post: str(post["id"]),
     "conversations": lambda conversation: str(conversation["id"]),
     "messages": lambda message: f"{message['conversation_id']}:{message['seq']}",
