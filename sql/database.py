@@ -5,10 +5,10 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from sql.accounts import AccountQueries
-from sql.binding import Executor, bind_queries
 from sql.bookmarks import BookmarkQueries
 from sql.chat import ChatQueries
 from sql.comments import CommentQueries
+from sql.execution.binding import Executor, bind_queries
 from sql.facts import FactQueries
 from sql.feed import FeedQueries, FilterQueries
 from sql.graph import GraphQueries

@@ -13,8 +13,8 @@ from pogo_core.error import BadMigrationError
 from pogo_core.migration import Migration, topological_sort
 from pogo_core.util.sql import ensure_pogo_sync, migration_applied, read_migrations
 
-from sql.binding import bind_queries
 from sql.errors import DRIVER_ERRORS, raise_translated
+from sql.execution.binding import bind_queries
 from sql.ledger import LedgerQueries
 from sql.pool import PlainConnection, connection_options, plain_url
 from sql.sessions import MIGRATION_LOCK, session_queries

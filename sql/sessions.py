@@ -13,8 +13,8 @@ from typing import Final, NamedTuple, Protocol
 
 import asyncpg
 
-from sql.binding import bind_queries
 from sql.errors import DRIVER_ERRORS, DatabaseError, Unavailable, is_session_lost, raise_translated
+from sql.execution.binding import bind_queries
 from sql.pool import PlainConnection, Pool, connection_options, plain_url
 
 MIGRATION_LOCK: Final = 0x524F4F4B  # "ROOK"

@@ -655,7 +655,8 @@ export interface UsersCommands extends CommandsEverywhere {
    * published. Logging in within 14 days takes that back; then all is erased but the caller's messages, and
    * comments that others replied to, without their text. `forbidden` if `password` is wrong.
    *
-   * Each call takes effect again. Limit: 60 calls in 300 s. REST: `DELETE /v1/users/{caller_id}`.
+   * Each call takes effect again. Limit: 60 calls in 300 s. REST: `DELETE /v1/users/me`,
+   * `DELETE /v1/users/{caller_id}`.
    */
   "user:delete": Command<DeleteUser, Nothing, "forbidden">;
   /**
@@ -812,6 +813,7 @@ export interface RestRoutes {
   "POST /presence": RestRoute<never, WatchPresence, PresenceAck>;
   "POST /sync": RestRoute<never, Pull, PullAck>;
   "GET /users/by-name/{username}": RestRoute<"username", GetUser, UserDetail>;
+  "DELETE /users/me": RestRoute<never, DeleteUser, Nothing>;
   "GET /users/me": RestRoute<never, Empty, UserMe>;
   "PATCH /users/me": RestRoute<never, UpdateUser, UserDetail>;
   "PUT /users/me": RestRoute<never, UpdateUser, UserDetail>;

@@ -44,5 +44,5 @@ USER_DELETE: Final = Command(
     rate=RateLimit(60, 300),
     example={"password": "analytical engine"},
     errors=(FORBIDDEN,),
-    routes=(Route("DELETE", "/users/{caller_id}", with_body=True),),
+    routes=(Route("DELETE", "/users/me", with_body=True), Route("DELETE", "/users/{caller_id}", with_body=True)),
 )

@@ -23,7 +23,9 @@ from tests.kit.server import RunningServer, running_server, settings_for_tests
 from tests.kit.services import execute, run_async, url_of_database
 
 WITHIN_S = 10.0
-ENDING = ("auth:logout", "auth:password", "session:end", "post:delete", "comment:delete", "user:block")
+ENDING = ("auth:logout", "auth:password", "session:end", "post:delete", "comment:delete", "user:block", "user:delete")
+LAST = "user:delete"
+"""It closes the caller's connections."""
 TIMEOUT_MS = 700
 
 
@@ -60,7 +62,7 @@ async def server(pooled_url: str, named: bool, redis_url: str) -> AsyncIterator[
 
 async def test_every_command_works_while_others_run(server: RunningServer, database_url: str, named: bool) -> None:
     commands = [bound.command for bound in Registry(FEATURES).commands()]
-    commands.sort(key=lambda command: (command.repeat is not Repeat.READ, command.name in ENDING))
+    commands.sort(key=lambda command: (command.repeat is not Repeat.READ, command.name in ENDING, command.name == LAST))
     worlds = await asyncio.gather(*(make_world(server, f"pooled.{named}.{number}".lower()) for number in range(2)))
 
     async def call_all(number: int) -> dict[str, str]:

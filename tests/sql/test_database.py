@@ -11,9 +11,18 @@ import pytest
 import pytest_asyncio
 from aiosql.types import SQLOperationType
 
-from sql.binding import Query, column_names, columns_of, is_row, item_type, methods_of, read_queries, returned_type
 from sql.database import Database, aggregates, load_queries
 from sql.execution.array_parameters import array_parameters
+from sql.execution.binding import (
+    Query,
+    column_names,
+    columns_of,
+    is_row,
+    item_type,
+    methods_of,
+    read_queries,
+    returned_type,
+)
 from sql.execution.joining import joining_of
 from sql.ids import UserId
 from sql.ledger import LedgerQueries

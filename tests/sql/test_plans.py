@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from loadtest.bench.commands.statements import read_statements
-from sql.binding import read_queries
+from sql.execution.binding import read_queries
 from sql.ids import MAX_ID
 from sql.pool import close_pool
 from tests.kit.pool import opened_pool

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from sql.binding import read_queries
 from sql.database import aggregates
+from sql.execution.binding import read_queries
 from sql.migrate import MIGRATIONS
 from tests.sql.world import World, changing_message
 

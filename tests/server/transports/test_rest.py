@@ -244,7 +244,7 @@ async def test_an_unknown_route_is_answered_like_an_unknown_command(api: Running
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("POST", "/users/me", "GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("POST", "/users/me", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         ("TRACE", "/echo/7", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
         ("GET", "/auth/login", "OPTIONS, POST"),
         ("POST", "/events", "GET, OPTIONS"),

@@ -14,7 +14,7 @@ from loadtest.bench.commands.statements import (
     statement,
     write_statements,
 )
-from sql.binding import read_queries
+from sql.execution.binding import read_queries
 
 STATEMENTS = read_statements()
 

@@ -22,7 +22,7 @@ Executor = SqlConnection | Statements
 RowReader = Callable[[Any], Any]
 """Makes a row or a value from an asyncpg Record, or from a slice of one."""
 
-_QUERIES: Final = Path(__file__).parent / "queries"
+_QUERIES: Final = Path(__file__).parents[1] / "queries"
 _ONE_ROW: Final = SQLOperationType.SELECT_ONE
 _ONE_VALUE: Final = SQLOperationType.SELECT_VALUE
 _NO_ROW: Final = SQLOperationType.INSERT_UPDATE_DELETE

@@ -2,7 +2,7 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
-from sql.binding import bind_queries, column_names, columns_of, item_type, read_queries
+from sql.execution.binding import bind_queries, column_names, columns_of, item_type, read_queries
 from sql.people import RelationRow, UserRow
 from tests.sql.world import World
 
